@@ -1,0 +1,135 @@
+/*
+ * libioasid: ask ioasidd for devices and get file descriptors that are ready for use.
+ *
+ *	struct ioasid *connection;
+ *	struct ioasid_claim *claim;
+ *	const char *device = "0000:01:00.0";
+ *
+ *	if (ioasid_connect(NULL, &connection) < 0 ||
+ *	    ioasid_claim(connection, &device, 1, NULL, &claim) < 0)
+ *		errx(1, "%s", ioasid_error_message(connection));
+ *	... ioctl(ioasid_claim_iommufd(claim), IOMMU_IOAS_MAP, ...) with ioasid_claim_ioas_id(claim)
+ *	... mmap(ioasid_claim_device_fd(claim, device), ...)
+ *	ioasid_claim_release(claim);
+ *	ioasid_disconnect(connection);
+ *
+ * Every function that can fail returns 0 or a negative errno; ioasid_error_*() then tell what the daemon said. Outputs
+ * are untouched on failure. A connection and its claims belong to one thread at a time. Strings are UTF-8.
+ */
+#ifndef IOASID_H
+#define IOASID_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Where the daemon listens unless it was told otherwise. */
+#define IOASID_SOCKET_PATH "/run/ioasidd/org.ioasid1"
+
+/* A connection to ioasidd. */
+struct ioasid;
+/* The right to some devices in one context, as long as its lease FD is open somewhere. */
+struct ioasid_claim;
+
+/* Why a call failed, in the same numbers as ioasidctl's exit statuses. */
+enum ioasid_status {
+	IOASID_DONE = 0,
+	IOASID_FAILED = 1,
+	IOASID_REFUSED = 3,     /* by policy; the message names the rule */
+	IOASID_BUSY = 4,        /* in use by the host or claimed by another */
+	IOASID_UNKNOWN = 5,     /* no such device or claim */
+	IOASID_UNSUPPORTED = 6, /* this kernel or hardware can't do it */
+	IOASID_UNREACHABLE = 7, /* no daemon at that socket, or it went away */
+};
+
+/*
+ * Connects to the daemon's socket at path (NULL: IOASID_SOCKET_PATH). A connection is made even where the daemon is
+ * not there (then this returns an error and *connection is set all the same, so that ioasid_error_message() can be
+ * asked; disconnect it). -ENOMEM sets nothing.
+ * Errors: -ENOENT, -ECONNREFUSED: no daemon listens there; -EACCES: the socket's mode keeps this user out;
+ * -ENAMETOOLONG.
+ */
+int ioasid_connect(const char *path, struct ioasid **connection);
+/* Closes the connection. Claims go on as long as their lease FDs are open. NULL is allowed. Returns NULL. */
+struct ioasid *ioasid_disconnect(struct ioasid *connection);
+
+/* The last failed call's status, one of enum ioasid_status; IOASID_DONE if none failed. */
+int ioasid_error_status(const struct ioasid *connection);
+/* One or more lines for people: what failed, why, and what to do. Never NULL. Valid until the next call. */
+const char *ioasid_error_message(const struct ioasid *connection);
+/* The Varlink error's name, "org.ioasid1.Busy"; "" where the failure was not the daemon's. Valid until the next call. */
+const char *ioasid_error_name(const struct ioasid *connection);
+/* The Varlink error's parameters as JSON text; "{}" where there are none. Valid until the next call. */
+const char *ioasid_error_parameters(const struct ioasid *connection);
+
+/*
+ * Calls any method of org.ioasid1 or org.varlink.service that hands out no FDs. method: full name,
+ * "org.ioasid1.ListDevices". parameters: JSON object, NULL for none. *reply: the reply's parameters as JSON text, which
+ * the caller frees with free(); may be NULL.
+ * Errors: -EINVAL: parameters are no JSON object; -EREMOTEIO: the daemon answered with an error (see ioasid_error_*);
+ * -EPROTO: its answer was malformed, or carried FDs; -ECONNRESET: it went away; -ENOMEM.
+ */
+int ioasid_call(struct ioasid *connection, const char *method, const char *parameters, char **reply);
+
+/*
+ * Asks what a claim of these devices would cost, without changing anything. mode: "attached", "open", ...; NULL for
+ * "attached". *plan: JSON text of the type Plan of org.ioasid1.varlink, which the caller frees with free(). A refusal is
+ * an answer (0), not an error. Errors: as ioasid_call().
+ */
+int ioasid_plan(struct ioasid *connection, const char *const *devices, size_t count, const char *mode, char **plan);
+
+/*
+ * Claims devices, receives their FDs and acknowledges them. A claim whose FDs could not be received (-EMFILE: this
+ * process is at its limit of open FDs) is rejected, so that it is rolled back by the daemon. All FDs are close-on-exec.
+ * *claim is freed by ioasid_claim_release() or ioasid_claim_free(). The connection may be closed before the claim.
+ * Errors: as ioasid_call(); ioasid_error_status() tells refused (3), busy (4), unknown (5), unsupported (6) apart.
+ */
+int ioasid_claim(struct ioasid *connection, const char *const *devices, size_t count, const char *mode,
+		 struct ioasid_claim **claim);
+/* The claim's id, for release by others and in messages. Lives as long as the claim. */
+const char *ioasid_claim_id(const struct ioasid_claim *claim);
+/* The reply of Claim as JSON text, with FD numbers as this process has them. Lives as long as the claim. */
+const char *ioasid_claim_json(const struct ioasid_claim *claim);
+/* The mode of delivery that was granted, "attached". Lives as long as the claim. */
+const char *ioasid_claim_mode(const struct ioasid_claim *claim);
+/* The iommufd, -1 where the mode gives none. Owned by the claim: don't close it, dup it. */
+int ioasid_claim_iommufd(const struct ioasid_claim *claim);
+/* The IOAS that the devices are attached to; 0 where the mode attaches nothing. */
+uint32_t ioasid_claim_ioas_id(const struct ioasid_claim *claim);
+/* The lease FD: whoever holds the last copy keeps the claim. Owned by the claim. */
+int ioasid_claim_lease_fd(const struct ioasid_claim *claim);
+/* How many devices the claim has, and the address of each (NULL past the end; valid until the claim changes). */
+size_t ioasid_claim_device_count(const struct ioasid_claim *claim);
+const char *ioasid_claim_device(const struct ioasid_claim *claim, size_t index);
+/* A device's FD, -1 if the claim has it not. Owned by the claim. */
+int ioasid_claim_device_fd(const struct ioasid_claim *claim, const char *device);
+
+/*
+ * Adds a device to a claim that is held, in the same context and IOAS. Errors: as ioasid_claim(); the claim stays as it
+ * was.
+ */
+int ioasid_claim_add(struct ioasid *connection, struct ioasid_claim *claim, const char *device);
+/*
+ * Gives one device of a claim back: closes this process's FD of it, then asks the daemon to prove it free. The last
+ * device of a claim can't be removed: release the claim. Errors: as ioasid_call(); -ENOENT: the claim has it not.
+ */
+int ioasid_claim_remove(struct ioasid *connection, struct ioasid_claim *claim, const char *device);
+/*
+ * Closes all FDs of the claim, asks the daemon to take its devices back, waits for the answer and frees the claim, which
+ * must not be used after, whatever is returned. Errors: as ioasid_call(); status IOASID_BUSY: somebody else still holds
+ * an FD, the claim lingers until that ends.
+ */
+int ioasid_claim_release(struct ioasid *connection, struct ioasid_claim *claim);
+/*
+ * Frees the memory of a claim and closes its FDs, the lease FD among them: if that was its last copy, the daemon takes
+ * the devices back by itself. NULL is allowed. Returns NULL.
+ */
+struct ioasid_claim *ioasid_claim_free(struct ioasid_claim *claim);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

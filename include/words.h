@@ -1,0 +1,130 @@
+/*
+ * The words that every part of ioasidd shares: enumerations with the text that stands for them in policy files, in
+ * Varlink replies, in --json output and in messages to people. One spelling everywhere.
+ *
+ * Each enumeration has a pair of functions: NAME_to_string() returns a string that lives for ever, or NULL for a value
+ * that is none of the enumeration's; NAME_from_string() returns the value, or -EINVAL for a text that is none of them.
+ * Implemented in policy/words.c. This header declares no behaviour beyond that.
+ */
+#pragma once
+
+/* Limits that the design fixes. */
+enum {
+	CLAIM_DEVICES_MAX = 64,      /* devices that one claim can hold */
+	GROUP_MEMBERS_MAX = 256,     /* members of a group that are looked at; a larger group can't be claimed */
+	DEVICE_NAME_MAX = 64,        /* bytes of a device's name, its NUL included */
+	DRIVER_NAME_MAX = 64,        /* bytes of a driver's name, its NUL included */
+	RULE_NAME_MAX = 128,         /* bytes of a rule's name, its NUL included */
+	CLAIM_ID_MAX = 40,           /* bytes of a claim's id, its NUL included */
+	TEXT_MAX = 256,              /* bytes of a sentence for people, its NUL included */
+};
+
+/* What a claim can name. Only DEVICE_PCI is served so far. */
+enum device_kind {
+	DEVICE_PCI, /* "pci": a PCI function, named by its address, 0000:01:00.0 */
+	DEVICE_KIND_COUNT,
+};
+const char *device_kind_to_string(enum device_kind kind);
+int device_kind_from_string(const char *text);
+
+/* How a claim is delivered (DESIGN: "How a claim is delivered"). */
+enum delivery_mode {
+	MODE_ATTACHED, /* "attached": iommufd, IOASID, and device FDs that are bound and attached */
+	MODE_OPEN,     /* "open": iommufd with its accounting mode set, device FDs opened and not bound */
+	MODE_NODE,     /* "node": an ACL on the device node */
+	MODE_BROKERED, /* "brokered": device FDs only, mappings by the broker */
+	DELIVERY_MODE_COUNT,
+};
+const char *delivery_mode_to_string(enum delivery_mode mode);
+int delivery_mode_from_string(const char *text);
+
+/* What it costs the host to lose a device that is used. Ordered: a higher value is worse. */
+enum severity {
+	SEVERITY_IDLE,       /* "idle": nothing is lost but a bound driver */
+	SEVERITY_DISRUPTIVE, /* "disruptive": something that works now stops */
+	SEVERITY_FATAL,      /* "fatal": the host dies or is cut off */
+	SEVERITY_COUNT,
+};
+const char *severity_to_string(enum severity severity);
+int severity_from_string(const char *text);
+
+/* What kind of use a survey found. */
+enum use_kind {
+	USE_DRIVER,       /* "driver": a host driver is bound, and nothing more was found */
+	USE_NETWORK_LINK, /* "network-link": a network interface that is up or has carrier */
+	USE_NAMESPACE,    /* "network-namespace": its interface lives in another network namespace */
+	USE_MOUNT,        /* "mount": a block device of it is mounted */
+	USE_SWAP,         /* "swap": a block device of it is swapped to */
+	USE_BLOCK,        /* "block": a block device of it is held open exclusively (LVM, RAID, loop, a raw user) */
+	USE_HOLDER,       /* "holder": a process has an FD or a mapping of it */
+	USE_KIND_COUNT,
+};
+const char *use_kind_to_string(enum use_kind kind);
+int use_kind_from_string(const char *text);
+
+/* Where a claim stands (DESIGN: "A claim's life"). */
+enum claim_state {
+	CLAIM_ASKED,
+	CLAIM_PLANNED,
+	CLAIM_PREPARING,   /* the executor changes the host */
+	CLAIM_OFFERED,     /* FDs were sent, the client has not acknowledged them */
+	CLAIM_HELD,
+	CLAIM_RELEASING,
+	CLAIM_FREE,
+	CLAIM_LINGERING,   /* the lease is over, somebody still holds an FD */
+	CLAIM_QUARANTINED, /* could not be reset or restored: only the operator opens it */
+	CLAIM_STUCK,       /* a plan passed its deadline */
+	CLAIM_LOST,        /* unplugged while held */
+	CLAIM_STATE_COUNT,
+};
+const char *claim_state_to_string(enum claim_state state);
+int claim_state_from_string(const char *text);
+
+/* Whether a reset is wanted between owners. */
+enum reset_demand {
+	RESET_REQUIRE, /* "require": no claim of a device that can't be reset, no return without a verified reset */
+	RESET_TRY,     /* "try": reset where the device can; go on where it can't */
+	RESET_SKIP,    /* "skip": no reset by ioasidd (the kernel still tries its own at open and close) */
+	RESET_DEMAND_COUNT,
+};
+const char *reset_demand_to_string(enum reset_demand demand);
+int reset_demand_from_string(const char *text);
+
+/* Why a claim can't be had. Each maps to one exit status by blocker_kind_to_exit_status(). */
+enum blocker_kind {
+	BLOCKER_UNKNOWN_DEVICE,       /* "unknown-device" (5) */
+	BLOCKER_UNKNOWN_CLAIM,        /* "unknown-claim" (5) */
+	BLOCKER_KERNEL,               /* "kernel" (6): this kernel lacks what the mode needs */
+	BLOCKER_NO_IOMMU_GROUP,       /* "no-iommu-group" (6) */
+	BLOCKER_BRIDGE,               /* "bridge" (6): bridges are never claimed */
+	BLOCKER_NOT_RESTORABLE,       /* "not-restorable" (6): its driver could not be put back */
+	BLOCKER_NO_RESET,             /* "no-reset" (6): the rule requires a reset and the device has none */
+	BLOCKER_GROUP_TOO_LARGE,      /* "group-too-large" (6) */
+	BLOCKER_NO_RULE,              /* "no-rule" (3): deny by default */
+	BLOCKER_DENIED,               /* "denied" (3): a rule with effect deny matched first */
+	BLOCKER_NEVER,                /* "never" (3): the device, or a member it would lock out, is in never */
+	BLOCKER_MODE,                 /* "mode" (3): the rule does not allow this mode */
+	BLOCKER_LIMIT,                /* "limit" (3): more devices than the rule allows one user */
+	BLOCKER_LOCKOUT_NOT_COVERED,  /* "lockout-not-covered" (3): the rule does not let this member be locked out */
+	BLOCKER_DIFFERENT_RULES,      /* "different-rules" (3): the devices of one claim fall under several rules */
+	BLOCKER_IN_USE,               /* "in-use" (4): the host uses the device itself */
+	BLOCKER_MEMBER_IN_USE,        /* "member-in-use" (4): the host uses a member that would be locked out */
+	BLOCKER_CLAIMED,              /* "claimed" (4): the device belongs to another claim */
+	BLOCKER_OTHER_CONTEXT,        /* "other-context" (4): its group belongs to another claim's context */
+	BLOCKER_KIND_COUNT,
+};
+const char *blocker_kind_to_string(enum blocker_kind kind);
+int blocker_kind_from_string(const char *text);
+
+/* The exit statuses of ioasidctl, which the daemon's verdicts map to. */
+enum exit_status {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_REFUSED = 3,     /* refused by policy */
+	EXIT_BUSY = 4,        /* in use by the host or claimed by another */
+	EXIT_UNKNOWN = 5,     /* no such device, group, pool or claim */
+	EXIT_UNSUPPORTED = 6, /* this kernel or hardware can't do it */
+	EXIT_UNREACHABLE = 7, /* ioasidd can't be reached */
+};
+enum exit_status blocker_kind_to_exit_status(enum blocker_kind kind);
