@@ -1,0 +1,338 @@
+#include "blocker_text.h"
+
+#include "text.h"
+
+#include <string.h>
+
+#define MESSAGE(out, ...) text_format((out).message, SENTENCE_MAX, __VA_ARGS__)
+#define REMEDY(out, ...) text_format((out).remedy, SENTENCE_MAX, __VA_ARGS__)
+
+const char *use_told(const struct use *use, bool to_operator)
+{
+	if (!to_operator && use->kind == USE_HOLDER)
+		return "a process has it open";
+	if (!to_operator && use->kind == USE_MOUNT)
+		return "a file system on it is mounted";
+	return use->text[0] ? use->text : use_kind_to_string((enum use_kind)use->kind);
+}
+
+/* What ends a use: the beginning of a remedy. */
+static const char *how_to_end(const struct use *use)
+{
+	switch ((enum use_kind)use->kind) {
+	case USE_MOUNT:
+		return "unmount what is on it";
+	case USE_SWAP:
+		return "turn off the swap on it (swapoff)";
+	case USE_BLOCK:
+		return "have what uses its block device (LVM, RAID, a loop, a program) let it go";
+	case USE_NETWORK_LINK:
+		return "take its network link down";
+	case USE_NAMESPACE:
+		return "bring its network interface back from the other network namespace and take it down";
+	case USE_HOLDER:
+		return "end the process that has it open, or have it closed there";
+	case USE_DRIVER:
+	case USE_KIND_COUNT:
+		break;
+	}
+	return "end its use";
+}
+
+void say_unknown_device(struct sentences out, const char *device)
+{
+	char shown[DEVICE_NAME_MAX], form[DEVICE_NAME_MAX];
+
+	text_escape(shown, sizeof shown, device, strnlen(device, sizeof shown));
+	MESSAGE(out, "no device %s is known", shown[0] ? shown : "\"\"");
+	if (!pci_address_is_valid(device) && pci_address_normalise(device, form) == 0)
+		REMEDY(out, "write its address in full: %s", form);
+	else
+		REMEDY(out, "look up the addresses of this host's devices with 'ioasidctl list'");
+}
+
+void say_kernel_lacks(struct sentences out, const char *release, bool iommufd, bool cdev)
+{
+	char shown[64];
+
+	text_escape(shown, sizeof shown, release, strnlen(release, 64));
+	MESSAGE(out, "this kernel (%s) has no %s%s%s", shown, iommufd ? "" : "iommufd (/dev/iommu)",
+		!iommufd && !cdev ? " and no " : "", cdev ? "" : "VFIO device nodes (/dev/vfio/devices)");
+	REMEDY(out, "boot a kernel with CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV, which needs Linux 6.6 or newer: "
+		    "those of Fedora, RHEL 9.4 and newer, and Ubuntu 24.04 and newer have them, Debian's do not");
+}
+
+void say_mode_not_served(struct sentences out, enum delivery_mode mode)
+{
+	MESSAGE(out, "the mode %s is not served by this version", delivery_mode_to_string(mode));
+	REMEDY(out, "ask for the mode attached or open");
+}
+
+void say_unsafe_interrupts(struct sentences out)
+{
+	MESSAGE(out, "this kernel runs with allow_unsafe_interrupts on, so that a device could raise any interrupt of "
+		     "the host");
+	REMEDY(out, "turn the parameter allow_unsafe_interrupts of the modules iommufd and vfio_iommu_type1 off, and "
+		    "interrupt remapping on in the firmware");
+}
+
+void say_noiommu(struct sentences out)
+{
+	MESSAGE(out, "this kernel runs with enable_unsafe_noiommu_mode on, so that devices could be handed out without "
+		     "any isolation");
+	REMEDY(out, "turn the parameter enable_unsafe_noiommu_mode of the module vfio off");
+}
+
+void say_bridge(struct sentences out, const char *device)
+{
+	MESSAGE(out, "%s is a PCI bridge, and bridges are never claimed", device);
+	REMEDY(out, "claim a device behind it");
+}
+
+void say_no_group(struct sentences out, const char *device)
+{
+	MESSAGE(out, "%s has no IOMMU group, so nothing would hold back its DMA", device);
+	REMEDY(out, "enable the IOMMU in the firmware (VT-d, AMD-Vi, SMMU) and on the kernel command line "
+		    "(intel_iommu=on where it is Intel's)");
+}
+
+void say_group_too_large(struct sentences out, const char *device, size_t members)
+{
+	MESSAGE(out, "the IOMMU group of %s has %zu members, and a claim looks at %d at most", device, members,
+		GROUP_MEMBERS_MAX);
+	REMEDY(out, "move it to a slot whose ports isolate their devices (ACS), so that its group gets smaller");
+}
+
+void say_plan_too_long(struct sentences out, size_t devices, size_t lockouts)
+{
+	MESSAGE(out, "a claim of these %zu devices with %zu lockouts has more steps than one plan can have", devices,
+		lockouts);
+	REMEDY(out, "claim fewer devices at once");
+}
+
+void say_never(struct sentences out, const char *device, const char *member, const struct never_entry *entry)
+{
+	if (member)
+		MESSAGE(out, "%s would lock out %s, which nobody gets by the entry of never at %s:%u", device, member,
+			entry->file, entry->line);
+	else
+		MESSAGE(out, "nobody gets %s by the entry of never at %s:%u", device, entry->file, entry->line);
+	if (entry->why[0])
+		text_append(out.message, SENTENCE_MAX, ": %s", entry->why);
+	if (member)
+		REMEDY(out, "move %s to a slot that does not share an IOMMU group with %s, or claim another device",
+		       device, member);
+	else
+		REMEDY(out, "claim another device; an operator would have to change that entry");
+}
+
+void say_no_rule(struct sentences out, const char *device, uid_t uid)
+{
+	MESSAGE(out, "no rule lets uid %u have %s, and what no rule allows is denied", uid, device);
+	REMEDY(out, "have an operator add an allow rule for this user and %s to the policy", device);
+}
+
+void say_denied(struct sentences out, const char *device, const struct rule *rule)
+{
+	MESSAGE(out, "the rule \"%s\" (%s:%u) denies %s", rule->name, rule->file, rule->line, device);
+	REMEDY(out, "have an operator change that rule, or put a rule that allows it before");
+}
+
+void say_mode(struct sentences out, const char *device, const struct rule *rule, enum delivery_mode mode)
+{
+	bool first = true;
+
+	MESSAGE(out, "the rule \"%s\" (%s:%u) does not give %s in the mode %s", rule->name, rule->file, rule->line,
+		device, delivery_mode_to_string(mode));
+	REMEDY(out, "ask for a mode that it gives (");
+	for (unsigned i = 0; i < DELIVERY_MODE_COUNT; i++) {
+		if (!(rule->modes & 1u << i))
+			continue;
+		text_append(out.remedy, SENTENCE_MAX, "%s%s", first ? "" : ", ",
+			    delivery_mode_to_string((enum delivery_mode)i));
+		first = false;
+	}
+	text_append(out.remedy, SENTENCE_MAX, "), or have an operator add \"%s\" to the rule's modes",
+		    delivery_mode_to_string(mode));
+}
+
+void say_claim_mode(struct sentences out, const char *device, const struct claim *claim, enum delivery_mode mode)
+{
+	MESSAGE(out, "%s can't be added in the mode %s: the claim %s is delivered in the mode %s", device,
+		delivery_mode_to_string(mode), claim->id, delivery_mode_to_string(claim->mode));
+	REMEDY(out, "add it in the claim's mode, or make a new claim");
+}
+
+void say_limit(struct sentences out, const char *device, const struct rule *rule, size_t had)
+{
+	MESSAGE(out, "%s would be one too many: the rule \"%s\" (%s:%u) gives a user %u at a time, and this one has %zu",
+		device, rule->name, rule->file, rule->line, rule->device_limit, had);
+	REMEDY(out, "%s, or have an operator raise \"devices\" in the rule's limits",
+	       had > 0 ? "release a device that was claimed under this rule" : "ask for fewer devices");
+}
+
+void say_claim_full(struct sentences out, const char *device, const struct claim *claim)
+{
+	MESSAGE(out, "%s can't be added: the claim %s would have more than the %d devices that one claim can hold",
+		device, claim->id, CLAIM_DEVICES_MAX);
+	REMEDY(out, "take a device out of the claim first, or make a new claim");
+}
+
+void say_different_rules(struct sentences out, const char *device, const struct rule *rule, const char *other_rule,
+			 const char *other_device)
+{
+	if (other_device)
+		MESSAGE(out, "%s falls under the rule \"%s\" (%s:%u) and %s under the rule \"%s\", but a claim has one rule",
+			device, rule->name, rule->file, rule->line, other_device, other_rule);
+	else
+		MESSAGE(out, "%s falls under the rule \"%s\" (%s:%u), but the claim that is to grow was made under the rule "
+			     "\"%s\"", device, rule->name, rule->file, rule->line, other_rule);
+	REMEDY(out, "claim it by itself, or have an operator put both devices under one rule");
+}
+
+void say_no_reset(struct sentences out, const char *device, const struct rule *rule)
+{
+	MESSAGE(out, "%s can't be reset, and the rule \"%s\" (%s:%u) requires a reset between owners", device,
+		rule->name, rule->file, rule->line);
+	REMEDY(out, "have an operator write \"reset\": \"try\" in that rule, if what one owner leaves in the device may be "
+		    "seen by the next");
+}
+
+void say_not_restorable(struct sentences out, const char *device, const char *member, const char *driver)
+{
+	if (member)
+		MESSAGE(out, "%s would lock out %s, whose driver %s can be neither unbound nor bound again", device,
+			member, driver);
+	else
+		MESSAGE(out, "the driver %s of %s can be neither unbound nor bound again", driver, device);
+	REMEDY(out, "boot with a driver_override on %s (or without the driver %s), so that it is never bound",
+	       member ? member : device, driver);
+}
+
+void say_in_use(struct sentences out, const char *device, const struct use *use, const char *told,
+		const struct rule *rule)
+{
+	MESSAGE(out, "the host uses %s: %s; the rule \"%s\" (%s:%u) does not give it away in use", device, told,
+		rule->name, rule->file, rule->line);
+	REMEDY(out, "%s", how_to_end(use));
+	if (use->kind != USE_HOLDER)
+		text_append(out.remedy, SENTENCE_MAX,
+			    ", or have an operator write \"in_use\": \"take\" in that rule, which has to name %s as an "
+			    "address", device);
+}
+
+void say_member_in_use(struct sentences out, const char *device, const struct device *member, const struct use *use,
+		       const char *told, const struct rule *rule)
+{
+	MESSAGE(out, "%s would lock out %s, which the host uses: %s; the rule \"%s\" (%s:%u) does not give it away in use",
+		device, member->name, told, rule->name, rule->file, rule->line);
+	REMEDY(out, "%s", how_to_end(use));
+	if (use->kind != USE_HOLDER)
+		text_append(out.remedy, SENTENCE_MAX,
+			    ", or have an operator write \"in_use\": \"take\" in that rule, whose lockout has to name %s",
+			    member->name);
+}
+
+void say_lockout_not_covered(struct sentences out, const char *device, const struct device *member, const char *told,
+			     const struct rule *rule, const char *needed)
+{
+	MESSAGE(out, "%s would lock out %s (%s%s%s%s), which shares its IOMMU group, and the rule \"%s\" (%s:%u) does not "
+		     "allow that", device, member->name, member->driver[0] ? "driver " : "no driver", member->driver,
+		told[0] ? "; " : "", told, rule->name, rule->file, rule->line);
+	REMEDY(out, "%shave an operator write in that rule: %s", told[0] ? "end its use, and " : "", needed);
+}
+
+void say_already_claimed(struct sentences out, const char *device, const struct claim *claim)
+{
+	MESSAGE(out, "%s belongs to the claim %s already, which is the one that is to grow", device, claim->id);
+	REMEDY(out, "leave it out");
+}
+
+/* "your claim c1", "the claim c1 of uid 1000" or "another user's claim". */
+static const char *claim_phrase(struct other_claim other, char *out, size_t size)
+{
+	if (other.own)
+		return text_format(out, size, "your claim %s", other.claim->id);
+	if (other.disclosed)
+		return text_format(out, size, "the claim %s of uid %u", other.claim->id, other.claim->uid);
+	return text_format(out, size, "another user's claim");
+}
+
+/* Adds to the message how the claim stands, and writes the remedy. */
+static void say_state(struct sentences out, struct other_claim other, bool addable, const char *device)
+{
+	const char *state = NULL, *remedy = NULL;
+	char phrase[CLAIM_ID_MAX + 48];
+
+	claim_phrase(other, phrase, sizeof phrase);
+	switch (other.claim->state) {
+	case CLAIM_LINGERING:
+		state = "it is lingering: its lease is over, but somebody still holds a file descriptor of it";
+		remedy = "end the process that holds it";
+		break;
+	case CLAIM_QUARANTINED:
+		state = "it is quarantined: it could not be reset or put back";
+		remedy = "have an operator look at the device and open the quarantine";
+		break;
+	case CLAIM_STUCK:
+		state = "it is stuck: a step of it does not come to its end";
+		remedy = "have an operator find out what that step waits for";
+		break;
+	case CLAIM_LOST:
+		state = "it is lost: a device of it was unplugged";
+		break;
+	case CLAIM_RELEASING:
+		state = "it is being released";
+		remedy = "try again in a moment";
+		break;
+	case CLAIM_ASKED:
+	case CLAIM_PLANNED:
+	case CLAIM_PREPARING:
+	case CLAIM_OFFERED:
+	case CLAIM_HELD:
+	case CLAIM_FREE:
+	case CLAIM_STATE_COUNT:
+		break;
+	}
+	if (state)
+		text_append(out.message, SENTENCE_MAX, "; %s", state);
+	if (state && other.disclosed && other.claim->note[0])
+		text_append(out.message, SENTENCE_MAX, " (%s)", other.claim->note);
+	if (remedy)
+		REMEDY(out, "%s", remedy);
+	else if (other.own && addable && other.claim->state != CLAIM_LOST)
+		REMEDY(out, "add %s to the claim %s (method AddDevice) or release that claim", device, other.claim->id);
+	else if (other.own)
+		REMEDY(out, "release the claim %s", other.claim->id);
+	else
+		REMEDY(out, "wait until %s is released, or ask %s to release it", phrase,
+		       other.disclosed ? "its owner" : "an operator");
+}
+
+void say_claimed(struct sentences out, const char *device, struct other_claim other)
+{
+	char phrase[CLAIM_ID_MAX + 48];
+
+	MESSAGE(out, "%s belongs to %s", device, claim_phrase(other, phrase, sizeof phrase));
+	say_state(out, other, false, device);
+}
+
+void say_locked_out(struct sentences out, const char *device, struct other_claim other)
+{
+	char phrase[CLAIM_ID_MAX + 48];
+
+	MESSAGE(out, "%s is locked out by %s, which has a member of its IOMMU group, and the members of a group must share "
+		     "a context: the kernel answers EPERM to a second", device,
+		claim_phrase(other, phrase, sizeof phrase));
+	say_state(out, other, true, device);
+}
+
+void say_other_context(struct sentences out, const char *device, const char *member, struct other_claim other)
+{
+	char phrase[CLAIM_ID_MAX + 48];
+
+	MESSAGE(out, "%s shares its IOMMU group with %s, which belongs to %s, and the members of a group must share a "
+		     "context: the kernel answers EPERM to a second", device, member,
+		claim_phrase(other, phrase, sizeof phrase));
+	say_state(out, other, true, device);
+}

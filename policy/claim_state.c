@@ -1,0 +1,120 @@
+#include "claim_state.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+static const char *const events[CLAIM_EVENT_COUNT] = {
+	[CLAIM_EVENT_PLANNED] = "planned",
+	[CLAIM_EVENT_REFUSED] = "refused",
+	[CLAIM_EVENT_STARTED] = "started",
+	[CLAIM_EVENT_DONE] = "done",
+	[CLAIM_EVENT_UNDONE] = "undone",
+	[CLAIM_EVENT_BROKEN] = "broken",
+	[CLAIM_EVENT_HELD_BY_OTHERS] = "held-by-others",
+	[CLAIM_EVENT_OVERDUE] = "overdue",
+	[CLAIM_EVENT_ACKNOWLEDGED] = "acknowledged",
+	[CLAIM_EVENT_LEASE_ENDED] = "lease-ended",
+	[CLAIM_EVENT_HOLDER_GONE] = "holder-gone",
+	[CLAIM_EVENT_UNPLUGGED] = "unplugged",
+	[CLAIM_EVENT_OPENED] = "opened",
+};
+
+/* What is not listed can't happen: TO() keeps the state after apart from the zero that stands there. */
+#define TO(state) ((state) + 1)
+
+static const unsigned char next[CLAIM_STATE_COUNT][CLAIM_EVENT_COUNT] = {
+	[CLAIM_ASKED] = {
+		[CLAIM_EVENT_PLANNED] = TO(CLAIM_PLANNED),
+		[CLAIM_EVENT_REFUSED] = TO(CLAIM_FREE),
+		[CLAIM_EVENT_LEASE_ENDED] = TO(CLAIM_FREE),
+	},
+	/* Nothing was touched yet, so every end leads to free. */
+	[CLAIM_PLANNED] = {
+		[CLAIM_EVENT_STARTED] = TO(CLAIM_PREPARING),
+		[CLAIM_EVENT_REFUSED] = TO(CLAIM_FREE),
+		[CLAIM_EVENT_LEASE_ENDED] = TO(CLAIM_FREE),
+		[CLAIM_EVENT_UNPLUGGED] = TO(CLAIM_FREE),
+	},
+	/* A running plan is waited for, whatever happens meanwhile: only its outcome says how the host is. */
+	[CLAIM_PREPARING] = {
+		[CLAIM_EVENT_DONE] = TO(CLAIM_OFFERED),
+		[CLAIM_EVENT_UNDONE] = TO(CLAIM_FREE),
+		[CLAIM_EVENT_BROKEN] = TO(CLAIM_QUARANTINED),
+		[CLAIM_EVENT_OVERDUE] = TO(CLAIM_STUCK),
+		[CLAIM_EVENT_LEASE_ENDED] = TO(CLAIM_PREPARING),
+		[CLAIM_EVENT_UNPLUGGED] = TO(CLAIM_PREPARING),
+	},
+	[CLAIM_OFFERED] = {
+		[CLAIM_EVENT_ACKNOWLEDGED] = TO(CLAIM_HELD),
+		[CLAIM_EVENT_LEASE_ENDED] = TO(CLAIM_RELEASING),
+		[CLAIM_EVENT_UNPLUGGED] = TO(CLAIM_LOST),
+	},
+	/* Plans that run in these two states are those of a claim that grows or shrinks: its other devices stay held. */
+	[CLAIM_HELD] = {
+		[CLAIM_EVENT_PLANNED] = TO(CLAIM_HELD),
+		[CLAIM_EVENT_REFUSED] = TO(CLAIM_HELD),
+		[CLAIM_EVENT_STARTED] = TO(CLAIM_HELD),
+		[CLAIM_EVENT_DONE] = TO(CLAIM_HELD),
+		[CLAIM_EVENT_UNDONE] = TO(CLAIM_HELD),
+		[CLAIM_EVENT_BROKEN] = TO(CLAIM_QUARANTINED),
+		[CLAIM_EVENT_HELD_BY_OTHERS] = TO(CLAIM_HELD),
+		[CLAIM_EVENT_OVERDUE] = TO(CLAIM_STUCK),
+		[CLAIM_EVENT_ACKNOWLEDGED] = TO(CLAIM_HELD),
+		[CLAIM_EVENT_LEASE_ENDED] = TO(CLAIM_RELEASING),
+		[CLAIM_EVENT_UNPLUGGED] = TO(CLAIM_LOST),
+	},
+	[CLAIM_LOST] = {
+		[CLAIM_EVENT_STARTED] = TO(CLAIM_LOST),
+		[CLAIM_EVENT_DONE] = TO(CLAIM_LOST),
+		[CLAIM_EVENT_UNDONE] = TO(CLAIM_LOST),
+		[CLAIM_EVENT_BROKEN] = TO(CLAIM_QUARANTINED),
+		[CLAIM_EVENT_HELD_BY_OTHERS] = TO(CLAIM_LOST),
+		[CLAIM_EVENT_OVERDUE] = TO(CLAIM_STUCK),
+		[CLAIM_EVENT_ACKNOWLEDGED] = TO(CLAIM_LOST),
+		[CLAIM_EVENT_LEASE_ENDED] = TO(CLAIM_RELEASING),
+		[CLAIM_EVENT_UNPLUGGED] = TO(CLAIM_LOST),
+	},
+	[CLAIM_RELEASING] = {
+		[CLAIM_EVENT_STARTED] = TO(CLAIM_RELEASING),
+		[CLAIM_EVENT_DONE] = TO(CLAIM_FREE),
+		/* A release has no undo: as it was means that nothing was proven. */
+		[CLAIM_EVENT_UNDONE] = TO(CLAIM_QUARANTINED),
+		[CLAIM_EVENT_BROKEN] = TO(CLAIM_QUARANTINED),
+		[CLAIM_EVENT_HELD_BY_OTHERS] = TO(CLAIM_LINGERING),
+		[CLAIM_EVENT_OVERDUE] = TO(CLAIM_STUCK),
+		[CLAIM_EVENT_LEASE_ENDED] = TO(CLAIM_RELEASING),
+		[CLAIM_EVENT_UNPLUGGED] = TO(CLAIM_RELEASING),
+	},
+	[CLAIM_LINGERING] = {
+		[CLAIM_EVENT_LEASE_ENDED] = TO(CLAIM_LINGERING),
+		[CLAIM_EVENT_HOLDER_GONE] = TO(CLAIM_RELEASING),
+		[CLAIM_EVENT_UNPLUGGED] = TO(CLAIM_LINGERING),
+	},
+	[CLAIM_QUARANTINED] = {
+		[CLAIM_EVENT_LEASE_ENDED] = TO(CLAIM_QUARANTINED),
+		[CLAIM_EVENT_UNPLUGGED] = TO(CLAIM_QUARANTINED),
+		[CLAIM_EVENT_OPENED] = TO(CLAIM_RELEASING),
+	},
+	/* What finishes late is proven free or put back by a release, whichever plan it was. */
+	[CLAIM_STUCK] = {
+		[CLAIM_EVENT_DONE] = TO(CLAIM_RELEASING),
+		[CLAIM_EVENT_UNDONE] = TO(CLAIM_RELEASING),
+		[CLAIM_EVENT_BROKEN] = TO(CLAIM_QUARANTINED),
+		[CLAIM_EVENT_HELD_BY_OTHERS] = TO(CLAIM_LINGERING),
+		[CLAIM_EVENT_LEASE_ENDED] = TO(CLAIM_STUCK),
+		[CLAIM_EVENT_HOLDER_GONE] = TO(CLAIM_STUCK),
+		[CLAIM_EVENT_UNPLUGGED] = TO(CLAIM_STUCK),
+	},
+};
+
+const char *claim_event_to_string(enum claim_event event)
+{
+	return (unsigned)event < CLAIM_EVENT_COUNT ? events[event] : NULL;
+}
+
+int claim_state_step(enum claim_state state, enum claim_event event)
+{
+	if ((unsigned)state >= CLAIM_STATE_COUNT || (unsigned)event >= CLAIM_EVENT_COUNT || next[state][event] == 0)
+		return -EINVAL;
+	return next[state][event] - 1;
+}

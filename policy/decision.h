@@ -1,0 +1,93 @@
+/*
+ * Decisions: may this subject have these devices, what would be locked out, and what stands in the way. One pure
+ * function that answers plan and claim in the broker, and a second that lets the executor check a plan made elsewhere.
+ * A decision changes nothing and depends on nothing but its arguments.
+ */
+#pragma once
+
+#include "ledger.h"
+#include "plan.h"
+#include "policy.h"
+#include "topology.h"
+#include "use.h"
+
+/* What this kernel offers, as the executor found it. */
+struct kernel_features {
+	uint32_t iommufd;      /* 1: /dev/iommu is there */
+	uint32_t vfio_cdev;    /* 1: VFIO has device cdevs */
+	uint32_t vfio_group;   /* 1: VFIO has groups and containers */
+	uint32_t unsafe_interrupts; /* 1: allow_unsafe_interrupts is on in iommufd or vfio_iommu_type1 */
+	uint32_t noiommu;      /* 1: enable_unsafe_noiommu_mode is on */
+	uint32_t reserved;
+	char release[64];      /* uname -r */
+};
+
+struct host_view {
+	const struct topology *topology;
+	const struct uses *uses;     /* at least of every member of every group that is asked for */
+	const struct ledger *ledger;
+	const struct kernel_features *kernel;
+};
+
+struct request {
+	const struct subject *subject;
+	const char *const *device; /* full names; duplicates are taken as one */
+	size_t device_count;       /* 1 to CLAIM_DEVICES_MAX */
+	enum delivery_mode mode;
+	const struct claim *claim; /* NULL for a new claim; else the claim that is to grow */
+};
+
+/* A member of a group that the claim would take from the host though nobody asked for it. */
+struct lockout {
+	char device[DEVICE_NAME_MAX];
+	char for_device[DEVICE_NAME_MAX]; /* the asked-for device that shares its group */
+	char driver[DRIVER_NAME_MAX];     /* the host loses this driver; "" where none is bound */
+	enum severity severity;           /* of its worst use */
+	char use[TEXT_MAX];               /* its worst use; "" where none was found */
+	bool covered;                     /* the rule allows it */
+};
+
+struct blocker {
+	enum blocker_kind kind;
+	char device[DEVICE_NAME_MAX];  /* the asked-for device */
+	char member[DEVICE_NAME_MAX];  /* the member that blocks; "" where it is the device itself */
+	char use[TEXT_MAX];            /* what uses it; "" where that is not the matter */
+	char claim[CLAIM_ID_MAX];      /* the claim in the way; "" where none */
+	char rule[RULE_NAME_MAX];      /* the rule that decided; "" for deny by default */
+	char message[2 * TEXT_MAX];    /* one sentence: what blocks, naming member, use or owner, and rule */
+	char remedy[2 * TEXT_MAX];     /* one sentence: what would resolve it */
+};
+
+/* What each asked-for device falls under. */
+struct decided_device {
+	char device[DEVICE_NAME_MAX];
+	const struct rule *rule; /* of the policy; NULL where none matched. Valid as long as the policy */
+};
+
+struct decision {
+	bool allowed;
+	enum exit_status status;       /* EXIT_DONE, or of the blocker that counts most: 5, then 3, then 4, then 6 */
+	struct decided_device *device; /* in the order asked, without duplicates */
+	size_t device_count;
+	struct lockout *lockout;       /* sorted by name */
+	size_t lockout_count;
+	struct blocker *blocker;       /* all of them */
+	size_t blocker_count;
+	struct plan plan;              /* the steps; empty unless allowed */
+};
+
+/* Decides. 0 with *out filled (free it with decision_done()), or -ENOMEM, or -EINVAL for a count out of range. */
+int decide(const struct policy *policy, const struct host_view *host, const struct request *request,
+	   struct decision *out);
+void decision_done(struct decision *decision);
+
+/*
+ * The executor's own check of a claim plan (steps that take devices): every device that the plan takes is reached by
+ * an allow rule and not in never; every member that the plan unbinds or pins is covered by such a rule's lockout; none
+ * has a fatal use by its own survey unless a rule names it with in_use take; names and drivers are what the topology
+ * has; every override is a VFIO driver or the pin; members share the group of a taken device. The steps' order and kinds
+ * are those of a plan that plan_for_claim() could have made. Returns true if all holds; else false with one sentence in
+ * why. host->ledger may be NULL here: the executor keeps none.
+ */
+bool plan_is_covered(const struct policy *policy, const struct host_view *host, const struct plan *plan,
+		     char why[static TEXT_MAX]);

@@ -1,0 +1,63 @@
+/*
+ * The ledger of claims: who owns what now, and what has to be put back. Pure bookkeeping: it holds no FD and changes
+ * no host. Every device that a claim took, asked for or locked out, is found by name in constant time.
+ */
+#pragma once
+
+#include "device.h"
+#include "subject.h"
+
+struct claim_device {
+	struct device before; /* as it was before the claim: driver and driver_override to put back */
+	bool lockout;         /* taken from the host though nobody asked for it */
+	uint32_t reset;       /* enum reset_demand of the rule that granted it */
+	bool restore;         /* put its driver back at the end */
+};
+
+struct claim {
+	char id[CLAIM_ID_MAX];
+	char rule[RULE_NAME_MAX];
+	uid_t uid;            /* owner */
+	gid_t gid;
+	pid_t pid;            /* that asked; 0 where unknown */
+	enum delivery_mode mode;
+	enum claim_state state;
+	uint32_t ioas_id;     /* MODE_ATTACHED; 0 until known */
+	uint64_t memlock;     /* bytes granted; 0: none */
+	uint64_t since;       /* CLOCK_REALTIME microseconds, told by the caller */
+	char note[TEXT_MAX];  /* why it lingers, is quarantined or stuck; "" else */
+	struct claim_device *device;
+	size_t device_count;
+	void *attachment;     /* the ledger's user's own; never looked at here */
+};
+
+struct ledger;
+
+struct ledger *ledger_new(void); /* NULL: out of memory */
+struct ledger *ledger_free(struct ledger *ledger);
+
+/*
+ * Adds an empty claim; its id must be new (-EEXIST). On success *out is owned by the ledger and stays valid until
+ * ledger_remove(). -ENOMEM.
+ */
+int ledger_add(struct ledger *ledger, const char *id, struct claim **out);
+void ledger_remove(struct ledger *ledger, struct claim *claim);
+struct claim *ledger_find(const struct ledger *ledger, const char *id);
+size_t ledger_count(const struct ledger *ledger);
+/* All claims in the order in which they were made: first, then the next of each; NULL ends. */
+struct claim *ledger_first(const struct ledger *ledger);
+struct claim *ledger_next(const struct claim *claim);
+
+/*
+ * Gives a device to a claim, which must not have CLAIM_DEVICES_MAX asked-for devices yet (-E2BIG).
+ * -EBUSY: another claim has it (nothing changed: arbitration stands here); -EEXIST: this claim has it. -ENOMEM.
+ */
+int ledger_take(struct ledger *ledger, struct claim *claim, const struct claim_device *device);
+/* Takes a device out of a claim; false if the claim has it not. */
+bool ledger_give_back(struct ledger *ledger, struct claim *claim, const char *device);
+/* The claim that has this device, asked for or locked out, or NULL. *out (may be NULL) is its entry. */
+struct claim *ledger_owner(const struct ledger *ledger, const char *device, const struct claim_device **out);
+/* The entry of a device in a claim, or NULL. Valid until the claim's devices change. */
+struct claim_device *claim_find_device(struct claim *claim, const char *device);
+/* Devices that a user asked for and has under a rule, over all claims. */
+size_t ledger_devices_of(const struct ledger *ledger, uid_t uid, const char *rule);

@@ -1,0 +1,278 @@
+/*
+ * The executor's own check of a claim plan: what still holds when the broker was taken over. It believes nothing of the
+ * plan. It takes from it only which devices are meant, makes the plan anew from its own view of the host, and compares
+ * step by step; then it looks for one rule that gives somebody all of it. Never decides who: it knows no subject.
+ */
+#include "decision.h"
+
+#include "coverage.h"
+#include "name_table.h"
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct check {
+	const struct policy *policy;
+	const struct host_view *host;
+	const struct plan *plan;
+	struct claim_device *device; /* those to be opened first, in that order; then those that are pinned */
+	size_t taken, count;
+	struct name_table names; /* of all of them */
+	bool grows, attached;
+	uint32_t ioas_id;
+	uint64_t memlock;
+	char *why;
+};
+
+/* Writes why and returns false. */
+__attribute__((format(printf, 2, 3))) static bool refuse(struct check *check, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	text_format_list(check->why, TEXT_MAX, format, arguments);
+	va_end(arguments);
+	return false;
+}
+
+/* Adds a device of the plan as the topology has it now. */
+static bool add_device(struct check *check, const struct step *step, bool lockout)
+{
+	const struct device *device = topology_find(check->host->topology, step->device);
+
+	if (!device)
+		return refuse(check, "the plan names %s, which this host does not have", step->device);
+	if (device->identity != step->identity)
+		return refuse(check, "%s is another device than the one that was planned for", step->device);
+	if (name_table_find(&check->names, step->device))
+		return refuse(check, "the plan takes %s twice", step->device);
+	check->device[check->count] = (struct claim_device){ .before = *device, .lockout = lockout };
+	if (name_table_add(&check->names, device->name, &check->device[check->count]) < 0)
+		return refuse(check, "out of memory");
+	check->count++;
+	return true;
+}
+
+/* What the plan is about: its devices, and the numbers of the steps that belong to none. */
+static bool gather(struct check *check)
+{
+	const struct plan *plan = check->plan;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct step *step = &plan->step[i];
+
+		if (!step_is_sane(step))
+			return refuse(check, "step %zu of the plan is malformed", i);
+		if (step->kind == STEP_OPEN && !add_device(check, step, false))
+			return false;
+		check->attached = check->attached || step->kind == STEP_BIND;
+		if (step->kind == STEP_CONTEXT)
+			check->grows = step->number == 1;
+		if (step->kind == STEP_IOAS)
+			check->ioas_id = (uint32_t)step->number;
+		if (step->kind == STEP_MEMLOCK)
+			check->memlock = step->number;
+	}
+	check->taken = check->count;
+	if (check->taken == 0)
+		return refuse(check, "the plan takes no device");
+	if (check->taken > CLAIM_DEVICES_MAX)
+		return refuse(check, "the plan takes %zu devices, and a claim has %d at most", check->taken,
+			      CLAIM_DEVICES_MAX);
+	/* Every locked-out member that moves is pinned: plan_for_claim() sets its override in any case. */
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct step *step = &plan->step[i];
+		bool taken = name_table_find(&check->names, step->device) != NULL;
+
+		if (step->kind == STEP_OVERRIDE && (!taken || strcmp(step->value, PINNED_OVERRIDE) == 0) &&
+		    !add_device(check, step, true))
+			return false;
+	}
+	return true;
+}
+
+static bool steps_are_equal(const struct step *a, const struct step *b)
+{
+	return a->kind == b->kind && a->number == b->number && a->identity == b->identity &&
+	       strcmp(a->device, b->device) == 0 && strcmp(a->value, b->value) == 0 && strcmp(a->before, b->before) == 0;
+}
+
+/* Order, kinds, drivers and overrides: all are right if the core makes the same plan of the same devices. */
+static bool is_made_by_the_core(struct check *check)
+{
+	struct plan made = { .step = NULL };
+	char text[TEXT_MAX / 2];
+	bool equal = true;
+
+	if (plan_for_claim(&made, check->device, check->count, check->attached ? MODE_ATTACHED : MODE_OPEN, check->grows,
+			   check->ioas_id, check->memlock) < 0)
+		return refuse(check, "out of memory");
+	for (size_t i = 0; equal && (i < made.count || i < check->plan->count); i++) {
+		if (i >= check->plan->count)
+			equal = refuse(check, "the plan ends where this step is missing: %s",
+				       step_describe(&made.step[i], text, sizeof text));
+		else if (i >= made.count || !steps_are_equal(&made.step[i], &check->plan->step[i]))
+			equal = refuse(check, "step %zu of the plan is not what these devices need now: %s", i,
+				       step_describe(&check->plan->step[i], text, sizeof text));
+	}
+	plan_done(&made);
+	return equal;
+}
+
+/* What holds for every device whatever the rule. */
+static bool devices_can_be_taken(struct check *check)
+{
+	const struct kernel_features *kernel = check->host->kernel;
+
+	if (kernel && (kernel->unsafe_interrupts || kernel->noiommu))
+		return refuse(check, "this kernel runs with %s on",
+			      kernel->noiommu ? "enable_unsafe_noiommu_mode" : "allow_unsafe_interrupts");
+	for (size_t i = 0; i < check->count; i++) {
+		const struct device *device = &check->device[i].before;
+		const struct never_entry *never = policy_never(check->policy, device);
+		bool shares = !check->device[i].lockout;
+
+		if (device->bridge)
+			return refuse(check, "%s is a bridge", device->name);
+		if (device->group < 0)
+			return refuse(check, "%s has no IOMMU group", device->name);
+		if (never)
+			return refuse(check, "%s is in never (%s:%u)", device->name, never->file, never->line);
+		if (coverage_is_stuck_on_driver(device) && !(check->device[i].lockout && device_is_on_vfio(device)))
+			return refuse(check, "the driver %s of %s can't be unbound and bound again", device->driver,
+				      device->name);
+		for (size_t k = 0; !shares && k < check->taken; k++)
+			shares = check->device[k].before.group == device->group;
+		if (!shares)
+			return refuse(check, "%s is in no group of a device that the plan takes", device->name);
+	}
+	return true;
+}
+
+/* True if a claim that grows can have this member already: it is left as it is then. */
+static bool may_be_the_claims(const struct check *check, size_t rule, const struct device *member)
+{
+	if (!check->grows || name_table_find(&check->names, member->name))
+		return false;
+	if (device_is_on_vfio(member))
+		return coverage_rule_reaches(check->policy, rule, member);
+	return !member->driver[0] && strcmp(member->driver_override, PINNED_OVERRIDE) == 0;
+}
+
+/* The members of a group that the plan does not take, moved or not: the group's new owner locks out all of them. */
+static bool members_are_covered(struct check *check, size_t index, int32_t group)
+{
+	const struct rule *rule = &check->policy->rule[index];
+	const struct device *members[GROUP_MEMBERS_MAX];
+	size_t count = topology_members(check->host->topology, group, members, GROUP_MEMBERS_MAX);
+
+	if (count > GROUP_MEMBERS_MAX)
+		return refuse(check, "the IOMMU group %d has more than %d members", group, GROUP_MEMBERS_MAX);
+	for (size_t i = 0; i < count; i++) {
+		const struct use *use;
+		bool taken = false;
+
+		for (size_t k = 0; k < check->taken; k++)
+			taken = taken || strcmp(check->device[k].before.name, members[i]->name) == 0;
+		if (taken || members[i]->bridge || may_be_the_claims(check, index, members[i]))
+			continue;
+		switch (coverage_of_member(check->policy, rule, check->host->uses, members[i], &use)) {
+		case COVER_GIVEN:
+			break;
+		case COVER_NEVER:
+			return refuse(check, "%s would be locked out and is in never", members[i]->name);
+		case COVER_NOT_ALLOWED:
+			return refuse(check, "the rule \"%s\" does not let %s be locked out", rule->name,
+				      members[i]->name);
+		case COVER_IN_USE:
+			return refuse(check, "%s would be locked out and is in use: %s", members[i]->name, use->text);
+		case COVER_NOT_RESTORABLE:
+			return refuse(check, "the driver %s of %s can't be unbound and bound again", members[i]->driver,
+				      members[i]->name);
+		}
+	}
+	return true;
+}
+
+/* True if this rule, which reaches all devices of the plan, gives them in this way and at this cost. */
+static bool rule_covers(struct check *check, size_t index)
+{
+	const struct rule *rule = &check->policy->rule[index];
+
+	if (!(rule->modes & 1u << (check->attached ? MODE_ATTACHED : MODE_OPEN)))
+		return refuse(check, "the rule \"%s\" does not give the mode %s", rule->name,
+			      delivery_mode_to_string(check->attached ? MODE_ATTACHED : MODE_OPEN));
+	if (check->taken > rule->device_limit)
+		return refuse(check, "the rule \"%s\" gives %u devices, and the plan takes %zu", rule->name,
+			      rule->device_limit, check->taken);
+	if (check->memlock > rule->memlock)
+		return refuse(check, "the rule \"%s\" grants less locked memory than the plan sets", rule->name);
+	for (size_t i = 0; i < check->taken; i++) {
+		const struct device *device = &check->device[i].before;
+		const struct use *use = coverage_blocking_use(check->host->uses, device->name,
+							      coverage_consents(rule, device->name));
+		bool again = false;
+
+		if (coverage_lacks_reset(rule, device))
+			return refuse(check, "the rule \"%s\" requires a reset, which %s does not have", rule->name,
+				      device->name);
+		if (use)
+			return refuse(check, "%s is in use: %s", device->name, use->text);
+		for (size_t k = 0; k < i; k++)
+			again = again || check->device[k].before.group == device->group;
+		if (!again && !members_are_covered(check, index, device->group))
+			return false;
+	}
+	return true;
+}
+
+/* True if one rule gives somebody the whole plan. Else why is what stands against the first rule that reaches all. */
+static bool some_rule_covers(struct check *check)
+{
+	const struct policy *policy = check->policy;
+	char first[TEXT_MAX] = "";
+	size_t reached_most = 0;
+
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		size_t reached = 0;
+
+		while (reached < check->taken && coverage_rule_reaches(policy, i, &check->device[reached].before))
+			reached++;
+		if (reached > reached_most)
+			reached_most = reached;
+		if (reached < check->taken)
+			continue;
+		if (rule_covers(check, i))
+			return true;
+		if (!first[0])
+			text_format(first, sizeof first, "%s", check->why);
+	}
+	if (first[0])
+		return refuse(check, "%s", first);
+	return refuse(check, reached_most > 0 ? "no allow rule reaches %s together with the others"
+					      : "no allow rule reaches %s",
+		      check->device[reached_most].before.name);
+}
+
+bool plan_is_covered(const struct policy *policy, const struct host_view *host, const struct plan *plan,
+		     char why[static TEXT_MAX])
+{
+	char reason[TEXT_MAX] = "";
+	struct check check = { .policy = policy, .host = host, .plan = plan, .why = reason };
+	bool covered;
+
+	if (plan->count == 0 || plan->count > PLAN_STEPS_MAX) {
+		text_format(why, TEXT_MAX, "the plan has %zu steps", plan->count);
+		return false;
+	}
+	check.device = calloc(plan->count, sizeof *check.device);
+	covered = check.device ? gather(&check) && is_made_by_the_core(&check) && devices_can_be_taken(&check) &&
+				 some_rule_covers(&check)
+			       : refuse(&check, "out of memory");
+	if (!covered)
+		text_format(why, TEXT_MAX, "%s", reason);
+	free(check.device);
+	name_table_done(&check.names);
+	return covered;
+}

@@ -1,0 +1,141 @@
+/*
+ * The operator's policy: an immutable snapshot, parsed from the texts of the policy files. A reload parses a new one
+ * and swaps. Reading the files is policy_files.c's work; here is no I/O. Implemented in policy.c (the snapshot and its
+ * digest) and policy_parse*.c (from JSON).
+ */
+#pragma once
+
+#include "device.h"
+#include "subject.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Texts of a list in a rule, compared with the device: shell globs, or exact where there is no glob character. */
+struct text_list {
+	char **item;
+	size_t count;
+};
+
+/* Which devices: any of each list, all of those lists that are given. An empty selector matches nothing. */
+struct device_selector {
+	struct text_list address; /* globs over the full address, lower case */
+	struct text_list id;      /* globs over "vendor:device", four hex digits each, lower case */
+	struct text_list class_code; /* 2, 4 or 6 hex digits, matched as a prefix of the 6 digits; or a glob */
+	struct text_list driver;  /* globs over the name of the driver bound at the time; "" for none */
+	struct text_list pool;    /* names of pools */
+};
+
+struct subject_selector {
+	uid_t *uid;
+	size_t uid_count;
+	gid_t *gid;
+	size_t gid_count;
+	struct text_list unit; /* globs over the systemd unit's name */
+	bool any;              /* true where the rule has no "subject": matches everybody */
+};
+
+enum rule_effect { RULE_ALLOW, RULE_DENY };
+enum lockout_permission { LOCKOUT_NONE, LOCKOUT_UNUSED, LOCKOUT_NAMED };
+
+struct rule {
+	char name[RULE_NAME_MAX];
+	char *file;            /* where it stands, for messages */
+	unsigned line;
+	enum rule_effect effect;
+	struct subject_selector subject;
+	struct device_selector device;
+	enum lockout_permission lockout;
+	struct text_list lockout_named; /* full addresses, only with LOCKOUT_NAMED */
+	uint32_t modes;        /* bit (1 << enum delivery_mode) */
+	uint32_t device_limit; /* devices of one user under this rule; UINT32_MAX: no limit */
+	uint64_t memlock;      /* bytes; 0: the client's limit is left alone */
+	enum reset_demand reset;
+	bool restore;          /* put drivers back after; true by default */
+	bool take_in_use;      /* "in_use": "take" */
+};
+
+struct never_entry {
+	struct device_selector device;
+	char why[TEXT_MAX];
+	char *file;
+	unsigned line;
+};
+
+struct pool {
+	char name[RULE_NAME_MAX];
+	struct device_selector *selector;
+	size_t selector_count;
+};
+
+struct policy {
+	struct rule *rule;
+	size_t rule_count;
+	struct never_entry *never;
+	size_t never_count;
+	struct pool *pool;
+	size_t pool_count;
+	struct subject_selector operators; /* uid 0 is one always and is not listed; any is false */
+	char **file;                       /* the files it was made of, in the order that they were read */
+	size_t file_count;
+	uint64_t digest; /* over the resolved rules: equal digests decide equally; a change detector, not a signature */
+};
+
+/* One policy file's text, owned by the caller. */
+struct policy_source {
+	const char *path;
+	const char *text;
+	size_t length;
+};
+
+/* How names become numbers; the core does not look them up itself. Return 0, or -ENOENT. */
+struct name_resolver {
+	int (*user)(void *context, const char *name, uid_t *uid);
+	int (*group)(void *context, const char *name, gid_t *gid);
+	void *context;
+};
+
+/* What is wrong or doubtful in a policy, and where. */
+struct diagnostic {
+	char *file;
+	unsigned line;   /* from 1; 0: the whole file */
+	unsigned column; /* from 1, in bytes; 0: unknown */
+	bool error;      /* false: a warning */
+	char message[TEXT_MAX]; /* says what to do, too */
+};
+struct diagnostics {
+	struct diagnostic *item;
+	size_t count;
+	size_t errors;
+};
+/* Appends; printf-like. Out of memory counts an error without an item. */
+void diagnostics_add(struct diagnostics *diagnostics, bool error, const char *file, unsigned line, unsigned column,
+		     const char *format, ...) __attribute__((format(printf, 6, 7)));
+void diagnostics_done(struct diagnostics *diagnostics);
+
+enum {
+	POLICY_FILE_MAX = 1024 * 1024, /* bytes of one policy file */
+	POLICY_DEPTH_MAX = 16,         /* nesting of JSON */
+};
+
+/*
+ * Parses all sources together, in their order. On success returns 0 and a policy in *out, which the caller frees;
+ * diagnostics may then hold warnings. -EINVAL: at least one error is in diagnostics, *out is untouched. -ENOMEM.
+ * No sources at all is a valid policy that denies everything.
+ */
+int policy_parse(const struct policy_source *source, size_t count, const struct name_resolver *names,
+		 struct diagnostics *diagnostics, struct policy **out);
+struct policy *policy_free(struct policy *policy);
+
+bool device_selector_matches(const struct policy *policy, const struct device_selector *selector,
+			     const struct device *device);
+void device_selector_done(struct device_selector *selector);
+bool subject_selector_matches(const struct subject_selector *selector, const struct subject *subject);
+/* The entry of never that matches, or NULL. */
+const struct never_entry *policy_never(const struct policy *policy, const struct device *device);
+/* The first rule that matches subject and device, allow or deny, or NULL. */
+const struct rule *policy_rule_for(const struct policy *policy, const struct subject *subject,
+				   const struct device *device);
+bool policy_is_operator(const struct policy *policy, const struct subject *subject);
+/* True if the list has this very text, as it stands, without any glob. */
+bool text_list_names(const struct text_list *list, const char *text);

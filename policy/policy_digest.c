@@ -1,0 +1,86 @@
+#include "policy_digest.h"
+
+#include "name_table.h"
+
+#include <string.h>
+
+/* Numbers as eight bytes, low first, and texts with their lengths: no two policies are written the same way. */
+static uint64_t add_number(uint64_t hash, uint64_t number)
+{
+	unsigned char bytes[8];
+
+	for (unsigned i = 0; i < sizeof bytes; i++)
+		bytes[i] = (unsigned char)(number >> 8 * i);
+	return fnv_bytes(hash, bytes, sizeof bytes);
+}
+
+static uint64_t add_text(uint64_t hash, const char *text)
+{
+	size_t length = strlen(text);
+
+	return fnv_bytes(add_number(hash, length), text, length);
+}
+
+static uint64_t add_list(uint64_t hash, const struct text_list *list)
+{
+	hash = add_number(hash, list->count);
+	for (size_t i = 0; i < list->count; i++)
+		hash = add_text(hash, list->item[i]);
+	return hash;
+}
+
+static uint64_t add_device(uint64_t hash, const struct device_selector *selector)
+{
+	hash = add_list(hash, &selector->address);
+	hash = add_list(hash, &selector->id);
+	hash = add_list(hash, &selector->class_code);
+	hash = add_list(hash, &selector->driver);
+	return add_list(hash, &selector->pool);
+}
+
+static uint64_t add_subject(uint64_t hash, const struct subject_selector *selector)
+{
+	hash = add_number(hash, selector->any);
+	hash = add_number(hash, selector->uid_count);
+	for (size_t i = 0; i < selector->uid_count; i++)
+		hash = add_number(hash, selector->uid[i]);
+	hash = add_number(hash, selector->gid_count);
+	for (size_t i = 0; i < selector->gid_count; i++)
+		hash = add_number(hash, selector->gid[i]);
+	return add_list(hash, &selector->unit);
+}
+
+static uint64_t add_rule(uint64_t hash, const struct rule *rule)
+{
+	hash = add_text(hash, rule->name);
+	hash = add_number(hash, rule->effect);
+	hash = add_subject(hash, &rule->subject);
+	hash = add_device(hash, &rule->device);
+	hash = add_number(hash, rule->lockout);
+	hash = add_list(hash, &rule->lockout_named);
+	hash = add_number(hash, rule->modes);
+	hash = add_number(hash, rule->device_limit);
+	hash = add_number(hash, rule->memlock);
+	hash = add_number(hash, rule->reset);
+	hash = add_number(hash, rule->restore);
+	return add_number(hash, rule->take_in_use);
+}
+
+uint64_t policy_digest(const struct policy *policy)
+{
+	uint64_t hash = add_number(FNV_START, policy->rule_count);
+
+	for (size_t i = 0; i < policy->rule_count; i++)
+		hash = add_rule(hash, &policy->rule[i]);
+	hash = add_number(hash, policy->never_count);
+	for (size_t i = 0; i < policy->never_count; i++)
+		hash = add_text(add_device(hash, &policy->never[i].device), policy->never[i].why);
+	hash = add_number(hash, policy->pool_count);
+	for (size_t i = 0; i < policy->pool_count; i++) {
+		hash = add_text(hash, policy->pool[i].name);
+		hash = add_number(hash, policy->pool[i].selector_count);
+		for (size_t k = 0; k < policy->pool[i].selector_count; k++)
+			hash = add_device(hash, &policy->pool[i].selector[k]);
+	}
+	return add_subject(hash, &policy->operators);
+}

@@ -1,0 +1,270 @@
+#include "policy_parse_rule.h"
+
+#include "glob.h"
+#include "text.h"
+
+#include <errno.h>
+#include <string.h>
+
+static void read_name(struct parse *parse, const struct json_value *value, struct rule *rule)
+{
+	const char *text = parse_text(parse, value, sizeof rule->name);
+
+	if (text && !text[0])
+		parse_error(parse, value, "is empty: refusals and records quote a rule by its name");
+	else if (text)
+		text_format(rule->name, sizeof rule->name, "%s", text);
+}
+
+static int effect_from_string(const char *text)
+{
+	return strcmp(text, "allow") == 0 ? RULE_ALLOW : strcmp(text, "deny") == 0 ? RULE_DENY : -EINVAL;
+}
+
+static void read_effect(struct parse *parse, const struct json_value *value, struct rule *rule)
+{
+	int effect;
+
+	if (parse_word(parse, value, effect_from_string, "\"allow\", \"deny\"", &effect))
+		rule->effect = (enum rule_effect)effect;
+}
+
+static void read_subject(struct parse *parse, const struct json_value *value, struct rule *rule)
+{
+	rule->subject.any = false;
+	parse_subject_selector(parse, value, &rule->subject);
+}
+
+static void read_device(struct parse *parse, const struct json_value *value, struct rule *rule)
+{
+	parse_device_selector(parse, value, NULL, true, &rule->device);
+}
+
+static void read_lockout_named(struct parse *parse, const struct json_value *value, struct rule *rule)
+{
+	struct json_children members = json_value_children(value);
+	struct json_value member, item;
+	struct parse_items items;
+
+	rule->lockout = LOCKOUT_NAMED;
+	if (json_object_object_length(value->object) == 0)
+		parse_error(parse, value, "names no member: write {\"named\": [\"0000:01:00.0\"]}, \"unused\" or \"none\"");
+	while (json_children_next(&members, &member)) {
+		if (strcmp(member.key, "named") != 0) {
+			parse_unknown_key(parse, &member, "named");
+			continue;
+		}
+		if (!parse_items_start(parse, &member, &items))
+			continue;
+		while (parse_items_next(&items, &item)) {
+			const char *address = parse_full_address(parse, &item);
+
+			if (address)
+				parse_list_add(parse, &rule->lockout_named, address);
+		}
+	}
+}
+
+static int lockout_from_string(const char *text)
+{
+	return strcmp(text, "none") == 0 ? LOCKOUT_NONE : strcmp(text, "unused") == 0 ? LOCKOUT_UNUSED : -EINVAL;
+}
+
+static void read_lockout(struct parse *parse, const struct json_value *value, struct rule *rule)
+{
+	int lockout;
+
+	if (json_object_is_type(value->object, json_type_object))
+		read_lockout_named(parse, value, rule);
+	else if (parse_word(parse, value, lockout_from_string, "\"none\", \"unused\", {\"named\": [...]}", &lockout))
+		rule->lockout = (enum lockout_permission)lockout;
+}
+
+static void read_modes(struct parse *parse, const struct json_value *value, struct rule *rule)
+{
+	struct parse_items items;
+	struct json_value item;
+
+	rule->modes = 0;
+	if (!parse_items_start(parse, value, &items))
+		return;
+	while (parse_items_next(&items, &item)) {
+		int mode;
+
+		if (parse_word(parse, &item, delivery_mode_from_string,
+			       "\"attached\", \"open\", \"node\", \"brokered\"", &mode))
+			rule->modes |= 1u << mode;
+	}
+}
+
+/* Digits and at most one of K, M, G, T. False where it is something else or does not fit. */
+static bool size_from_text(const char *text, uint64_t *bytes)
+{
+	static const char suffixes[] = "KMGT";
+	size_t digits = strspn(text, "0123456789");
+	const char *suffix = text[digits] ? strchr(suffixes, text[digits]) : NULL;
+	unsigned shift = suffix ? 10 * (unsigned)(suffix - suffixes + 1) : 0;
+	uint64_t number = 0;
+
+	if (digits == 0 || (text[digits] && (!suffix || text[digits + 1])))
+		return false;
+	for (size_t i = 0; i < digits; i++) {
+		if (number > UINT64_MAX / 20)
+			return false;
+		number = number * 10 + (uint64_t)(text[i] - '0');
+	}
+	if (number == 0 || number >= UINT64_MAX >> shift)
+		return false;
+	*bytes = number << shift;
+	return true;
+}
+
+static void read_memlock(struct parse *parse, const struct json_value *value, struct rule *rule)
+{
+	const char *text;
+
+	if (json_object_is_type(value->object, json_type_int) || json_object_is_type(value->object, json_type_double)) {
+		parse_number(parse, value, 1, INT64_MAX - 1, &rule->memlock);
+		return;
+	}
+	text = parse_text(parse, value, 64);
+	if (text && strcmp(text, "unlimited") == 0)
+		rule->memlock = UINT64_MAX;
+	else if (text && !size_from_text(text, &rule->memlock))
+		parse_error(parse, value, "'%s' is no size: write bytes, or a number with K, M, G or T, or \"unlimited\"",
+			    text);
+}
+
+static void read_limits(struct parse *parse, const struct json_value *value, struct rule *rule)
+{
+	struct json_children members = json_value_children(value);
+	struct json_value member;
+
+	if (!parse_is_object(parse, value, "limits"))
+		return;
+	while (json_children_next(&members, &member)) {
+		uint64_t number;
+
+		if (strcmp(member.key, "devices") == 0) {
+			if (parse_number(parse, &member, 1, UINT32_MAX - 1, &number))
+				rule->device_limit = (uint32_t)number;
+		} else if (strcmp(member.key, "memlock") == 0) {
+			read_memlock(parse, &member, rule);
+		} else if (strcmp(member.key, "ioasids") == 0 || strcmp(member.key, "bytes") == 0 ||
+			   strcmp(member.key, "pasids") == 0) {
+			parse_key_error(parse, &member,
+					"\"%s\" can't be limited: only where the broker makes the mappings itself, in mode "
+					"\"brokered\", could it count them, and this version does not serve that mode",
+					member.key);
+		} else {
+			parse_unknown_key(parse, &member, "devices, memlock");
+		}
+	}
+}
+
+static void read_reset(struct parse *parse, const struct json_value *value, struct rule *rule)
+{
+	int demand;
+
+	if (parse_word(parse, value, reset_demand_from_string, "\"require\", \"try\", \"skip\"", &demand))
+		rule->reset = (enum reset_demand)demand;
+}
+
+static void read_restore(struct parse *parse, const struct json_value *value, struct rule *rule)
+{
+	parse_boolean(parse, value, &rule->restore);
+}
+
+static int in_use_from_string(const char *text)
+{
+	return strcmp(text, "refuse") == 0 ? 0 : strcmp(text, "take") == 0 ? 1 : -EINVAL;
+}
+
+static void read_in_use(struct parse *parse, const struct json_value *value, struct rule *rule)
+{
+	int take;
+
+	if (parse_word(parse, value, in_use_from_string, "\"refuse\", \"take\"", &take))
+		rule->take_in_use = take == 1;
+}
+
+/* allowing: the key says how a device is given, so a rule that denies can't have it. */
+static const struct {
+	const char *name;
+	bool required, allowing;
+	void (*read)(struct parse *parse, const struct json_value *value, struct rule *rule);
+} rule_keys[] = {
+	{ "name", true, false, read_name },
+	{ "effect", true, false, read_effect },
+	{ "subject", false, false, read_subject },
+	{ "device", true, false, read_device },
+	{ "lockout", false, true, read_lockout },
+	{ "modes", false, true, read_modes },
+	{ "limits", false, true, read_limits },
+	{ "reset", false, true, read_reset },
+	{ "restore", false, true, read_restore },
+	{ "in_use", false, true, read_in_use },
+};
+enum { RULE_KEY_COUNT = sizeof rule_keys / sizeof *rule_keys };
+
+/* The index of a key, or RULE_KEY_COUNT. */
+static size_t find_key(const char *name)
+{
+	size_t i = 0;
+
+	while (i < RULE_KEY_COUNT && strcmp(rule_keys[i].name, name) != 0)
+		i++;
+	return i;
+}
+
+/* What can only be said of the rule as a whole. */
+static void check_rule(struct parse *parse, const struct json_value *value, const struct rule *rule)
+{
+	struct json_children members = json_value_children(value);
+	struct json_value member;
+	bool literal = rule->lockout_named.count > 0;
+
+	while (rule->effect == RULE_DENY && json_children_next(&members, &member)) {
+		size_t key = find_key(member.key);
+
+		if (key < RULE_KEY_COUNT && rule_keys[key].allowing)
+			parse_key_error(parse, &member, "a rule that denies gives nothing: \"%s\" has to go", member.key);
+	}
+	for (size_t i = 0; i < rule->device.address.count; i++)
+		literal = literal || !glob_has_wildcard(rule->device.address.item[i]);
+	if (rule->take_in_use && !literal && json_value_member(value, "in_use", &member))
+		parse_warning(parse, &member,
+			      "takes effect only for a device whose address the rule gives in full, and it gives none");
+}
+
+void parse_rule(struct parse *parse, const struct json_value *value, struct rule *out)
+{
+	struct json_children members = json_value_children(value);
+	bool seen[RULE_KEY_COUNT] = { false };
+	struct json_value member;
+	unsigned column;
+
+	out->subject.any = true;
+	out->modes = 1u << MODE_ATTACHED;
+	out->device_limit = UINT32_MAX;
+	out->restore = true;
+	out->file = parse_copy(parse, parse->file);
+	json_value_position(value, false, &out->line, &column);
+	if (!parse_is_object(parse, value, "a rule"))
+		return;
+	while (json_children_next(&members, &member)) {
+		size_t key = find_key(member.key);
+
+		if (key == RULE_KEY_COUNT) {
+			parse_unknown_key(parse, &member,
+					  "name, effect, subject, device, lockout, modes, limits, reset, restore, in_use");
+			continue;
+		}
+		seen[key] = true;
+		rule_keys[key].read(parse, &member, out);
+	}
+	for (size_t i = 0; i < RULE_KEY_COUNT; i++)
+		if (rule_keys[i].required && !seen[i])
+			parse_error(parse, value, "this rule has no \"%s\", and every rule needs one", rule_keys[i].name);
+	check_rule(parse, value, out);
+}

@@ -1,0 +1,22 @@
+/*
+ * Who asks: what the kernel said of a peer, never what the peer said of itself.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { SUBJECT_GROUPS_MAX = 128 };
+
+struct subject {
+	uid_t uid;
+	gid_t gid;
+	gid_t groups[SUBJECT_GROUPS_MAX]; /* supplementary groups; the primary one need not be among them */
+	size_t group_count;
+	pid_t pid;                        /* 0 where unknown */
+	char unit[256];                   /* systemd unit, "" where unknown */
+};
+
+bool subject_has_group(const struct subject *subject, gid_t gid);

@@ -1,0 +1,183 @@
+#include "../include/words.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+static const char *const device_kinds[DEVICE_KIND_COUNT] = {
+	[DEVICE_PCI] = "pci",
+};
+static const char *const delivery_modes[DELIVERY_MODE_COUNT] = {
+	[MODE_ATTACHED] = "attached",
+	[MODE_OPEN] = "open",
+	[MODE_NODE] = "node",
+	[MODE_BROKERED] = "brokered",
+};
+static const char *const severities[SEVERITY_COUNT] = {
+	[SEVERITY_IDLE] = "idle",
+	[SEVERITY_DISRUPTIVE] = "disruptive",
+	[SEVERITY_FATAL] = "fatal",
+};
+static const char *const use_kinds[USE_KIND_COUNT] = {
+	[USE_DRIVER] = "driver",
+	[USE_NETWORK_LINK] = "network-link",
+	[USE_NAMESPACE] = "network-namespace",
+	[USE_MOUNT] = "mount",
+	[USE_SWAP] = "swap",
+	[USE_BLOCK] = "block",
+	[USE_HOLDER] = "holder",
+};
+static const char *const claim_states[CLAIM_STATE_COUNT] = {
+	[CLAIM_ASKED] = "asked",
+	[CLAIM_PLANNED] = "planned",
+	[CLAIM_PREPARING] = "preparing",
+	[CLAIM_OFFERED] = "offered",
+	[CLAIM_HELD] = "held",
+	[CLAIM_RELEASING] = "releasing",
+	[CLAIM_FREE] = "free",
+	[CLAIM_LINGERING] = "lingering",
+	[CLAIM_QUARANTINED] = "quarantined",
+	[CLAIM_STUCK] = "stuck",
+	[CLAIM_LOST] = "lost",
+};
+static const char *const reset_demands[RESET_DEMAND_COUNT] = {
+	[RESET_REQUIRE] = "require",
+	[RESET_TRY] = "try",
+	[RESET_SKIP] = "skip",
+};
+static const char *const blocker_kinds[BLOCKER_KIND_COUNT] = {
+	[BLOCKER_UNKNOWN_DEVICE] = "unknown-device",
+	[BLOCKER_UNKNOWN_CLAIM] = "unknown-claim",
+	[BLOCKER_KERNEL] = "kernel",
+	[BLOCKER_NO_IOMMU_GROUP] = "no-iommu-group",
+	[BLOCKER_BRIDGE] = "bridge",
+	[BLOCKER_NOT_RESTORABLE] = "not-restorable",
+	[BLOCKER_NO_RESET] = "no-reset",
+	[BLOCKER_GROUP_TOO_LARGE] = "group-too-large",
+	[BLOCKER_NO_RULE] = "no-rule",
+	[BLOCKER_DENIED] = "denied",
+	[BLOCKER_NEVER] = "never",
+	[BLOCKER_MODE] = "mode",
+	[BLOCKER_LIMIT] = "limit",
+	[BLOCKER_LOCKOUT_NOT_COVERED] = "lockout-not-covered",
+	[BLOCKER_DIFFERENT_RULES] = "different-rules",
+	[BLOCKER_IN_USE] = "in-use",
+	[BLOCKER_MEMBER_IN_USE] = "member-in-use",
+	[BLOCKER_CLAIMED] = "claimed",
+	[BLOCKER_OTHER_CONTEXT] = "other-context",
+};
+
+static const char *text_of(const char *const *texts, unsigned count, unsigned value)
+{
+	return value < count ? texts[value] : NULL;
+}
+
+static int value_of(const char *const *texts, unsigned count, const char *text)
+{
+	for (unsigned i = 0; text && i < count; i++)
+		if (strcmp(texts[i], text) == 0)
+			return (int)i;
+	return -EINVAL;
+}
+
+const char *device_kind_to_string(enum device_kind kind)
+{
+	return text_of(device_kinds, DEVICE_KIND_COUNT, kind);
+}
+
+int device_kind_from_string(const char *text)
+{
+	return value_of(device_kinds, DEVICE_KIND_COUNT, text);
+}
+
+const char *delivery_mode_to_string(enum delivery_mode mode)
+{
+	return text_of(delivery_modes, DELIVERY_MODE_COUNT, mode);
+}
+
+int delivery_mode_from_string(const char *text)
+{
+	return value_of(delivery_modes, DELIVERY_MODE_COUNT, text);
+}
+
+const char *severity_to_string(enum severity severity)
+{
+	return text_of(severities, SEVERITY_COUNT, severity);
+}
+
+int severity_from_string(const char *text)
+{
+	return value_of(severities, SEVERITY_COUNT, text);
+}
+
+const char *use_kind_to_string(enum use_kind kind)
+{
+	return text_of(use_kinds, USE_KIND_COUNT, kind);
+}
+
+int use_kind_from_string(const char *text)
+{
+	return value_of(use_kinds, USE_KIND_COUNT, text);
+}
+
+const char *claim_state_to_string(enum claim_state state)
+{
+	return text_of(claim_states, CLAIM_STATE_COUNT, state);
+}
+
+int claim_state_from_string(const char *text)
+{
+	return value_of(claim_states, CLAIM_STATE_COUNT, text);
+}
+
+const char *reset_demand_to_string(enum reset_demand demand)
+{
+	return text_of(reset_demands, RESET_DEMAND_COUNT, demand);
+}
+
+int reset_demand_from_string(const char *text)
+{
+	return value_of(reset_demands, RESET_DEMAND_COUNT, text);
+}
+
+const char *blocker_kind_to_string(enum blocker_kind kind)
+{
+	return text_of(blocker_kinds, BLOCKER_KIND_COUNT, kind);
+}
+
+int blocker_kind_from_string(const char *text)
+{
+	return value_of(blocker_kinds, BLOCKER_KIND_COUNT, text);
+}
+
+enum exit_status blocker_kind_to_exit_status(enum blocker_kind kind)
+{
+	switch (kind) {
+	case BLOCKER_UNKNOWN_DEVICE:
+	case BLOCKER_UNKNOWN_CLAIM:
+		return EXIT_UNKNOWN;
+	case BLOCKER_KERNEL:
+	case BLOCKER_NO_IOMMU_GROUP:
+	case BLOCKER_BRIDGE:
+	case BLOCKER_NOT_RESTORABLE:
+	case BLOCKER_NO_RESET:
+	case BLOCKER_GROUP_TOO_LARGE:
+		return EXIT_UNSUPPORTED;
+	case BLOCKER_NO_RULE:
+	case BLOCKER_DENIED:
+	case BLOCKER_NEVER:
+	case BLOCKER_MODE:
+	case BLOCKER_LIMIT:
+	case BLOCKER_LOCKOUT_NOT_COVERED:
+	case BLOCKER_DIFFERENT_RULES:
+		return EXIT_REFUSED;
+	case BLOCKER_IN_USE:
+	case BLOCKER_MEMBER_IN_USE:
+	case BLOCKER_CLAIMED:
+	case BLOCKER_OTHER_CONTEXT:
+		return EXIT_BUSY;
+	case BLOCKER_KIND_COUNT:
+		break;
+	}
+	return EXIT_FAILED;
+}
