@@ -1,0 +1,246 @@
+#include "policy_files.h"
+
+#include "descriptors.h"
+#include "log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+/* The files found so far, and their texts. Names are sorted at the end; the first folder that has a name wins. */
+struct found {
+	char *name;
+	char *path;
+	char *text;
+	size_t length;
+};
+struct collection {
+	struct found *item;
+	size_t count;
+};
+
+static void collection_done(struct collection *collection)
+{
+	for (size_t i = 0; i < collection->count; i++) {
+		free(collection->item[i].name);
+		free(collection->item[i].path);
+		free(collection->item[i].text);
+	}
+	free(collection->item);
+}
+
+static bool collection_has(const struct collection *collection, const char *name)
+{
+	for (size_t i = 0; i < collection->count; i++)
+		if (strcmp(collection->item[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static int found_by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct found *)a)->name, ((const struct found *)b)->name);
+}
+
+/* Only root, or whoever runs this, may be able to write what decides over hardware. */
+static bool owner_is_trusted(const struct stat *status, const char *path, struct diagnostics *diagnostics)
+{
+	if (status->st_uid != 0 && status->st_uid != geteuid()) {
+		diagnostics_add(diagnostics, true, path, 0, 0,
+				"belongs to uid %u: a policy has to belong to root (chown root)", status->st_uid);
+		return false;
+	}
+	if (status->st_mode & (S_IWGRP | S_IWOTH)) {
+		diagnostics_add(diagnostics, true, path, 0, 0,
+				"can be written by others (mode %04o): chmod go-w it", status->st_mode & 07777u);
+		return false;
+	}
+	return true;
+}
+
+/* Reads a whole regular file. NULL after a diagnostic. *length is 0 for an empty file. */
+static char *read_text(int fd, const struct stat *status, const char *path, size_t *length,
+		       struct diagnostics *diagnostics)
+{
+	size_t size = (size_t)status->st_size, done = 0;
+	char *text = malloc(size + 1);
+
+	while (text && done < size) {
+		ssize_t got = read(fd, text + done, size - done);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		done += (size_t)got;
+	}
+	if (!text || done < size) {
+		diagnostics_add(diagnostics, true, path, 0, 0, "can't be read: %s",
+				text ? "it shrank meanwhile, or the disk failed" : strerror(ENOMEM));
+		free(text);
+		return NULL;
+	}
+	text[done] = '\0';
+	*length = done;
+	return text;
+}
+
+/* True if the open FD is /dev/null, the sign that masks a drop-in. */
+static bool is_null_device(const struct stat *status)
+{
+	return S_ISCHR(status->st_mode) && status->st_rdev == makedev(1, 3);
+}
+
+static int collect_file(struct collection *collection, int folder_fd, const char *folder, const char *name,
+			struct diagnostics *diagnostics)
+{
+	/* O_NONBLOCK: a FIFO must not hold up the start. */
+	autoclose int fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct found found = { 0 };
+	struct stat status;
+
+	if (asprintf(&found.path, "%s/%s", folder, name) < 0)
+		return -ENOMEM;
+	if (fd < 0 || fstat(fd, &status) < 0) {
+		diagnostics_add(diagnostics, true, found.path, 0, 0, "can't be opened: %s", strerror(errno));
+	} else if (is_null_device(&status)) {
+		found.text = strdup("");
+	} else if (!S_ISREG(status.st_mode)) {
+		diagnostics_add(diagnostics, true, found.path, 0, 0, "is no regular file: remove it");
+	} else if (status.st_size > POLICY_FILE_MAX) {
+		diagnostics_add(diagnostics, true, found.path, 0, 0, "is larger than %d bytes: split it",
+				POLICY_FILE_MAX);
+	} else if (owner_is_trusted(&status, found.path, diagnostics)) {
+		found.text = read_text(fd, &status, found.path, &found.length, diagnostics);
+	}
+	found.name = found.text ? strdup(name) : NULL;
+	if (found.name) {
+		struct found *grown =
+			realloc(collection->item, (collection->count + 1) * sizeof(*collection->item));
+
+		if (grown) {
+			collection->item = grown;
+			collection->item[collection->count++] = found;
+			return 0;
+		}
+	}
+	free(found.name);
+	free(found.path);
+	free(found.text);
+	return diagnostics->errors > 0 ? 0 : -ENOMEM;
+}
+
+static bool is_policy_name(const char *name)
+{
+	size_t length = strlen(name);
+
+	return name[0] != '.' && length > 5 && strcmp(name + length - 5, ".json") == 0;
+}
+
+static int collect_folder(struct collection *collection, const char *folder, struct diagnostics *diagnostics)
+{
+	autoclose int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat status;
+	struct dirent *entry;
+	size_t before = collection->count;
+	int error = 0;
+
+	if (fd < 0 || fstat(fd, &status) < 0) {
+		if (errno != ENOENT)
+			diagnostics_add(diagnostics, true, folder, 0, 0, "can't be opened: %s", strerror(errno));
+		return 0;
+	}
+	if (!owner_is_trusted(&status, folder, diagnostics))
+		return 0;
+
+	int stream_fd = dup(fd);
+	DIR *stream = stream_fd < 0 ? NULL : fdopendir(stream_fd);
+
+	if (!stream) {
+		descriptor_close(&stream_fd);
+		return -ENOMEM;
+	}
+	fcntl(stream_fd, F_SETFD, FD_CLOEXEC);
+	while (error == 0 && (entry = readdir(stream))) {
+		if (!is_policy_name(entry->d_name))
+			continue;
+		/* Masked by the same name in an earlier folder. */
+		struct collection earlier = { collection->item, before };
+
+		if (!collection_has(&earlier, entry->d_name))
+			error = collect_file(collection, fd, folder, entry->d_name, diagnostics);
+	}
+	closedir(stream);
+	return error;
+}
+
+static int resolve_user(void *context, const char *name, uid_t *uid)
+{
+	struct passwd *entry = getpwnam(name);
+
+	if (!entry)
+		return -ENOENT;
+	*uid = entry->pw_uid;
+	return 0;
+}
+
+static int resolve_group(void *context, const char *name, gid_t *gid)
+{
+	struct group *entry = getgrnam(name);
+
+	if (!entry)
+		return -ENOENT;
+	*gid = entry->gr_gid;
+	return 0;
+}
+
+int policy_files_load(const char *const *folder, size_t count, struct diagnostics *diagnostics, struct policy **out)
+{
+	const struct name_resolver names = { .user = resolve_user, .group = resolve_group };
+	struct collection collection = { 0 };
+	struct policy_source *source = NULL;
+	size_t sources = 0;
+	int error = 0;
+
+	for (size_t i = 0; i < count && error == 0; i++)
+		error = collect_folder(&collection, folder[i], diagnostics);
+	if (error == 0 && diagnostics->errors > 0)
+		error = -EINVAL;
+	if (error == 0) {
+		source = calloc(collection.count + 1, sizeof(*source));
+		error = source ? 0 : -ENOMEM;
+	}
+	if (error == 0) {
+		if (collection.count > 0)
+			qsort(collection.item, collection.count, sizeof(*collection.item), found_by_name);
+		for (size_t i = 0; i < collection.count; i++)
+			if (collection.item[i].length > 0) /* an empty file only masks */
+				source[sources++] = (struct policy_source){ collection.item[i].path,
+									    collection.item[i].text,
+									    collection.item[i].length };
+		error = policy_parse(source, sources, &names, diagnostics, out);
+	}
+	free(source);
+	collection_done(&collection);
+	return error;
+}
+
+void policy_files_log(const struct diagnostics *diagnostics)
+{
+	for (size_t i = 0; i < diagnostics->count; i++) {
+		const struct diagnostic *item = &diagnostics->item[i];
+		enum log_priority priority = item->error ? LOG_PRIORITY_ERROR : LOG_PRIORITY_WARNING;
+
+		if (item->line > 0)
+			log_line(priority, "%s:%u:%u: %s", item->file, item->line, item->column, item->message);
+		else
+			log_line(priority, "%s: %s", item->file, item->message);
+	}
+}

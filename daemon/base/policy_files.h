@@ -1,0 +1,21 @@
+/*
+ * Reads the policy files: *.json of the given folders, the drop-ins of an earlier folder masking those of the same name
+ * in a later one (an empty file or a link to /dev/null masks without replacing), sorted by file name over all folders.
+ * Refuses what others than root (or, not being root, than the reader) can write, what is no regular file, and what is
+ * larger than POLICY_FILE_MAX. Parses with the policy core; resolves names through the system's user database.
+ */
+#pragma once
+
+#include "../../policy/policy.h"
+
+/* Default folders, in the order in which they are looked at. */
+#define POLICY_FOLDER_ETC "/etc/ioasidd/policy.d"
+#define POLICY_FOLDER_USR "/usr/lib/ioasidd/policy.d"
+
+/*
+ * Reads and parses. folders that do not exist are empty. 0 with *out set (the caller frees it) and warnings in
+ * diagnostics; -EINVAL: errors in diagnostics, *out untouched; -ENOMEM.
+ */
+int policy_files_load(const char *const *folder, size_t count, struct diagnostics *diagnostics, struct policy **out);
+/* Logs every diagnostic as "file:line:column: message". */
+void policy_files_log(const struct diagnostics *diagnostics);

@@ -1,0 +1,328 @@
+#include "wire.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* The size of a survey or plan message with so many entries. */
+static size_t survey_size(uint32_t count)
+{
+	return offsetof(struct wire_survey, device) + (size_t)count * DEVICE_NAME_MAX;
+}
+
+static size_t plan_size(uint32_t count)
+{
+	return offsetof(struct wire_plan, step) + (size_t)count * sizeof(struct step);
+}
+
+static bool text_ends(const char *text, size_t size)
+{
+	return memchr(text, '\0', size) != NULL;
+}
+
+/* Printable: a text that may be shown and logged. UTF-8 beyond ASCII passes. */
+static bool text_is_sane(const char *text, size_t size)
+{
+	if (!text_ends(text, size))
+		return false;
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return false;
+	return true;
+}
+
+static bool name_is_sane(const char name[static DEVICE_NAME_MAX])
+{
+	return text_ends(name, DEVICE_NAME_MAX) && pci_address_is_valid(name);
+}
+
+static bool hello_is_sane(const struct wire_hello *hello)
+{
+	return text_is_sane(hello->kernel.release, sizeof(hello->kernel.release)) &&
+	       text_is_sane(hello->boot_id, sizeof(hello->boot_id));
+}
+
+static bool survey_is_sane(const struct wire_survey *survey)
+{
+	for (uint32_t i = 0; i < survey->count; i++)
+		if (!name_is_sane(survey->device[i]))
+			return false;
+	return true;
+}
+
+static bool plan_is_sane(const struct wire_plan *plan)
+{
+	if (plan->kind > WIRE_PLAN_RELEASE || plan->total > PLAN_STEPS_MAX || plan->first > plan->total ||
+	    plan->count > plan->total - plan->first || plan->context > 1 || plan->peer < 0)
+		return false;
+	for (uint32_t i = 0; i < plan->count; i++)
+		if (!step_is_sane(&plan->step[i]))
+			return false;
+	return true;
+}
+
+static bool result_is_sane(const struct wire_result *result)
+{
+	return result->outcome < WIRE_OUTCOME_COUNT && result->kind <= STEP_KIND_COUNT && result->error >= 0 &&
+	       result->contexts <= 1 && result->devices <= CLAIM_DEVICES_MAX && result->pid >= 0 &&
+	       text_is_sane(result->device, sizeof(result->device)) &&
+	       text_is_sane(result->holder, sizeof(result->holder)) &&
+	       text_is_sane(result->text, sizeof(result->text));
+}
+
+/* True if the size is that of the type, and everything in it is in range. fd_count: FDs that came with it. */
+static bool message_is_sane(const union wire_message *message, size_t size, size_t fd_count)
+{
+	size_t fds_allowed = 0;
+	bool sane;
+
+	if (size < sizeof(message->header) || message->header.size != size)
+		return false;
+	switch ((enum wire_type)message->header.type) {
+	case WIRE_HELLO:
+		sane = size == sizeof(message->hello) && hello_is_sane(&message->hello);
+		break;
+	case WIRE_DEVICE:
+		sane = size == sizeof(message->device) && device_is_sane(&message->device.device);
+		break;
+	case WIRE_DEVICE_GONE:
+		sane = size == sizeof(message->device_gone) && name_is_sane(message->device_gone.name);
+		break;
+	case WIRE_TOPOLOGY_DONE:
+	case WIRE_OVERDUE:
+	case WIRE_RELOAD:
+		sane = size == sizeof(message->plain);
+		break;
+	case WIRE_USE:
+		sane = size == sizeof(message->use) && use_is_sane(&message->use.use);
+		break;
+	case WIRE_SURVEY_DONE:
+		sane = size == sizeof(message->survey_done) && message->survey_done.error >= 0;
+		break;
+	case WIRE_RESULT:
+		sane = size == sizeof(message->result) && result_is_sane(&message->result);
+		fds_allowed = CLAIM_DEVICES_MAX + 1;
+		break;
+	case WIRE_POLICY:
+		sane = size == sizeof(message->policy) && message->policy.error >= 0;
+		break;
+	case WIRE_SURVEY:
+		sane = size >= survey_size(1) && message->survey.count >= 1 &&
+		       message->survey.count <= GROUP_MEMBERS_MAX && size == survey_size(message->survey.count) &&
+		       survey_is_sane(&message->survey);
+		break;
+	case WIRE_PLAN:
+		sane = size >= plan_size(0) && message->plan.count <= WIRE_STEPS_MAX &&
+		       size == plan_size(message->plan.count) && plan_is_sane(&message->plan);
+		fds_allowed = 2;
+		break;
+	default:
+		return false;
+	}
+	return sane && fd_count <= fds_allowed;
+}
+
+void wire_stamp(union wire_message *message, enum wire_type type, uint64_t id)
+{
+	size_t size = 0;
+
+	switch (type) {
+	case WIRE_HELLO: size = sizeof(message->hello); break;
+	case WIRE_DEVICE: size = sizeof(message->device); break;
+	case WIRE_DEVICE_GONE: size = sizeof(message->device_gone); break;
+	case WIRE_TOPOLOGY_DONE:
+	case WIRE_OVERDUE:
+	case WIRE_RELOAD: size = sizeof(message->plain); break;
+	case WIRE_USE: size = sizeof(message->use); break;
+	case WIRE_SURVEY_DONE: size = sizeof(message->survey_done); break;
+	case WIRE_RESULT: size = sizeof(message->result); break;
+	case WIRE_POLICY: size = sizeof(message->policy); break;
+	case WIRE_SURVEY: size = survey_size(message->survey.count); break;
+	case WIRE_PLAN: size = plan_size(message->plan.count); break;
+	}
+	message->header.type = type;
+	message->header.size = (uint32_t)size;
+	message->header.id = id;
+}
+
+/* Room for the FDs of one message. */
+union control_buffer {
+	char bytes[CMSG_SPACE(sizeof(int) * DESCRIPTORS_MAX)];
+	struct cmsghdr align;
+};
+
+int wire_send(int socket, const union wire_message *message, const int *fds, size_t fd_count)
+{
+	union control_buffer control;
+	struct iovec part = { .iov_base = (void *)message, .iov_len = message->header.size };
+	struct msghdr packet = { .msg_iov = &part, .msg_iovlen = 1 };
+
+	if (fd_count > DESCRIPTORS_MAX)
+		return -E2BIG;
+	if (fd_count > 0) {
+		memset(&control, 0, sizeof(control));
+		packet.msg_control = control.bytes;
+		packet.msg_controllen = CMSG_SPACE(sizeof(int) * fd_count);
+		struct cmsghdr *header = CMSG_FIRSTHDR(&packet);
+
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(sizeof(int) * fd_count);
+		memcpy(CMSG_DATA(header), fds, sizeof(int) * fd_count);
+	}
+	for (;;) {
+		if (sendmsg(socket, &packet, MSG_NOSIGNAL) >= 0)
+			return 0;
+		if (errno == EINTR)
+			continue;
+		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+	}
+}
+
+/* Takes over every FD of a packet. False: something else came, or more than fits. */
+static bool take_descriptors(struct msghdr *packet, struct descriptors *fds)
+{
+	bool sane = !(packet->msg_flags & MSG_CTRUNC);
+
+	for (struct cmsghdr *header = CMSG_FIRSTHDR(packet); header; header = CMSG_NXTHDR(packet, header)) {
+		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) {
+			sane = false;
+			continue;
+		}
+		size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(fd));
+			if (descriptors_add(fds, fd) < 0) {
+				close(fd);
+				sane = false;
+			}
+		}
+	}
+	return sane;
+}
+
+int wire_receive(int socket, union wire_message *message, struct descriptors *fds)
+{
+	union control_buffer control;
+	struct iovec part = { .iov_base = message, .iov_len = sizeof(*message) };
+	struct msghdr packet = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t size;
+
+	do
+		size = recvmsg(socket, &packet, MSG_CMSG_CLOEXEC);
+	while (size < 0 && errno == EINTR);
+	if (size < 0)
+		return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+
+	bool sane = take_descriptors(&packet, fds);
+
+	if (size == 0 && fds->count == 0)
+		return 0;
+	if (!sane || (packet.msg_flags & MSG_TRUNC) || !message_is_sane(message, (size_t)size, fds->count)) {
+		descriptors_close(fds);
+		return -EBADMSG;
+	}
+	return 1;
+}
+
+size_t wire_plan_chunk(union wire_message *message, uint64_t id, enum wire_plan_kind kind, uint64_t policy_digest,
+		       const struct plan *plan, size_t first, bool context, pid_t peer)
+{
+	size_t count = plan->count - first < WIRE_STEPS_MAX ? plan->count - first : WIRE_STEPS_MAX;
+
+	memset(message, 0, offsetof(struct wire_plan, step));
+	message->plan.policy_digest = policy_digest;
+	message->plan.kind = kind;
+	message->plan.total = (uint32_t)plan->count;
+	message->plan.first = (uint32_t)first;
+	message->plan.count = (uint32_t)count;
+	message->plan.context = context;
+	message->plan.peer = peer;
+	if (count > 0)
+		memcpy(message->plan.step, plan->step + first, count * sizeof(struct step));
+	wire_stamp(message, WIRE_PLAN, id);
+	return count;
+}
+
+int wire_send_plan(int socket, uint64_t id, enum wire_plan_kind kind, uint64_t policy_digest, const struct plan *plan,
+		   int context, pid_t peer, int peer_fd)
+{
+	size_t first = 0;
+
+	do {
+		union wire_message message;
+		int fds[2];
+		size_t fd_count = 0;
+		size_t count = wire_plan_chunk(&message, id, kind, policy_digest, plan, first, context >= 0, peer);
+
+		if (first == 0 && context >= 0)
+			fds[fd_count++] = context;
+		if (first == 0 && peer > 0)
+			fds[fd_count++] = peer_fd;
+
+		int sent = wire_send(socket, &message, fds, fd_count);
+
+		if (sent < 0)
+			return sent;
+		first += count;
+	} while (first < plan->count);
+	return 0;
+}
+
+static int inbox_begin(struct wire_plan_inbox *inbox, const struct wire_plan *chunk, struct descriptors *fds)
+{
+	size_t expected = (chunk->context ? 1u : 0u) + (chunk->peer > 0 ? 1u : 0u);
+	size_t next = 0;
+
+	if (chunk->first != 0 || fds->count != expected)
+		return -EBADMSG;
+	inbox->id = chunk->header.id;
+	inbox->policy_digest = chunk->policy_digest;
+	inbox->kind = chunk->kind;
+	inbox->total = chunk->total;
+	inbox->peer = chunk->peer;
+	inbox->context = chunk->context ? descriptors_take(fds, next++) : -1;
+	inbox->peer_fd = chunk->peer > 0 ? descriptors_take(fds, next) : -1;
+	inbox->begun = true;
+	return 0;
+}
+
+int wire_plan_inbox_add(struct wire_plan_inbox *inbox, const struct wire_plan *chunk, struct descriptors *fds)
+{
+	int error = 0;
+
+	if (!inbox->begun)
+		error = inbox_begin(inbox, chunk, fds);
+	else if (fds->count > 0)
+		error = -EBADMSG;
+	descriptors_close(fds);
+	if (error < 0)
+		return error;
+	if (chunk->header.id != inbox->id || chunk->total != inbox->total || chunk->kind != inbox->kind ||
+	    chunk->first != inbox->plan.count)
+		return -EBADMSG;
+	for (uint32_t i = 0; i < chunk->count; i++) {
+		error = plan_add(&inbox->plan, &chunk->step[i]);
+		if (error < 0)
+			return error;
+	}
+	return inbox->plan.count == inbox->total;
+}
+
+void wire_plan_inbox_done(struct wire_plan_inbox *inbox)
+{
+	if (inbox->begun) {
+		descriptor_close(&inbox->context);
+		descriptor_close(&inbox->peer_fd);
+	}
+	plan_done(&inbox->plan);
+	memset(inbox, 0, sizeof(*inbox));
+}

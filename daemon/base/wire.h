@@ -1,0 +1,200 @@
+/*
+ * The wire between the broker and its executor (or the simulator): fixed-size structures and SCM_RIGHTS on a
+ * SOCK_SEQPACKET socket, one message a packet. It is all that the broker knows of the host. wire_receive() checks every
+ * length, number and string before anybody looks at them: each side takes the other for hostile.
+ *
+ * After connecting, the executor sends WIRE_HELLO, WIRE_DEVICE for each device, WIRE_TOPOLOGY_DONE; then events
+ * (WIRE_DEVICE, WIRE_DEVICE_GONE) as they come. The broker sends WIRE_SURVEY, WIRE_PLAN, WIRE_OVERDUE and WIRE_RELOAD;
+ * each answer carries the id of its question. The end of the connection ends the executor, once its plans are through.
+ */
+#pragma once
+
+#include "../../policy/decision.h"
+#include "descriptors.h"
+
+#include <stdint.h>
+
+enum { WIRE_VERSION = 1, WIRE_FD = 3, WIRE_STEPS_MAX = 64 };
+
+enum wire_type {
+	/* From the executor. */
+	WIRE_HELLO = 1,
+	WIRE_DEVICE,        /* appeared, or changed; id: the survey that read it anew, or 0 */
+	WIRE_DEVICE_GONE,
+	WIRE_TOPOLOGY_DONE, /* all devices were told */
+	WIRE_USE,           /* a finding of survey id */
+	WIRE_SURVEY_DONE,
+	WIRE_RESULT,        /* of plan id */
+	WIRE_POLICY,        /* answer to WIRE_RELOAD */
+	/* From the broker. */
+	WIRE_SURVEY = 101,
+	WIRE_PLAN,
+	WIRE_OVERDUE,       /* plan id passed its deadline: count its worker as stuck, start another in its place */
+	WIRE_RELOAD,        /* read the policy files again */
+};
+
+struct wire_header {
+	uint32_t type; /* enum wire_type */
+	uint32_t size; /* of the whole message in bytes */
+	uint64_t id;   /* of the survey or plan; 0 where it belongs to none */
+};
+
+struct wire_hello {
+	struct wire_header header;
+	uint32_t version; /* WIRE_VERSION */
+	uint32_t reserved;
+	uint64_t policy_digest;
+	struct kernel_features kernel;
+	char boot_id[40]; /* /proc/sys/kernel/random/boot_id */
+};
+
+struct wire_device {
+	struct wire_header header;
+	struct device device;
+};
+
+struct wire_device_gone {
+	struct wire_header header;
+	char name[DEVICE_NAME_MAX];
+};
+
+/* Also WIRE_TOPOLOGY_DONE, WIRE_OVERDUE and WIRE_RELOAD: a header alone. */
+struct wire_plain {
+	struct wire_header header;
+};
+
+/* Looks at these devices: answered with a WIRE_DEVICE or WIRE_DEVICE_GONE each, WIRE_USE for each finding, then
+ * WIRE_SURVEY_DONE. */
+struct wire_survey {
+	struct wire_header header;
+	uint32_t count; /* 1 to GROUP_MEMBERS_MAX */
+	uint32_t reserved;
+	char device[GROUP_MEMBERS_MAX][DEVICE_NAME_MAX];
+};
+
+struct wire_use {
+	struct wire_header header;
+	struct use use;
+};
+
+struct wire_survey_done {
+	struct wire_header header;
+	int32_t error; /* 0, or a positive errno: the survey is incomplete and must not be decided on */
+	uint32_t reserved;
+};
+
+enum wire_plan_kind { WIRE_PLAN_CLAIM, WIRE_PLAN_RELEASE };
+
+/*
+ * A plan, in chunks of WIRE_STEPS_MAX steps, sent one after the other with the same id. With the first chunk come the
+ * FDs: the context (an iommufd) if context is 1, then the client's pidfd if peer is not 0.
+ */
+struct wire_plan {
+	struct wire_header header;
+	uint64_t policy_digest; /* of the policy it was decided under */
+	uint32_t kind;          /* enum wire_plan_kind */
+	uint32_t total;         /* steps of the plan, 0 to PLAN_STEPS_MAX */
+	uint32_t first;         /* index of this chunk's first step */
+	uint32_t count;         /* steps in this chunk */
+	uint32_t context;       /* 1: an iommufd comes with it */
+	int32_t peer;           /* pid of the client whose memlock limit is set, with its pidfd; 0: none */
+	struct step step[WIRE_STEPS_MAX];
+};
+
+enum wire_outcome {
+	WIRE_OUTCOME_DONE,     /* every step is done */
+	WIRE_OUTCOME_REFUSED,  /* the executor's own check refused it; nothing was touched; text says why */
+	WIRE_OUTCOME_UNDONE,   /* a step failed, the steps before were undone: the host is as it was */
+	WIRE_OUTCOME_BROKEN,   /* a step failed, and an undo too (or a release failed): the host is not as it was */
+	WIRE_OUTCOME_HELD,     /* a release found that somebody still has an FD */
+	WIRE_OUTCOME_NO_RESET, /* a release could not reset a device that has to be reset */
+	WIRE_OUTCOME_COUNT,
+};
+
+/*
+ * What became of a plan. FDs after WIRE_PLAN_CLAIM that is done: the context, unless it was passed in, then the device
+ * FDs in the order of the STEP_OPENs. After WIRE_OUTCOME_HELD: the holder's pidfd, if pid is not 0 and it could be had.
+ */
+struct wire_result {
+	struct wire_header header;
+	uint32_t outcome;  /* enum wire_outcome */
+	uint32_t step;     /* index of the step that failed */
+	uint32_t kind;     /* enum step_kind of that step; STEP_KIND_COUNT: no step did */
+	int32_t error;     /* positive errno of it; 0 where there was none */
+	uint32_t ioas_id;  /* of a claim */
+	uint32_t contexts; /* how many context FDs come (0 or 1) */
+	uint32_t devices;  /* how many device FDs come */
+	int32_t pid;       /* of the holder, 0 unknown */
+	uint64_t memlock_before; /* the client's RLIMIT_MEMLOCK (soft) before STEP_MEMLOCK */
+	char device[DEVICE_NAME_MAX]; /* of the step that failed, or that is held */
+	char holder[64];   /* the holder's command name, printable; "" unknown */
+	char text[TEXT_MAX]; /* one sentence for people; "" where outcome, step and error say it all */
+};
+
+struct wire_policy {
+	struct wire_header header;
+	uint64_t policy_digest; /* of the policy in force in the executor now */
+	int32_t error;          /* 0: it is the new one; EINVAL: the files have errors, the one before stays */
+	uint32_t reserved;
+};
+
+union wire_message {
+	struct wire_header header;
+	struct wire_hello hello;
+	struct wire_device device;
+	struct wire_device_gone device_gone;
+	struct wire_plain plain;
+	struct wire_survey survey;
+	struct wire_use use;
+	struct wire_survey_done survey_done;
+	struct wire_plan plan;
+	struct wire_result result;
+	struct wire_policy policy;
+};
+
+/* Fills in a header: the structure's own size, but for a survey or plan that of the entries it has (set count first). */
+void wire_stamp(union wire_message *message, enum wire_type type, uint64_t id);
+
+/*
+ * Sends one stamped message, with copies of fds (the caller keeps its own). 0; -EAGAIN: the socket is full, and
+ * nonblocking; -EPIPE, -ECONNRESET: the other side is gone; other -errno of sendmsg().
+ */
+int wire_send(int socket, const union wire_message *message, const int *fds, size_t fd_count);
+
+/*
+ * Receives one message into *message and its FDs into *fds (an empty list before; the caller owns them then).
+ * 1: a message, checked; 0: the other side closed; -EAGAIN: nothing there, and nonblocking; -EBADMSG: not a message of
+ * this wire, or cut (its FDs are closed); other -errno of recvmsg().
+ */
+int wire_receive(int socket, union wire_message *message, struct descriptors *fds);
+
+/*
+ * Fills in and stamps the chunk of a plan that begins at step first; returns how many steps it has. Its FDs, if first
+ * is 0: the context if context is true, then the pidfd if peer is not 0.
+ */
+size_t wire_plan_chunk(union wire_message *message, uint64_t id, enum wire_plan_kind kind, uint64_t policy_digest,
+		       const struct plan *plan, size_t first, bool context, pid_t peer);
+
+/*
+ * Sends a plan in chunks over a blocking socket. peer: 0 or the client's pid, with peer_fd; context: -1 or an iommufd. The FDs stay the
+ * caller's. Errors: as wire_send(), after which the connection is unusable.
+ */
+int wire_send_plan(int socket, uint64_t id, enum wire_plan_kind kind, uint64_t policy_digest, const struct plan *plan,
+		   int context, pid_t peer, int peer_fd);
+
+/* Collects the chunks of one plan. All zero is empty. */
+struct wire_plan_inbox {
+	uint64_t id;
+	uint64_t policy_digest;
+	uint32_t kind;
+	uint32_t total;
+	int32_t peer;
+	bool begun;
+	struct plan plan;
+	int context; /* owned; -1: none. Only valid once begun */
+	int peer_fd; /* owned; -1: none. Only valid once begun */
+};
+/* Adds a chunk, consuming its FDs. 1: the plan is complete; 0: more to come; -EBADMSG: chunk out of order; -ENOMEM. */
+int wire_plan_inbox_add(struct wire_plan_inbox *inbox, const struct wire_plan *chunk, struct descriptors *fds);
+/* Frees the plan, closes the FDs, and empties the inbox. */
+void wire_plan_inbox_done(struct wire_plan_inbox *inbox);
