@@ -1,0 +1,346 @@
+#include "arbiter.h"
+
+#include "journal.h"
+#include "releasing.h"
+
+#include "../base/log.h"
+#include "../base/policy_files.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct arbiter {
+	struct registry registry;
+	struct arbiter_settings settings;
+	const struct arbiter_events *events;
+	void *context;
+	struct policy *next_policy; /* read by us, not yet by the executor */
+};
+
+const struct registry *arbiter_registry(const struct arbiter *arbiter)
+{
+	return &arbiter->registry;
+}
+
+/* The one table of rights over a claim: its owner's uid, and operators. */
+bool arbiter_may_see(const struct arbiter *arbiter, const struct requester *requester, const struct claim *claim)
+{
+	return claim->uid == requester->subject.uid ||
+	       policy_is_operator(arbiter->registry.policy, &requester->subject);
+}
+
+/* A claim that the requester has a right to, or NULL after an answer that does not tell unknown from foreign. */
+static struct holding *claim_of(struct arbiter *arbiter, struct requester *requester, const char *claim_id)
+{
+	struct claim *claim = ledger_find(arbiter->registry.ledger, claim_id);
+
+	if (claim && arbiter_may_see(arbiter, requester, claim))
+		return holding_of(claim);
+	requester_answer_kind(requester, ANSWER_NO_CLAIM, NULL, NULL);
+	return NULL;
+}
+
+/* Only one message of FDs is under way to a client at a time. */
+static bool may_be_offered_more(struct requester *requester)
+{
+	if (!requester->unacknowledged)
+		return true;
+	requester_answer_kind(requester, ANSWER_UNACKNOWLEDGED, requester->unacknowledged->claim,
+			      "acknowledge the descriptors of this claim first (method Acknowledge), or release it");
+	return false;
+}
+
+void arbiter_plan(struct arbiter *arbiter, struct requester *requester, const struct question *question)
+{
+	claiming_plan(&arbiter->registry, requester, question);
+}
+
+void arbiter_claim(struct arbiter *arbiter, struct requester *requester, const struct question *question)
+{
+	if (may_be_offered_more(requester))
+		claiming_claim(&arbiter->registry, requester, question);
+}
+
+void arbiter_acknowledge(struct arbiter *arbiter, struct requester *requester, const char *claim_id)
+{
+	struct holding *holding = claim_of(arbiter, requester, claim_id);
+
+	if (!holding)
+		return;
+	if (requester->unacknowledged != holding) {
+		requester_answer_kind(requester, ANSWER_WRONG_STATE, holding->claim,
+				      "nothing of this claim waits for an acknowledgement on this connection");
+		return;
+	}
+	claiming_acknowledge(holding);
+	requester_answer_kind(requester, ANSWER_DONE, holding->claim, NULL);
+}
+
+/* True if the claim is held and nothing is done to it; else false after an answer. */
+static bool is_quiet(struct requester *requester, struct holding *holding)
+{
+	if (holding->claim->state == CLAIM_HELD && holding->run == HOLDING_IDLE && !holding->offered_to)
+		return true;
+	requester_answer_kind(requester, ANSWER_WRONG_STATE, holding->claim,
+			      "this can be done only while the claim is held and nothing else is done to it");
+	return false;
+}
+
+void arbiter_add_device(struct arbiter *arbiter, struct requester *requester, const char *claim_id, const char *device)
+{
+	struct holding *holding = claim_of(arbiter, requester, claim_id);
+
+	if (!holding || !may_be_offered_more(requester) || !is_quiet(requester, holding))
+		return;
+
+	const struct claim_device *entry = claim_find_device(holding->claim, device);
+
+	if (entry && !entry->lockout) {
+		requester_answer_kind(requester, ANSWER_WRONG_STATE, holding->claim,
+				      "the claim has this device already");
+		return;
+	}
+	if (holding->claim->uid != requester->subject.uid) {
+		/* An operator ends others' claims; he does not put devices into them. */
+		requester_answer_kind(requester, ANSWER_NO_CLAIM, NULL, NULL);
+		return;
+	}
+	claiming_add(&arbiter->registry, requester, holding, device);
+}
+
+void arbiter_remove_device(struct arbiter *arbiter, struct requester *requester, const char *claim_id,
+			   const char *device)
+{
+	struct holding *holding = claim_of(arbiter, requester, claim_id);
+	const struct claim_device *entry;
+	size_t asked_for = 0;
+	int error;
+
+	if (!holding || !is_quiet(requester, holding))
+		return;
+	entry = claim_find_device(holding->claim, device);
+	for (size_t i = 0; i < holding->claim->device_count; i++)
+		asked_for += !holding->claim->device[i].lockout;
+	if (!entry || entry->lockout || asked_for < 2) {
+		requester_answer_kind(requester, ANSWER_WRONG_STATE, holding->claim,
+				      entry && !entry->lockout
+					      ? "this is the last device of the claim: release the claim instead"
+					      : "the claim was not given this device");
+		return;
+	}
+	holding->asker = requester;
+	requester->asking = holding;
+	error = releasing_remove(holding, device);
+	if (error < 0) {
+		holding_take_asker(holding);
+		requester_answer_failed(requester, "the removal could not be started; nothing was changed", NULL);
+	}
+}
+
+void arbiter_release(struct arbiter *arbiter, struct requester *requester, const char *claim_id)
+{
+	struct holding *holding = claim_of(arbiter, requester, claim_id);
+
+	if (!holding)
+		return;
+	if (holding->claim->state == CLAIM_QUARANTINED) {
+		/* Only the operator opens it: the release is tried once more. */
+		if (!policy_is_operator(arbiter->registry.policy, &requester->subject)) {
+			requester_answer_kind(requester, ANSWER_WRONG_STATE, holding->claim, holding->claim->note);
+			return;
+		}
+		holding_step(holding, CLAIM_EVENT_OPENED);
+	} else if (holding->claim->state == CLAIM_STUCK) {
+		requester_answer(requester, &(struct answer){ .kind = ANSWER_RELEASED,
+							      .state = holding->claim->state,
+							      .note = holding->claim->note });
+		return;
+	}
+	requester->awaiting = holding;
+	requester->next_awaiting = holding->awaiting;
+	holding->awaiting = requester;
+	if (holding->claim->state != CLAIM_RELEASING || holding->run == HOLDING_IDLE)
+		releasing_start(holding);
+}
+
+void arbiter_leave(struct arbiter *arbiter, struct requester *requester)
+{
+	if (requester->awaiting) {
+		struct requester **link = &requester->awaiting->awaiting;
+
+		while (*link != requester)
+			link = &(*link)->next_awaiting;
+		*link = requester->next_awaiting;
+		requester->awaiting = NULL;
+	}
+	claiming_abandon(&arbiter->registry, requester);
+}
+
+/* What a crash left: each claim on record is released, as far as nobody holds an FD of it any more. */
+static void recover_file(struct arbiter *arbiter, const char *file)
+{
+	struct registry *registry = &arbiter->registry;
+	struct claim read = { 0 };
+	struct holding *holding;
+	char id[CLAIM_ID_MAX];
+	int verdict = journal_read(registry->journal, file, host_boot_id(registry->host), &read);
+
+	if (verdict == JOURNAL_STALE) {
+		if (journal_file_claim(file, id))
+			journal_remove(registry->journal, id);
+		return;
+	}
+	if (verdict == JOURNAL_READ && journal_file_claim(file, id) && strcmp(id, read.id) == 0) {
+		if (read.state != CLAIM_QUARANTINED)
+			read.state = CLAIM_HELD; /* from where a release can begin, wherever the crash was */
+		if (holding_adopt(registry, &read, &holding) < 0) {
+			log_error("claim %s: can't be taken over: its devices belong to another one", read.id);
+		} else if (read.state == CLAIM_QUARANTINED) {
+			log_warning("claim %s: still quarantined", read.id);
+		} else {
+			log_notice("claim %s: left by an earlier run, is being released", read.id);
+			releasing_start(holding);
+		}
+		free(read.device);
+		return;
+	}
+	if (verdict == JOURNAL_READ)
+		free(read.device);
+	log_error("the journal's file %s is damaged and was set aside; a device may be left on a VFIO driver", file);
+	journal_set_aside(registry->journal, file);
+}
+
+static void on_ready(void *context)
+{
+	struct arbiter *arbiter = context;
+	size_t count = 0;
+	char **file = journal_list(arbiter->registry.journal, &count);
+
+	for (size_t i = 0; file && i < count; i++) {
+		recover_file(arbiter, file[i]);
+		free(file[i]);
+	}
+	free(file);
+	if (arbiter->registry.policy->digest != host_policy_digest(arbiter->registry.host))
+		log_error("this program and its executor hold different policies: claims are refused until both are "
+			  "reloaded");
+	arbiter->events->ready(arbiter->context);
+}
+
+static void on_gone(void *context, const char *device)
+{
+	struct arbiter *arbiter = context;
+	struct claim *claim = ledger_owner(arbiter->registry.ledger, device, NULL);
+
+	if (!claim)
+		return;
+	log_warning("claim %s: %s was unplugged", claim->id, device);
+	if (claim->state == CLAIM_HELD || claim->state == CLAIM_OFFERED) {
+		snprintf(claim->note, sizeof(claim->note), "%s was unplugged", device);
+		holding_step(holding_of(claim), CLAIM_EVENT_UNPLUGGED);
+	}
+}
+
+static void on_lost(void *context, int error)
+{
+	struct arbiter *arbiter = context;
+
+	arbiter->events->lost(arbiter->context, error);
+}
+
+static void on_policy(void *context, const struct wire_policy *message)
+{
+	struct arbiter *arbiter = context;
+
+	if (!arbiter->next_policy)
+		return;
+	if (message->error == 0 && message->policy_digest == arbiter->next_policy->digest) {
+		policy_free(arbiter->registry.policy);
+		arbiter->registry.policy = arbiter->next_policy;
+		arbiter->next_policy = NULL;
+		log_notice("policy reloaded: %zu rules", arbiter->registry.policy->rule_count);
+		return;
+	}
+	log_error("the executor did not come to the same policy: reload again when the files are at rest");
+	arbiter->next_policy = policy_free(arbiter->next_policy);
+}
+
+static const struct host_events host_events = { .ready = on_ready, .gone = on_gone, .policy = on_policy, .lost = on_lost };
+
+static int load_policy(const struct arbiter *arbiter, struct policy **out)
+{
+	struct diagnostics diagnostics = { 0 };
+	int error = policy_files_load(arbiter->settings.policy_folder, arbiter->settings.policy_folder_count,
+				      &diagnostics, out);
+
+	policy_files_log(&diagnostics);
+	diagnostics_done(&diagnostics);
+	return error;
+}
+
+void arbiter_reload(struct arbiter *arbiter)
+{
+	struct policy *policy;
+
+	if (load_policy(arbiter, &policy) < 0) {
+		log_error("the policy was not reloaded: the one in force stays");
+		return;
+	}
+	policy_free(arbiter->next_policy);
+	arbiter->next_policy = policy;
+	if (host_reload_policy(arbiter->registry.host) < 0)
+		arbiter->next_policy = policy_free(arbiter->next_policy);
+}
+
+int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *settings,
+		const struct arbiter_events *events, void *context, struct arbiter **out)
+{
+	struct arbiter *arbiter = calloc(1, sizeof(*arbiter));
+	int error;
+
+	if (!arbiter)
+		return -ENOMEM;
+	arbiter->settings = *settings;
+	arbiter->events = events;
+	arbiter->context = context;
+	arbiter->registry.event = sd_event_ref(event);
+	arbiter->registry.journal = journal_open(settings->runtime_folder);
+	arbiter->registry.ledger = ledger_new();
+	error = arbiter->registry.ledger ? 0 : -ENOMEM;
+	if (error == 0 && arbiter->registry.journal < 0) {
+		error = arbiter->registry.journal;
+		log_error("%s/claims can't be opened: %s", settings->runtime_folder, strerror(-error));
+	}
+	if (error == 0)
+		error = load_policy(arbiter, &arbiter->registry.policy);
+	if (error == 0)
+		error = host_new(event, executor, settings->plan_deadline_usec, &host_events, arbiter,
+				 &arbiter->registry.host);
+	if (error < 0) {
+		arbiter_free(arbiter);
+		return error;
+	}
+	*out = arbiter;
+	return 0;
+}
+
+struct arbiter *arbiter_free(struct arbiter *arbiter)
+{
+	struct claim *claim;
+
+	if (!arbiter)
+		return NULL;
+	/* The host first: no plan may report to a holding that is no more. The journal keeps what they hold. */
+	arbiter->registry.host = host_free(arbiter->registry.host);
+	while (arbiter->registry.ledger && (claim = ledger_first(arbiter->registry.ledger)))
+		holding_end(holding_of(claim));
+	ledger_free(arbiter->registry.ledger);
+	policy_free(arbiter->next_policy);
+	policy_free(arbiter->registry.policy);
+	descriptor_close(&arbiter->registry.journal);
+	sd_event_unref(arbiter->registry.event);
+	free(arbiter);
+	return NULL;
+}

@@ -1,0 +1,47 @@
+/*
+ * The arbiter: what every face calls, with one table of rights. It owns the policy in force, the ledger and its
+ * journal; the work is done in claiming.c and releasing.c. Each call is answered exactly once through the requester,
+ * perhaps before it returns, and not at all once the requester has left.
+ */
+#pragma once
+
+#include "claiming.h"
+
+struct arbiter;
+
+struct arbiter_settings {
+	const char *const *policy_folder; /* lives as long as the arbiter */
+	size_t policy_folder_count;
+	const char *runtime_folder;
+	uint64_t plan_deadline_usec;
+};
+
+struct arbiter_events {
+	void (*ready)(void *context);           /* the host is known and what a crash left is being put right */
+	void (*lost)(void *context, int error); /* the executor is gone */
+};
+
+/*
+ * Loads the policy and opens the journal. Takes the executor's socket over on success. 0; -EINVAL: the policy has
+ * errors, which were logged; -errno after a log line.
+ */
+int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *settings,
+		const struct arbiter_events *events, void *context, struct arbiter **out);
+struct arbiter *arbiter_free(struct arbiter *arbiter);
+
+/* What faces may look at. */
+const struct registry *arbiter_registry(const struct arbiter *arbiter);
+bool arbiter_may_see(const struct arbiter *arbiter, const struct requester *requester, const struct claim *claim);
+/* Reads the policy anew in both programs: errors are logged, and leave the one in force. */
+void arbiter_reload(struct arbiter *arbiter);
+
+/* The methods of org.ioasid1, under their names. */
+void arbiter_plan(struct arbiter *arbiter, struct requester *requester, const struct question *question);
+void arbiter_claim(struct arbiter *arbiter, struct requester *requester, const struct question *question);
+void arbiter_acknowledge(struct arbiter *arbiter, struct requester *requester, const char *claim_id);
+void arbiter_add_device(struct arbiter *arbiter, struct requester *requester, const char *claim_id, const char *device);
+void arbiter_remove_device(struct arbiter *arbiter, struct requester *requester, const char *claim_id,
+			   const char *device);
+void arbiter_release(struct arbiter *arbiter, struct requester *requester, const char *claim_id);
+/* The requester is gone: nothing more is answered, and what it has not acknowledged is taken back. */
+void arbiter_leave(struct arbiter *arbiter, struct requester *requester);

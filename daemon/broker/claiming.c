@@ -1,0 +1,571 @@
+#include "claiming.h"
+
+#include "releasing.h"
+
+#include "../base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+/* As documented in org.ioasid1.varlink. */
+#define ACKNOWLEDGE_USEC (10 * 1000 * 1000ULL)
+
+enum operation_kind { OPERATION_PLAN, OPERATION_CLAIM, OPERATION_ADD };
+
+/* A question that waits for its survey. */
+struct operation {
+	enum operation_kind kind;
+	struct registry *registry;
+	struct requester *requester;
+	enum delivery_mode mode;
+	char claim[CLAIM_ID_MAX]; /* OPERATION_ADD: looked up again afterwards, it may be gone by then */
+	size_t count;
+	char device[][DEVICE_NAME_MAX];
+};
+
+static struct operation *operation_new(enum operation_kind kind, struct registry *registry, struct requester *requester,
+				       const struct question *question)
+{
+	struct operation *operation = calloc(1, sizeof(*operation) + question->count * DEVICE_NAME_MAX);
+
+	if (!operation)
+		return NULL;
+	operation->kind = kind;
+	operation->registry = registry;
+	operation->requester = requester;
+	operation->mode = question->mode;
+	operation->count = question->count;
+	for (size_t i = 0; i < question->count; i++)
+		snprintf(operation->device[i], DEVICE_NAME_MAX, "%s", question->device[i]);
+	return operation;
+}
+
+static bool is_growing(const struct claim *claim)
+{
+	return claim->state == CLAIM_HELD;
+}
+
+/* Fills in what the client gets. The FDs stay in fds until the face takes them from the offer. */
+static void make_offer(struct holding *holding, const struct wire_result *result, struct descriptors *fds, int lease,
+		       bool grows, struct offer *offer)
+{
+	const struct claim *claim = holding->claim;
+
+	*offer = (struct offer){ .lease = lease, .context = -1 };
+	if (!grows && holding->context >= 0)
+		offer->context = fcntl(holding->context, F_DUPFD_CLOEXEC, 3);
+	for (size_t i = result->contexts; i < fds->count; i++)
+		descriptors_add(&offer->device_fds, descriptors_take(fds, i));
+	for (size_t i = 0, next = 0; i < claim->device_count; i++) {
+		const char *name = claim->device[i].before.name;
+
+		if (claim->device[i].lockout && offer->lockout_count < GROUP_MEMBERS_MAX)
+			offer->lockout[offer->lockout_count++] = name;
+		else if (!claim->device[i].lockout && next < offer->device_fds.count &&
+			 (!grows || strcmp(name, holding->device) == 0))
+			offer->device[next++] = name;
+	}
+}
+
+static void offer_close(struct offer *offer)
+{
+	descriptor_close(&offer->lease);
+	descriptor_close(&offer->context);
+	descriptors_close(&offer->device_fds);
+}
+
+static int on_unacknowledged(sd_event_source *timer, uint64_t usec, void *context)
+{
+	struct holding *holding = context;
+
+	holding_arm(holding, 0, NULL);
+	log_notice("claim %s: its descriptors were not acknowledged in time", holding->claim->id);
+	claiming_reject(holding);
+	return 0;
+}
+
+static void offer_to(struct holding *holding, struct requester *asker, struct offer *offer)
+{
+	struct answer answer = { .kind = ANSWER_OFFER, .claim = holding->claim, .offer = offer,
+				 .mode = holding->claim->mode };
+
+	holding->offered_to = asker;
+	asker->unacknowledged = holding;
+	requester_answer(asker, &answer);
+	offer_close(offer);
+}
+
+/* Makes the lease, keeps its peer end, and starts the clock for the acknowledgement. The client's end, or -errno. */
+static int make_lease(struct holding *holding)
+{
+	int pair[2], error;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	error = releasing_watch_lease(holding, pair[0]);
+	if (error < 0)
+		close(pair[0]);
+	else
+		error = holding_arm(holding, ACKNOWLEDGE_USEC, on_unacknowledged);
+	if (error < 0)
+		close(pair[1]);
+	return error < 0 ? error : pair[1];
+}
+
+/* The host is ready for a new claim: makes its lease and offers it. Whoever asked and is gone gets nothing. */
+static void deliver_claim(struct holding *holding, const struct wire_result *result, struct descriptors *fds)
+{
+	struct requester *asker = holding_take_asker(holding);
+	struct offer offer;
+	int lease;
+
+	if (result->contexts > 0)
+		holding->context = descriptors_take(fds, 0);
+	holding->claim->ioas_id = result->ioas_id;
+	holding->run = HOLDING_IDLE;
+	holding_step(holding, CLAIM_EVENT_DONE);
+	lease = asker && !holding->lease_over ? make_lease(holding) : -ECANCELED;
+	if (lease >= 0) {
+		make_offer(holding, result, fds, lease, false, &offer);
+		if (offer.context >= 0 || holding->context < 0) {
+			log_notice("claim %s: offered to uid %u", holding->claim->id, holding->claim->uid);
+			offer_to(holding, asker, &offer);
+			return;
+		}
+		offer_close(&offer);
+	}
+	/* The device FDs must be gone before the devices can be proven free. */
+	descriptors_close(fds);
+	requester_answer_failed(asker, "ioasidd is out of file descriptors: everything is being put back", NULL);
+	releasing_start(holding);
+}
+
+/* One sentence for a plan that the host did not let us finish. */
+static void explain(const struct wire_result *result, char *text, size_t size)
+{
+	if (result->text[0])
+		snprintf(text, size, "%s", result->text);
+	else if (result->kind < STEP_KIND_COUNT)
+		snprintf(text, size, "%s of %s failed: %s", step_kind_to_string((enum step_kind)result->kind),
+			 result->device[0] ? result->device : "the context", strerror(result->error));
+	else
+		snprintf(text, size, "the executor could not do it: %s", strerror(result->error));
+}
+
+static void on_claim_done(void *context, const struct wire_result *result, struct descriptors *fds)
+{
+	struct holding *holding = context;
+	bool late = holding->overdue;
+	char why[TEXT_MAX], message[2 * TEXT_MAX];
+
+	holding->overdue = false;
+	if (result->outcome == WIRE_OUTCOME_DONE && !late) {
+		deliver_claim(holding, result, fds);
+		return;
+	}
+	holding->run = HOLDING_IDLE;
+	explain(result, why, sizeof(why));
+	if (result->outcome == WIRE_OUTCOME_DONE) {
+		/* Too late: the asker was told that it failed. */
+		descriptors_close(fds);
+		holding_step(holding, CLAIM_EVENT_DONE);
+		releasing_start(holding);
+		return;
+	}
+	if (result->outcome == WIRE_OUTCOME_REFUSED || result->outcome == WIRE_OUTCOME_UNDONE) {
+		snprintf(message, sizeof(message), "%s; everything is as it was", why);
+		log_warning("claim %s: %s", holding->claim->id, message);
+		holding_step(holding, CLAIM_EVENT_UNDONE);
+		requester_answer_failed(holding_take_asker(holding), message, result);
+		if (late)
+			releasing_start(holding); /* proves that it is */
+		else
+			holding_end(holding);
+		return;
+	}
+	snprintf(message, sizeof(message), "%s; not everything could be put back: an operator has to look", why);
+	snprintf(holding->claim->note, TEXT_MAX, "%s", why);
+	log_error("claim %s: %s", holding->claim->id, message);
+	holding_step(holding, CLAIM_EVENT_BROKEN);
+	requester_answer_failed(holding_take_asker(holding), message, result);
+}
+
+static void on_claim_overdue(void *context)
+{
+	struct holding *holding = context;
+
+	holding->overdue = true;
+	snprintf(holding->claim->note, TEXT_MAX, "the claim passed its deadline; it is undone when the kernel lets go");
+	holding_step(holding, CLAIM_EVENT_OVERDUE);
+	log_warning("claim %s: stuck: %s", holding->claim->id, holding->claim->note);
+	requester_answer_failed(holding_take_asker(holding), holding->claim->note, NULL);
+}
+
+static const struct run_events claim_events = { .done = on_claim_done, .overdue = on_claim_overdue };
+
+/* What the claim has to have beyond what it has: asked-for devices and lockouts of the decision. */
+static int take_devices(struct registry *registry, struct claim *claim, const struct decision *decision)
+{
+	const struct topology *topology = host_topology(registry->host);
+	int error = 0;
+
+	for (size_t i = 0; i < decision->device_count && error == 0; i++) {
+		const struct rule *rule = decision->device[i].rule;
+		struct claim_device entry = { .reset = rule->reset, .restore = rule->restore };
+		struct claim_device *had = claim_find_device(claim, decision->device[i].device);
+
+		if (had) {
+			had->lockout = false;
+			had->reset = rule->reset;
+			continue;
+		}
+		entry.before = *topology_find(topology, decision->device[i].device);
+		error = ledger_take(registry->ledger, claim, &entry);
+	}
+	for (size_t i = 0; i < decision->lockout_count && error == 0; i++) {
+		struct claim_device entry = { .lockout = true, .reset = RESET_SKIP, .restore = true };
+
+		entry.before = *topology_find(topology, decision->lockout[i].device);
+		error = ledger_take(registry->ledger, claim, &entry);
+	}
+	return error;
+}
+
+static int start_plan(struct holding *holding, const struct decision *decision, const struct run_events *events,
+		      uint64_t memlock)
+{
+	struct registry *registry = holding->registry;
+	struct requester *asker = holding->asker;
+	struct run_order order = {
+		.kind = WIRE_PLAN_CLAIM,
+		.plan = &decision->plan,
+		.policy_digest = registry->policy->digest,
+		.context = holding->context,
+		.peer = memlock > 0 && asker->pidfd >= 0 ? asker->subject.pid : 0,
+		.peer_fd = asker->pidfd,
+	};
+
+	return host_run(registry->host, &order, events, holding);
+}
+
+static uint64_t realtime_usec(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_REALTIME, &time);
+	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
+}
+
+static void begin_claim(struct operation *operation, const struct decision *decision)
+{
+	struct registry *registry = operation->registry;
+	struct requester *requester = operation->requester;
+	const struct rule *rule = decision->device[0].rule;
+	struct holding *holding;
+	int error = holding_new(registry, &holding);
+
+	if (error < 0) {
+		requester_answer_failed(requester, "ioasidd is out of memory; nothing was changed", NULL);
+		return;
+	}
+
+	struct claim *claim = holding->claim;
+
+	snprintf(claim->rule, sizeof(claim->rule), "%s", rule->name);
+	claim->uid = requester->subject.uid;
+	claim->gid = requester->subject.gid;
+	claim->pid = requester->subject.pid;
+	claim->mode = operation->mode;
+	claim->memlock = rule->memlock;
+	claim->since = realtime_usec();
+	claim->state = CLAIM_ASKED;
+	error = take_devices(registry, claim, decision);
+	if (error == 0) {
+		holding_step(holding, CLAIM_EVENT_PLANNED);
+		holding_step(holding, CLAIM_EVENT_STARTED);
+		/* No intent on record, no step on the host. */
+		error = holding_journal(holding);
+	}
+	if (error == 0) {
+		holding->asker = requester;
+		requester->asking = holding;
+		holding->run = HOLDING_CLAIMS;
+		error = start_plan(holding, decision, &claim_events, claim->memlock);
+	}
+	if (error < 0) {
+		char message[TEXT_MAX];
+
+		snprintf(message, sizeof(message), "the claim could not be started: %s; nothing was changed",
+			 strerror(-error));
+		holding_take_asker(holding);
+		holding->run = HOLDING_IDLE;
+		holding_step(holding, CLAIM_EVENT_UNDONE);
+		holding_end(holding);
+		requester_answer_failed(requester, message, NULL);
+	}
+}
+
+/* Puts the ledger back to where it was before an addition: the new device, and what it would have locked out. */
+static void forget_addition(struct holding *holding)
+{
+	struct claim *claim = holding->claim;
+	struct claim_device *entry = claim_find_device(claim, holding->device);
+	int32_t group = entry ? entry->before.group : -1;
+
+	if (entry && group >= 0 && holding_others_in_group(holding, group, holding->device) > 0) {
+		/* Its group was the claim's before: it was a lockout. */
+		entry->lockout = true;
+	} else if (entry) {
+		for (size_t i = claim->device_count; i > 0; i--)
+			if (claim->device[i - 1].before.group == group) {
+				char name[DEVICE_NAME_MAX];
+
+				memcpy(name, claim->device[i - 1].before.name, sizeof(name));
+				ledger_give_back(holding->registry->ledger, claim, name);
+			}
+	}
+	holding_journal(holding);
+}
+
+static void on_addition_done(void *context, const struct wire_result *result, struct descriptors *fds)
+{
+	struct holding *holding = context;
+	struct requester *asker = holding_take_asker(holding);
+	bool late = holding->overdue;
+	char why[TEXT_MAX], message[2 * TEXT_MAX];
+	struct offer offer;
+
+	holding->overdue = false;
+	if (result->outcome == WIRE_OUTCOME_DONE && asker && !late && !holding->lease_over &&
+	    holding_arm(holding, ACKNOWLEDGE_USEC, on_unacknowledged) == 0) {
+		holding_journal(holding);
+		holding->run = HOLDING_IDLE;
+		make_offer(holding, result, fds, -1, true, &offer);
+		offer_to(holding, asker, &offer);
+		return;
+	}
+	holding->run = HOLDING_IDLE;
+	if (result->outcome == WIRE_OUTCOME_DONE) {
+		descriptors_close(fds);
+		claiming_reject(holding);
+		return;
+	}
+	explain(result, why, sizeof(why));
+	if (result->outcome == WIRE_OUTCOME_BROKEN) {
+		snprintf(message, sizeof(message), "%s; not everything could be put back: release the claim", why);
+	} else {
+		forget_addition(holding);
+		snprintf(message, sizeof(message), "%s; the claim is as it was", why);
+	}
+	log_warning("claim %s: %s", holding->claim->id, message);
+	requester_answer_failed(asker, message, result);
+	if (holding->lease_over)
+		releasing_start(holding);
+}
+
+static void on_addition_overdue(void *context)
+{
+	struct holding *holding = context;
+
+	holding->overdue = true;
+	requester_answer_failed(holding_take_asker(holding), "the addition passed its deadline; it is undone when the "
+							      "kernel lets go", NULL);
+}
+
+static const struct run_events addition_events = { .done = on_addition_done, .overdue = on_addition_overdue };
+
+static void begin_addition(struct operation *operation, struct holding *holding, const struct decision *decision)
+{
+	struct registry *registry = operation->registry;
+	struct requester *requester = operation->requester;
+	char message[TEXT_MAX];
+	int error;
+
+	memcpy(holding->device, decision->device[0].device, sizeof(holding->device));
+	error = take_devices(registry, holding->claim, decision);
+	if (error == 0)
+		error = holding_journal(holding);
+	if (error == 0) {
+		holding->asker = requester;
+		requester->asking = holding;
+		holding->run = HOLDING_ADDS;
+		error = start_plan(holding, decision, &addition_events, 0);
+	}
+	if (error < 0) {
+		holding_take_asker(holding);
+		holding->run = HOLDING_IDLE;
+		forget_addition(holding);
+		snprintf(message, sizeof(message), "the addition could not be started: %s; nothing was changed",
+			 strerror(-error));
+		requester_answer_failed(requester, message, NULL);
+	}
+}
+
+/* The claim that is to grow, if it can grow now; else NULL after an answer. */
+static struct holding *growing_claim(struct operation *operation)
+{
+	struct claim *claim = ledger_find(operation->registry->ledger, operation->claim);
+
+	if (!claim) {
+		requester_answer_kind(operation->requester, ANSWER_NO_CLAIM, NULL, NULL);
+		return NULL;
+	}
+	if (!is_growing(claim) || holding_of(claim)->run != HOLDING_IDLE) {
+		requester_answer_kind(operation->requester, ANSWER_WRONG_STATE, claim,
+				      "devices can be added only while the claim is held and nothing else is done to it");
+		return NULL;
+	}
+	return holding_of(claim);
+}
+
+static void decide_and_act(struct operation *operation, const struct uses *uses)
+{
+	struct registry *registry = operation->registry;
+	struct requester *requester = operation->requester;
+	struct host_view view = registry_view(registry, uses);
+	struct holding *growing = operation->kind == OPERATION_ADD ? growing_claim(operation) : NULL;
+	const char *device[CLAIM_DEVICES_MAX];
+	struct request request = { .subject = &requester->subject, .device = device, .device_count = operation->count,
+				   .mode = operation->mode, .claim = growing ? growing->claim : NULL };
+	struct decision decision;
+
+	if (operation->kind == OPERATION_ADD && !growing)
+		return;
+	for (size_t i = 0; i < operation->count; i++)
+		device[i] = operation->device[i];
+	if (decide(registry->policy, &view, &request, &decision) < 0) {
+		requester_answer_failed(requester, "ioasidd is out of memory; nothing was changed", NULL);
+		return;
+	}
+	if (operation->kind == OPERATION_PLAN)
+		requester_answer(requester, &(struct answer){ .kind = ANSWER_PLAN, .mode = operation->mode,
+							      .decision = &decision, .uses = uses });
+	else if (!decision.allowed)
+		requester_answer(requester, &(struct answer){ .kind = ANSWER_REFUSED, .mode = operation->mode,
+							      .decision = &decision, .uses = uses });
+	else if (registry->policy->digest != host_policy_digest(registry->host))
+		requester_answer_failed(requester, "ioasidd and its executor hold different policies: reload both "
+						   "(systemctl reload ioasidd)", NULL);
+	else if (operation->kind == OPERATION_CLAIM)
+		begin_claim(operation, &decision);
+	else
+		begin_addition(operation, growing, &decision);
+	decision_done(&decision);
+}
+
+static void on_survey(void *context, int error, const struct uses *uses)
+{
+	struct operation *operation = context;
+	struct requester *requester = operation->requester;
+	struct uses redacted = { 0 };
+	char message[TEXT_MAX];
+
+	requester->operation = NULL;
+	if (error != 0) {
+		snprintf(message, sizeof(message), "the host could not be surveyed: %s; nothing was changed",
+			 strerror(error));
+		requester_answer_failed(requester, message, NULL);
+	} else if (policy_is_operator(operation->registry->policy, &requester->subject)) {
+		decide_and_act(operation, uses);
+	} else if (registry_redact_uses(uses, &redacted) == 0) {
+		decide_and_act(operation, &redacted);
+		uses_done(&redacted);
+	} else {
+		requester_answer_failed(requester, "ioasidd is out of memory; nothing was changed", NULL);
+	}
+	free(operation);
+}
+
+static void ask_host(struct operation *operation)
+{
+	struct requester *requester = operation->requester;
+	const char *device[CLAIM_DEVICES_MAX];
+	int error;
+
+	for (size_t i = 0; i < operation->count; i++)
+		device[i] = operation->device[i];
+	requester->operation = operation;
+	error = host_survey(operation->registry->host, device, operation->count, operation->kind != OPERATION_PLAN,
+			    on_survey, operation);
+	if (error < 0) {
+		requester->operation = NULL;
+		free(operation);
+		requester_answer_failed(requester, error == -E2BIG
+						   ? "the groups of these devices have more members than can be surveyed"
+						   : "the executor can't be asked; nothing was changed", NULL);
+	}
+}
+
+static void start(enum operation_kind kind, struct registry *registry, struct requester *requester, const char *claim,
+		  const struct question *question)
+{
+	struct operation *operation = operation_new(kind, registry, requester, question);
+
+	if (!operation) {
+		requester_answer_failed(requester, "ioasidd is out of memory; nothing was changed", NULL);
+		return;
+	}
+	if (claim)
+		snprintf(operation->claim, sizeof(operation->claim), "%s", claim);
+	ask_host(operation);
+}
+
+void claiming_plan(struct registry *registry, struct requester *requester, const struct question *question)
+{
+	start(OPERATION_PLAN, registry, requester, NULL, question);
+}
+
+void claiming_claim(struct registry *registry, struct requester *requester, const struct question *question)
+{
+	start(OPERATION_CLAIM, registry, requester, NULL, question);
+}
+
+void claiming_add(struct registry *registry, struct requester *requester, struct holding *holding, const char *device)
+{
+	struct question question = { .device = { device }, .count = 1, .mode = holding->claim->mode };
+
+	start(OPERATION_ADD, registry, requester, holding->claim->id, &question);
+}
+
+void claiming_acknowledge(struct holding *holding)
+{
+	holding_arm(holding, 0, NULL);
+	if (holding->offered_to)
+		holding->offered_to->unacknowledged = NULL;
+	holding->offered_to = NULL;
+	if (holding->claim->state == CLAIM_OFFERED)
+		holding_step(holding, CLAIM_EVENT_ACKNOWLEDGED);
+}
+
+void claiming_reject(struct holding *holding)
+{
+	holding_arm(holding, 0, NULL);
+	if (holding->offered_to)
+		holding->offered_to->unacknowledged = NULL;
+	holding->offered_to = NULL;
+	if (holding->claim->state == CLAIM_HELD && !holding->lease_over) {
+		holding->rolls_back = true;
+		if (releasing_remove(holding, holding->device) == 0)
+			return;
+		holding->rolls_back = false;
+	}
+	releasing_start(holding);
+}
+
+void claiming_abandon(struct registry *registry, struct requester *requester)
+{
+	if (requester->operation) {
+		host_forget_survey(registry->host, requester->operation);
+		free(requester->operation);
+		requester->operation = NULL;
+	}
+	if (requester->asking)
+		holding_take_asker(requester->asking);
+	if (requester->unacknowledged)
+		claiming_reject(requester->unacknowledged);
+}

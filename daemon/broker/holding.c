@@ -1,0 +1,166 @@
+#include "holding.h"
+
+#include "journal.h"
+
+#include "../base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-id128.h>
+
+struct holding *holding_of(const struct claim *claim)
+{
+	return claim->attachment;
+}
+
+static int attach(struct registry *registry, const char *id, struct holding **out)
+{
+	struct holding *holding = calloc(1, sizeof(*holding));
+	struct claim *claim;
+	int error;
+
+	if (!holding)
+		return -ENOMEM;
+	error = ledger_add(registry->ledger, id, &claim);
+	if (error < 0) {
+		free(holding);
+		return error;
+	}
+	holding->registry = registry;
+	holding->claim = claim;
+	holding->context = holding->lease = holding->holder = -1;
+	claim->attachment = holding;
+	*out = holding;
+	return 0;
+}
+
+int holding_new(struct registry *registry, struct holding **out)
+{
+	char id[SD_ID128_STRING_MAX];
+	sd_id128_t random;
+	int error = sd_id128_randomize(&random);
+
+	if (error < 0)
+		return error;
+	return attach(registry, sd_id128_to_string(random, id), out);
+}
+
+int holding_adopt(struct registry *registry, const struct claim *read, struct holding **out)
+{
+	struct holding *holding;
+	int error = attach(registry, read->id, &holding);
+
+	if (error < 0)
+		return error;
+	memcpy(holding->claim->rule, read->rule, sizeof(read->rule));
+	holding->claim->uid = read->uid;
+	holding->claim->gid = read->gid;
+	holding->claim->pid = read->pid;
+	holding->claim->mode = read->mode;
+	holding->claim->state = read->state;
+	holding->claim->since = read->since;
+	for (size_t i = 0; i < read->device_count && error == 0; i++)
+		error = ledger_take(registry->ledger, holding->claim, &read->device[i]);
+	if (error < 0) {
+		holding_end(holding);
+		return error;
+	}
+	*out = holding;
+	return 0;
+}
+
+void holding_end(struct holding *holding)
+{
+	if (holding->asker)
+		holding->asker->asking = NULL;
+	if (holding->offered_to)
+		holding->offered_to->unacknowledged = NULL;
+	while (holding->awaiting) {
+		struct requester *waiting = holding->awaiting;
+
+		holding->awaiting = waiting->next_awaiting;
+		waiting->awaiting = NULL;
+	}
+	sd_event_source_disable_unref(holding->lease_source);
+	sd_event_source_disable_unref(holding->timer);
+	sd_event_source_disable_unref(holding->holder_source);
+	descriptor_close(&holding->context);
+	descriptor_close(&holding->lease);
+	descriptor_close(&holding->holder);
+	ledger_remove(holding->registry->ledger, holding->claim);
+	free(holding);
+}
+
+int holding_journal(struct holding *holding)
+{
+	struct registry *registry = holding->registry;
+	int error = journal_write(registry->journal, host_boot_id(registry->host), holding->claim);
+
+	if (error < 0)
+		log_error("claim %s: its journal can't be written: %s", holding->claim->id, strerror(-error));
+	return error;
+}
+
+void holding_step(struct holding *holding, enum claim_event event)
+{
+	int next = claim_state_step(holding->claim->state, event);
+
+	if (next < 0) {
+		log_error("claim %s: %s can't happen while it is %s", holding->claim->id, claim_event_to_string(event),
+			  claim_state_to_string(holding->claim->state));
+		return;
+	}
+	holding->claim->state = (enum claim_state)next;
+	if (next == CLAIM_FREE)
+		journal_remove(holding->registry->journal, holding->claim->id);
+	else if (next != CLAIM_PLANNED)
+		holding_journal(holding);
+}
+
+int holding_arm(struct holding *holding, uint64_t usec, sd_event_time_handler_t handler)
+{
+	holding->timer = sd_event_source_disable_unref(holding->timer);
+	if (usec == 0)
+		return 0;
+	return sd_event_add_time_relative(holding->registry->event, &holding->timer, CLOCK_MONOTONIC, usec, 0, handler,
+					  holding);
+}
+
+void holding_answer_awaiting(struct holding *holding)
+{
+	struct claim *claim = holding->claim;
+	struct answer answer = { .kind = ANSWER_RELEASED, .state = claim->state, .note = claim->note };
+
+	while (holding->awaiting) {
+		struct requester *waiting = holding->awaiting;
+
+		holding->awaiting = waiting->next_awaiting;
+		waiting->next_awaiting = NULL;
+		waiting->awaiting = NULL;
+		requester_answer(waiting, &answer);
+	}
+}
+
+struct requester *holding_take_asker(struct holding *holding)
+{
+	struct requester *asker = holding->asker;
+
+	holding->asker = NULL;
+	if (asker)
+		asker->asking = NULL;
+	return asker;
+}
+
+size_t holding_others_in_group(const struct holding *holding, int32_t group, const char *apart_from)
+{
+	const struct claim *claim = holding->claim;
+	size_t count = 0;
+
+	for (size_t i = 0; i < claim->device_count; i++)
+		if (!claim->device[i].lockout && claim->device[i].before.group == group &&
+		    (!apart_from || strcmp(claim->device[i].before.name, apart_from) != 0))
+			count++;
+	return count;
+}

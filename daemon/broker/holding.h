@@ -1,0 +1,59 @@
+/*
+ * What the broker holds for one claim: its lease's peer end, its copy of the iommufd (never a device FD), its timers,
+ * and who waits for what. It hangs on the ledger's claim as its attachment and lives as long.
+ */
+#pragma once
+
+#include "registry.h"
+#include "requester.h"
+
+#include "../../policy/claim_state.h"
+
+enum holding_run {
+	HOLDING_IDLE,    /* no plan runs */
+	HOLDING_CLAIMS,
+	HOLDING_ADDS,
+	HOLDING_REMOVES,
+	HOLDING_RELEASES,
+};
+
+struct holding {
+	struct registry *registry;
+	struct claim *claim;
+	enum holding_run run;
+	bool overdue;                  /* the plan that runs passed its deadline */
+	bool lease_over;               /* release as soon as no plan runs */
+	bool rolls_back;               /* a removal that nobody asked for: an addition was not acknowledged */
+	int context;                   /* -1: none */
+	int lease;                     /* -1: none */
+	int holder;                    /* pidfd of who keeps it lingering; -1: none */
+	unsigned retries;              /* of a release that lingers */
+	sd_event_source *lease_source;
+	sd_event_source *timer;        /* acknowledgement, or the next try of a release */
+	sd_event_source *holder_source;
+	char device[DEVICE_NAME_MAX];  /* that is being added or removed, or was added and is not acknowledged */
+	struct requester *asker;
+	struct requester *offered_to;
+	struct requester *awaiting;    /* requester::next_awaiting */
+};
+
+/* Makes a claim with a new random id and its holding. *out is owned by the ledger's claim: holding_end() ends both. */
+int holding_new(struct registry *registry, struct holding **out);
+/* The same for a claim read from the journal; the device array is copied. */
+int holding_adopt(struct registry *registry, const struct claim *read, struct holding **out);
+struct holding *holding_of(const struct claim *claim);
+/* Closes everything, forgets everybody who waits (they must have been answered), removes the claim from the ledger. */
+void holding_end(struct holding *holding);
+
+/* Steps the claim's state and journals it. A step that the table does not know is logged and not made. */
+void holding_step(struct holding *holding, enum claim_event event);
+/* Journals the claim as it stands. 0 or -errno, after a log line. */
+int holding_journal(struct holding *holding);
+/* Arms or (usec 0) disarms the timer. */
+int holding_arm(struct holding *holding, uint64_t usec, sd_event_time_handler_t handler);
+/* Answers everybody who waits for the release. */
+void holding_answer_awaiting(struct holding *holding);
+/* Takes the asker out: he is answered by the caller. NULL if nobody waits. */
+struct requester *holding_take_asker(struct holding *holding);
+/* The asked-for devices of a group that the claim has, apart from one name (may be NULL). */
+size_t holding_others_in_group(const struct holding *holding, int32_t group, const char *apart_from);

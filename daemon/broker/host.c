@@ -1,0 +1,241 @@
+#include "host.h"
+
+#include "../base/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct host {
+	struct executor_link *link;
+	struct surveys *surveys;
+	struct runs *runs;
+	struct topology *topology;
+	struct kernel_features kernel;
+	char boot_id[40];
+	uint64_t policy_digest;
+	bool greeted;
+	bool ready;
+	bool lost;
+	const struct host_events *events;
+	void *context;
+};
+
+static void lose(struct host *host, int error)
+{
+	if (host->lost)
+		return;
+	host->lost = true;
+	host->events->lost(host->context, error);
+}
+
+static void greet(struct host *host, const struct wire_hello *hello)
+{
+	if (hello->version != WIRE_VERSION) {
+		log_error("the executor speaks version %u of the wire, this broker %d: install both from one build",
+			  hello->version, WIRE_VERSION);
+		lose(host, -EPROTO);
+		return;
+	}
+	host->greeted = true;
+	host->kernel = hello->kernel;
+	host->policy_digest = hello->policy_digest;
+	memcpy(host->boot_id, hello->boot_id, sizeof(host->boot_id));
+}
+
+static void put_device(struct host *host, const struct device *device)
+{
+	if (topology_put(host->topology, device) < 0) {
+		log_error("out of memory: %s is not shown", device->name);
+		lose(host, -ENOMEM);
+	}
+}
+
+static void drop_device(struct host *host, const struct wire_device_gone *gone)
+{
+	if (topology_remove(host->topology, gone->name) && host->ready)
+		host->events->gone(host->context, gone->name);
+}
+
+static void on_message(void *context, const union wire_message *message, struct descriptors *fds)
+{
+	struct host *host = context;
+
+	if (!host->greeted && message->header.type != WIRE_HELLO) {
+		lose(host, -EPROTO);
+		return;
+	}
+	switch ((enum wire_type)message->header.type) {
+	case WIRE_HELLO:
+		greet(host, &message->hello);
+		break;
+	case WIRE_DEVICE:
+		if (message->header.id == 0)
+			surveys_outdate(host->surveys);
+		put_device(host, &message->device.device);
+		break;
+	case WIRE_DEVICE_GONE:
+		surveys_outdate(host->surveys);
+		drop_device(host, &message->device_gone);
+		break;
+	case WIRE_TOPOLOGY_DONE:
+		if (!host->ready) {
+			host->ready = true;
+			host->events->ready(host->context);
+		}
+		break;
+	case WIRE_USE:
+		surveys_found(host->surveys, &message->use);
+		break;
+	case WIRE_SURVEY_DONE:
+		surveys_done(host->surveys, &message->survey_done);
+		break;
+	case WIRE_RESULT:
+		surveys_outdate(host->surveys);
+		runs_result(host->runs, &message->result, fds);
+		break;
+	case WIRE_POLICY:
+		host->policy_digest = message->policy.policy_digest;
+		host->events->policy(host->context, &message->policy);
+		break;
+	case WIRE_SURVEY:
+	case WIRE_PLAN:
+	case WIRE_OVERDUE:
+	case WIRE_RELOAD:
+	default:
+		/* What only a broker says. */
+		lose(host, -EPROTO);
+		break;
+	}
+}
+
+static void on_lost(void *context, int error)
+{
+	lose(context, error);
+}
+
+static const struct executor_link_events link_events = { .message = on_message, .lost = on_lost };
+
+int host_new(sd_event *event, int socket, uint64_t plan_deadline_usec, const struct host_events *events, void *context,
+	     struct host **out)
+{
+	struct host *host = calloc(1, sizeof(*host));
+	int error;
+
+	if (!host)
+		return -ENOMEM;
+	host->events = events;
+	host->context = context;
+	host->topology = topology_new();
+	error = host->topology ? executor_link_new(event, socket, &link_events, host, &host->link) : -ENOMEM;
+	if (error == 0)
+		error = surveys_new(event, host->link, &host->surveys);
+	if (error == 0)
+		error = runs_new(event, host->link, plan_deadline_usec, &host->runs);
+	if (error < 0) {
+		host_free(host);
+		return error;
+	}
+	*out = host;
+	return 0;
+}
+
+struct host *host_free(struct host *host)
+{
+	if (!host)
+		return NULL;
+	runs_free(host->runs);
+	surveys_free(host->surveys);
+	executor_link_free(host->link);
+	topology_free(host->topology);
+	free(host);
+	return NULL;
+}
+
+bool host_is_ready(const struct host *host)
+{
+	return host->ready;
+}
+
+const struct topology *host_topology(const struct host *host)
+{
+	return host->topology;
+}
+
+const struct kernel_features *host_kernel(const struct host *host)
+{
+	return &host->kernel;
+}
+
+const char *host_boot_id(const struct host *host)
+{
+	return host->boot_id;
+}
+
+uint64_t host_policy_digest(const struct host *host)
+{
+	return host->policy_digest;
+}
+
+int host_reload_policy(struct host *host)
+{
+	union wire_message message;
+
+	wire_stamp(&message, WIRE_RELOAD, 0);
+	return executor_link_send(host->link, &message, NULL, 0);
+}
+
+/* Adds a name if it is not there yet. False: no room. */
+static bool add_name(const char **name, size_t *count, const char *wanted)
+{
+	for (size_t i = 0; i < *count; i++)
+		if (strcmp(name[i], wanted) == 0)
+			return true;
+	if (*count >= GROUP_MEMBERS_MAX)
+		return false;
+	name[(*count)++] = wanted;
+	return true;
+}
+
+int host_survey(struct host *host, const char *const *device, size_t count, bool fresh, survey_answer answer,
+		void *context)
+{
+	const char *name[GROUP_MEMBERS_MAX];
+	const struct device *member[GROUP_MEMBERS_MAX];
+	const struct uses nothing = { 0 };
+	size_t names = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct device *found = topology_find(host->topology, device[i]);
+
+		if (!found)
+			continue;
+		if (!add_name(name, &names, found->name))
+			return -E2BIG;
+		if (found->group < 0)
+			continue;
+
+		size_t members = topology_members(host->topology, found->group, member, GROUP_MEMBERS_MAX);
+
+		if (members > GROUP_MEMBERS_MAX)
+			return -E2BIG;
+		for (size_t k = 0; k < members; k++)
+			if (!add_name(name, &names, member[k]->name))
+				return -E2BIG;
+	}
+	if (names == 0) {
+		answer(context, 0, &nothing);
+		return 0;
+	}
+	return surveys_ask(host->surveys, name, names, fresh, answer, context);
+}
+
+void host_forget_survey(struct host *host, const void *context)
+{
+	surveys_forget(host->surveys, context);
+}
+
+int host_run(struct host *host, const struct run_order *order, const struct run_events *events, void *context)
+{
+	return runs_start(host->runs, order, events, context);
+}

@@ -1,0 +1,377 @@
+#include "journal.h"
+
+#include "../base/descriptors.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { JOURNAL_FILE_MAX = 256 * 1024, JOURNAL_VERSION = 1 };
+
+int journal_open(const char *runtime_folder)
+{
+	autoclose int folder = open(runtime_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd;
+
+	if (folder < 0)
+		return -errno;
+	if (mkdirat(folder, "claims", 0700) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(folder, "claims", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? -errno : fd;
+}
+
+bool claim_id_is_valid(const char *id)
+{
+	return strlen(id) == 32 && strspn(id, "0123456789abcdef") == 32;
+}
+
+bool journal_file_claim(const char *file, char id[static CLAIM_ID_MAX])
+{
+	if (strlen(file) != 32 + 5 || strcmp(file + 32, ".json") != 0)
+		return false;
+
+	char copy[33];
+
+	memcpy(copy, file, 32);
+	copy[32] = '\0';
+	if (!claim_id_is_valid(copy))
+		return false;
+	memcpy(id, copy, sizeof(copy));
+	return true;
+}
+
+/* FNV-1a: finds the flipped bit and the cut file, no more is needed of it. */
+static uint64_t checksum(const char *text)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * 0x100000001b3u;
+	return hash;
+}
+
+static struct json_object *device_to_json(const struct claim_device *entry)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(object, "name", json_object_new_string(entry->before.name));
+	json_object_object_add(object, "driver", json_object_new_string(entry->before.driver));
+	json_object_object_add(object, "driver_override", json_object_new_string(entry->before.driver_override));
+	json_object_object_add(object, "vfio_node", json_object_new_string(entry->before.vfio_node));
+	json_object_object_add(object, "group", json_object_new_int(entry->before.group));
+	json_object_object_add(object, "identity", json_object_new_uint64(entry->before.identity));
+	json_object_object_add(object, "lockout", json_object_new_boolean(entry->lockout));
+	json_object_object_add(object, "reset", json_object_new_string(reset_demand_to_string(entry->reset)));
+	json_object_object_add(object, "restore", json_object_new_boolean(entry->restore));
+	return object;
+}
+
+static struct json_object *claim_to_json(const char *boot_id, const struct claim *claim)
+{
+	struct json_object *object = json_object_new_object();
+	struct json_object *devices = json_object_new_array();
+
+	json_object_object_add(object, "version", json_object_new_int(JOURNAL_VERSION));
+	json_object_object_add(object, "boot_id", json_object_new_string(boot_id));
+	json_object_object_add(object, "id", json_object_new_string(claim->id));
+	json_object_object_add(object, "rule", json_object_new_string(claim->rule));
+	json_object_object_add(object, "uid", json_object_new_int64(claim->uid));
+	json_object_object_add(object, "gid", json_object_new_int64(claim->gid));
+	json_object_object_add(object, "pid", json_object_new_int64(claim->pid));
+	json_object_object_add(object, "mode", json_object_new_string(delivery_mode_to_string(claim->mode)));
+	json_object_object_add(object, "state", json_object_new_string(claim_state_to_string(claim->state)));
+	json_object_object_add(object, "since", json_object_new_uint64(claim->since));
+	for (size_t i = 0; i < claim->device_count; i++)
+		json_object_array_add(devices, device_to_json(&claim->device[i]));
+	json_object_object_add(object, "devices", devices);
+	return object;
+}
+
+static int write_all(int fd, const char *text, size_t length)
+{
+	while (length > 0) {
+		ssize_t written = write(fd, text, length);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return -errno;
+		text += written;
+		length -= (size_t)written;
+	}
+	return 0;
+}
+
+/* Writes text under a second name and moves it over the first, so that a reader sees the old or the new, whole. */
+static int replace_file(int journal, const char *name, const char *text, size_t length)
+{
+	char temporary[64];
+	int error;
+
+	snprintf(temporary, sizeof(temporary), ".%s.new", name);
+
+	autoclose int fd = openat(journal, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+	if (fd < 0)
+		return -errno;
+	error = write_all(fd, text, length);
+	if (error == 0 && renameat(journal, temporary, journal, name) < 0)
+		error = -errno;
+	if (error < 0)
+		unlinkat(journal, temporary, 0);
+	return error;
+}
+
+int journal_write(int journal, const char *boot_id, const struct claim *claim)
+{
+	struct json_object *object = claim_to_json(boot_id, claim);
+	const char *body = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
+	char name[CLAIM_ID_MAX + 8];
+	char *text = NULL;
+	int length = body ? asprintf(&text, "{\"checksum\":\"%016llx\",\"claim\":%s}",
+				     (unsigned long long)checksum(body), body)
+			  : -1;
+	int error;
+
+	if (length < 0) {
+		json_object_put(object);
+		return -ENOMEM;
+	}
+	snprintf(name, sizeof(name), "%s.json", claim->id);
+	error = replace_file(journal, name, text, (size_t)length);
+	free(text);
+	json_object_put(object);
+	return error;
+}
+
+int journal_remove(int journal, const char *claim_id)
+{
+	char name[CLAIM_ID_MAX + 8];
+
+	snprintf(name, sizeof(name), "%s.json", claim_id);
+	return unlinkat(journal, name, 0) < 0 ? -errno : 0;
+}
+
+int journal_set_aside(int journal, const char *file)
+{
+	char name[300];
+
+	snprintf(name, sizeof(name), "%.255s.corrupt", file);
+	return renameat(journal, file, journal, name) < 0 ? -errno : 0;
+}
+
+/* Copies a string member of fitting length; false if it is not there, no string, or too long. */
+static bool get_text(struct json_object *object, const char *key, char *out, size_t size)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(object, key, &value) || !json_object_is_type(value, json_type_string))
+		return false;
+	if ((size_t)json_object_get_string_len(value) >= size || strlen(json_object_get_string(value)) >= size)
+		return false;
+	memset(out, 0, size);
+	memcpy(out, json_object_get_string(value), strlen(json_object_get_string(value)));
+	return true;
+}
+
+static bool get_number(struct json_object *object, const char *key, int64_t least, int64_t most, int64_t *out)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(object, key, &value) || !json_object_is_type(value, json_type_int))
+		return false;
+	*out = json_object_get_int64(value);
+	return *out >= least && *out <= most;
+}
+
+static bool get_unsigned(struct json_object *object, const char *key, uint64_t *out)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(object, key, &value) || !json_object_is_type(value, json_type_int))
+		return false;
+	*out = json_object_get_uint64(value);
+	return true;
+}
+
+static bool get_truth(struct json_object *object, const char *key, bool *out)
+{
+	struct json_object *value;
+
+	if (!json_object_object_get_ex(object, key, &value) || !json_object_is_type(value, json_type_boolean))
+		return false;
+	*out = json_object_get_boolean(value);
+	return true;
+}
+
+static bool device_from_json(struct json_object *object, struct claim_device *out)
+{
+	char reset[16];
+	int64_t group;
+	int demand;
+
+	if (!get_text(object, "name", out->before.name, sizeof(out->before.name)) ||
+	    !get_text(object, "driver", out->before.driver, sizeof(out->before.driver)) ||
+	    !get_text(object, "driver_override", out->before.driver_override, sizeof(out->before.driver_override)) ||
+	    !get_text(object, "vfio_node", out->before.vfio_node, sizeof(out->before.vfio_node)) ||
+	    !get_number(object, "group", -1, INT32_MAX, &group) ||
+	    !get_unsigned(object, "identity", &out->before.identity) ||
+	    !get_truth(object, "lockout", &out->lockout) || !get_truth(object, "restore", &out->restore) ||
+	    !get_text(object, "reset", reset, sizeof(reset)))
+		return false;
+	demand = reset_demand_from_string(reset);
+	out->before.group = (int32_t)group;
+	out->before.numa_node = -1;
+	out->reset = (uint32_t)demand;
+	return demand >= 0 && device_is_sane(&out->before);
+}
+
+static bool claim_from_json(struct json_object *object, struct claim *out)
+{
+	char mode[16], state[16];
+	int64_t uid, gid, pid;
+	int mode_value, state_value;
+
+	if (!get_text(object, "id", out->id, sizeof(out->id)) || !claim_id_is_valid(out->id) ||
+	    !get_text(object, "rule", out->rule, sizeof(out->rule)) ||
+	    !get_text(object, "mode", mode, sizeof(mode)) || !get_text(object, "state", state, sizeof(state)) ||
+	    !get_number(object, "uid", 0, UINT32_MAX, &uid) || !get_number(object, "gid", 0, UINT32_MAX, &gid) ||
+	    !get_number(object, "pid", 0, INT32_MAX, &pid) || !get_unsigned(object, "since", &out->since))
+		return false;
+	mode_value = delivery_mode_from_string(mode);
+	state_value = claim_state_from_string(state);
+	if (mode_value < 0 || state_value < 0)
+		return false;
+	out->mode = (enum delivery_mode)mode_value;
+	out->state = (enum claim_state)state_value;
+	out->uid = (uid_t)uid;
+	out->gid = (gid_t)gid;
+	out->pid = (pid_t)pid;
+	return true;
+}
+
+static bool devices_from_json(struct json_object *object, struct claim *out)
+{
+	struct json_object *devices;
+	size_t count;
+
+	if (!json_object_object_get_ex(object, "devices", &devices) || !json_object_is_type(devices, json_type_array))
+		return false;
+	count = json_object_array_length(devices);
+	if (count == 0 || count > CLAIM_DEVICES_MAX * GROUP_MEMBERS_MAX)
+		return false;
+	out->device = calloc(count, sizeof(*out->device));
+	if (!out->device)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!device_from_json(json_object_array_get_idx(devices, i), &out->device[i]))
+			return false;
+	out->device_count = count;
+	return true;
+}
+
+/* Parses and checks a whole file. */
+static enum journal_verdict judge(const char *text, const char *boot_id, struct claim *claim)
+{
+	struct json_tokener *tokener = json_tokener_new_ex(8);
+	struct json_object *file = NULL, *body = NULL;
+	enum journal_verdict verdict = JOURNAL_CORRUPT;
+	struct claim read = { 0 };
+	char sum[24], expected[24], written_boot[64];
+	int64_t version;
+
+	if (tokener) {
+		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+		file = json_tokener_parse_ex(tokener, text, (int)strlen(text) + 1);
+		json_tokener_free(tokener);
+	}
+	if (file && json_object_is_type(file, json_type_object) && get_text(file, "checksum", sum, sizeof(sum)) &&
+	    json_object_object_get_ex(file, "claim", &body) && json_object_is_type(body, json_type_object)) {
+		snprintf(expected, sizeof(expected), "%016llx",
+			 (unsigned long long)checksum(json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN)));
+		if (strcmp(sum, expected) == 0 &&
+		    get_number(body, "version", JOURNAL_VERSION, JOURNAL_VERSION, &version) &&
+		    get_text(body, "boot_id", written_boot, sizeof(written_boot))) {
+			if (strcmp(written_boot, boot_id) != 0)
+				verdict = JOURNAL_STALE;
+			else if (claim_from_json(body, &read) && devices_from_json(body, &read))
+				verdict = JOURNAL_READ;
+		}
+	}
+	if (verdict == JOURNAL_READ)
+		*claim = read;
+	else
+		free(read.device);
+	json_object_put(file);
+	return verdict;
+}
+
+int journal_read(int journal, const char *file, const char *boot_id, struct claim *claim)
+{
+	autoclose int fd = openat(journal, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat status;
+	char *text;
+	size_t done = 0;
+	int verdict;
+
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return -errno;
+	if (!S_ISREG(status.st_mode) || status.st_size <= 0 || status.st_size > JOURNAL_FILE_MAX)
+		return JOURNAL_CORRUPT;
+	text = calloc(1, (size_t)status.st_size + 1);
+	if (!text)
+		return -ENOMEM;
+	while (done < (size_t)status.st_size) {
+		ssize_t got = read(fd, text + done, (size_t)status.st_size - done);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		done += (size_t)got;
+	}
+	verdict = done == (size_t)status.st_size && strlen(text) == done ? (int)judge(text, boot_id, claim)
+									 : JOURNAL_CORRUPT;
+	free(text);
+	return verdict;
+}
+
+char **journal_list(int journal, size_t *count)
+{
+	int fd = openat(journal, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	char **list = calloc(1, sizeof(*list));
+	size_t found = 0;
+	struct dirent *entry;
+
+	if (!stream || !list) {
+		if (stream)
+			closedir(stream);
+		else
+			descriptor_close(&fd);
+		free(list);
+		return NULL;
+	}
+	while ((entry = readdir(stream))) {
+		char **grown;
+		size_t length = strlen(entry->d_name);
+
+		if (entry->d_name[0] == '.' || length < 5 || strcmp(entry->d_name + length - 5, ".json") != 0)
+			continue;
+		grown = realloc(list, (found + 2) * sizeof(*list));
+		if (grown)
+			list = grown;
+		if (!grown || !(list[found] = strdup(entry->d_name)))
+			break;
+		found++;
+	}
+	closedir(stream);
+	*count = found;
+	return list;
+}

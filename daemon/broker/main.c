@@ -1,0 +1,141 @@
+/*
+ * ioasidd: the broker. Talks to clients, decides, and keeps the state; has no privilege of its own.
+ */
+#include "start.h"
+#include "varlink_server.h"
+
+#include "../base/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+
+struct broker {
+	sd_event *event;
+	const struct options *options;
+	struct arbiter *arbiter;
+	struct varlink_server *server;
+};
+
+static void on_ready(void *context)
+{
+	struct broker *broker = context;
+	char path[4096];
+	int error;
+
+	snprintf(path, sizeof(path), "%s/org.ioasid1", broker->options->runtime_folder);
+	if (sd_listen_fds(0) > 0)
+		error = varlink_server_new_from_fd(broker->event, SD_LISTEN_FDS_START, broker->arbiter, &broker->server);
+	else
+		error = varlink_server_new(broker->event, path, broker->arbiter, &broker->server);
+	if (error < 0) {
+		sd_event_exit(broker->event, EXIT_FAILURE);
+		return;
+	}
+	log_notice("ready, listening on %s", path);
+	sd_notify(0, "READY=1");
+}
+
+static void on_lost(void *context, int error)
+{
+	struct broker *broker = context;
+
+	log_error("the executor is gone%s%s: ending; the next start puts right what was under way",
+		  error ? ": " : "", error ? strerror(-error) : "");
+	sd_event_exit(broker->event, EXIT_FAILURE);
+}
+
+static const struct arbiter_events events = { .ready = on_ready, .lost = on_lost };
+
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *context)
+{
+	struct broker *broker = context;
+
+	sd_notify(0, "RELOADING=1");
+	arbiter_reload(broker->arbiter);
+	sd_notify(0, "READY=1");
+	return 0;
+}
+
+static int add_signals(struct broker *broker)
+{
+	static const int ends[] = { SIGTERM, SIGINT };
+	sigset_t blocked;
+	int error;
+
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGTERM);
+	sigaddset(&blocked, SIGINT);
+	sigaddset(&blocked, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &blocked, NULL) < 0)
+		return -errno;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		/* Without a handler sd-event ends the loop, with status 0. */
+		error = sd_event_add_signal(broker->event, NULL, ends[i], NULL, NULL);
+		if (error < 0)
+			return error;
+	}
+	return sd_event_add_signal(broker->event, NULL, SIGHUP, on_reload, broker);
+}
+
+static int run(struct broker *broker, int executor)
+{
+	const struct options *options = broker->options;
+	const struct arbiter_settings settings = {
+		.policy_folder = options->policy_folder,
+		.policy_folder_count = options->policy_folder_count,
+		.runtime_folder = options->runtime_folder,
+		.plan_deadline_usec = options->plan_deadline_usec,
+	};
+	int status = sd_event_default(&broker->event);
+
+	if (status >= 0)
+		status = add_signals(broker);
+	if (status >= 0)
+		status = sd_event_set_watchdog(broker->event, true);
+	if (status >= 0)
+		status = arbiter_new(broker->event, executor, &settings, &events, broker, &broker->arbiter);
+	if (status < 0) {
+		close(executor);
+		log_error("can't start: %s", strerror(-status));
+	} else {
+		status = sd_event_loop(broker->event);
+	}
+	sd_notify(0, "STOPPING=1");
+	varlink_server_free(broker->server);
+	arbiter_free(broker->arbiter);
+	sd_event_unref(broker->event);
+	return status;
+}
+
+int main(int count, char **argument)
+{
+	struct options options;
+	struct start_user user = { .uid = geteuid(), .gid = getegid() };
+	struct broker broker = { .options = &options };
+	int executor;
+
+	log_start("ioasidd");
+	signal(SIGPIPE, SIG_IGN);
+	switch (options_parse(count, argument, &options)) {
+	case OPTIONS_EXIT:
+		return EXIT_SUCCESS;
+	case OPTIONS_WRONG:
+		return EXIT_USAGE;
+	case OPTIONS_RUN:
+		break;
+	}
+	if (geteuid() == 0 && start_find_user(options.user, &user) < 0)
+		return EXIT_FAILURE;
+	if (start_runtime_folder(options.runtime_folder, &user) < 0)
+		return EXIT_FAILURE;
+	executor = start_executor(&options);
+	if (executor < 0)
+		return EXIT_FAILURE;
+	if (start_drop_privileges(&user) < 0)
+		return EXIT_FAILURE;
+	return run(&broker, executor) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}

@@ -1,0 +1,34 @@
+#include "peer.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* Linux 6.5, include/uapi/asm-generic/socket.h */
+#endif
+
+int peer_identify(int socket, struct subject *subject, int *pidfd)
+{
+	struct ucred credentials;
+	struct subject found = { .group_count = 0 };
+	socklen_t size = sizeof(credentials);
+	int fd = -1;
+
+	if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0)
+		return -errno;
+	size = sizeof(found.groups);
+	if (getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, found.groups, &size) < 0)
+		return errno == ERANGE ? -E2BIG : -errno;
+	found.group_count = size / sizeof(gid_t);
+	found.uid = credentials.uid;
+	found.gid = credentials.gid;
+	found.pid = credentials.pid;
+	size = sizeof(fd);
+	if (getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &fd, &size) < 0)
+		fd = -1;
+	*subject = found;
+	*pidfd = fd;
+	return 0;
+}

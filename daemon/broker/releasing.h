@@ -1,0 +1,17 @@
+/*
+ * Ending claims, and giving single devices of them back: runs the plan that proves them free and puts them back, and
+ * waits, where somebody still holds an FD, for that to end. Never reports more than was proven.
+ */
+#pragma once
+
+#include "holding.h"
+
+/*
+ * Begins to release a claim, or notes that it is to be released once the plan that runs now has ended. A claim that
+ * lingers is tried again.
+ */
+void releasing_start(struct holding *holding);
+/* Begins to give one asked-for device back. The holding's asker is answered. 0, or -errno: nothing was begun. */
+int releasing_remove(struct holding *holding, const char *device);
+/* Watches a lease: its end begins the release. Takes the FD over. 0 or -errno. */
+int releasing_watch_lease(struct holding *holding, int lease);

@@ -1,0 +1,65 @@
+/*
+ * Who asks over a face (one connection of a socket, one caller on a bus), and the one answer that each question gets.
+ * A requester asks one thing at a time. Knows nothing of how a face writes things down.
+ */
+#pragma once
+
+#include "../base/wire.h"
+
+struct holding;
+struct operation;
+struct requester;
+
+enum answer_kind {
+	ANSWER_PLAN,           /* decision, uses, mode */
+	ANSWER_OFFER,          /* claim, offer: FDs that have to be acknowledged */
+	ANSWER_DONE,           /* nothing more to say */
+	ANSWER_RELEASED,       /* state, note: what became of a release */
+	ANSWER_REFUSED,        /* decision */
+	ANSWER_FAILED,         /* message; result, if the executor said it */
+	ANSWER_NO_CLAIM,       /* no such claim, or not the asker's: the two can't be told apart */
+	ANSWER_WRONG_STATE,    /* claim, message */
+	ANSWER_UNACKNOWLEDGED, /* claim: its FDs have to be acknowledged first */
+};
+
+/* FDs for the client. The face takes them out; what it leaves is closed by whoever answers. */
+struct offer {
+	int lease;   /* -1 where the claim has one already */
+	int context; /* an iommufd, or -1 */
+	const char *device[CLAIM_DEVICES_MAX];
+	struct descriptors device_fds; /* in the order of device */
+	const char *lockout[GROUP_MEMBERS_MAX];
+	size_t lockout_count;
+};
+
+/* Valid during the call only, all of it. */
+struct answer {
+	enum answer_kind kind;
+	enum delivery_mode mode;
+	enum claim_state state;
+	const struct decision *decision;
+	const struct uses *uses;
+	const struct claim *claim;
+	const struct wire_result *result;
+	struct offer *offer;
+	const char *note;
+	const char *message;
+};
+
+struct requester {
+	struct subject subject;
+	int pidfd;                        /* of subject.pid, owned; -1 where the kernel gives none */
+	void (*answer)(void *context, const struct answer *answer);
+	void *context;
+	struct operation *operation;      /* a survey that it waits for */
+	struct holding *asking;           /* a claim whose plan it waits for */
+	struct holding *unacknowledged;   /* a claim whose FDs it has not acknowledged */
+	struct holding *awaiting;         /* a claim whose release it waits for */
+	struct requester *next_awaiting;  /* holding::awaiting */
+};
+
+void requester_answer(struct requester *requester, const struct answer *answer);
+/* Shorthands for answers without more. message may be NULL with ANSWER_DONE. */
+void requester_answer_failed(struct requester *requester, const char *message, const struct wire_result *result);
+void requester_answer_kind(struct requester *requester, enum answer_kind kind, const struct claim *claim,
+			   const char *message);

@@ -1,0 +1,131 @@
+#include "runs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+struct run {
+	struct run *next; /* runs::first */
+	struct runs *runs;
+	uint64_t id;
+	sd_event_source *timer;
+	const struct run_events *events;
+	void *context;
+};
+
+struct runs {
+	sd_event *event;
+	struct executor_link *link;
+	uint64_t deadline_usec;
+	uint64_t next_id;
+	struct run *first;
+};
+
+int runs_new(sd_event *event, struct executor_link *link, uint64_t deadline_usec, struct runs **out)
+{
+	struct runs *runs = calloc(1, sizeof(*runs));
+	sd_event_source *first = NULL;
+
+	if (!runs)
+		return -ENOMEM;
+	runs->event = sd_event_ref(event);
+	runs->link = link;
+	runs->deadline_usec = deadline_usec;
+	/* sd-event opens its timerfd with the first timer. Open it now: FD counts at rest are then always the same. */
+	if (sd_event_add_time_relative(event, &first, CLOCK_MONOTONIC, deadline_usec, 0, NULL, NULL) >= 0)
+		sd_event_source_disable_unref(first);
+	*out = runs;
+	return 0;
+}
+
+static void run_free(struct run *run)
+{
+	sd_event_source_disable_unref(run->timer);
+	free(run);
+}
+
+struct runs *runs_free(struct runs *runs)
+{
+	if (!runs)
+		return NULL;
+	while (runs->first) {
+		struct run *run = runs->first;
+
+		runs->first = run->next;
+		run_free(run);
+	}
+	sd_event_unref(runs->event);
+	free(runs);
+	return NULL;
+}
+
+static int on_deadline(sd_event_source *timer, uint64_t usec, void *context)
+{
+	struct run *run = context;
+	union wire_message message;
+
+	wire_stamp(&message, WIRE_OVERDUE, run->id);
+	executor_link_send(run->runs->link, &message, NULL, 0);
+	run->events->overdue(run->context);
+	return 0;
+}
+
+static int send_order(struct runs *runs, uint64_t id, const struct run_order *order)
+{
+	size_t first = 0;
+	int error = 0;
+
+	do {
+		union wire_message message;
+		int fds[2];
+		size_t fd_count = 0;
+		size_t count = wire_plan_chunk(&message, id, order->kind, order->policy_digest, order->plan, first,
+					       order->context >= 0, order->peer);
+
+		if (first == 0 && order->context >= 0)
+			fds[fd_count++] = order->context;
+		if (first == 0 && order->peer > 0)
+			fds[fd_count++] = order->peer_fd;
+		error = executor_link_send(runs->link, &message, fds, fd_count);
+		first += count;
+	} while (error == 0 && first < order->plan->count);
+	return error;
+}
+
+int runs_start(struct runs *runs, const struct run_order *order, const struct run_events *events, void *context)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	int error;
+
+	if (!run)
+		return -ENOMEM;
+	run->runs = runs;
+	run->id = ++runs->next_id;
+	run->events = events;
+	run->context = context;
+	error = sd_event_add_time_relative(runs->event, &run->timer, CLOCK_MONOTONIC, runs->deadline_usec, 0,
+					   on_deadline, run);
+	if (error == 0)
+		error = send_order(runs, run->id, order);
+	if (error < 0) {
+		run_free(run);
+		return error;
+	}
+	run->next = runs->first;
+	runs->first = run;
+	return 0;
+}
+
+void runs_result(struct runs *runs, const struct wire_result *result, struct descriptors *fds)
+{
+	for (struct run **link = &runs->first; *link; link = &(*link)->next) {
+		struct run *run = *link;
+
+		if (run->id != result->header.id)
+			continue;
+		*link = run->next;
+		run->events->done(run->context, result, fds);
+		run_free(run);
+		return;
+	}
+}

@@ -1,0 +1,33 @@
+/*
+ * Plans that the executor is running: sends them, keeps their deadlines, and hands each result to whoever started it.
+ * A plan that passes its deadline is reported once as overdue; its result may still come, hours later.
+ */
+#pragma once
+
+#include "executor_link.h"
+
+struct runs;
+
+struct run_events {
+	/* The result. FDs that the callee does not take are closed. */
+	void (*done)(void *context, const struct wire_result *result, struct descriptors *fds);
+	/* The deadline passed; done() may still follow. */
+	void (*overdue)(void *context);
+};
+
+/* What is to be run. FDs stay the caller's. */
+struct run_order {
+	enum wire_plan_kind kind;
+	const struct plan *plan;
+	uint64_t policy_digest;
+	int context;  /* an iommufd, or -1 */
+	pid_t peer;   /* with peer_fd: whose memlock limit is set; 0: none */
+	int peer_fd;
+};
+
+int runs_new(sd_event *event, struct executor_link *link, uint64_t deadline_usec, struct runs **out);
+struct runs *runs_free(struct runs *runs); /* nobody is told any more */
+/* 0; -ENOMEM, -EPIPE: nothing was started, no callback will come. context lives until done(). */
+int runs_start(struct runs *runs, const struct run_order *order, const struct run_events *events, void *context);
+/* A message from the executor. */
+void runs_result(struct runs *runs, const struct wire_result *result, struct descriptors *fds);

@@ -1,0 +1,192 @@
+#include "surveys.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SURVEY_LIFETIME_USEC (2 * 1000 * 1000ULL)
+
+enum { SURVEYS_KEPT = 32, USES_PER_SURVEY_MAX = 16384 };
+
+struct survey {
+	struct survey *next; /* surveys::pending, or surveys::kept with the newest first */
+	uint64_t id;
+	uint64_t finished;   /* CLOCK_MONOTONIC microseconds */
+	struct wire_survey *question;
+	struct uses uses;
+	int error;
+	survey_answer answer; /* NULL: forgotten */
+	void *context;
+};
+
+struct surveys {
+	sd_event *event;
+	struct executor_link *link;
+	uint64_t next_id;
+	struct survey *pending;
+	struct survey *kept;
+};
+
+static void survey_free(struct survey *survey)
+{
+	uses_done(&survey->uses);
+	free(survey->question);
+	free(survey);
+}
+
+static void free_list(struct survey **list)
+{
+	while (*list) {
+		struct survey *survey = *list;
+
+		*list = survey->next;
+		survey_free(survey);
+	}
+}
+
+int surveys_new(sd_event *event, struct executor_link *link, struct surveys **out)
+{
+	struct surveys *surveys = calloc(1, sizeof(*surveys));
+
+	if (!surveys)
+		return -ENOMEM;
+	surveys->event = sd_event_ref(event);
+	surveys->link = link;
+	*out = surveys;
+	return 0;
+}
+
+struct surveys *surveys_free(struct surveys *surveys)
+{
+	if (!surveys)
+		return NULL;
+	free_list(&surveys->pending);
+	free_list(&surveys->kept);
+	sd_event_unref(surveys->event);
+	free(surveys);
+	return NULL;
+}
+
+static uint64_t now(struct surveys *surveys)
+{
+	uint64_t usec = 0;
+
+	sd_event_now(surveys->event, CLOCK_MONOTONIC, &usec);
+	return usec;
+}
+
+static bool same_question(const struct wire_survey *question, const char *const *device, size_t count)
+{
+	if (question->count != count)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(question->device[i], device[i]) != 0)
+			return false;
+	return true;
+}
+
+/* A finished survey of these devices that is still good, or NULL. */
+static const struct survey *find_kept(struct surveys *surveys, const char *const *device, size_t count)
+{
+	uint64_t oldest = now(surveys) - SURVEY_LIFETIME_USEC;
+
+	for (const struct survey *survey = surveys->kept; survey; survey = survey->next)
+		if (survey->finished >= oldest && same_question(survey->question, device, count))
+			return survey;
+	return NULL;
+}
+
+int surveys_ask(struct surveys *surveys, const char *const *device, size_t count, bool fresh, survey_answer answer,
+		void *context)
+{
+	const struct survey *kept = fresh ? NULL : find_kept(surveys, device, count);
+	struct survey *survey;
+	int error;
+
+	if (kept) {
+		answer(context, 0, &kept->uses);
+		return 0;
+	}
+	if (count > GROUP_MEMBERS_MAX)
+		return -E2BIG;
+	survey = calloc(1, sizeof(*survey));
+	if (!survey)
+		return -ENOMEM;
+	survey->question = calloc(1, sizeof(*survey->question));
+	if (!survey->question) {
+		survey_free(survey);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < count; i++)
+		strncpy(survey->question->device[i], device[i], DEVICE_NAME_MAX - 1);
+	survey->question->count = (uint32_t)count;
+	survey->id = ++surveys->next_id;
+	wire_stamp((union wire_message *)survey->question, WIRE_SURVEY, survey->id);
+	error = executor_link_send(surveys->link, (const union wire_message *)survey->question, NULL, 0);
+	if (error < 0) {
+		survey_free(survey);
+		return error;
+	}
+	survey->answer = answer;
+	survey->context = context;
+	survey->next = surveys->pending;
+	surveys->pending = survey;
+	return 0;
+}
+
+void surveys_forget(struct surveys *surveys, const void *context)
+{
+	for (struct survey *survey = surveys->pending; survey; survey = survey->next)
+		if (survey->context == context)
+			survey->answer = NULL;
+}
+
+void surveys_found(struct surveys *surveys, const struct wire_use *use)
+{
+	for (struct survey *survey = surveys->pending; survey; survey = survey->next) {
+		if (survey->id != use->header.id)
+			continue;
+		if (survey->uses.count >= USES_PER_SURVEY_MAX)
+			survey->error = E2BIG;
+		else if (uses_add(&survey->uses, &use->use) < 0)
+			survey->error = ENOMEM;
+	}
+}
+
+/* Keeps a finished survey for those who ask again soon, and no more of them than SURVEYS_KEPT. */
+static void keep(struct surveys *surveys, struct survey *survey)
+{
+	struct survey **end = &surveys->kept;
+
+	survey->next = surveys->kept;
+	surveys->kept = survey;
+	for (int i = 0; *end && i < SURVEYS_KEPT; i++)
+		end = &(*end)->next;
+	free_list(end);
+}
+
+void surveys_done(struct surveys *surveys, const struct wire_survey_done *done)
+{
+	for (struct survey **link = &surveys->pending; *link; link = &(*link)->next) {
+		struct survey *survey = *link;
+
+		if (survey->id != done->header.id)
+			continue;
+		*link = survey->next;
+		if (done->error != 0)
+			survey->error = done->error;
+		survey->finished = now(surveys);
+		if (survey->answer)
+			survey->answer(survey->context, survey->error, &survey->uses);
+		if (survey->error == 0)
+			keep(surveys, survey);
+		else
+			survey_free(survey);
+		return;
+	}
+}
+
+void surveys_outdate(struct surveys *surveys)
+{
+	free_list(&surveys->kept);
+}

@@ -1,0 +1,33 @@
+/*
+ * Surveys that are under way and those that were made a moment ago: asks the executor, gathers the findings, and answers
+ * each asker once. Never decides anything.
+ */
+#pragma once
+
+#include "executor_link.h"
+
+struct surveys;
+
+/*
+ * The answer: error 0 and what was found, or a positive errno (the survey is incomplete: don't decide on it). uses is
+ * valid during the call only.
+ */
+typedef void (*survey_answer)(void *context, int error, const struct uses *uses);
+
+int surveys_new(sd_event *event, struct executor_link *link, struct surveys **out); /* 0, -ENOMEM */
+struct surveys *surveys_free(struct surveys *surveys); /* nobody is answered any more */
+
+/*
+ * Surveys devices (1 to GROUP_MEMBERS_MAX names). fresh: false takes a survey of the same devices that is at most two
+ * seconds old, if nothing happened on the host since. answer is called once, perhaps before this returns.
+ * 0; -E2BIG: more devices than a survey can have; -ENOMEM, -EPIPE: answer is not called.
+ */
+int surveys_ask(struct surveys *surveys, const char *const *device, size_t count, bool fresh, survey_answer answer,
+		void *context);
+/* Forgets whoever asked with this context: it is not answered. */
+void surveys_forget(struct surveys *surveys, const void *context);
+/* Messages from the executor. */
+void surveys_found(struct surveys *surveys, const struct wire_use *use);
+void surveys_done(struct surveys *surveys, const struct wire_survey_done *done);
+/* Something on the host changed: what was found before is not used again. */
+void surveys_outdate(struct surveys *surveys);

@@ -1,0 +1,393 @@
+#include "varlink_connection.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+struct frame {
+	struct frame *next; /* varlink_connection::first */
+	char *text;
+	size_t length;      /* its NUL included */
+	size_t sent;
+	struct descriptors fds;
+};
+
+struct varlink_connection {
+	int socket;
+	sd_event_source *source;
+	sd_event_source *deferred; /* takes up what is left in the buffer after an answer */
+	const struct varlink_connection_events *events;
+	void *context;
+	char *input;      /* VARLINK_FRAME_MAX bytes */
+	size_t input_length;
+	struct frame *first;
+	struct frame **end;
+	bool busy;        /* a call waits for its answer */
+	bool oneway;
+	bool closing;     /* everything that waits is still sent, then it is over */
+	bool closed;
+};
+
+static void frame_free(struct frame *frame)
+{
+	descriptors_close(&frame->fds);
+	free(frame->text);
+	free(frame);
+}
+
+static void close_now(struct varlink_connection *connection)
+{
+	if (connection->closed)
+		return;
+	connection->closed = true;
+	sd_event_source_set_enabled(connection->source, SD_EVENT_OFF);
+	sd_event_source_set_enabled(connection->deferred, SD_EVENT_OFF);
+	connection->events->closed(connection->context);
+}
+
+/* What the loop is to wake us for. */
+static void update_interest(struct varlink_connection *connection)
+{
+	uint32_t events = 0;
+
+	if (!connection->busy && !connection->closing && !connection->first)
+		events |= EPOLLIN;
+	if (connection->first)
+		events |= EPOLLOUT;
+	sd_event_source_set_io_events(connection->source, events);
+}
+
+/* Sends a part of a frame. FDs go with its first byte. Bytes sent, or -errno. */
+static ssize_t send_part(struct varlink_connection *connection, struct frame *frame)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int) * DESCRIPTORS_MAX)];
+		struct cmsghdr align;
+	} control;
+	struct iovec part = { .iov_base = frame->text + frame->sent, .iov_len = frame->length - frame->sent };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+	ssize_t sent;
+
+	if (frame->sent == 0 && frame->fds.count > 0) {
+		memset(&control, 0, sizeof(control));
+		message.msg_control = control.bytes;
+		message.msg_controllen = CMSG_SPACE(sizeof(int) * frame->fds.count);
+
+		struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+		header->cmsg_level = SOL_SOCKET;
+		header->cmsg_type = SCM_RIGHTS;
+		header->cmsg_len = CMSG_LEN(sizeof(int) * frame->fds.count);
+		memcpy(CMSG_DATA(header), frame->fds.fd, sizeof(int) * frame->fds.count);
+	}
+	do
+		sent = sendmsg(connection->socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (sent < 0 && errno == EINTR);
+	return sent < 0 ? -errno : sent;
+}
+
+static void flush(struct varlink_connection *connection)
+{
+	while (connection->first) {
+		struct frame *frame = connection->first;
+		ssize_t sent = send_part(connection, frame);
+
+		if (sent == -EAGAIN)
+			break;
+		if (sent < 0) {
+			close_now(connection);
+			return;
+		}
+		descriptors_close(&frame->fds);
+		frame->sent += (size_t)sent;
+		if (frame->sent < frame->length)
+			continue;
+		connection->first = frame->next;
+		if (!connection->first)
+			connection->end = &connection->first;
+		frame_free(frame);
+	}
+	if (!connection->first && connection->closing)
+		close_now(connection);
+	else
+		update_interest(connection);
+}
+
+static void send_object(struct varlink_connection *connection, struct json_object *object, struct descriptors *fds)
+{
+	struct frame *frame = calloc(1, sizeof(*frame));
+	const char *text = object ? json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN) : NULL;
+
+	if (frame && text)
+		frame->text = strdup(text);
+	if (!frame || !frame->text) {
+		/* A client that can't be answered must not wait for ever. */
+		free(frame);
+		if (fds)
+			descriptors_close(fds);
+		json_object_put(object);
+		shutdown(connection->socket, SHUT_RDWR);
+		return;
+	}
+	frame->length = strlen(text) + 1;
+	if (fds) {
+		frame->fds = *fds;
+		fds->count = 0;
+	}
+	json_object_put(object);
+	*connection->end = frame;
+	connection->end = &frame->next;
+	connection->busy = false;
+	/* Sent from the loop: whoever answers may hold things that a closed connection would take from under him. */
+	sd_event_source_set_io_events(connection->source, EPOLLOUT);
+	sd_event_source_set_enabled(connection->deferred, SD_EVENT_ONESHOT);
+}
+
+void varlink_connection_reply(struct varlink_connection *connection, struct json_object *parameters,
+			      struct descriptors *fds)
+{
+	struct json_object *object = json_object_new_object();
+
+	if (connection->oneway) {
+		json_object_put(parameters);
+		json_object_put(object);
+		if (fds)
+			descriptors_close(fds);
+		connection->busy = false;
+		sd_event_source_set_enabled(connection->deferred, SD_EVENT_ONESHOT);
+		return;
+	}
+	json_object_object_add(object, "parameters", parameters ? parameters : json_object_new_object());
+	send_object(connection, object, fds);
+}
+
+void varlink_connection_error(struct varlink_connection *connection, const char *error, struct json_object *parameters)
+{
+	struct json_object *object = json_object_new_object();
+
+	if (connection->oneway) {
+		json_object_put(object);
+		varlink_connection_reply(connection, parameters, NULL);
+		return;
+	}
+	json_object_object_add(object, "error", json_object_new_string(error));
+	json_object_object_add(object, "parameters", parameters ? parameters : json_object_new_object());
+	send_object(connection, object, NULL);
+}
+
+/* The last words to a client that broke the protocol. */
+static void refuse(struct varlink_connection *connection, const char *error, const char *message)
+{
+	struct json_object *parameters = json_object_new_object();
+
+	json_object_object_add(parameters, "message", json_object_new_string(message));
+	connection->oneway = false;
+	connection->closing = true;
+	connection->input_length = 0;
+	varlink_connection_error(connection, error, parameters);
+}
+
+static bool get_flag(struct json_object *call, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(call, key, &value) && json_object_get_boolean(value);
+}
+
+/* Acts on one whole frame. */
+static void take_frame(struct varlink_connection *connection, const char *text, size_t length)
+{
+	struct json_tokener *tokener = json_tokener_new_ex(VARLINK_DEPTH_MAX);
+	struct json_object *call = NULL, *method = NULL, *parameters = NULL;
+	bool shaped = false;
+
+	if (tokener) {
+		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+		call = json_tokener_parse_ex(tokener, text, (int)length + 1);
+		json_tokener_free(tokener);
+	}
+	if (call && json_object_is_type(call, json_type_object) &&
+	    json_object_object_get_ex(call, "method", &method) && json_object_is_type(method, json_type_string)) {
+		shaped = true;
+		if (json_object_object_get_ex(call, "parameters", &parameters) && parameters)
+			shaped = json_object_is_type(parameters, json_type_object);
+	}
+	if (!call || !json_object_is_type(call, json_type_object)) {
+		refuse(connection, "org.ioasid1.ProtocolError",
+		       "the message is no JSON object in UTF-8, or is nested too deeply; the connection is closed");
+	} else if (!shaped) {
+		refuse(connection, "org.ioasid1.ProtocolError",
+		       "the message has no string \"method\", or its \"parameters\" are no object; the connection is "
+		       "closed");
+	} else if (get_flag(call, "upgrade")) {
+		refuse(connection, "org.ioasid1.ProtocolError",
+		       "no method upgrades the connection; the connection is closed");
+	} else {
+		struct json_object *empty = parameters ? NULL : json_object_new_object();
+
+		connection->busy = true;
+		connection->oneway = get_flag(call, "oneway");
+		connection->events->call(connection->context, json_object_get_string(method),
+					 parameters ? parameters : empty);
+		json_object_put(empty);
+	}
+	json_object_put(call);
+}
+
+/* Takes the next frame out of the buffer, if it is whole and nothing is being answered. */
+static void take_input(struct varlink_connection *connection)
+{
+	char *end = connection->input_length ? memchr(connection->input, '\0', connection->input_length) : NULL;
+
+	if (connection->busy || connection->closing || connection->closed || connection->first)
+		return;
+	if (end) {
+		size_t length = (size_t)(end - connection->input);
+		char *text = malloc(length + 1);
+
+		if (!text) {
+			close_now(connection);
+			return;
+		}
+		memcpy(text, connection->input, length + 1);
+		connection->input_length -= length + 1;
+		memmove(connection->input, end + 1, connection->input_length);
+		take_frame(connection, text, length);
+		free(text);
+	} else if (connection->input_length == VARLINK_FRAME_MAX) {
+		refuse(connection, "org.ioasid1.ProtocolError",
+		       "the message is longer than 65536 bytes; the connection is closed");
+	}
+	if (!connection->closed)
+		update_interest(connection);
+}
+
+/* Closes every FD of a message; false if there was any, or anything else that nobody asked for. */
+static bool carries_nothing(struct msghdr *message)
+{
+	bool clean = !(message->msg_flags & MSG_CTRUNC);
+
+	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
+		size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		clean = false;
+		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+			continue;
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(fd));
+			close(fd);
+		}
+	}
+	return clean;
+}
+
+static void receive(struct varlink_connection *connection)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int) * DESCRIPTORS_MAX)];
+		struct cmsghdr align;
+	} control;
+	struct iovec part = { .iov_base = connection->input + connection->input_length,
+			      .iov_len = VARLINK_FRAME_MAX - connection->input_length };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
+				  .msg_controllen = sizeof(control.bytes) };
+	ssize_t got = recvmsg(connection->socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got < 0) {
+		close_now(connection);
+		return;
+	}
+	if (!carries_nothing(&message)) {
+		refuse(connection, "org.ioasid1.UnexpectedDescriptors",
+		       "the message carried file descriptors, which no method takes; the connection is closed");
+		return;
+	}
+	if (got == 0) {
+		close_now(connection);
+		return;
+	}
+	connection->input_length += (size_t)got;
+	take_input(connection);
+}
+
+static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *context)
+{
+	struct varlink_connection *connection = context;
+
+	if (revents & EPOLLERR) {
+		close_now(connection);
+		return 0;
+	}
+	if (revents & EPOLLOUT)
+		flush(connection);
+	if (!connection->closed && (revents & EPOLLIN))
+		receive(connection);
+	else if (!connection->closed && (revents & EPOLLHUP))
+		close_now(connection);
+	return 0;
+}
+
+static int on_deferred(sd_event_source *source, void *context)
+{
+	struct varlink_connection *connection = context;
+
+	if (connection->first)
+		flush(connection);
+	if (!connection->closed && !connection->first)
+		take_input(connection);
+	return 0;
+}
+
+int varlink_connection_new(sd_event *event, int socket, const struct varlink_connection_events *events, void *context,
+			   struct varlink_connection **out)
+{
+	struct varlink_connection *connection = calloc(1, sizeof(*connection));
+	int error;
+
+	if (!connection)
+		return -ENOMEM;
+	connection->socket = -1;
+	connection->events = events;
+	connection->context = context;
+	connection->end = &connection->first;
+	connection->input = malloc(VARLINK_FRAME_MAX);
+	error = connection->input ? 0 : -ENOMEM;
+	if (error == 0)
+		error = sd_event_add_io(event, &connection->source, socket, EPOLLIN, on_socket, connection);
+	if (error >= 0)
+		error = sd_event_add_defer(event, &connection->deferred, on_deferred, connection);
+	if (error >= 0)
+		error = sd_event_source_set_enabled(connection->deferred, SD_EVENT_OFF);
+	if (error < 0) {
+		varlink_connection_free(connection);
+		return error;
+	}
+	connection->socket = socket;
+	*out = connection;
+	return 0;
+}
+
+struct varlink_connection *varlink_connection_free(struct varlink_connection *connection)
+{
+	if (!connection)
+		return NULL;
+	while (connection->first) {
+		struct frame *frame = connection->first;
+
+		connection->first = frame->next;
+		frame_free(frame);
+	}
+	sd_event_source_disable_unref(connection->source);
+	sd_event_source_disable_unref(connection->deferred);
+	descriptor_close(&connection->socket);
+	free(connection->input);
+	free(connection);
+	return NULL;
+}

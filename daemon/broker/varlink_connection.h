@@ -1,0 +1,43 @@
+/*
+ * One client's connection on the Varlink socket: frames in (JSON text that ends with a NUL byte), frames and FDs out,
+ * one call at a time, nothing that blocks. Knows the protocol's frame, and no method.
+ */
+#pragma once
+
+#include "../base/descriptors.h"
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+enum {
+	VARLINK_FRAME_MAX = 64 * 1024, /* bytes of a client's message */
+	VARLINK_DEPTH_MAX = 8,         /* nesting of its JSON */
+};
+
+struct varlink_connection;
+
+struct varlink_connection_events {
+	/*
+	 * A call came: its method and parameters (an object, {} where there were none), valid during the call only.
+	 * No further call comes before this one was answered. oneway: no reply is wanted; answer all the same, the
+	 * connection drops it.
+	 */
+	void (*call)(void *context, const char *method, struct json_object *parameters);
+	/* The connection is over, whoever ended it: it is to be freed, but after this call. */
+	void (*closed)(void *context);
+};
+
+/* Takes the socket over on success. 0, -ENOMEM, -errno. */
+int varlink_connection_new(sd_event *event, int socket, const struct varlink_connection_events *events, void *context,
+			   struct varlink_connection **out);
+struct varlink_connection *varlink_connection_free(struct varlink_connection *connection);
+
+/*
+ * Answers the call. parameters: owned by this function, NULL for {}. fds: taken over, whatever happens; NULL for none.
+ * They go with the reply's first byte.
+ */
+void varlink_connection_reply(struct varlink_connection *connection, struct json_object *parameters,
+			      struct descriptors *fds);
+/* Answers the call with an error, by its full name. */
+void varlink_connection_error(struct varlink_connection *connection, const char *error, struct json_object *parameters);

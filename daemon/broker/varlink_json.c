@@ -1,0 +1,229 @@
+#include "varlink_json.h"
+
+#include <stdio.h>
+
+static void add_text(struct json_object *object, const char *key, const char *text)
+{
+	json_object_object_add(object, key, json_object_new_string(text));
+}
+
+struct json_object *varlink_text_or_null(const char *text)
+{
+	return text[0] ? json_object_new_string(text) : NULL;
+}
+
+static void add_optional(struct json_object *object, const char *key, const char *text)
+{
+	json_object_object_add(object, key, varlink_text_or_null(text));
+}
+
+static void add_number(struct json_object *object, const char *key, int64_t number)
+{
+	json_object_object_add(object, key, json_object_new_int64(number));
+}
+
+static void add_truth(struct json_object *object, const char *key, bool truth)
+{
+	json_object_object_add(object, key, json_object_new_boolean(truth));
+}
+
+static void add_hex(struct json_object *object, const char *key, unsigned number, int digits)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%0*x", digits, number);
+	add_text(object, key, text);
+}
+
+static struct json_object *reset_methods(uint32_t methods)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (uint32_t bit = 1; bit <= RESET_METHOD_CXL_BUS; bit <<= 1)
+		if (methods & bit)
+			json_object_array_add(array, json_object_new_string(
+							     reset_method_to_string((enum reset_method)bit)));
+	return array;
+}
+
+struct json_object *varlink_device(const struct device *device, const struct claim *owner,
+				   const struct claim_device *entry, bool see)
+{
+	struct json_object *object = json_object_new_object();
+
+	add_text(object, "address", device->name);
+	add_text(object, "kind", device_kind_to_string((enum device_kind)device->kind));
+	add_hex(object, "vendor_id", device->vendor, 4);
+	add_hex(object, "device_id", device->device, 4);
+	add_hex(object, "subsystem_vendor_id", device->subsystem_vendor, 4);
+	add_hex(object, "subsystem_device_id", device->subsystem_device, 4);
+	add_hex(object, "class", device->class_code, 6);
+	add_text(object, "class_text", device_class_to_text(device->class_code));
+	add_optional(object, "driver", device->driver);
+	add_optional(object, "driver_override", device->driver_override);
+	json_object_object_add(object, "group", device->group >= 0 ? json_object_new_int(device->group) : NULL);
+	json_object_object_add(object, "numa_node",
+			       device->numa_node >= 0 ? json_object_new_int(device->numa_node) : NULL);
+	add_optional(object, "parent", device->parent);
+	add_optional(object, "physical_function", device->physical_function);
+	add_number(object, "virtual_functions", device->virtual_functions);
+	add_number(object, "virtual_functions_max", device->virtual_functions_max);
+	add_truth(object, "bridge", device->bridge);
+	json_object_object_add(object, "reset_methods", reset_methods(device->reset_methods));
+	add_optional(object, "vfio_node", device->vfio_node);
+	add_text(object, "state", owner ? claim_state_to_string(owner->state) : "free");
+	add_optional(object, "claim", owner && see ? owner->id : "");
+	add_truth(object, "locked_out", entry && entry->lockout);
+	return object;
+}
+
+struct json_object *varlink_group(int32_t number, const struct device *const *member, size_t count,
+				  const struct claim *owner)
+{
+	struct json_object *object = json_object_new_object();
+	struct json_object *members = json_object_new_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_object_array_add(members, json_object_new_string(member[i]->name));
+	add_number(object, "number", number);
+	json_object_object_add(object, "members", members);
+	add_text(object, "state", owner ? claim_state_to_string(owner->state) : "free");
+	return object;
+}
+
+static struct json_object *claim_devices(const struct claim *claim, bool lockouts)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < claim->device_count; i++)
+		if (claim->device[i].lockout == lockouts)
+			json_object_array_add(array, json_object_new_string(claim->device[i].before.name));
+	return array;
+}
+
+struct json_object *varlink_claim(const struct claim *claim)
+{
+	struct json_object *object = json_object_new_object();
+
+	add_text(object, "id", claim->id);
+	add_text(object, "state", claim_state_to_string(claim->state));
+	add_text(object, "mode", delivery_mode_to_string(claim->mode));
+	add_text(object, "rule", claim->rule);
+	add_number(object, "uid", claim->uid);
+	add_number(object, "pid", claim->pid);
+	add_number(object, "since", (int64_t)claim->since);
+	json_object_object_add(object, "devices", claim_devices(claim, false));
+	json_object_object_add(object, "lockouts", claim_devices(claim, true));
+	add_optional(object, "note", claim->note);
+	return object;
+}
+
+struct json_object *varlink_lockouts(const struct decision *decision)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < decision->lockout_count; i++) {
+		const struct lockout *lockout = &decision->lockout[i];
+		struct json_object *object = json_object_new_object();
+
+		add_text(object, "device", lockout->device);
+		add_text(object, "for", lockout->for_device);
+		add_optional(object, "driver", lockout->driver);
+		add_text(object, "severity", severity_to_string(lockout->severity));
+		add_optional(object, "use", lockout->use);
+		add_truth(object, "covered", lockout->covered);
+		json_object_array_add(array, object);
+	}
+	return array;
+}
+
+struct json_object *varlink_blockers(const struct decision *decision)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < decision->blocker_count; i++) {
+		const struct blocker *blocker = &decision->blocker[i];
+		struct json_object *object = json_object_new_object();
+
+		add_text(object, "kind", blocker_kind_to_string(blocker->kind));
+		add_number(object, "status", blocker_kind_to_exit_status(blocker->kind));
+		add_optional(object, "device", blocker->device);
+		add_optional(object, "member", blocker->member);
+		add_optional(object, "use", blocker->use);
+		add_optional(object, "claim", blocker->claim);
+		add_optional(object, "rule", blocker->rule);
+		add_text(object, "message", blocker->message);
+		add_text(object, "remedy", blocker->remedy);
+		json_object_array_add(array, object);
+	}
+	return array;
+}
+
+static struct json_object *plan_devices(const struct decision *decision, const struct topology *topology)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < decision->device_count; i++) {
+		const struct decided_device *decided = &decision->device[i];
+		const struct device *device = topology_find(topology, decided->device);
+		struct json_object *object = json_object_new_object();
+
+		add_text(object, "address", decided->device);
+		json_object_object_add(object, "group",
+				       device && device->group >= 0 ? json_object_new_int(device->group) : NULL);
+		add_optional(object, "rule", decided->rule ? decided->rule->name : "");
+		add_optional(object, "rule_file", decided->rule ? decided->rule->file : "");
+		json_object_object_add(object, "rule_line",
+				       decided->rule ? json_object_new_int((int)decided->rule->line) : NULL);
+		json_object_array_add(array, object);
+	}
+	return array;
+}
+
+static struct json_object *plan_uses(const struct uses *uses)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < uses->count; i++) {
+		struct json_object *object = json_object_new_object();
+
+		add_text(object, "device", uses->use[i].device);
+		add_text(object, "kind", use_kind_to_string((enum use_kind)uses->use[i].kind));
+		add_text(object, "severity", severity_to_string((enum severity)uses->use[i].severity));
+		add_text(object, "text", uses->use[i].text);
+		json_object_array_add(array, object);
+	}
+	return array;
+}
+
+static struct json_object *plan_steps(const struct plan *plan)
+{
+	struct json_object *array = json_object_new_array();
+	char text[TEXT_MAX];
+
+	for (size_t i = 0; i < plan->count; i++) {
+		struct json_object *object = json_object_new_object();
+
+		add_text(object, "kind", step_kind_to_string((enum step_kind)plan->step[i].kind));
+		add_optional(object, "device", plan->step[i].device);
+		add_text(object, "text", step_describe(&plan->step[i], text, sizeof(text)));
+		json_object_array_add(array, object);
+	}
+	return array;
+}
+
+struct json_object *varlink_plan(const struct decision *decision, const struct uses *uses,
+				 const struct topology *topology, enum delivery_mode mode)
+{
+	struct json_object *object = json_object_new_object();
+
+	add_truth(object, "allowed", decision->allowed);
+	add_number(object, "status", decision->status);
+	add_text(object, "mode", delivery_mode_to_string(mode));
+	json_object_object_add(object, "devices", plan_devices(decision, topology));
+	json_object_object_add(object, "lockouts", varlink_lockouts(decision));
+	json_object_object_add(object, "blockers", varlink_blockers(decision));
+	json_object_object_add(object, "uses", plan_uses(uses));
+	json_object_object_add(object, "steps", plan_steps(&decision->plan));
+	return object;
+}

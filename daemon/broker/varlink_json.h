@@ -1,0 +1,23 @@
+/*
+ * How org.ioasid1 writes things down: each function makes the JSON object of one type of org.ioasid1.varlink, owned by
+ * the caller. Field names and values are those of the interface file. Decides nothing: whether somebody may see a
+ * claim's owner is told by the caller.
+ */
+#pragma once
+
+#include "../../policy/decision.h"
+
+#include <json-c/json.h>
+
+/* owner: the claim that has the device, or NULL; entry: its entry there. see: the reader may know the claim's id. */
+struct json_object *varlink_device(const struct device *device, const struct claim *owner,
+				   const struct claim_device *entry, bool see);
+struct json_object *varlink_group(int32_t number, const struct device *const *member, size_t count,
+				  const struct claim *owner);
+struct json_object *varlink_claim(const struct claim *claim);
+struct json_object *varlink_lockouts(const struct decision *decision);
+struct json_object *varlink_blockers(const struct decision *decision);
+struct json_object *varlink_plan(const struct decision *decision, const struct uses *uses,
+				 const struct topology *topology, enum delivery_mode mode);
+/* A string, or null for "". */
+struct json_object *varlink_text_or_null(const char *text);

@@ -1,0 +1,277 @@
+#include "varlink_methods.h"
+
+#include "varlink_json.h"
+#include "varlink_reports.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The interface's text, made from org.ioasid1.varlink when the program is built. */
+extern const char org_ioasid1_varlink[];
+
+/* What a call brought, checked against its row. Strings live as long as the call. */
+struct parameters {
+	struct question question;
+	char address[CLAIM_DEVICES_MAX][DEVICE_NAME_MAX];
+	char device[DEVICE_NAME_MAX];
+	const char *claim;
+	const char *interface;
+};
+
+enum parameter {
+	PARAMETER_DEVICES = 1 << 0,   /* "devices": array of 1 to CLAIM_DEVICES_MAX addresses */
+	PARAMETER_DEVICE = 1 << 1,    /* "device": an address */
+	PARAMETER_CLAIM = 1 << 2,     /* "claim": a claim's id */
+	PARAMETER_MODE = 1 << 3,      /* "mode": optional */
+	PARAMETER_INTERFACE = 1 << 4, /* "interface": a name */
+};
+
+static const struct {
+	enum parameter parameter;
+	const char *name;
+	bool optional;
+} parameter_names[] = {
+	{ PARAMETER_DEVICES, "devices", false },     { PARAMETER_DEVICE, "device", false },
+	{ PARAMETER_CLAIM, "claim", false },         { PARAMETER_MODE, "mode", true },
+	{ PARAMETER_INTERFACE, "interface", false },
+};
+
+struct row {
+	const char *method;
+	unsigned parameters; /* OR of enum parameter */
+	void (*handler)(struct varlink_client *client, const struct parameters *parameters);
+};
+
+static void reply_invalid_parameter(struct varlink_client *client, const char *parameter)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(object, "parameter", json_object_new_string(parameter));
+	varlink_connection_error(client->connection, "org.varlink.service.InvalidParameter", object);
+}
+
+static void get_info(struct varlink_client *client, const struct parameters *parameters)
+{
+	struct json_object *object = json_object_new_object(), *interfaces = json_object_new_array();
+
+	json_object_object_add(object, "vendor", json_object_new_string("ioasidd"));
+	json_object_object_add(object, "product", json_object_new_string("ioasidd"));
+	json_object_object_add(object, "version", json_object_new_string(VERSION));
+	json_object_object_add(object, "url", json_object_new_string("man:ioasidctl(8)"));
+	json_object_array_add(interfaces, json_object_new_string("org.ioasid1"));
+	json_object_array_add(interfaces, json_object_new_string("org.varlink.service"));
+	json_object_object_add(object, "interfaces", interfaces);
+	varlink_connection_reply(client->connection, object, NULL);
+}
+
+/* As published at varlink.org. */
+static const char org_varlink_service[] =
+	"# The Varlink Service Interface is provided by every varlink service.\n"
+	"interface org.varlink.service\n\n"
+	"method GetInfo() -> (vendor: string, product: string, version: string, url: string, interfaces: []string)\n\n"
+	"method GetInterfaceDescription(interface: string) -> (description: string)\n\n"
+	"error InterfaceNotFound (interface: string)\n\n"
+	"error MethodNotFound (method: string)\n\n"
+	"error MethodNotImplemented (method: string)\n\n"
+	"error InvalidParameter (parameter: string)\n";
+
+static void get_interface_description(struct varlink_client *client, const struct parameters *parameters)
+{
+	struct json_object *object = json_object_new_object();
+	const char *text = NULL;
+
+	if (strcmp(parameters->interface, "org.ioasid1") == 0)
+		text = org_ioasid1_varlink;
+	else if (strcmp(parameters->interface, "org.varlink.service") == 0)
+		text = org_varlink_service;
+	if (text) {
+		json_object_object_add(object, "description", json_object_new_string(text));
+		varlink_connection_reply(client->connection, object, NULL);
+	} else {
+		json_object_object_add(object, "interface", json_object_new_string(parameters->interface));
+		varlink_connection_error(client->connection, "org.varlink.service.InterfaceNotFound", object);
+	}
+}
+
+static void get_status(struct varlink_client *client, const struct parameters *parameters)
+{
+	varlink_connection_reply(client->connection, varlink_status(client->arbiter), NULL);
+}
+
+static void list_devices(struct varlink_client *client, const struct parameters *parameters)
+{
+	varlink_connection_reply(client->connection, varlink_device_list(client->arbiter, &client->requester), NULL);
+}
+
+static void list_groups(struct varlink_client *client, const struct parameters *parameters)
+{
+	varlink_connection_reply(client->connection, varlink_group_list(client->arbiter), NULL);
+}
+
+static void list_claims(struct varlink_client *client, const struct parameters *parameters)
+{
+	varlink_connection_reply(client->connection, varlink_claim_list(client->arbiter, &client->requester), NULL);
+}
+
+static void plan(struct varlink_client *client, const struct parameters *parameters)
+{
+	arbiter_plan(client->arbiter, &client->requester, &parameters->question);
+}
+
+static void claim(struct varlink_client *client, const struct parameters *parameters)
+{
+	arbiter_claim(client->arbiter, &client->requester, &parameters->question);
+}
+
+static void acknowledge(struct varlink_client *client, const struct parameters *parameters)
+{
+	arbiter_acknowledge(client->arbiter, &client->requester, parameters->claim);
+}
+
+static void add_device(struct varlink_client *client, const struct parameters *parameters)
+{
+	arbiter_add_device(client->arbiter, &client->requester, parameters->claim, parameters->device);
+}
+
+static void remove_device(struct varlink_client *client, const struct parameters *parameters)
+{
+	arbiter_remove_device(client->arbiter, &client->requester, parameters->claim, parameters->device);
+}
+
+static void release(struct varlink_client *client, const struct parameters *parameters)
+{
+	arbiter_release(client->arbiter, &client->requester, parameters->claim);
+}
+
+static const struct row rows[] = {
+	{ "org.varlink.service.GetInfo", 0, get_info },
+	{ "org.varlink.service.GetInterfaceDescription", PARAMETER_INTERFACE, get_interface_description },
+	{ "org.ioasid1.GetStatus", 0, get_status },
+	{ "org.ioasid1.ListDevices", 0, list_devices },
+	{ "org.ioasid1.ListGroups", 0, list_groups },
+	{ "org.ioasid1.ListClaims", 0, list_claims },
+	{ "org.ioasid1.Plan", PARAMETER_DEVICES | PARAMETER_MODE, plan },
+	{ "org.ioasid1.Claim", PARAMETER_DEVICES | PARAMETER_MODE, claim },
+	{ "org.ioasid1.Acknowledge", PARAMETER_CLAIM, acknowledge },
+	{ "org.ioasid1.AddDevice", PARAMETER_CLAIM | PARAMETER_DEVICE, add_device },
+	{ "org.ioasid1.RemoveDevice", PARAMETER_CLAIM | PARAMETER_DEVICE, remove_device },
+	{ "org.ioasid1.Release", PARAMETER_CLAIM, release },
+};
+
+/* The text of a string that has no NUL in it; NULL for anything else. */
+static const char *text_of(struct json_object *value)
+{
+	if (!json_object_is_type(value, json_type_string) ||
+	    strlen(json_object_get_string(value)) != (size_t)json_object_get_string_len(value))
+		return NULL;
+	return json_object_get_string(value);
+}
+
+static bool take_devices(struct json_object *value, struct parameters *out)
+{
+	size_t count;
+
+	if (!json_object_is_type(value, json_type_array))
+		return false;
+	count = json_object_array_length(value);
+	if (count < 1 || count > CLAIM_DEVICES_MAX)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		const char *text = text_of(json_object_array_get_idx(value, i));
+
+		if (!text || pci_address_normalise(text, out->address[i]) < 0)
+			return false;
+		out->question.device[i] = out->address[i];
+	}
+	out->question.count = count;
+	return true;
+}
+
+static bool take_parameter(enum parameter parameter, struct json_object *value, struct parameters *out)
+{
+	const char *text = text_of(value);
+	int mode;
+
+	switch (parameter) {
+	case PARAMETER_DEVICES:
+		return take_devices(value, out);
+	case PARAMETER_DEVICE:
+		return text && pci_address_normalise(text, out->device) == 0;
+	case PARAMETER_CLAIM:
+		out->claim = text;
+		return text && strlen(text) < CLAIM_ID_MAX;
+	case PARAMETER_MODE:
+		mode = text ? delivery_mode_from_string(text) : -1;
+		if (mode >= 0)
+			out->question.mode = (enum delivery_mode)mode;
+		return mode >= 0;
+	case PARAMETER_INTERFACE:
+		out->interface = text;
+		return text && strlen(text) < 256;
+	}
+	return false;
+}
+
+/* The name of the first parameter that is missing, wrong, or not the method's; NULL if all is well. */
+static const char *take_parameters(const struct row *row, struct json_object *object, struct parameters *out)
+{
+	size_t known = 0;
+
+	for (size_t i = 0; i < sizeof(parameter_names) / sizeof(parameter_names[0]); i++) {
+		struct json_object *value = NULL;
+
+		if (!(row->parameters & parameter_names[i].parameter))
+			continue;
+		if (json_object_object_get_ex(object, parameter_names[i].name, &value))
+			known++;
+		/* null stands for a parameter that is not given. */
+		if (!value && parameter_names[i].optional)
+			continue;
+		if (!value || !take_parameter(parameter_names[i].parameter, value, out))
+			return parameter_names[i].name;
+	}
+	if ((size_t)json_object_object_length(object) > known) {
+		json_object_object_foreach(object, key, ignored)
+		{
+			bool taken = false;
+
+			(void)ignored;
+			for (size_t i = 0; i < sizeof(parameter_names) / sizeof(parameter_names[0]); i++)
+				taken |= (row->parameters & parameter_names[i].parameter) &&
+					 strcmp(key, parameter_names[i].name) == 0;
+			if (!taken)
+				return key;
+		}
+	}
+	return NULL;
+}
+
+static void reply_not_found(struct varlink_client *client, const char *error, const char *field, const char *value)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(object, field, json_object_new_string(value));
+	varlink_connection_error(client->connection, error, object);
+}
+
+void varlink_methods_call(struct varlink_client *client, const char *method, struct json_object *object)
+{
+	struct parameters parameters = { .question = { .mode = MODE_ATTACHED } };
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *wrong;
+
+		if (strcmp(rows[i].method, method) != 0)
+			continue;
+		wrong = take_parameters(&rows[i], object, &parameters);
+		if (wrong)
+			reply_invalid_parameter(client, wrong);
+		else
+			rows[i].handler(client, &parameters);
+		return;
+	}
+	if (strncmp(method, "org.ioasid1.", 12) == 0 || strncmp(method, "org.varlink.service.", 20) == 0)
+		reply_not_found(client, "org.varlink.service.MethodNotFound", "method", method);
+	else
+		reply_not_found(client, "org.varlink.service.InterfaceNotFound", "interface", method);
+}

@@ -1,0 +1,141 @@
+#include "varlink_reports.h"
+
+#include "varlink_json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct json_object *kernel_report(const struct kernel_features *kernel)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(object, "release", json_object_new_string(kernel->release));
+	json_object_object_add(object, "iommufd", json_object_new_boolean(kernel->iommufd != 0));
+	json_object_object_add(object, "vfio_cdev", json_object_new_boolean(kernel->vfio_cdev != 0));
+	json_object_object_add(object, "vfio_group", json_object_new_boolean(kernel->vfio_group != 0));
+	json_object_object_add(object, "unsafe_interrupts", json_object_new_boolean(kernel->unsafe_interrupts != 0));
+	json_object_object_add(object, "noiommu", json_object_new_boolean(kernel->noiommu != 0));
+	return object;
+}
+
+static struct json_object *policy_report(const struct policy *policy)
+{
+	struct json_object *object = json_object_new_object(), *files = json_object_new_array();
+	char digest[24];
+
+	for (size_t i = 0; i < policy->file_count; i++)
+		json_object_array_add(files, json_object_new_string(policy->file[i]));
+	snprintf(digest, sizeof(digest), "%016llx", (unsigned long long)policy->digest);
+	json_object_object_add(object, "files", files);
+	json_object_object_add(object, "rules", json_object_new_int64((int64_t)policy->rule_count));
+	json_object_object_add(object, "digest", json_object_new_string(digest));
+	return object;
+}
+
+static int by_group(const void *a, const void *b)
+{
+	const struct device *first = *(const struct device *const *)a, *second = *(const struct device *const *)b;
+
+	return (first->group > second->group) - (first->group < second->group);
+}
+
+/* All devices that have a group, sorted by it; free() the array. */
+static const struct device **sorted_by_group(const struct topology *topology, size_t *count)
+{
+	size_t all, kept = 0;
+	const struct device **device = topology_sorted(topology, &all);
+
+	for (size_t i = 0; device && i < all; i++)
+		if (device[i]->group >= 0)
+			device[kept++] = device[i];
+	if (device && kept > 0)
+		qsort(device, kept, sizeof(*device), by_group);
+	*count = kept;
+	return device;
+}
+
+static size_t count_groups(const struct topology *topology)
+{
+	size_t count, groups = 0;
+	const struct device **device = sorted_by_group(topology, &count);
+
+	for (size_t i = 0; device && i < count; i++)
+		groups += i == 0 || device[i]->group != device[i - 1]->group;
+	free(device);
+	return groups;
+}
+
+struct json_object *varlink_status(const struct arbiter *arbiter)
+{
+	const struct registry *registry = arbiter_registry(arbiter);
+	const struct topology *topology = host_topology(registry->host);
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(object, "version", json_object_new_string(VERSION));
+	json_object_object_add(object, "kernel", kernel_report(host_kernel(registry->host)));
+	json_object_object_add(object, "policy", policy_report(registry->policy));
+	json_object_object_add(object, "devices", json_object_new_int64((int64_t)topology_count(topology)));
+	json_object_object_add(object, "groups", json_object_new_int64((int64_t)count_groups(topology)));
+	json_object_object_add(object, "claims", json_object_new_int64((int64_t)ledger_count(registry->ledger)));
+	return object;
+}
+
+struct json_object *varlink_device_list(const struct arbiter *arbiter, const struct requester *reader)
+{
+	const struct registry *registry = arbiter_registry(arbiter);
+	struct json_object *object = json_object_new_object(), *array = json_object_new_array();
+	size_t count = 0;
+	const struct device **device = topology_sorted(host_topology(registry->host), &count);
+
+	for (size_t i = 0; device && i < count; i++) {
+		const struct claim_device *entry = NULL;
+		const struct claim *owner = ledger_owner(registry->ledger, device[i]->name, &entry);
+		bool see = owner && arbiter_may_see(arbiter, reader, owner);
+
+		json_object_array_add(array, varlink_device(device[i], owner, entry, see));
+	}
+	free(device);
+	json_object_object_add(object, "devices", array);
+	return object;
+}
+
+/* The claim that has any of these members: a group has one owner. */
+static const struct claim *group_owner(const struct registry *registry, const struct device *const *member,
+				       size_t count)
+{
+	const struct claim *owner = NULL;
+
+	for (size_t i = 0; i < count && !owner; i++)
+		owner = ledger_owner(registry->ledger, member[i]->name, NULL);
+	return owner;
+}
+
+struct json_object *varlink_group_list(const struct arbiter *arbiter)
+{
+	const struct registry *registry = arbiter_registry(arbiter);
+	struct json_object *object = json_object_new_object(), *array = json_object_new_array();
+	size_t count = 0;
+	const struct device **device = sorted_by_group(host_topology(registry->host), &count);
+
+	for (size_t first = 0, end; device && first < count; first = end) {
+		for (end = first + 1; end < count && device[end]->group == device[first]->group;)
+			end++;
+		json_object_array_add(array, varlink_group(device[first]->group, device + first, end - first,
+							   group_owner(registry, device + first, end - first)));
+	}
+	free(device);
+	json_object_object_add(object, "groups", array);
+	return object;
+}
+
+struct json_object *varlink_claim_list(const struct arbiter *arbiter, const struct requester *reader)
+{
+	const struct registry *registry = arbiter_registry(arbiter);
+	struct json_object *object = json_object_new_object(), *array = json_object_new_array();
+
+	for (const struct claim *claim = ledger_first(registry->ledger); claim; claim = ledger_next(claim))
+		if (arbiter_may_see(arbiter, reader, claim))
+			json_object_array_add(array, varlink_claim(claim));
+	json_object_object_add(object, "claims", array);
+	return object;
+}

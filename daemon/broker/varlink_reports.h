@@ -1,0 +1,14 @@
+/*
+ * The reports of org.ioasid1: what GetStatus and the List methods return. Reads the arbiter's books, changes nothing.
+ */
+#pragma once
+
+#include "arbiter.h"
+
+#include <json-c/json.h>
+
+/* Each returns the reply's parameters, owned by the caller. */
+struct json_object *varlink_status(const struct arbiter *arbiter);
+struct json_object *varlink_device_list(const struct arbiter *arbiter, const struct requester *reader);
+struct json_object *varlink_group_list(const struct arbiter *arbiter);
+struct json_object *varlink_claim_list(const struct arbiter *arbiter, const struct requester *reader);

@@ -1,0 +1,21 @@
+/*
+ * The Varlink socket: listens, finds out who connects, keeps the quotas, and joins each connection with a requester.
+ */
+#pragma once
+
+#include "arbiter.h"
+#include "varlink_connection.h"
+
+enum {
+	VARLINK_CLIENTS_MAX = 1024,        /* connections in all */
+	VARLINK_CLIENTS_PER_USER_MAX = 64, /* of one uid; uid 0 is not counted */
+};
+
+struct varlink_server;
+
+/* Listens on path, which is replaced when it is a socket that nobody listens on. 0, or -errno after a log line. */
+int varlink_server_new(sd_event *event, const char *path, struct arbiter *arbiter, struct varlink_server **out);
+/* Takes over a socket that listens already (systemd's). */
+int varlink_server_new_from_fd(sd_event *event, int socket, struct arbiter *arbiter, struct varlink_server **out);
+/* Ends all connections. The arbiter must still be there. */
+struct varlink_server *varlink_server_free(struct varlink_server *server);
