@@ -1,0 +1,52 @@
+/*
+ * What a test may say to a simulated host while it runs, one JSON object a line with one key:
+ *
+ *   {"add": Device}                       plugs a device in
+ *   {"remove": "ADDRESS"}                 unplugs it; what is open keeps it until it is closed
+ *   {"use": Use}                          the host uses a device from now on
+ *   {"clear_uses": "ADDRESS"}             no more
+ *   {"bind": {"device", "driver"}}        as root at a shell does it: writes to the driver's bind,
+ *   {"unbind": "ADDRESS"}                 to the device's driver's unbind,
+ *   {"override": {"device", "driver"}}    to driver_override (null clears it)
+ *   {"fail": {"step", "device", "undo", "after", "times", "errno"}}
+ *   {"hang": {"step", "device", "undo", "after", "times"}}
+ *       the matching steps of plans fail, or hang before they do anything. All keys may be left out. step: a step's
+ *       name, or "result" for the moment before a result is sent; without it any, done or undone. undo: when the step is
+ *       undone instead of done. after: so many are let through first. times: so many are struck (all). errno: a number
+ *       or a name ("EIO")
+ *   {"unhang": true}                      lets go on what hangs; nothing more will
+ *   {"clear_faults": true}                nothing more will fail or hang
+ *   {"await": {"hung": N}}                answered once at least N plans hang,
+ *   {"await": {"plans": N}}               or once at most N plans are under way
+ *   {"state": true}                       "host": the host as a host file; "open": by device, how many of its files are
+ *                                         "open" and "bound"; "contexts"; "plans"; "hung"
+ *   {"attach": {"policy_dirs": […]}}      with an FD: a broker's wire, which is served from now on; the end of either
+ *                                         connection ends the other
+ *   {"stop": true}                        ends the simulator
+ *
+ * Answered with {"ok": true, …} or {"error": "…"}. Knows nothing of sockets: what it can't do itself it notes.
+ */
+#pragma once
+
+#include "run.h"
+
+#include "../../policy/json_text.h"
+
+struct command_call {
+	struct machine *machine;
+	struct runs *runs;
+	struct faults *faults;
+	struct json_object *answer; /* an object to which members may be added */
+	struct json_problem problem;
+	/* Noted for the caller. */
+	bool awaits;          /* answer when: */
+	size_t hung_at_least;
+	size_t plans_at_most; /* SIZE_MAX: any number */
+	bool attach;
+	char **folder;        /* of attach: owned by the caller then, as is each of them */
+	size_t folder_count;
+	bool stop;
+};
+
+/* 0; -EINVAL with call->problem filled; -ENOMEM. */
+int command_run(struct command_call *call, const char *text, size_t length);

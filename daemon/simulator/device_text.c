@@ -1,0 +1,274 @@
+#include "device_text.h"
+
+#include "json_build.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DEVICE(member) offsetof(struct device_description, device.member)
+#define DEVICE_TEXT(member) .read = read_text, .offset = DEVICE(member), .size = sizeof(((struct device *)0)->member)
+#define DEVICE_NUMBER(member) .read = read_number32, .offset = DEVICE(member)
+#define WANTED_ADDRESS .valid = pci_address_is_valid, .wanted = "a full PCI address in lower case (0000:01:00.0)"
+#define WANTED_DRIVER .valid = is_driver, .wanted = "a driver's name, or null"
+
+static bool is_driver(const char *text)
+{
+	return driver_name_is_valid(text, false);
+}
+
+static bool is_kind(const char *text)
+{
+	return device_kind_from_string(text) >= 0;
+}
+
+static bool is_vfio_node(const char *text)
+{
+	/* More than any host has, and few enough to have a bit each. */
+	return vfio_node_number(text) >= 0 && vfio_node_number(text) < 65536;
+}
+
+static int read_kind(const struct field *field, const struct json_value *value, void *out, struct json_problem *problem)
+{
+	const char *text = json_object_get_string(value->object);
+
+	if (!json_object_is_type(value->object, json_type_string) || !is_kind(text))
+		return fields_refuse(value, false, problem, "\"pci\" is wanted");
+	((struct device_description *)out)->device.kind = (uint32_t)device_kind_from_string(text);
+	return 0;
+}
+
+static int read_reset_methods(const struct field *field, const struct json_value *value, void *out,
+			      struct json_problem *problem)
+{
+	struct json_children children = json_value_children(value);
+	struct json_value item;
+
+	if (!json_object_is_type(value->object, json_type_array))
+		return fields_refuse(value, false, problem, "an array of reset methods is wanted");
+	while (json_children_next(&children, &item)) {
+		int method = json_object_is_type(item.object, json_type_string)
+				     ? reset_method_from_string(json_object_get_string(item.object))
+				     : -EINVAL;
+
+		if (method < 0)
+			return fields_refuse(&item, false, problem,
+					     "one of device_specific, acpi, flr, af_flr, pm, bus, cxl_bus is wanted");
+		((struct device_description *)out)->device.reset_methods |= (uint32_t)method;
+	}
+	return 0;
+}
+
+static int read_drivers(const struct field *field, const struct json_value *value, void *out,
+			struct json_problem *problem)
+{
+	static const struct field name = { .size = DRIVER_NAME_MAX, WANTED_DRIVER };
+	struct device_description *description = out;
+	struct json_children children = json_value_children(value);
+	struct json_value item;
+
+	if (!json_object_is_type(value->object, json_type_array))
+		return fields_refuse(value, false, problem, "an array of drivers' names is wanted");
+	free(description->driver);
+	description->driver_count = 0;
+	description->driver = calloc(json_object_array_length(value->object) + 1, sizeof(*description->driver));
+	if (!description->driver)
+		return -ENOMEM;
+	while (json_children_next(&children, &item)) {
+		int error = read_text(&name, &item, description->driver[description->driver_count], problem);
+
+		if (error < 0)
+			return error;
+		description->driver_count++;
+	}
+	return 0;
+}
+
+static const struct field device_fields[] = {
+	{ .key = "address", DEVICE_TEXT(name), .required = true, WANTED_ADDRESS },
+	{ .key = "kind", .read = read_kind },
+	{ .key = "vendor_id", .read = read_hex16, .offset = DEVICE(vendor), .size = 4, .required = true },
+	{ .key = "device_id", .read = read_hex16, .offset = DEVICE(device), .size = 4, .required = true },
+	{ .key = "subsystem_vendor_id", .read = read_hex16, .offset = DEVICE(subsystem_vendor), .size = 4 },
+	{ .key = "subsystem_device_id", .read = read_hex16, .offset = DEVICE(subsystem_device), .size = 4 },
+	{ .key = "class", .read = read_hex32, .offset = DEVICE(class_code), .size = 6, .required = true },
+	{ .key = "driver", DEVICE_TEXT(driver), WANTED_DRIVER },
+	{ .key = "driver_override", DEVICE_TEXT(driver_override), WANTED_DRIVER },
+	{ .key = "driver_fixed", .read = read_bool8, .offset = DEVICE(driver_fixed) },
+	{ .key = "group", DEVICE_NUMBER(group), .min = 0, .max = INT32_MAX },
+	{ .key = "numa_node", DEVICE_NUMBER(numa_node), .min = 0, .max = UINT16_MAX },
+	{ .key = "parent", DEVICE_TEXT(parent), WANTED_ADDRESS },
+	{ .key = "physical_function", DEVICE_TEXT(physical_function), WANTED_ADDRESS },
+	{ .key = "virtual_functions", DEVICE_NUMBER(virtual_functions), .min = 0, .max = UINT16_MAX },
+	{ .key = "virtual_functions_max", DEVICE_NUMBER(virtual_functions_max), .min = 0, .max = UINT16_MAX },
+	{ .key = "bridge", .read = read_bool8, .offset = DEVICE(bridge) },
+	{ .key = "reset_methods", .read = read_reset_methods },
+	{ .key = "vfio_node", DEVICE_TEXT(vfio_node), .valid = is_vfio_node, .wanted = "a name such as vfio0, or null" },
+	{ .key = "drivers", .read = read_drivers },
+};
+
+/* What the fields say together. */
+static int check_device(const struct json_value *value, struct device_description *description,
+			struct json_problem *problem)
+{
+	struct device *device = &description->device;
+
+	if (*device->vfio_node && !*device->driver)
+		return fields_refuse(value, false, problem, "a vfio_node without a driver");
+	if (device->virtual_functions > device->virtual_functions_max)
+		return fields_refuse(value, false, problem, "more virtual_functions than virtual_functions_max");
+	if (device->bridge && *device->vfio_node)
+		return fields_refuse(value, false, problem, "a bridge with a vfio_node");
+	if (!description->driver && *device->driver && !strstr(device->driver, "vfio")) {
+		description->driver = calloc(1, sizeof(*description->driver));
+		if (!description->driver)
+			return -ENOMEM;
+		memcpy(description->driver[0], device->driver, DRIVER_NAME_MAX);
+		description->driver_count = 1;
+	}
+	if (!device_is_sane(device))
+		return fields_refuse(value, false, problem, "this is no device that a host could have");
+	return 0;
+}
+
+int device_from_json(const struct json_value *value, struct device_description *out, struct json_problem *problem)
+{
+	struct device_description description = { .device = { .group = -1, .numa_node = -1 } };
+	struct json_value bridge;
+	int error = fields_read(value, device_fields, sizeof(device_fields) / sizeof(*device_fields), &description,
+				problem);
+
+	if (error == 0 && !json_value_member(value, "bridge", &bridge))
+		description.device.bridge = description.device.class_code >> 8 == 0x0604;
+	if (error == 0)
+		error = check_device(value, &description, problem);
+	if (error < 0)
+		description_done(&description);
+	else
+		*out = description;
+	return error;
+}
+
+static int read_use_kind(const struct field *field, const struct json_value *value, void *out,
+			 struct json_problem *problem)
+{
+	int kind = json_object_is_type(value->object, json_type_string)
+			   ? use_kind_from_string(json_object_get_string(value->object))
+			   : -EINVAL;
+
+	if (kind < 0)
+		return fields_refuse(value, false, problem, "one of driver, network-link, network-namespace, mount, swap, "
+							    "block, holder is wanted");
+	if (kind == USE_DRIVER)
+		return fields_refuse(value, false, problem, "a bound driver is a use by itself: leave it out");
+	((struct use *)out)->kind = (uint32_t)kind;
+	return 0;
+}
+
+static int read_severity(const struct field *field, const struct json_value *value, void *out,
+			 struct json_problem *problem)
+{
+	int severity = json_object_is_type(value->object, json_type_string)
+			       ? severity_from_string(json_object_get_string(value->object))
+			       : -EINVAL;
+
+	if (severity < 0)
+		return fields_refuse(value, false, problem, "one of idle, disruptive, fatal is wanted");
+	((struct use *)out)->severity = (uint32_t)severity;
+	return 0;
+}
+
+static const struct field use_fields[] = {
+	{ .key = "device", .read = read_text, .offset = offsetof(struct use, device), .size = DEVICE_NAME_MAX,
+	  .required = true, WANTED_ADDRESS },
+	{ .key = "kind", .read = read_use_kind, .required = true },
+	{ .key = "severity", .read = read_severity, .required = true },
+	{ .key = "text", .read = read_text, .offset = offsetof(struct use, text), .size = TEXT_MAX, .required = true },
+	{ .key = "pid", .read = read_number32, .offset = offsetof(struct use, pid), .min = 0, .max = INT32_MAX },
+};
+
+int use_from_json(const struct json_value *value, struct use *out, struct json_problem *problem)
+{
+	struct use use = { .kind = USE_KIND_COUNT };
+	int error = fields_read(value, use_fields, sizeof(use_fields) / sizeof(*use_fields), &use, problem);
+
+	if (error < 0)
+		return error;
+	if (use.pid != 0 && use.kind != USE_HOLDER)
+		return fields_refuse(value, false, problem, "only a holder has a pid");
+	*out = use;
+	return 0;
+}
+
+static bool put_hex(struct json_object *object, const char *key, int digits, uint32_t number)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%0*x", digits, number);
+	return json_put_text(object, key, text);
+}
+
+static bool put_reset_methods(struct json_object *object, uint32_t methods)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (uint32_t method = 1; array && method <= methods; method <<= 1)
+		if (methods & method &&
+		    !json_append(array, json_object_new_string(reset_method_to_string((enum reset_method)method)))) {
+			json_object_put(array);
+			return false;
+		}
+	return json_put(object, "reset_methods", array);
+}
+
+static bool put_drivers(struct json_object *object, const struct simulated_device *device)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; array && i < device->driver_count; i++)
+		if (!json_append(array, json_object_new_string(device->driver[i]))) {
+			json_object_put(array);
+			return false;
+		}
+	return json_put(object, "drivers", array);
+}
+
+struct json_object *device_to_json(const struct simulated_device *device)
+{
+	const struct device *now = &device->now;
+	struct json_object *object = json_object_new_object();
+
+	if (object && json_put_text(object, "address", now->name) &&
+	    json_put_text(object, "kind", device_kind_to_string((enum device_kind)now->kind)) &&
+	    put_hex(object, "vendor_id", 4, now->vendor) && put_hex(object, "device_id", 4, now->device) &&
+	    put_hex(object, "subsystem_vendor_id", 4, now->subsystem_vendor) &&
+	    put_hex(object, "subsystem_device_id", 4, now->subsystem_device) &&
+	    put_hex(object, "class", 6, now->class_code) && json_put_text(object, "driver", now->driver) &&
+	    json_put_text(object, "driver_override", now->driver_override) &&
+	    json_put_bool(object, "driver_fixed", now->driver_fixed) &&
+	    json_put_number(object, "group", now->group) && json_put_number(object, "numa_node", now->numa_node) &&
+	    json_put_text(object, "parent", now->parent) && json_put_text(object, "physical_function", now->physical_function) &&
+	    json_put_number(object, "virtual_functions", now->virtual_functions) &&
+	    json_put_number(object, "virtual_functions_max", now->virtual_functions_max) &&
+	    json_put_bool(object, "bridge", now->bridge) &&
+	    put_reset_methods(object, now->reset_methods) &&
+	    json_put_text(object, "vfio_node", now->vfio_node) && put_drivers(object, device))
+		return object;
+	json_object_put(object);
+	return NULL;
+}
+
+struct json_object *use_to_json(const struct use *use)
+{
+	struct json_object *object = json_object_new_object();
+
+	if (object && json_put_text(object, "device", use->device) &&
+	    json_put_text(object, "kind", use_kind_to_string((enum use_kind)use->kind)) &&
+	    json_put_text(object, "severity", severity_to_string((enum severity)use->severity)) &&
+	    json_put(object, "text", json_object_new_string(use->text)) && json_put_number(object, "pid", use->pid))
+		return object;
+	json_object_put(object);
+	return NULL;
+}

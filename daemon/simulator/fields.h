@@ -1,0 +1,43 @@
+/*
+ * Reads a JSON object into a structure by a table of its keys. Unknown keys, missing ones and values of the wrong kind
+ * are refused with their place and with what is wanted instead. Knows nothing of what the values mean.
+ */
+#pragma once
+
+#include "../../policy/json_text.h"
+
+struct field {
+	const char *key;
+	/* Reads the value into the structure that out points to. 0, -ENOMEM, or -EINVAL with *problem filled. */
+	int (*read)(const struct field *field, const struct json_value *value, void *out, struct json_problem *problem);
+	size_t offset;      /* of the member in the structure */
+	size_t size;        /* of the member, if it is a text; the digits of a hexadecimal number */
+	int64_t min, max;   /* of a number */
+	bool required;
+	/* Whether a text is in order, and what is wanted if it is not. NULL: any text. */
+	bool (*valid)(const char *text);
+	const char *wanted;
+};
+
+/*
+ * Reads the members of an object. Members of *out that the object does not name, or names with null, stay as they are.
+ * 0, -ENOMEM, or -EINVAL with *problem filled.
+ */
+int fields_read(const struct json_value *object, const struct field *field, size_t count, void *out,
+		struct json_problem *problem);
+/* Fills in a problem with the place of a value (or of its key). Returns -EINVAL. */
+int fields_refuse(const struct json_value *value, bool key, struct json_problem *problem, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* For field.read: */
+int read_text(const struct field *field, const struct json_value *value, void *out, struct json_problem *problem);
+int read_bool(const struct field *field, const struct json_value *value, void *out, struct json_problem *problem);
+/* A bool that becomes a uint32_t, 0 or 1. */
+int read_bool32(const struct field *field, const struct json_value *value, void *out, struct json_problem *problem);
+/* A bool that becomes a uint8_t, 0 or 1. */
+int read_bool8(const struct field *field, const struct json_value *value, void *out, struct json_problem *problem);
+/* An integer from min to max that becomes an int32_t or uint32_t. */
+int read_number32(const struct field *field, const struct json_value *value, void *out, struct json_problem *problem);
+/* Exactly size hexadecimal digits in lower case that become a uint16_t or uint32_t: "11e8", "020000". */
+int read_hex16(const struct field *field, const struct json_value *value, void *out, struct json_problem *problem);
+int read_hex32(const struct field *field, const struct json_value *value, void *out, struct json_problem *problem);

@@ -1,0 +1,79 @@
+#include "holders.h"
+
+#include "../../policy/text.h"
+#include "../base/descriptors.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* True if one of the FDs in the folder /proc/PID/fd is a file of the device. */
+static bool has_file(int folder, const struct simulated_device *device)
+{
+	DIR *listing = fdopendir(folder);
+	struct dirent *entry;
+	bool found = false;
+
+	if (!listing) {
+		close(folder);
+		return false;
+	}
+	while (!found && (entry = readdir(listing))) {
+		const struct device_file *file;
+		char target[64];
+		/* Only the link is read: what it leads to may be on a file system that does not answer. */
+		ssize_t length = readlinkat(dirfd(listing), entry->d_name, target, sizeof(target) - 1);
+		unsigned long long inode;
+
+		target[length > 0 ? length : 0] = '\0';
+		if (sscanf(target, "socket:[%llu]", &inode) != 1)
+			continue;
+		TAILQ_FOREACH(file, &device->files, link)
+			found = found || file->stand_in.inode == (ino_t)inode;
+	}
+	closedir(listing);
+	return found;
+}
+
+static void read_name(int process, char *out, size_t size)
+{
+	autoclose int file = openat(process, "comm", O_RDONLY | O_CLOEXEC);
+	char text[32];
+	ssize_t length = file < 0 ? 0 : read(file, text, sizeof(text) - 1);
+
+	if (length < 0)
+		length = 0;
+	while (length > 0 && text[length - 1] == '\n')
+		length--;
+	text_escape(out, size, text, (size_t)length);
+}
+
+bool holder_find(const struct simulated_device *device, struct holder *out)
+{
+	DIR *processes = opendir("/proc");
+	struct dirent *entry;
+	bool found = false;
+
+	if (!processes)
+		return false;
+	while (!found && (entry = readdir(processes))) {
+		autoclose int process = -1;
+		char *end;
+		long pid = strtol(entry->d_name, &end, 10);
+		int folder;
+
+		if (*end || pid <= 0 || pid == getpid())
+			continue;
+		process = openat(dirfd(processes), entry->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		folder = process < 0 ? -1 : openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (folder < 0 || !has_file(folder, device))
+			continue;
+		*out = (struct holder){ .pid = (pid_t)pid };
+		read_name(process, out->name, sizeof(out->name));
+		found = true;
+	}
+	closedir(processes);
+	return found;
+}

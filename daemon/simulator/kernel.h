@@ -1,0 +1,61 @@
+/*
+ * What the kernel does when somebody writes to sysfs or calls an ioctl, on the simulated host: the same rules and the
+ * same errors as Linux 6.12 has. Every function acts at once or not at all; what would block says so instead.
+ */
+#pragma once
+
+#include "machine.h"
+
+/* The caller would sleep in the kernel now. A waiter on the device is woken when it is worth to call again. */
+#define KERNEL_BLOCKED 1
+
+/* Writes driver_override ("" clears it). 0, KERNEL_BLOCKED. */
+int kernel_override(struct simulated_device *device, const char *driver);
+/*
+ * Writes to the unbind attribute of the bound driver. who: any pointer that stands for the task that writes: it calls
+ * again after KERNEL_BLOCKED, and has the device's lock until it is through. -ENODEV: no driver is bound.
+ */
+int kernel_unbind(struct simulated_device *device, const void *who);
+/*
+ * Writes to drivers_probe. 0 does not mean that a driver is bound now: the kernel finds none for the device without
+ * calling that an error. -EINVAL: one was found, and could not be bound (the group belongs to a context).
+ */
+int kernel_probe(struct simulated_device *device);
+/* Writes to a driver's bind attribute. -EBUSY: a driver is bound, or the group belongs to a context; -ENODEV: not one of
+ * the device's drivers. */
+int kernel_bind_driver(struct simulated_device *device, const char *driver);
+/*
+ * Writes to reset. -ENOENT: the device can't be reset, so that there is no such file; -ENOTTY: none of its methods works
+ * (the secondary bus can be reset for a single device only).
+ */
+int kernel_reset(struct simulated_device *device);
+/* Unplugs the device: KERNEL_BLOCKED: it is gone once nobody has it open. -ENOTEMPTY: there are devices behind it. */
+int kernel_unplug(struct simulated_device *device);
+
+/* Opens /dev/iommu. The context is destroyed with its last FD and the last file bound to it. -ENOENT, -ENOMEM, -EMFILE. */
+int kernel_open_iommu(struct machine *machine, struct context **out);
+/* The context that an FD from outside is one of, or NULL. */
+struct context *kernel_context_of(const struct machine *machine, int fd);
+/* Closes the context's FD: its stand-in's ends. */
+void kernel_close_iommu(struct context *context);
+/* IOMMU_IOAS_ALLOC. 0, -ENOMEM. */
+int kernel_alloc_ioas(struct context *context, uint32_t *ioas);
+
+/* Opens the device's cdev. -ENOENT: it has none. -ENOMEM, -EMFILE. */
+int kernel_open_device(struct simulated_device *device, struct device_file **out);
+/* VFIO_DEVICE_BIND_IOMMUFD. Errors: as kernel_can_bind(). */
+int kernel_bind(struct device_file *file, struct context *context);
+/*
+ * What VFIO_DEVICE_BIND_IOMMUFD of a file that was opened just now would say. context: NULL stands for a new one.
+ * -EINVAL: another file of the device is bound; -EPERM: the group has another owner, or a member on a host driver;
+ * -ENODEV: no group.
+ */
+int kernel_can_bind(const struct simulated_device *device, const struct context *context);
+/* VFIO_DEVICE_ATTACH_IOMMUFD_PT. -EINVAL: not bound; -ENOENT: no such object in the context. */
+int kernel_attach(struct device_file *file, uint32_t ioas);
+/* The last close of a device's file: frees it. Wakes who waits for it. */
+void kernel_close_device(struct device_file *file);
+/* True if anybody has the device open at this very moment. */
+bool kernel_is_open(struct simulated_device *device);
+/* Closes all files and contexts, whoever has them: the end of the machine. */
+void kernel_close_all(struct machine *machine);

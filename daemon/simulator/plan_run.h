@@ -1,0 +1,56 @@
+/*
+ * One plan under way: its state, which run.c leads from step to step, and what steps need to act on it.
+ */
+#pragma once
+
+#include "kernel.h"
+
+#include "../base/wire.h"
+
+struct runs;
+
+struct run {
+	TAILQ_ENTRY(run) link;       // runs::all
+	TAILQ_ENTRY(run) ready_link; // runs::ready
+	struct runs *runs;
+	struct machine *machine;
+	uint64_t id;
+	enum wire_plan_kind kind;
+	struct plan plan;
+	int passed_context; /* owned FD, or -1 */
+	int peer_fd;        /* owned pidfd, or -1 */
+	pid_t peer;
+	/* run_done of run.h. NULL: nobody wants the result any more. */
+	void (*done)(void *context, const union wire_message *result, struct descriptors *fds);
+	void *done_context;
+
+	size_t next;        /* the step that is done next; while it is undone: the number of steps not undone yet */
+	bool undoing;
+	bool ready;         /* in runs::ready */
+	bool hung;          /* until somebody says go on */
+	bool struck;        /* a fault has struck at this very step: not again */
+	struct waiter waiter;
+	struct timer patience; /* how long a holder is waited for */
+	bool patience_over;
+
+	struct context *context; /* of the plan: new, or the passed one */
+	uint32_t ioas;
+	struct device_file *file[CLAIM_DEVICES_MAX]; /* in the order of the STEP_OPENs */
+	size_t file_count;
+	bool *skip;         /* a release: steps of a device where one has failed */
+	struct wire_result result; /* as far as it is known */
+	int pidfd;          /* of the holder; owned, or -1 */
+	char note[TEXT_MAX]; /* what is worth to be said if all goes well */
+};
+
+/* The run waits for something: it is called again then. */
+#define STEP_WAITS 1
+
+/* The step's device as it was planned, or NULL: gone, or another one under its name. */
+struct simulated_device *run_device(const struct run *run, const struct step *step);
+/* What a kernel_ function said; a wait for the device where it would block. */
+int run_outcome(struct run *run, struct simulated_device *device, int said);
+/* Waits for something on the device, and, if milliseconds is not 0, so long at most. Returns STEP_WAITS. */
+int run_wait(struct run *run, struct simulated_device *device, uint64_t milliseconds);
+/* A sentence for the result, if it has none yet. */
+void run_say(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));

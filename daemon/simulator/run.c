@@ -1,0 +1,412 @@
+#include "run.h"
+
+#include "claim_steps.h"
+#include "release_steps.h"
+#include "run_check.h"
+
+#include "../../policy/text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct runs {
+	struct machine *machine;
+	struct faults *faults;
+	TAILQ_HEAD(, run) all;
+	TAILQ_HEAD(, run) ready;
+	struct timer turn; /* runs what is ready when the loop comes round */
+	size_t count, hung;
+	void (*changed)(void *context);
+	void *changed_context;
+};
+
+/* What a step does, and how it is undone (NULL: nothing to undo). */
+static const struct {
+	int (*act)(struct run *run, const struct step *step);
+	int (*undo)(struct run *run, const struct step *step);
+} step_actions[STEP_KIND_COUNT] = {
+	[STEP_OVERRIDE] = { do_override, undo_override },
+	[STEP_UNBIND] = { do_unbind, undo_unbind },
+	[STEP_PROBE] = { do_probe, undo_probe },
+	[STEP_CONTEXT] = { do_context, undo_context },
+	[STEP_OPEN] = { do_open, undo_open },
+	/* These end with the files that the steps before them have opened. */
+	[STEP_BIND] = { do_bind, NULL },
+	[STEP_IOAS] = { do_ioas, NULL },
+	[STEP_ATTACH] = { do_attach, NULL },
+	[STEP_MEMLOCK] = { do_memlock, NULL },
+	[STEP_PROVE_NO_HOLDER] = { do_prove_no_holder, NULL },
+	[STEP_PROVE_UNBOUND] = { do_prove_unbound, NULL },
+	[STEP_BUS_MASTER_OFF] = { do_bus_master_off, NULL },
+	[STEP_RESET] = { do_reset, NULL },
+	[STEP_UNBIND_VFIO] = { do_unbind_vfio, NULL },
+	[STEP_RESTORE] = { do_restore, NULL },
+};
+
+static void run_free(struct run *run)
+{
+	waiter_cancel(&run->waiter);
+	loop_clear_timer(run->machine->loop, &run->patience);
+	if (run->ready)
+		TAILQ_REMOVE(&run->runs->ready, run, ready_link);
+	/* What was not given to anybody has no other copy. */
+	for (size_t i = 0; i < run->file_count; i++)
+		if (run->file[i])
+			kernel_close_device(run->file[i]);
+	if (run->context && run->passed_context < 0)
+		kernel_close_iommu(run->context);
+	descriptor_close(&run->passed_context);
+	descriptor_close(&run->peer_fd);
+	descriptor_close(&run->pidfd);
+	plan_done(&run->plan);
+	free(run->skip);
+	free(run);
+}
+
+static void note_change(struct runs *runs)
+{
+	if (runs->changed)
+		runs->changed(runs->changed_context);
+}
+
+static void make_ready(struct run *run)
+{
+	if (run->ready)
+		return;
+	run->ready = true;
+	TAILQ_INSERT_TAIL(&run->runs->ready, run, ready_link);
+	loop_set_timer(run->machine->loop, &run->runs->turn, 0);
+}
+
+static void on_wake(struct waiter *waiter)
+{
+	make_ready((struct run *)((char *)waiter - offsetof(struct run, waiter)));
+}
+
+static void on_patience_over(struct timer *timer)
+{
+	struct run *run = (struct run *)((char *)timer - offsetof(struct run, patience));
+
+	run->patience_over = true;
+	make_ready(run);
+}
+
+/* Gives the FDs of a claim that is done away: into the list, which owns them then. */
+static void give_descriptors(struct run *run, struct descriptors *fds)
+{
+	struct wire_result *result = &run->result;
+
+	if (run->context && run->passed_context < 0) {
+		descriptors_add(fds, stand_in_give(&run->context->stand_in));
+		result->contexts = 1;
+		run->context = NULL;
+	}
+	for (size_t i = 0; i < run->file_count; i++) {
+		descriptors_add(fds, stand_in_give(&run->file[i]->stand_in));
+		run->file[i] = NULL;
+	}
+	result->devices = (uint32_t)run->file_count;
+	result->ioas_id = run->ioas;
+}
+
+/* Sends the result and ends the run. */
+static void finish(struct run *run)
+{
+	struct wire_result *result = &run->result;
+	struct runs *runs = run->runs;
+	struct descriptors fds = { .count = 0 };
+	union wire_message message;
+
+	if (run->kind == WIRE_PLAN_CLAIM && result->outcome == WIRE_OUTCOME_DONE && run->done)
+		give_descriptors(run, &fds);
+	if (result->outcome == WIRE_OUTCOME_HELD && run->pidfd >= 0)
+		descriptors_add(&fds, descriptor_take(&run->pidfd));
+	if (result->outcome == WIRE_OUTCOME_DONE)
+		run_say(run, "%s", run->note);
+	machine_publish(run->machine);
+	message.result = *result;
+	wire_stamp(&message, WIRE_RESULT, run->id);
+	TAILQ_REMOVE(&runs->all, run, link);
+	runs->count--;
+	if (run->done)
+		run->done(run->done_context, &message, &fds);
+	descriptors_close(&fds);
+	run_free(run);
+	note_change(runs);
+}
+
+/* What the result says of the step that failed; the first one counts. */
+static void note_failure(struct run *run, enum wire_outcome outcome, size_t index, int error)
+{
+	struct wire_result *result = &run->result;
+	const struct step *step = &run->plan.step[index];
+	char what[TEXT_MAX];
+
+	if (result->kind != STEP_KIND_COUNT)
+		return;
+	result->outcome = outcome;
+	result->step = (uint32_t)index;
+	result->kind = step->kind;
+	result->error = -error;
+	memcpy(result->device, step->device, sizeof(result->device));
+	run_say(run, "could not %s: %s", step_describe(step, what, sizeof(what)), strerror(-error));
+}
+
+/* An undo that fails is the worst of results: the host is not as it was. The other undos are done all the same. */
+static void note_broken(struct run *run, const struct step *step, int error)
+{
+	struct wire_result *result = &run->result;
+	char what[TEXT_MAX];
+
+	if (result->outcome == WIRE_OUTCOME_BROKEN)
+		return;
+	result->outcome = WIRE_OUTCOME_BROKEN;
+	text_format(result->text, sizeof(result->text), "could not undo this: %s: %s",
+		    step_describe(step, what, sizeof(what)), strerror(-error));
+}
+
+static enum wire_outcome release_outcome(const struct step *step, int error)
+{
+	if (step->kind == STEP_PROVE_NO_HOLDER || (step->kind == STEP_PROVE_UNBOUND && error == -EINVAL))
+		return WIRE_OUTCOME_HELD;
+	return step->kind == STEP_RESET ? WIRE_OUTCOME_NO_RESET : WIRE_OUTCOME_BROKEN;
+}
+
+/*
+ * Of a device where a step of a release failed, the rest is left alone, and so are the members of its group: a group
+ * stays closed as long as one of its devices is not free.
+ */
+static void skip_rest_of_group(struct run *run, size_t index)
+{
+	const struct simulated_device *failed = run_device(run, &run->plan.step[index]);
+
+	for (size_t i = index + 1; i < run->plan.count; i++) {
+		const struct simulated_device *device = run_device(run, &run->plan.step[i]);
+
+		if (device && (device == failed || (failed && failed->group && device->group == failed->group)))
+			run->skip[i] = true;
+	}
+}
+
+/* A step has failed. */
+static void fail(struct run *run, int error)
+{
+	const struct step *step = &run->plan.step[run->next];
+
+	if (run->kind == WIRE_PLAN_CLAIM) {
+		note_failure(run, WIRE_OUTCOME_UNDONE, run->next, error);
+		run->undoing = true;
+		return;
+	}
+	note_failure(run, release_outcome(step, error), run->next, error);
+	skip_rest_of_group(run, run->next);
+	run->next++;
+}
+
+/* What faults have to say at this point. True: the run hangs. */
+static bool struck(struct run *run, int kind, const char *device, int *error)
+{
+	int number = 0;
+	enum fault_effect effect = FAULT_NONE;
+
+	if (!run->struck)
+		effect = faults_strike(run->runs->faults, kind, device, run->undoing, &number);
+	*error = -number;
+	run->struck = effect == FAULT_HANG;
+	if (effect != FAULT_HANG)
+		return false;
+	run->hung = true;
+	run->runs->hung++;
+	note_change(run->runs);
+	return true;
+}
+
+/* The step that the run has come to, done or undone. 0, STEP_WAITS (a fault's hang, too), -errno. */
+static int take_step(struct run *run, size_t index)
+{
+	const struct step *step = &run->plan.step[index];
+	int (*action)(struct run *run, const struct step *step);
+	int error;
+
+	action = run->undoing ? step_actions[step->kind].undo : step_actions[step->kind].act;
+	if (!action || (run->skip && run->skip[index]))
+		return 0;
+	if (struck(run, (int)step->kind, step->device, &error))
+		return STEP_WAITS;
+	if (error == 0) {
+		/* Whatever comes of it, the same step's next try is not struck anew. */
+		run->struck = true;
+		error = action(run, step);
+	}
+	if (error != STEP_WAITS) {
+		run->struck = false;
+		run->patience_over = false;
+		waiter_cancel(&run->waiter);
+		loop_clear_timer(run->machine->loop, &run->patience);
+	}
+	return error;
+}
+
+/* Goes on until the run waits or has ended. */
+static void advance(struct run *run)
+{
+	int error;
+
+	while (!run->undoing && run->next < run->plan.count) {
+		error = take_step(run, run->next);
+		if (error == STEP_WAITS)
+			return;
+		if (error < 0)
+			fail(run, error);
+		else
+			run->next++;
+	}
+	while (run->undoing && run->next > 0) {
+		error = take_step(run, run->next - 1);
+		if (error == STEP_WAITS)
+			return;
+		if (error < 0)
+			note_broken(run, &run->plan.step[run->next - 1], error);
+		run->next--;
+	}
+	if (struck(run, FAULT_AT_RESULT, "", &error))
+		return;
+	if (error < 0) {
+		run->result.outcome = WIRE_OUTCOME_BROKEN;
+		text_format(run->result.text, sizeof(run->result.text),
+			    "the worker has died in the middle of the plan");
+	}
+	finish(run);
+}
+
+static void run_ready(struct timer *timer)
+{
+	struct runs *runs = (struct runs *)((char *)timer - offsetof(struct runs, turn));
+	struct run *run;
+
+	while ((run = TAILQ_FIRST(&runs->ready))) {
+		TAILQ_REMOVE(&runs->ready, run, ready_link);
+		run->ready = false;
+		if (!run->hung)
+			advance(run);
+	}
+	machine_publish(runs->machine);
+}
+
+int runs_new(struct machine *machine, struct faults *faults, struct runs **out)
+{
+	struct runs *runs = calloc(1, sizeof(*runs));
+
+	if (!runs)
+		return -ENOMEM;
+	runs->machine = machine;
+	runs->faults = faults;
+	runs->turn.expired = run_ready;
+	TAILQ_INIT(&runs->all);
+	TAILQ_INIT(&runs->ready);
+	*out = runs;
+	return 0;
+}
+
+struct runs *runs_free(struct runs *runs)
+{
+	struct run *run;
+
+	if (!runs)
+		return NULL;
+	while ((run = TAILQ_FIRST(&runs->all))) {
+		TAILQ_REMOVE(&runs->all, run, link);
+		run_free(run);
+	}
+	loop_clear_timer(runs->machine->loop, &runs->turn);
+	free(runs);
+	return NULL;
+}
+
+/* Takes over what the inbox has, which is empty then. */
+static void take_order(struct run *run, struct wire_plan_inbox *inbox)
+{
+	run->id = inbox->id;
+	run->kind = (enum wire_plan_kind)inbox->kind;
+	run->plan = inbox->plan;
+	run->passed_context = inbox->context;
+	run->peer_fd = inbox->peer_fd;
+	run->peer = inbox->peer;
+	memset(inbox, 0, sizeof(*inbox));
+}
+
+int runs_start(struct runs *runs, struct wire_plan_inbox *inbox, const struct policy *policy, run_done done,
+	       void *context)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	bool *skip = calloc(inbox->plan.count + 1, sizeof(*skip));
+	uint64_t digest = inbox->policy_digest;
+
+	if (!run || !skip) {
+		free(run);
+		free(skip);
+		wire_plan_inbox_done(inbox);
+		return -ENOMEM;
+	}
+	take_order(run, inbox);
+	run->runs = runs;
+	run->machine = runs->machine;
+	run->skip = skip;
+	run->pidfd = -1;
+	run->done = done;
+	run->done_context = context;
+	run->waiter.wake = on_wake;
+	run->patience.expired = on_patience_over;
+	run->result.kind = STEP_KIND_COUNT;
+	TAILQ_INSERT_TAIL(&runs->all, run, link);
+	runs->count++;
+	note_change(runs);
+	if (!run_is_allowed(run, policy, digest, run->result.text)) {
+		run->result.outcome = WIRE_OUTCOME_REFUSED;
+		finish(run);
+		return 0;
+	}
+	advance(run);
+	return 0;
+}
+
+void runs_forget(struct runs *runs, const void *context)
+{
+	struct run *run;
+
+	TAILQ_FOREACH(run, &runs->all, link)
+		if (run->done_context == context)
+			run->done = NULL;
+}
+
+void runs_unhang(struct runs *runs)
+{
+	struct run *run;
+
+	faults_clear(runs->faults, true);
+	TAILQ_FOREACH(run, &runs->all, link) {
+		if (!run->hung)
+			continue;
+		run->hung = false;
+		make_ready(run);
+	}
+	runs->hung = 0;
+	note_change(runs);
+}
+
+size_t runs_count(const struct runs *runs)
+{
+	return runs->count;
+}
+
+size_t runs_hung(const struct runs *runs)
+{
+	return runs->hung;
+}
+
+void runs_watch(struct runs *runs, void (*changed)(void *context), void *context)
+{
+	runs->changed = changed;
+	runs->changed_context = context;
+}

@@ -1,0 +1,96 @@
+#include "run_check.h"
+
+#include "../../policy/text.h"
+
+#include <string.h>
+
+/* Names and identities as planned, drivers and overrides as they were when the plan was made. */
+static bool is_as_planned(const struct run *run, const struct step *step, char why[static TEXT_MAX])
+{
+	const struct simulated_device *device = machine_find(run->machine, step->device);
+
+	if (!device) {
+		text_format(why, TEXT_MAX, "there is no device %s", step->device);
+		return false;
+	}
+	if (device->now.identity != step->identity) {
+		text_format(why, TEXT_MAX, "%s is another device than when the plan was made", step->device);
+		return false;
+	}
+	if (step->kind == STEP_OVERRIDE && strcmp(device->now.driver_override, step->before) != 0) {
+		text_format(why, TEXT_MAX, "the driver_override of %s is not what it was when the plan was made",
+			    step->device);
+		return false;
+	}
+	if (step->kind == STEP_UNBIND && strcmp(device->now.driver, step->before) != 0) {
+		text_format(why, TEXT_MAX, "the driver of %s is not what it was when the plan was made", step->device);
+		return false;
+	}
+	return true;
+}
+
+/* Appends the uses of a device and of all members of its group. 0, -ENOMEM. */
+static int list_uses(const struct run *run, const struct step *step, struct uses *uses)
+{
+	const struct simulated_device *device = machine_find(run->machine, step->device);
+	const struct device *member[GROUP_MEMBERS_MAX];
+	size_t count;
+
+	if (device->now.group < 0)
+		return machine_list_uses(device, uses);
+	count = topology_members(run->machine->topology, device->now.group, member, GROUP_MEMBERS_MAX);
+	for (size_t i = 0; i < count && i < GROUP_MEMBERS_MAX; i++) {
+		int error = machine_list_uses(machine_find(run->machine, member[i]->name), uses);
+
+		if (error < 0)
+			return error;
+	}
+	return 0;
+}
+
+/* True if an earlier step was for a device of the same group: its uses are listed already. */
+static bool is_listed(const struct run *run, size_t index)
+{
+	const struct simulated_device *device = machine_find(run->machine, run->plan.step[index].device);
+
+	for (size_t i = 0; i < index; i++) {
+		const struct simulated_device *other = machine_find(run->machine, run->plan.step[i].device);
+
+		if (other == device || (other && other->now.group >= 0 && other->now.group == device->now.group))
+			return true;
+	}
+	return false;
+}
+
+bool run_is_allowed(const struct run *run, const struct policy *policy, uint64_t policy_digest,
+		    char why[static TEXT_MAX])
+{
+	struct uses uses = { .count = 0 };
+	const struct host_view host = {
+		.topology = run->machine->topology,
+		.uses = &uses,
+		.kernel = &run->machine->kernel,
+	};
+	bool allowed = true;
+
+	if (policy_digest != policy->digest) {
+		text_format(why, TEXT_MAX, "the plan was made under another policy than the one in force here");
+		return false;
+	}
+	if (run->kind == WIRE_PLAN_RELEASE)
+		return true;
+	for (size_t i = 0; i < run->plan.count && allowed; i++) {
+		const struct step *step = &run->plan.step[i];
+
+		if (!*step->device)
+			continue;
+		allowed = is_as_planned(run, step, why);
+		if (!allowed || is_listed(run, i) || list_uses(run, step, &uses) == 0)
+			continue;
+		text_format(why, TEXT_MAX, "there was no memory to look at %s", step->device);
+		allowed = false;
+	}
+	allowed = allowed && plan_is_covered(policy, &host, &run->plan, why);
+	uses_done(&uses);
+	return allowed;
+}

@@ -1,0 +1,11 @@
+/*
+ * What the executor looks at before it touches anything: whether the plan was made under the policy that is in force
+ * here, for devices that are as they were then, and whether that policy covers it. Changes nothing.
+ */
+#pragma once
+
+#include "plan_run.h"
+
+/* False with one sentence in why. */
+bool run_is_allowed(const struct run *run, const struct policy *policy, uint64_t policy_digest,
+		    char why[static TEXT_MAX]);
