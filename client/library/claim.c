@@ -1,0 +1,359 @@
+/*
+ * The claims of libioasid: asking for one, receiving and acknowledging its descriptors, and giving it back. A claim owns
+ * its descriptors and knows no connection.
+ */
+#include "claim_json.h"
+#include "claim_reply.h"
+#include "connection.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+struct ioasid_claim {
+	struct claim_reply is;
+	struct json_object *reply; /* of Claim, kept up to date */
+	char *json;                /* the text of reply */
+};
+
+/* Calls a method of a claim. reply may be NULL. */
+static int call_claim(struct ioasid *connection, const char *method, const char *id, const char *device,
+		      struct varlink_reply *reply)
+{
+	struct json_object *parameters = claim_json_claim(id, device);
+	struct varlink_reply received;
+	int result;
+
+	if (parameters == NULL)
+		return connection_fail_memory(connection);
+	result = connection_call_plain(connection, method, parameters, &received);
+	json_object_put(parameters);
+	if (result < 0)
+		return result;
+	if (reply != NULL)
+		*reply = received;
+	else
+		varlink_reply_done(&received);
+	return 0;
+}
+
+/*
+ * Tells the daemon that its offer was not taken, so that it need not wait for an acknowledgement: releases the claim or,
+ * where one device was offered, removes that. What the daemon answers changes nothing.
+ */
+static void reject(struct ioasid *connection, const char *id, const char *device)
+{
+	if (id == NULL)
+		varlink_client_disconnect(&connection->client);
+	else if (device != NULL)
+		call_claim(connection, "org.ioasid1.RemoveDevice", id, device, NULL);
+	else
+		call_claim(connection, "org.ioasid1.Release", id, NULL, NULL);
+}
+
+/* Rejects an offer whose descriptors got lost on the way. */
+static int reject_truncated(struct ioasid *connection, struct varlink_reply *reply, const char *device)
+{
+	struct rlimit limit = { 0 };
+
+	received_fds_done(&reply->fds);
+	reject(connection, claim_reply_id(reply), device);
+	varlink_reply_done(reply);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	failure_set(&connection->failure, IOASID_FAILED,
+		    "the file descriptors of the claim did not fit into this process, so the claim was given back: it may "
+		    "have %llu open at once (RLIMIT_NOFILE); raise that with `ulimit -n`. If there was room, a security "
+		    "module (SELinux, AppArmor) keeps them from this process: see the kernel's log",
+		    (unsigned long long)limit.rlim_cur);
+	return -EMFILE;
+}
+
+/* Calls Claim or AddDevice and reads what is offered. device: the one that is added; NULL: a new claim. */
+static int receive_offer(struct ioasid *connection, const char *device, struct json_object *parameters,
+			 struct varlink_reply *reply, struct claim_reply *offer)
+{
+	const char *method = device != NULL ? "org.ioasid1.AddDevice" : "org.ioasid1.Claim";
+	struct varlink_reply received;
+	const char *why;
+	int result;
+
+	if (parameters == NULL)
+		return connection_fail_memory(connection);
+	result = connection_call(connection, method, parameters, &received);
+	json_object_put(parameters);
+	if (result < 0)
+		return result;
+	if (received.fds.truncated)
+		return reject_truncated(connection, &received, device);
+	result = claim_reply_read(&received, device != NULL, offer, &why);
+	if (result < 0) {
+		varlink_reply_done(&received);
+		return connection_fail_reply(connection, method, why);
+	}
+	*reply = received;
+	return 0;
+}
+
+int ioasid_claim(struct ioasid *connection, const char *const *devices, size_t count, const char *mode,
+		 struct ioasid_claim **out)
+{
+	struct ioasid_claim *claim;
+	struct varlink_reply reply;
+	int result;
+
+	for (size_t i = 0; i < count; i++)
+		if (devices[i] == NULL)
+			return connection_fail_argument(connection, "the name of a device is missing");
+	claim = calloc(1, sizeof(*claim));
+	if (claim == NULL)
+		return connection_fail_memory(connection);
+	result = receive_offer(connection, NULL, claim_json_devices(devices, count, mode), &reply, &claim->is);
+	if (result < 0) {
+		free(claim);
+		return result;
+	}
+	claim->reply = json_object_get(reply.parameters);
+	varlink_reply_done(&reply);
+	if (claim_json_describe(&claim->is, claim->reply, &claim->json) < 0) {
+		reject(connection, claim->is.id, NULL);
+		result = connection_fail_memory(connection);
+	} else {
+		result = call_claim(connection, "org.ioasid1.Acknowledge", claim->is.id, NULL, NULL);
+	}
+	if (result < 0) {
+		ioasid_claim_free(claim);
+		return result;
+	}
+	*out = claim;
+	return 0;
+}
+
+int ioasid_plan(struct ioasid *connection, const char *const *devices, size_t count, const char *mode, char **plan)
+{
+	struct json_object *parameters, *value;
+	struct varlink_reply reply;
+	const char *text;
+	char *copy;
+	int result;
+
+	for (size_t i = 0; i < count; i++)
+		if (devices[i] == NULL)
+			return connection_fail_argument(connection, "the name of a device is missing");
+	parameters = claim_json_devices(devices, count, mode);
+	if (parameters == NULL)
+		return connection_fail_memory(connection);
+	result = connection_call_plain(connection, "org.ioasid1.Plan", parameters, &reply);
+	json_object_put(parameters);
+	if (result < 0)
+		return result;
+	if (!json_object_object_get_ex(reply.parameters, "plan", &value) ||
+	    !json_object_is_type(value, json_type_object)) {
+		varlink_reply_done(&reply);
+		return connection_fail_reply(connection, "org.ioasid1.Plan", "there is no plan in it");
+	}
+	text = json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	copy = text != NULL ? strdup(text) : NULL;
+	varlink_reply_done(&reply);
+	if (copy == NULL)
+		return connection_fail_memory(connection);
+	*plan = copy;
+	return 0;
+}
+
+const char *ioasid_claim_id(const struct ioasid_claim *claim)
+{
+	return claim->is.id;
+}
+
+const char *ioasid_claim_json(const struct ioasid_claim *claim)
+{
+	return claim->json;
+}
+
+const char *ioasid_claim_mode(const struct ioasid_claim *claim)
+{
+	return claim->is.mode;
+}
+
+int ioasid_claim_iommufd(const struct ioasid_claim *claim)
+{
+	return claim->is.iommufd;
+}
+
+uint32_t ioasid_claim_ioas_id(const struct ioasid_claim *claim)
+{
+	return claim->is.ioas_id;
+}
+
+int ioasid_claim_lease_fd(const struct ioasid_claim *claim)
+{
+	return claim->is.lease;
+}
+
+size_t ioasid_claim_device_count(const struct ioasid_claim *claim)
+{
+	return claim->is.device_count;
+}
+
+const char *ioasid_claim_device(const struct ioasid_claim *claim, size_t index)
+{
+	return index < claim->is.device_count ? claim->is.device[index].address : NULL;
+}
+
+static struct claim_device_fd *find(struct claim_reply *is, const char *device)
+{
+	for (size_t i = 0; i < is->device_count; i++)
+		if (strcmp(is->device[i].address, device) == 0)
+			return &is->device[i];
+	return NULL;
+}
+
+int ioasid_claim_device_fd(const struct ioasid_claim *claim, const char *device)
+{
+	for (size_t i = 0; i < claim->is.device_count; i++)
+		if (strcmp(claim->is.device[i].address, device) == 0)
+			return claim->is.device[i].fd;
+	return -1;
+}
+
+/* Replaces what a claim says of itself; consumes both. */
+static void replace_description(struct ioasid_claim *claim, struct json_object *reply, char *json)
+{
+	json_object_put(claim->reply);
+	free(claim->json);
+	claim->reply = reply;
+	claim->json = json;
+}
+
+/* What the claim is to become with the devices of an offer, as a copy: descriptors stay where they are. */
+static const char *grow(const struct claim_reply *is, const struct claim_reply *offer, struct claim_reply *grown)
+{
+	*grown = *is;
+	if (strcmp(offer->id, is->id) != 0)
+		return "it is about another claim";
+	if (offer->device_count > CLAIM_DEVICES_MAX - is->device_count)
+		return "it makes the claim larger than one can be";
+	for (size_t i = 0; i < offer->device_count; i++) {
+		if (find(grown, offer->device[i].address) != NULL)
+			return "it adds a device that the claim has";
+		grown->device[grown->device_count++] = offer->device[i];
+	}
+	return NULL;
+}
+
+int ioasid_claim_add(struct ioasid *connection, struct ioasid_claim *claim, const char *device)
+{
+	struct claim_reply offer, grown;
+	struct json_object *description = NULL;
+	struct varlink_reply reply;
+	const char *wrong;
+	char *json = NULL;
+	int result;
+
+	if (device == NULL)
+		return connection_fail_argument(connection, "the name of a device is missing");
+	result = receive_offer(connection, device, claim_json_claim(claim->is.id, device), &reply, &offer);
+	if (result < 0)
+		return result;
+	wrong = grow(&claim->is, &offer, &grown);
+	if (wrong != NULL) {
+		result = connection_fail_reply(connection, "org.ioasid1.AddDevice", wrong);
+	} else if (json_object_deep_copy(claim->reply, &description, NULL) < 0 ||
+		   claim_json_merge_lockouts(description, reply.parameters) < 0 || claim_json_describe(&grown, description, &json) < 0) {
+		reject(connection, claim->is.id, device);
+		result = connection_fail_memory(connection);
+	} else {
+		result = call_claim(connection, "org.ioasid1.Acknowledge", claim->is.id, NULL, NULL);
+	}
+	varlink_reply_done(&reply);
+	if (result < 0) {
+		claim_reply_done(&offer);
+		json_object_put(description);
+		free(json);
+		return result;
+	}
+	claim->is = grown;
+	replace_description(claim, description, json);
+	return 0;
+}
+
+int ioasid_claim_remove(struct ioasid *connection, struct ioasid_claim *claim, const char *device)
+{
+	struct claim_device_fd *found = device != NULL ? find(&claim->is, device) : NULL;
+	struct claim_device_fd *end = &claim->is.device[claim->is.device_count];
+	char *json = NULL;
+	int result;
+
+	if (found == NULL) {
+		failure_set(&connection->failure, IOASID_UNKNOWN, "claim %s has no device %s", claim->is.id,
+			    device != NULL ? device : "without a name");
+		return -ENOENT;
+	}
+	if (claim->is.device_count == 1) {
+		failure_set(&connection->failure, IOASID_FAILED,
+			    "%s is the last device of claim %s, which can't be without one: release the claim", device,
+			    claim->is.id);
+		return -EINVAL;
+	}
+	/* Closed first, because the daemon proves that nobody has it. If it refuses, the device stays, without its FD. */
+	if (found->fd >= 0)
+		close(found->fd);
+	found->fd = -1;
+	result = call_claim(connection, "org.ioasid1.RemoveDevice", claim->is.id, device, NULL);
+	if (result < 0)
+		return result;
+	memmove(found, found + 1, (size_t)(end - (found + 1)) * sizeof(*found));
+	claim->is.device_count--;
+	/* The device is given back, whatever happens here: without memory the text goes on saying what it said. */
+	if (claim_json_describe(&claim->is, claim->reply, &json) == 0)
+		replace_description(claim, json_object_get(claim->reply), json);
+	return 0;
+}
+
+int ioasid_claim_release(struct ioasid *connection, struct ioasid_claim *claim)
+{
+	struct varlink_reply reply;
+	struct json_object *value;
+	const char *state = "", *note = "";
+	int lease = claim->is.lease;
+	int result;
+
+	/* The lease is kept until the answer: its end would release the claim beside this call. */
+	claim->is.lease = -1;
+	claim_reply_done(&claim->is);
+	result = call_claim(connection, "org.ioasid1.Release", claim->is.id, NULL, &reply);
+	if (lease >= 0)
+		close(lease);
+	if (result == 0) {
+		if (json_object_object_get_ex(reply.parameters, "state", &value) &&
+		    json_object_is_type(value, json_type_string))
+			state = json_object_get_string(value);
+		if (json_object_object_get_ex(reply.parameters, "note", &value) &&
+		    json_object_is_type(value, json_type_string))
+			note = json_object_get_string(value);
+		if (*state == '\0') {
+			result = connection_fail_reply(connection, "org.ioasid1.Release", "it names no state");
+		} else if (strcmp(state, "free") != 0) {
+			failure_set(&connection->failure, IOASID_BUSY, "claim %s is %s%s%s", claim->is.id, state,
+				    *note != '\0' ? ": " : "", note);
+			result = -EBUSY;
+		}
+		varlink_reply_done(&reply);
+	}
+	ioasid_claim_free(claim);
+	return result;
+}
+
+struct ioasid_claim *ioasid_claim_free(struct ioasid_claim *claim)
+{
+	if (claim == NULL)
+		return NULL;
+	claim_reply_done(&claim->is);
+	json_object_put(claim->reply);
+	free(claim->json);
+	free(claim);
+	return NULL;
+}

@@ -1,0 +1,208 @@
+#include "connection.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Puts into words why there is no connection. */
+static void explain_connect(struct ioasid *connection, int result)
+{
+	struct failure *failure = &connection->failure;
+	const char *path = connection->path;
+
+	switch (-result) {
+	case ENOENT:
+		failure_set(failure, IOASID_UNREACHABLE,
+			    "ioasidd can't be reached: there is no socket %s; start it with `systemctl start ioasidd`",
+			    path);
+		break;
+	case ECONNREFUSED:
+		failure_set(failure, IOASID_UNREACHABLE,
+			    "ioasidd can't be reached: nothing listens on %s; start it with `systemctl start ioasidd`",
+			    path);
+		break;
+	case EACCES:
+	case EPERM:
+		failure_set(failure, IOASID_UNREACHABLE,
+			    "ioasidd can't be reached: this user may not open %s; ask the operator of this host", path);
+		break;
+	case ENAMETOOLONG:
+		failure_set(failure, IOASID_UNREACHABLE,
+			    "ioasidd can't be reached: %s is longer than the path of a socket can be (107 bytes)", path);
+		break;
+	default:
+		failure_set(failure, IOASID_UNREACHABLE,
+			    "ioasidd can't be reached: connecting to %s failed (%s); is it ioasidd's socket?", path,
+			    strerror(-result));
+	}
+}
+
+static void explain_call(struct ioasid *connection, const char *method, int result)
+{
+	struct failure *failure = &connection->failure;
+
+	switch (-result) {
+	case ECONNRESET:
+		failure_set(failure, IOASID_UNREACHABLE,
+			    "ioasidd closed the connection at %s and did not answer %s; see `systemctl status ioasidd`",
+			    connection->path, method);
+		break;
+	case EPROTO:
+		connection_fail_reply(connection, method, "it is no Varlink reply, too long, or has too many descriptors");
+		break;
+	case ENOMEM:
+		connection_fail_memory(connection);
+		break;
+	default:
+		explain_connect(connection, result);
+	}
+}
+
+int connection_fail_reply(struct ioasid *connection, const char *method, const char *why)
+{
+	varlink_client_disconnect(&connection->client);
+	failure_set(&connection->failure, IOASID_FAILED,
+		    "the answer from %s to %s makes no sense: %s; is that ioasidd, and of this version?",
+		    connection->path, method, why);
+	return -EPROTO;
+}
+
+int connection_fail_argument(struct ioasid *connection, const char *why)
+{
+	failure_set(&connection->failure, IOASID_FAILED, "%s", why);
+	return -EINVAL;
+}
+
+int connection_fail_memory(struct ioasid *connection)
+{
+	failure_set(&connection->failure, IOASID_FAILED, "this process is out of memory");
+	return -ENOMEM;
+}
+
+int connection_call(struct ioasid *connection, const char *method, struct json_object *parameters,
+		    struct varlink_reply *reply)
+{
+	struct varlink_reply received;
+	int result = varlink_client_call(&connection->client, connection->path, method, parameters, &received);
+
+	if (result < 0) {
+		explain_call(connection, method, result);
+		return result;
+	}
+	if (received.error == NULL) {
+		*reply = received;
+		return 0;
+	}
+	if (received.fds.count > 0 || received.fds.truncated) {
+		result = connection_fail_reply(connection, method, "an error carries file descriptors");
+	} else {
+		failure_set_reply(&connection->failure, method, received.error, received.parameters);
+		result = -EREMOTEIO;
+	}
+	varlink_reply_done(&received);
+	return result;
+}
+
+int connection_call_plain(struct ioasid *connection, const char *method, struct json_object *parameters,
+			  struct varlink_reply *reply)
+{
+	struct varlink_reply received;
+	int result = connection_call(connection, method, parameters, &received);
+
+	if (result < 0)
+		return result;
+	if (received.fds.count > 0 || received.fds.truncated) {
+		varlink_reply_done(&received);
+		return connection_fail_reply(connection, method, "it carries file descriptors that nobody asked for");
+	}
+	*reply = received;
+	return 0;
+}
+
+int ioasid_connect(const char *path, struct ioasid **out)
+{
+	struct ioasid *connection = calloc(1, sizeof(*connection));
+	int result;
+
+	if (connection == NULL)
+		return -ENOMEM;
+	connection->client.fd = -1;
+	connection->path = strdup(path != NULL ? path : IOASID_SOCKET_PATH);
+	if (connection->path == NULL) {
+		free(connection);
+		return -ENOMEM;
+	}
+	*out = connection;
+	result = varlink_client_connect(&connection->client, connection->path);
+	if (result < 0)
+		explain_connect(connection, result);
+	return result;
+}
+
+struct ioasid *ioasid_disconnect(struct ioasid *connection)
+{
+	if (connection == NULL)
+		return NULL;
+	varlink_client_disconnect(&connection->client);
+	failure_done(&connection->failure);
+	free(connection->path);
+	free(connection);
+	return NULL;
+}
+
+int ioasid_error_status(const struct ioasid *connection)
+{
+	return connection->failure.status;
+}
+
+const char *ioasid_error_message(const struct ioasid *connection)
+{
+	if (connection->failure.message != NULL)
+		return connection->failure.message;
+	return connection->failure.status == IOASID_DONE ? "nothing failed" : "this process is out of memory";
+}
+
+const char *ioasid_error_name(const struct ioasid *connection)
+{
+	return connection->failure.name != NULL ? connection->failure.name : "";
+}
+
+const char *ioasid_error_parameters(const struct ioasid *connection)
+{
+	return connection->failure.parameters != NULL ? connection->failure.parameters : "{}";
+}
+
+int ioasid_call(struct ioasid *connection, const char *method, const char *parameters, char **reply)
+{
+	struct json_object *object = NULL;
+	struct varlink_reply received;
+	const char *text;
+	char *copy;
+	int result;
+
+	if (method == NULL)
+		return connection_fail_argument(connection, "no method is named");
+	if (parameters != NULL) {
+		object = json_tokener_parse(parameters);
+		if (!json_object_is_type(object, json_type_object)) {
+			json_object_put(object);
+			return connection_fail_argument(connection, "the parameters of the call are no JSON object");
+		}
+	}
+	result = connection_call_plain(connection, method, object, &received);
+	json_object_put(object);
+	if (result < 0 || reply == NULL) {
+		if (result == 0)
+			varlink_reply_done(&received);
+		return result;
+	}
+	text = json_object_to_json_string_ext(received.parameters,
+					      JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	copy = text != NULL ? strdup(text) : NULL;
+	varlink_reply_done(&received);
+	if (copy == NULL)
+		return connection_fail_memory(connection);
+	*reply = copy;
+	return 0;
+}

@@ -1,0 +1,190 @@
+#include "command_line.h"
+
+#include "../../include/words.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct option_row command_line_options[] = {
+	{ "--json", 'j', NULL, 0, "print JSON, failures too; the exit status stays the same" },
+	{ "--socket", 0, "PATH", 0, "talk to the ioasidd that listens there" },
+	{ "--mode", 0, "MODE", OPTION_MODE, "how the claim is delivered: attached (default) or open" },
+	{ "--failure-status", 0, "N", OPTION_FAILURE_STATUS, "exit with N where it is not COMMAND that failed" },
+	{ "--help", 'h', NULL, 0, "say what there is to say, about a verb if one is named" },
+	{ "--version", 0, NULL, 0, "print the version" },
+	{ 0 },
+};
+
+__attribute__((format(printf, 2, 3)))
+static int wrong(struct command_line *line, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(line->error, sizeof(line->error), format, arguments);
+	va_end(arguments);
+	return EXIT_USAGE;
+}
+
+static int set_mode(struct command_line *line, const char *value)
+{
+	if (delivery_mode_from_string(value) < 0)
+		return wrong(line, "there is no mode \"%s\"; the modes are attached, open, node and brokered", value);
+	line->mode = value;
+	return EXIT_DONE;
+}
+
+static int set_failure_status(struct command_line *line, const char *value)
+{
+	unsigned long number;
+	char *end;
+
+	errno = 0;
+	number = strtoul(value, &end, 10);
+	if (*value < '0' || *value > '9' || *end != '\0' || errno != 0 || number < 1 || number > 255)
+		return wrong(line, "--failure-status takes a number from 1 to 255, not \"%s\"", value);
+	line->failure_status = (int)number;
+	return EXIT_DONE;
+}
+
+static int set_socket(struct command_line *line, const char *value)
+{
+	if (*value == '\0')
+		return wrong(line, "--socket takes the path of a socket");
+	line->socket = value;
+	return EXIT_DONE;
+}
+
+/* value: NULL for the options that take none. */
+static int apply(struct command_line *line, const struct option_row *option, const char *value)
+{
+	if (strcmp(option->name, "--mode") == 0)
+		return set_mode(line, value);
+	if (strcmp(option->name, "--failure-status") == 0)
+		return set_failure_status(line, value);
+	if (strcmp(option->name, "--socket") == 0)
+		return set_socket(line, value);
+	if (strcmp(option->name, "--json") == 0)
+		line->json = true;
+	else if (strcmp(option->name, "--help") == 0)
+		line->help = true;
+	else
+		line->version = true;
+	return EXIT_DONE;
+}
+
+static const struct option_row *find_option(const char *text, size_t length)
+{
+	for (const struct option_row *option = command_line_options; option->name != NULL; option++) {
+		if (length == 2 && text[1] == option->letter)
+			return option;
+		if (strlen(option->name) == length && memcmp(option->name, text, length) == 0)
+			return option;
+	}
+	return NULL;
+}
+
+/* Reads the option at argv[*index], and its value if that is an argument of its own. *seen collects option bits. */
+static int read_option(struct command_line *line, char **argv, int argc, int *index, unsigned int *seen)
+{
+	const char *text = argv[*index];
+	const char *equals = strncmp(text, "--", 2) == 0 ? strchr(text, '=') : NULL;
+	const struct option_row *option = find_option(text, equals != NULL ? (size_t)(equals - text) : strlen(text));
+
+	if (option == NULL)
+		return wrong(line, "there is no option %s", text);
+	*seen |= option->bit;
+	if (option->value == NULL) {
+		if (equals != NULL)
+			return wrong(line, "%s takes no value", option->name);
+		return apply(line, option, NULL);
+	}
+	if (equals != NULL)
+		return apply(line, option, equals + 1);
+	if (*index + 1 >= argc)
+		return wrong(line, "%s needs a value: %s %s", option->name, option->name, option->value);
+	return apply(line, option, argv[++*index]);
+}
+
+/* What the verb's row demands, once all is read. */
+static int check(struct command_line *line, unsigned int seen, bool separator)
+{
+	const struct verb *verb = line->verb;
+
+	if (line->help || line->version)
+		return EXIT_DONE;
+	if (verb == NULL)
+		return wrong(line, "no verb is given: what shall be done?");
+	for (const struct option_row *option = command_line_options; option->name != NULL; option++)
+		if ((seen & option->bit) & ~verb->options)
+			return wrong(line, "%s takes no option %s", verb->name, option->name);
+	if (line->argument_count < (size_t)verb->minimum)
+		return wrong(line, "%s needs %s", verb->name, verb->arguments);
+	if (verb->maximum != ARGUMENTS_UNLIMITED && line->argument_count > (size_t)verb->maximum) {
+		if (verb->maximum == 0)
+			return wrong(line, "%s takes no argument, so not \"%s\"", verb->name, line->argument[0]);
+		return wrong(line, "%s takes %d argument%s at most, and %zu are given", verb->name, verb->maximum,
+			     verb->maximum == 1 ? "" : "s", line->argument_count);
+	}
+	if (verb->command && !separator)
+		return wrong(line, "%s needs \"--\" and the command behind it: %s %s", verb->name, verb->name,
+			     verb->arguments);
+	if (verb->command && line->command[0] == NULL)
+		return wrong(line, "%s needs a command behind \"--\"", verb->name);
+	return EXIT_DONE;
+}
+
+/* True if --json stands where options can stand: so that what is wrong with the others is said in JSON, too. */
+static bool wants_json(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--json") == 0 || strcmp(argv[i], "-j") == 0)
+			return true;
+	return false;
+}
+
+int command_line_read(struct command_line *line, const struct verb *const *verbs, int argc, char **argv)
+{
+	const char *unknown_verb = NULL;
+	unsigned int seen = 0;
+	bool separator = false;
+	int result;
+
+	memset(line, 0, sizeof(*line));
+	line->storage = calloc((size_t)argc + 1, sizeof(*line->storage));
+	if (line->storage == NULL)
+		return EXIT_FAILED;
+	line->argument = line->storage;
+	line->json = wants_json(argc, argv);
+	for (int i = 1; i < argc; i++) {
+		if (!separator && strcmp(argv[i], "--") == 0) {
+			separator = true;
+			if (line->verb != NULL && line->verb->command) {
+				line->command = argv + i + 1;
+				break;
+			}
+		} else if (!separator && argv[i][0] == '-' && argv[i][1] != '\0') {
+			result = read_option(line, argv, argc, &i, &seen);
+			if (result != EXIT_DONE)
+				return result;
+		} else if (line->verb == NULL && unknown_verb == NULL) {
+			line->verb = verb_find(verbs, argv[i]);
+			if (line->verb == NULL)
+				unknown_verb = argv[i];
+		} else {
+			line->storage[line->argument_count++] = argv[i];
+		}
+	}
+	if (unknown_verb != NULL)
+		return wrong(line, "there is no verb \"%s\"", unknown_verb);
+	return check(line, seen, separator);
+}
+
+void command_line_done(struct command_line *line)
+{
+	free(line->storage);
+	line->storage = NULL;
+}

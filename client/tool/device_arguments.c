@@ -1,0 +1,37 @@
+#include "device_arguments.h"
+
+#include "session.h"
+
+#include <errno.h>
+
+int device_arguments_read(struct session *session, struct device_names *names)
+{
+	const char *wrong;
+	int result = device_names_read(names, session->line->argument, session->line->argument_count, &wrong);
+
+	if (result == -EINVAL)
+		return session_fail(session, EXIT_USAGE, "no device can be called \"%s\"; a PCI device is named by its "
+				    "address, 0000:01:00.0 or 01:00.0 (`ioasidctl list` shows all)", wrong);
+	if (result < 0)
+		return session_fail(session, EXIT_USAGE, "a claim can have %d devices at most", CLAIM_DEVICES_MAX);
+	return EXIT_DONE;
+}
+
+const char *device_arguments_text(const struct device_names *names, char *out, size_t size)
+{
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < names->count; i++) {
+		const char *before = i == 0 ? "" : i + 1 == names->count ? " and " : ", ";
+		size_t room = size - used;
+		int written = snprintf(out + used, room, "%s%s", before, names->name[i]);
+
+		if (written < 0 || (size_t)written >= room || (i + 1 < names->count && room - (size_t)written < 5)) {
+			snprintf(out + used, room, "...");
+			break;
+		}
+		used += (size_t)written;
+	}
+	return out;
+}

@@ -1,0 +1,91 @@
+#include "fd_passing.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int fd_passing_add(struct fd_passing *passing, int fd, const char *name)
+{
+	char *copy = passing->name[passing->count];
+
+	snprintf(copy, DEVICE_NAME_MAX, "%s", name);
+	for (char *colon = strchr(copy, ':'); colon != NULL; colon = strchr(colon, ':'))
+		*colon = '-';
+	passing->fd[passing->count] = fd;
+	return FD_PASSING_FIRST + (int)passing->count++;
+}
+
+static int set_number(const char *name, unsigned long number)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%lu", number);
+	return setenv(name, text, 1) < 0 ? -errno : 0;
+}
+
+static int set_environment(const struct fd_passing *passing)
+{
+	char names[FD_PASSING_MAX * DEVICE_NAME_MAX] = "";
+	char *end = names;
+	int result = set_number("LISTEN_FDS", passing->count);
+
+	if (result == 0)
+		result = set_number("LISTEN_PID", (unsigned long)getpid());
+	for (size_t i = 0; i < passing->count; i++) {
+		if (i > 0)
+			*end++ = ':';
+		end = stpcpy(end, passing->name[i]); /* each fits, its ':' in the place of its NUL */
+	}
+	if (result == 0 && setenv("LISTEN_FDNAMES", names, 1) < 0)
+		result = -errno;
+	return result;
+}
+
+static void close_all(const int *fd, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		close(fd[i]);
+}
+
+int fd_passing_install(const struct fd_passing *passing)
+{
+	int copy[FD_PASSING_MAX];
+	int result = 0;
+
+	/* First out of the way, above all numbers that are to be taken: one may stand where another has to go. */
+	for (size_t i = 0; i < passing->count; i++) {
+		copy[i] = fcntl(passing->fd[i], F_DUPFD_CLOEXEC, FD_PASSING_FIRST + (int)passing->count);
+		if (copy[i] < 0) {
+			result = errno == EINVAL ? -EMFILE : -errno; /* EINVAL: the limit is below those numbers */
+			close_all(copy, i);
+			return result;
+		}
+	}
+	result = set_environment(passing);
+	if (result == 0) {
+		/* Can't fail: the numbers are below those of the copies, and so below the limit. */
+		for (size_t i = 0; i < passing->count; i++)
+			dup2(copy[i], FD_PASSING_FIRST + (int)i);
+	}
+	close_all(copy, passing->count);
+	return result;
+}
+
+void fd_passing_close(const struct fd_passing *passing)
+{
+	for (size_t i = 0; i < passing->count; i++)
+		close(FD_PASSING_FIRST + (int)i);
+}
+
+bool fd_passing_was_used(void)
+{
+	const char *fds = getenv("LISTEN_FDS");
+	const char *pid = getenv("LISTEN_PID");
+	char own[24];
+
+	snprintf(own, sizeof(own), "%lu", (unsigned long)getpid());
+	return fds != NULL && pid != NULL && strcmp(pid, own) == 0 && strcmp(fds, "0") != 0;
+}

@@ -1,0 +1,155 @@
+#include "placeholders.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum placeholder_kind {
+	PLACEHOLDER_NONE,
+	PLACEHOLDER_IOMMUFD,
+	PLACEHOLDER_IOAS_ID,
+	PLACEHOLDER_LEASE,
+	PLACEHOLDER_DEVICE,
+};
+
+struct placeholder {
+	enum placeholder_kind kind;
+	size_t length; /* with its braces */
+	int device;    /* PLACEHOLDER_DEVICE: its place among the devices, -1 if it is none of them */
+};
+
+/* The placeholder that starts at text, which is a '{'. */
+static struct placeholder read_placeholder(const char *text, const struct device_names *devices)
+{
+	static const struct {
+		const char *text;
+		enum placeholder_kind kind;
+	} fixed[] = {
+		{ "{iommufd}", PLACEHOLDER_IOMMUFD },
+		{ "{ioasid}", PLACEHOLDER_IOAS_ID },
+		{ "{lease}", PLACEHOLDER_LEASE },
+	};
+	struct placeholder found = { .kind = PLACEHOLDER_NONE, .length = 1 };
+	char typed[DEVICE_NAME_MAX], name[DEVICE_NAME_MAX];
+	size_t length;
+
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++) {
+		if (strncmp(text, fixed[i].text, strlen(fixed[i].text)) == 0) {
+			found.kind = fixed[i].kind;
+			found.length = strlen(fixed[i].text);
+			return found;
+		}
+	}
+	if (strncmp(text, "{fd:", 4) != 0)
+		return found;
+	length = strcspn(text + 4, "}");
+	if (text[4 + length] != '}')
+		return found;
+	found.kind = PLACEHOLDER_DEVICE;
+	found.length = length + 5;
+	found.device = -1;
+	if (length < sizeof(typed)) {
+		memcpy(typed, text + 4, length);
+		typed[length] = '\0';
+		if (device_name_read(typed, name) == 0)
+			found.device = device_names_find(devices, name);
+	}
+	return found;
+}
+
+int placeholders_check(char *const *argument, const struct device_names *devices, struct placeholder_needs *needs,
+		       char *wrong, size_t size)
+{
+	memset(needs, 0, sizeof(*needs));
+	for (size_t i = 1; argument[0] != NULL && argument[i] != NULL; i++) {
+		for (const char *text = strchr(argument[i], '{'); text != NULL; text = strchr(text, '{')) {
+			struct placeholder found = read_placeholder(text, devices);
+
+			needs->iommufd |= found.kind == PLACEHOLDER_IOMMUFD;
+			needs->ioas_id |= found.kind == PLACEHOLDER_IOAS_ID;
+			if (found.kind == PLACEHOLDER_DEVICE && found.device < 0) {
+				snprintf(wrong, size, "%.*s", (int)(found.length < size ? found.length : size - 1), text);
+				return -ENODEV;
+			}
+			text += found.length;
+		}
+	}
+	return 0;
+}
+
+static void write_value(FILE *stream, const struct placeholder *found, const struct placeholder_values *values)
+{
+	switch (found->kind) {
+	case PLACEHOLDER_IOMMUFD:
+		fprintf(stream, "%d", values->iommufd);
+		break;
+	case PLACEHOLDER_IOAS_ID:
+		fprintf(stream, "%" PRIu32, values->ioas_id);
+		break;
+	case PLACEHOLDER_LEASE:
+		fprintf(stream, "%d", values->lease);
+		break;
+	case PLACEHOLDER_DEVICE:
+		fprintf(stream, "%d", values->device_fd[found->device]);
+		break;
+	case PLACEHOLDER_NONE:
+		fputc('{', stream);
+		break;
+	}
+}
+
+static char *replace_one(const char *text, const struct placeholder_values *values)
+{
+	char *out = NULL;
+	size_t size;
+	FILE *stream = open_memstream(&out, &size);
+
+	if (stream == NULL)
+		return NULL;
+	while (*text != '\0') {
+		size_t plain = strcspn(text, "{");
+		struct placeholder found;
+
+		fwrite(text, 1, plain, stream);
+		text += plain;
+		if (*text == '\0')
+			break;
+		found = read_placeholder(text, values->devices);
+		write_value(stream, &found, values);
+		text += found.length;
+	}
+	if (fclose(stream) != 0) {
+		free(out);
+		return NULL;
+	}
+	return out;
+}
+
+char **placeholders_replace(char *const *argument, const struct placeholder_values *values)
+{
+	size_t count = 0;
+	char **copy;
+
+	while (argument[count] != NULL)
+		count++;
+	copy = calloc(count + 1, sizeof(*copy));
+	if (copy == NULL)
+		return NULL;
+	for (size_t i = 0; i < count; i++) {
+		copy[i] = i == 0 ? strdup(argument[i]) : replace_one(argument[i], values);
+		if (copy[i] == NULL) {
+			placeholders_free(copy);
+			return NULL;
+		}
+	}
+	return copy;
+}
+
+void placeholders_free(char **argument)
+{
+	for (size_t i = 0; argument != NULL && argument[i] != NULL; i++)
+		free(argument[i]);
+	free(argument);
+}

@@ -1,0 +1,32 @@
+/*
+ * What a verb of ioasidctl is: everything that the command line's reader, the help and the dispatcher need to know of
+ * it, in one row. Declares data only.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+struct session;
+
+/* Options that only some verbs take. Every verb takes --json, --socket, --help and --version. */
+enum option_bit {
+	OPTION_MODE = 1 << 0,           /* --mode MODE */
+	OPTION_FAILURE_STATUS = 1 << 1, /* --failure-status N */
+};
+
+enum { ARGUMENTS_UNLIMITED = -1 };
+
+struct verb {
+	const char *name;
+	const char *arguments;     /* as the usage line shows them: "DEVICE..." */
+	const char *summary;       /* one line */
+	const char *text;          /* what its own help says below the usage line; ends with a line end */
+	unsigned int options;      /* OR of enum option_bit */
+	int minimum;               /* number of arguments */
+	int maximum;               /* ARGUMENTS_UNLIMITED, or the most that it takes */
+	bool command;              /* takes "-- COMMAND ..." after its arguments */
+	int (*run)(struct session *session); /* returns an exit status */
+};
+
+/* The row with this name, or NULL. verbs ends with NULL. */
+const struct verb *verb_find(const struct verb *const *verbs, const char *name);

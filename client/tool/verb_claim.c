@@ -1,0 +1,168 @@
+#include "verb_claim.h"
+
+#include "device_arguments.h"
+#include "reply.h"
+#include "session.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* Why a claim that was held ends. */
+enum ending {
+	ENDING_SIGNAL, /* whoever runs this wants it */
+	ENDING_LEASE,  /* the daemon closed its end of the lease: somebody else released the claim, or the daemon is gone */
+};
+
+static void write_claim(struct session *session, struct json_object *claim)
+{
+	struct json_object *devices = reply_list(claim, "devices");
+	struct json_object *lockouts = reply_list(claim, "lockouts");
+	const char *id = reply_string(claim, "claim", "?");
+
+	layout_sentence_of(&session->out, "", 2, "claim %s is held:", id);
+	for (size_t i = 0; i < reply_count(devices); i++)
+		layout_sentence(&session->out, "  ", 4, reply_string(reply_entry(devices, i), "address", "?"));
+	if (reply_count(lockouts) > 0)
+		layout_sentence(&session->out, "", 2, "the host has lost besides:");
+	for (size_t i = 0; i < reply_count(lockouts); i++)
+		layout_sentence_of(&session->out, "  ", 4, "%s, locked out", reply_text(lockouts, i));
+	layout_sentence_of(&session->out, "", 2,
+			   "held until this command ends: press Ctrl-C, or `ioasidctl release %s`", id);
+}
+
+static int print_claim(struct session *session, const struct ioasid_claim *claim)
+{
+	struct json_object *object = reply_parse(ioasid_claim_json(claim));
+
+	if (object == NULL)
+		return session_fail(session, EXIT_FAILED, "out of memory");
+	if (session->line->json)
+		session_print_json(session, object);
+	else
+		write_claim(session, object);
+	json_object_put(object);
+	/* Whoever reads this through a pipe waits for it while the claim is held. */
+	fflush(session->out.stream);
+	return EXIT_DONE;
+}
+
+/* Waits for SIGINT, SIGTERM or SIGHUP, or for the end of the lease. -errno: can't wait. */
+static int wait_for_end(int lease)
+{
+	struct pollfd wait[2] = { { .fd = -1, .events = POLLIN }, { .fd = lease, .events = POLLRDHUP } };
+	sigset_t signals, before;
+	int result;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &signals, &before) < 0)
+		return -errno;
+	wait[0].fd = signalfd(-1, &signals, SFD_CLOEXEC);
+	if (wait[0].fd < 0) {
+		result = -errno;
+	} else {
+		struct signalfd_siginfo information;
+
+		do {
+			result = poll(wait, 2, -1);
+		} while (result < 0 && errno == EINTR);
+		if (result < 0)
+			result = -errno;
+		else if (wait[0].revents == 0)
+			result = ENDING_LEASE;
+		else /* taken, so that it does not end this process when it is let in again */
+			result = read(wait[0].fd, &information, sizeof(information)) < 0 ? -errno : ENDING_SIGNAL;
+		close(wait[0].fd);
+	}
+	/* From here a second Ctrl-C ends this process at once; the end of the lease then releases the claim. */
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return result;
+}
+
+/* Says in words what became of a claim; in JSON there was one object, when it was held. */
+static void say(struct session *session, const char *id, const char *what)
+{
+	if (!session->line->json)
+		layout_sentence_of(&session->out, "", 2, "claim %s %s", id, what);
+}
+
+/* Releases the claim, and says what became of it. */
+static int end_claim(struct session *session, struct ioasid_claim *claim, const char *id, enum ending ending)
+{
+	int result = ioasid_claim_release(session->connection, claim);
+	int status = ioasid_error_status(session->connection);
+
+	if (result == 0) {
+		say(session, id, ending == ENDING_SIGNAL ? "is released: its devices are free"
+							  : "was ended by ioasidd: its devices are free");
+		return EXIT_DONE;
+	}
+	if (status == IOASID_UNKNOWN) {
+		say(session, id, "was ended by somebody else, and is no more");
+		return EXIT_DONE;
+	}
+	if (status == IOASID_UNREACHABLE)
+		session_warn(session, "claim %s: this process has let go of it, and ioasidd takes its devices back when "
+			     "it runs again", id);
+	session_warn(session, "%s", ioasid_error_message(session->connection));
+	return status == IOASID_DONE ? EXIT_FAILED : status;
+}
+
+static int hold(struct session *session, struct ioasid_claim *claim)
+{
+	char id[CLAIM_ID_MAX];
+	int ending, status;
+
+	snprintf(id, sizeof(id), "%s", ioasid_claim_id(claim));
+	status = print_claim(session, claim);
+	if (status != EXIT_DONE) {
+		ioasid_claim_release(session->connection, claim);
+		return status;
+	}
+	ending = wait_for_end(ioasid_claim_lease_fd(claim));
+	if (ending < 0) {
+		session_warn(session, "cannot wait for signals (%s), so the claim is released", strerror(-ending));
+		end_claim(session, claim, id, ENDING_SIGNAL);
+		return EXIT_FAILED;
+	}
+	return end_claim(session, claim, id, (enum ending)ending);
+}
+
+static int run(struct session *session)
+{
+	struct device_names names;
+	struct ioasid_claim *claim;
+	char devices[256], what[300];
+	int status = device_arguments_read(session, &names);
+
+	if (status == EXIT_DONE)
+		status = session_connect(session);
+	if (status != EXIT_DONE)
+		return status;
+	if (ioasid_claim(session->connection, names.pointer, names.count, session->line->mode, &claim) < 0) {
+		snprintf(what, sizeof(what), "cannot claim %s", device_arguments_text(&names, devices, sizeof(devices)));
+		return session_report(session, what);
+	}
+	return hold(session, claim);
+}
+
+const struct verb verb_claim = {
+	.name = "claim",
+	.arguments = "DEVICE...",
+	.summary = "claim devices and hold them until this ends",
+	.text = "Claims devices, says which they are and what is locked out, and holds them in the\n"
+		"foreground until it gets SIGINT (Ctrl-C), SIGTERM or SIGHUP, or the claim is\n"
+		"released by somebody else. Then it says what became of the claim. To use the\n"
+		"devices see run.\n",
+	.options = OPTION_MODE,
+	.minimum = 1,
+	.maximum = ARGUMENTS_UNLIMITED,
+	.run = run,
+};

@@ -1,0 +1,65 @@
+#include "verb_status.h"
+
+#include "reply.h"
+#include "session.h"
+
+#include <inttypes.h>
+#include <json-c/json.h>
+
+enum { LABEL_COLUMNS = 8 };
+
+static const char *yes_no(struct json_object *object, const char *key)
+{
+	return reply_flag(object, key) ? "yes" : "no";
+}
+
+static void write_status(struct session *session, struct json_object *reply)
+{
+	struct json_object *kernel = reply_object(reply, "kernel");
+	struct json_object *policy = reply_object(reply, "policy");
+	struct json_object *files = reply_list(policy, "files");
+	const struct layout *out = &session->out;
+
+	layout_row_of(out, "ioasidd", LABEL_COLUMNS, "%s at %s", reply_string(reply, "version", "of an unknown version"),
+		      session->line->socket != NULL ? session->line->socket : IOASID_SOCKET_PATH);
+	layout_row_of(out, "kernel", LABEL_COLUMNS, "%s: iommufd %s, VFIO device nodes %s, VFIO groups %s",
+		      reply_string(kernel, "release", "of an unknown release"), yes_no(kernel, "iommufd"),
+		      yes_no(kernel, "vfio_cdev"), yes_no(kernel, "vfio_group"));
+	if (reply_flag(kernel, "unsafe_interrupts"))
+		layout_row_of(out, "", LABEL_COLUMNS,
+			      "unsafe interrupts are allowed: a device can forge interrupts of the host");
+	if (reply_flag(kernel, "noiommu"))
+		layout_row_of(out, "", LABEL_COLUMNS,
+			      "unsafe no-IOMMU mode is on: nothing keeps a device from any memory");
+	layout_row_of(out, "policy", LABEL_COLUMNS, "%" PRId64 " rules, digest %s", reply_number(policy, "rules", 0),
+		      reply_string(policy, "digest", "unknown"));
+	for (size_t i = 0; i < reply_count(files); i++)
+		layout_row_of(out, "", LABEL_COLUMNS, "%s", reply_text(files, i));
+	layout_row_of(out, "devices", LABEL_COLUMNS, "%" PRId64 " in %" PRId64 " IOMMU groups",
+		      reply_number(reply, "devices", 0), reply_number(reply, "groups", 0));
+	layout_row_of(out, "claims", LABEL_COLUMNS, "%" PRId64, reply_number(reply, "claims", 0));
+}
+
+static int run(struct session *session)
+{
+	struct json_object *reply;
+	int status = session_call(session, "cannot ask for the status", "org.ioasid1.GetStatus", NULL, &reply);
+
+	if (status != EXIT_DONE)
+		return status;
+	if (session->line->json)
+		session_print_json(session, reply);
+	else
+		write_status(session, reply);
+	json_object_put(reply);
+	return EXIT_DONE;
+}
+
+const struct verb verb_status = {
+	.name = "status",
+	.arguments = "",
+	.summary = "which ioasidd, on what kernel, with what policy",
+	.text = "Says which ioasidd runs, what this kernel offers, which policy is in force, and\n"
+		"how many devices, IOMMU groups and claims there are.\n",
+	.run = run,
+};
