@@ -1,0 +1,352 @@
+# The words that scenarios are written in. A scenario runs as root under `set -eu` in a subshell of its own: it fails
+# when a command fails that nobody asked about, or by fail. What it prints is its log.
+
+RIG=/run/rig/scenario
+
+# --- saying and judging ---------------------------------------------------------------------------------------------
+
+# step TEXT: names what comes now, for the reader of the log.
+step() {
+	echo "## $*"
+}
+
+fail() {
+	echo "FAIL: $*"
+	exit 1
+}
+
+# skip REASON: this scenario can't be had here, for the reason that the report will name.
+skip() {
+	echo "SKIP: $*"
+	exit 77
+}
+
+# expect_status N COMMAND…: runs it, shows what it printed, fails unless it ends with status N. What it printed stays in
+# $RIG/stdout and $RIG/stderr until the next call.
+expect_status() {
+	local expected="$1" got=0
+	shift
+	echo "\$ $*"
+	"$@" >"$RIG/stdout" 2>"$RIG/stderr" || got=$?
+	cat "$RIG/stdout" "$RIG/stderr"
+	[ "$got" -eq "$expected" ] || fail "status $got instead of $expected: $*"
+}
+
+expect_success() {
+	expect_status 0 "$@"
+}
+
+# expect_output_contains TEXT: what the last expect_status printed, on stdout or stderr, has TEXT in one of its lines.
+expect_output_contains() {
+	cat "$RIG/stdout" "$RIG/stderr" | grep -qF -e "$1" || fail "the output does not contain '$1'"
+}
+
+expect_output_lacks() {
+	! cat "$RIG/stdout" "$RIG/stderr" | grep -qF -e "$1" || fail "the output contains '$1'"
+}
+
+# expect_equal WHAT EXPECTED GOT
+expect_equal() {
+	[ "$2" = "$3" ] || fail "$1 is '$3' instead of '$2'"
+}
+
+# allow_dma_faults: DMA without a mapping is what this scenario is about, and no failure.
+allow_dma_faults() {
+	: >"$RIG/dma-faults-allowed"
+}
+
+# --- users and the host side ----------------------------------------------------------------------------------------
+
+# as USER COMMAND…: with that user's groups and no others.
+as() {
+	as-user "$@"
+}
+
+# host MONITOR COMMAND: has the host give it to QEMU's monitor and prints the answer; fails if QEMU refuses.
+# For example: host device_add edu,id=edu1,bus=port1        host set_link nic1 off
+# One of the rig's own: host wait_for_unplug ID, until the guest has let go of a device after its device_del.
+host() {
+	local verdict text
+	rm -f /run/rig/answer
+	printf '@host %s\n' "$*" >/dev/control
+	wait-for-path 30 /run/rig/answer
+	read -r verdict text </run/rig/answer
+	[ -z "$text" ] || echo "$text"
+	[ "$verdict" = ok ]
+}
+
+# --- devices --------------------------------------------------------------------------------------------------------
+
+# driver_of ADDRESS: the driver's name, or "none". By the shell's own means: no process for each device.
+driver_of() {
+	if [ -e "/sys/bus/pci/devices/$1/driver" ]; then
+		(cd -P "/sys/bus/pci/devices/$1/driver" && echo "${PWD##*/}")
+	else
+		echo none
+	fi
+}
+
+# override_of ADDRESS: "(null)" if there is none.
+override_of() {
+	local value
+	read -r value <"/sys/bus/pci/devices/$1/driver_override"
+	echo "$value"
+}
+
+group_of() {
+	(cd -P "/sys/bus/pci/devices/$1/iommu_group" && echo "${PWD##*/}")
+}
+
+# members_of ADDRESS: the addresses of all devices in its group, itself among them.
+members_of() {
+	local path
+	for path in "/sys/bus/pci/devices/$1/iommu_group/devices"/*; do
+		echo "${path##*/}"
+	done
+}
+
+# find_device VENDOR:DEVICE [INDEX]: the address of the INDEXth (from 0) such device, in order of address.
+find_device() {
+	local path vendor device left="${2:-0}"
+	for path in /sys/bus/pci/devices/*; do
+		read -r vendor <"$path/vendor"
+		read -r device <"$path/device"
+		[ "${vendor#0x}:${device#0x}" = "$1" ] || continue
+		if [ "$left" -eq 0 ]; then
+			echo "${path##*/}"
+			return
+		fi
+		left=$((left - 1))
+	done
+	fail "no device $1 with index ${2:-0}" >&2
+}
+
+# interface_of ADDRESS: the network interface of a NIC.
+interface_of() {
+	local path
+	for path in "/sys/bus/pci/devices/$1/net"/*; do
+		echo "${path##*/}"
+	done
+}
+
+# unplug ID ADDRESS: has the host take a device away and waits until guest and host both are done with it. For devices
+# that nobody holds: it spares the 5 s in which a person could press the slot's button again.
+unplug() {
+	local slot address
+	host device_del "$1"
+	for slot in /sys/bus/pci/slots/*; do
+		read -r address <"$slot/address"
+		[ "$address" != "${2%.*}" ] || echo 0 >"$slot/power"
+	done
+	wait_for_removal "$2"
+	host wait_for_unplug "$1"
+}
+
+# wait_for_carrier INTERFACE 0|1: until its link is down or up. The kernel tells it over netlink only: this reads again.
+wait_for_carrier() {
+	local left=100 carrier=
+	while [ "$left" -gt 0 ]; do
+		read -r carrier <"/sys/class/net/$1/carrier" || :
+		[ "$carrier" != "$2" ] || return 0
+		usleep 50000
+		left=$((left - 1))
+	done
+	fail "the carrier of $1 is still not $2"
+}
+
+# wait_for_device ADDRESS / wait_for_removal ADDRESS: until udev has dealt with it.
+wait_for_device() {
+	udevadm wait --timeout=20 "/sys/bus/pci/devices/$1" || fail "$1 has not appeared"
+}
+
+wait_for_removal() {
+	udevadm wait --timeout=20 --removed "/sys/bus/pci/devices/$1" || fail "$1 has not gone"
+}
+
+# snapshot_sysfs: what a claim may change and a release has to restore, a line for each device.
+snapshot_sysfs() {
+	local path
+	for path in /sys/bus/pci/devices/*; do
+		echo "${path##*/} driver=$(driver_of "${path##*/}") override=$(override_of "${path##*/}")"
+	done
+}
+
+# restore_sysfs SNAPSHOT: so that a scenario that failed does not make the next ones fail.
+restore_sysfs() {
+	local address driver override
+	while read -r address driver override; do
+		driver=${driver#driver=} override=${override#override=}
+		[ -e "/sys/bus/pci/devices/$address" ] || continue
+		[ "$(override_of "$address")" = "$override" ] ||
+			echo "${override#(null)}" >"/sys/bus/pci/devices/$address/driver_override"
+		[ "$(driver_of "$address")" != "$driver" ] || continue
+		[ "$(driver_of "$address")" = none ] ||
+			timeout 5 sh -c "echo $address >/sys/bus/pci/devices/$address/driver/unbind"
+		[ "$driver" = none ] || echo "$address" >/sys/bus/pci/drivers_probe
+	done <"$1"
+}
+
+# --- processes ------------------------------------------------------------------------------------------------------
+
+# processes: the pids of all programs but the agent, udev, and whoever asks.
+processes() {
+	local path pid name words self
+	read -r self name </proc/self/stat
+	for path in /proc/[0-9]*; do
+		pid=${path#/proc/}
+		[ "$pid" -ne 1 ] && [ "$pid" -ne "$$" ] && [ "$pid" -ne "$self" ] || continue
+		# Kernel threads and zombies have no command line. No process for each of them: there are a hundred.
+		words=
+		{ read -r words <"$path/cmdline" || [ -n "$words" ]; } 2>/dev/null || continue
+		{ read -r name <"$path/comm"; } 2>/dev/null || continue
+		case $name in systemd-udevd | "(udev-worker)" | "(spawn)") continue ;; esac
+		echo "$pid"
+	done
+}
+
+# program_of PID: the file's name of what it runs.
+program_of() {
+	local path
+	path=$(readlink "/proc/$1/exe") || return 0
+	echo "${path##*/}"
+}
+
+# product_processes: the pids of ioasidd, its executor and their workers.
+product_processes() {
+	local pid
+	for pid in $(processes); do
+		case $(program_of "$pid") in ioasidd | ioasid-*) echo "$pid" ;; esac
+	done
+}
+
+fd_count() {
+	set -- "/proc/$1/fd"/*
+	echo $#
+}
+
+# product_fd_counts: a line "PROGRAM FDS" for each process of the product, sorted: equal before and after, or a leak.
+product_fd_counts() {
+	local pid
+	for pid in $(product_processes); do
+		echo "$(program_of "$pid") $(fd_count "$pid")"
+	done | sort
+}
+
+# end_leftovers: ends what the scenario left behind; false if there was anything.
+end_leftovers() {
+	local pid left=
+	for pid in $(processes); do
+		grep -qx "$pid" "$RIG/processes.before" || left="$left $pid"
+	done
+	[ -n "$left" ] || return 0
+	for pid in $left; do
+		echo "left behind: $pid ($(tr '\0' ' ' <"/proc/$pid/cmdline"))"
+	done
+	# The product gets the chance to put the drivers back, once those who hold devices are gone.
+	for pid in $left; do
+		case $(program_of "$pid") in ioasidd | ioasid-*) ;; *) kill -KILL "$pid" ;; esac
+	done
+	for pid in $left; do
+		[ "$(program_of "$pid")" != ioasidd ] || kill -TERM "$pid"
+	done
+	# shellcheck disable=SC2086
+	wait-for-exit 10 $left || { kill -KILL $left; wait-for-exit 5 $left; }
+	return 1
+} 2>/dev/null
+
+# --- the product ----------------------------------------------------------------------------------------------------
+
+# start_daemon POLICY_FILE [ARGUMENT…]: installs the policy ("-": from stdin) as the only one and starts ioasidd with
+# the arguments; returns when it can be reached. Its messages are in $RIG/ioasidd.log.
+start_daemon() {
+	local policy="$1" socket=/run/ioasidd/org.ioasid1 old=0
+	shift
+	# A daemon that was killed leaves its socket behind.
+	[ ! -e "$socket" ] || old=$(stat -c %i "$socket")
+	mkdir -p /etc/ioasidd/policy.d
+	rm -f /etc/ioasidd/policy.d/*
+	cat "$policy" >/etc/ioasidd/policy.d/50-scenario.json
+	ioasidd "$@" </dev/null >>"$RIG/ioasidd.log" 2>&1 &
+	daemon=$!
+	wait-for-path --pid "$daemon" --not-inode "$old" 20 "$socket" || fail "ioasidd does not start"
+}
+
+# stop_daemon: orderly; fails if it does not end well, or leaves an executor or a worker behind.
+stop_daemon() {
+	local all status=0
+	all=$(product_processes)
+	kill -TERM "$daemon"
+	# shellcheck disable=SC2086
+	wait-for-exit 20 $all || fail "ioasidd, its executor or a worker has not ended after SIGTERM"
+	wait "$daemon" || status=$?
+	[ "$status" -eq 0 ] || fail "ioasidd ended with status $status after SIGTERM"
+}
+
+# wait_until_free ADDRESS: until all drivers and overrides are what they were when the scenario began: a release goes on
+# after its client has ended. The kernel announces no change of a driver_override, so this looks again until it is so.
+wait_until_free() {
+	local left=200
+	while [ "$left" -gt 0 ]; do
+		snapshot_sysfs >"$RIG/sysfs.now"
+		! cmp -s "$RIG/sysfs.before" "$RIG/sysfs.now" || return 0
+		usleep 50000
+		left=$((left - 1))
+	done
+	diff -U 0 "$RIG/sysfs.before" "$RIG/sysfs.now" | grep '^[-+][^-+]' || :
+	fail "$1 has not been given back"
+}
+
+# remember_fd_counts, and later expect_same_fd_counts: that no process of the product has more or fewer FDs than then.
+# What it closes after it has answered gets two seconds.
+remember_fd_counts() {
+	product_fd_counts >"$RIG/fds.before"
+}
+
+expect_same_fd_counts() {
+	local left=40
+	while [ "$left" -gt 0 ]; do
+		product_fd_counts >"$RIG/fds.now"
+		! cmp -s "$RIG/fds.before" "$RIG/fds.now" || return 0
+		usleep 50000
+		left=$((left - 1))
+	done
+	diff -U 0 "$RIG/fds.before" "$RIG/fds.now" | grep '^[-+][^-+]' || :
+	fail "the FD counts of the product are not what they were before (-) but (+)"
+}
+
+# start_client NAME COMMAND…: in the background, with a stdin that stays open; its pid is then in $client, what it
+# prints in $RIG/NAME.log.
+start_client() {
+	local name="$1"
+	shift
+	echo "\$ $* &"
+	mkfifo "$RIG/$name.stdin"
+	"$@" <"$RIG/$name.stdin" >"$RIG/$name.log" 2>&1 &
+	client=$!
+	echo "$client" >"$RIG/$name.pid"
+	sleep 100000 >"$RIG/$name.stdin" &
+	echo $! >"$RIG/$name.holder"
+}
+
+# wait_for_mark NAME FILE: until client NAME has made FILE (edu-dma --touch), or is gone, which fails.
+wait_for_mark() {
+	wait-for-path --pid "$(cat "$RIG/$1.pid")" 20 "$2" || { cat "$RIG/$1.log"; fail "client $1 does not get there"; }
+}
+
+# end_client NAME [STATUS]: closes its stdin and waits; fails unless it ends with STATUS (0).
+end_client() {
+	local status=0
+	kill "$(cat "$RIG/$1.holder")"
+	wait "$(cat "$RIG/$1.holder")" || :
+	wait "$(cat "$RIG/$1.pid")" || status=$?
+	cat "$RIG/$1.log"
+	[ "$status" -eq "${2:-0}" ] || fail "client $1 ended with status $status instead of ${2:-0}"
+}
+
+# kill_client NAME: by SIGKILL.
+kill_client() {
+	kill -KILL "$(cat "$RIG/$1.pid")"
+	wait "$(cat "$RIG/$1.pid")" || :
+	kill "$(cat "$RIG/$1.holder")"
+	wait "$(cat "$RIG/$1.holder")" || :
+}

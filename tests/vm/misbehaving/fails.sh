@@ -1,0 +1,3 @@
+# verdict: not ok
+# says: FAIL: because it wants to
+fail "because it wants to"

@@ -1,0 +1,3 @@
+# verdict: not ok
+# says: FAIL: the kernel complained
+echo "WARNING: made up" >/dev/kmsg

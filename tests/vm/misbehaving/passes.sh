@@ -1,0 +1,2 @@
+# verdict: ok
+expect_status 3 sh -c 'exit 3'

@@ -1,0 +1,3 @@
+# verdict: ok
+# says: SKIP for a reason
+skip "for a reason"

@@ -1,0 +1,42 @@
+"""Finds scenarios and reads what their headers say."""
+
+import os
+import re
+
+DEFAULT_SECONDS = 60
+
+
+class ScenarioError(Exception):
+    """Says file and what is wrong."""
+
+
+class Scenario:
+    """A shell script for the guest. In the comment at its head: "# needs: TOPOLOGY…" and perhaps "# timeout: SECONDS"."""
+
+    def __init__(self, path):
+        self.path = path
+        self.name = os.path.basename(path).removesuffix(".sh")
+        self.topologies = []
+        self.seconds = DEFAULT_SECONDS
+        with open(path, encoding="utf-8") as file:
+            for line in file:
+                if not line.startswith("#"):
+                    break
+                if match := re.fullmatch(r"# needs: (.*)\n", line):
+                    self.topologies = match[1].split()
+                elif match := re.fullmatch(r"# timeout: ([1-9][0-9]*)\n", line):
+                    self.seconds = int(match[1])
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
+            raise ScenarioError(f"{path}: a scenario's name has letters, digits, '-' and '_' only")
+
+    def needs(self, topology):
+        return topology in self.topologies
+
+
+def scenarios_in(folder):
+    """All scenarios of a folder by name; each has to say on which topology it runs."""
+    found = [Scenario(os.path.join(folder, name)) for name in sorted(os.listdir(folder)) if name.endswith(".sh")]
+    for scenario in found:
+        if not scenario.topologies:
+            raise ScenarioError(f"{scenario.path}: has no line '# needs: TOPOLOGY' in the comment at its head")
+    return found
