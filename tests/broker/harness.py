@@ -1,0 +1,164 @@
+"""Runs the broker over a simulated host, and test functions as TAP."""
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import traceback
+
+import varlink
+
+IOASIDD, SIMULATOR = None, None
+
+
+class Daemon:
+    """ioasidd with a simulator behind it, in a folder of its own. A context manager; ends both at the end."""
+
+    def __init__(self, host, policy, *arguments, simulator_arguments="", control=True):
+        self.folder = tempfile.mkdtemp(prefix="ioasidd-test-")
+        os.chmod(self.folder, 0o755)
+        self.policy_folder = os.path.join(self.folder, "policy.d")
+        self.runtime = os.path.join(self.folder, "run")
+        self.path = os.path.join(self.runtime, "org.ioasid1")
+        self.control_path = os.path.join(self.folder, "control")
+        self.host_path = os.path.join(self.folder, "host.json")
+        self.log_path = os.path.join(self.folder, "log")
+        os.mkdir(self.policy_folder, 0o755)
+        self.write_policy(policy)
+        with open(self.host_path, "w", encoding="utf-8") as file:
+            json.dump(host, file)
+        self.arguments = list(arguments)
+        self.simulator = f"{SIMULATOR} {self.host_path}"
+        if control:
+            self.simulator += f" --control {self.control_path}"
+        if simulator_arguments:
+            self.simulator += " " + simulator_arguments
+        self.process = None
+        self.log = None
+
+    def write_policy(self, policy, name="50-test.json"):
+        with open(os.path.join(self.policy_folder, name), "w", encoding="utf-8") as file:
+            file.write(policy if isinstance(policy, str) else json.dumps(policy, indent=1))
+        os.chmod(os.path.join(self.policy_folder, name), 0o644)
+
+    def start(self):
+        """Starts, and waits for READY=1 (or for the end of the process: then returns its status)."""
+        notify_path = os.path.join(self.folder, "notify")
+        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        if os.path.exists(notify_path):
+            os.unlink(notify_path)
+        notify.bind(notify_path)
+        os.chmod(notify_path, 0o777)
+        self.log = open(self.log_path, "ab")
+        command = [IOASIDD, "--policy-dir", self.policy_folder, "--runtime-dir", self.runtime,
+                   "--executor", self.simulator, *self.arguments]
+        if os.geteuid() == 0:
+            command += ["--user", "nobody"]
+        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log,
+                                        env={**os.environ, "NOTIFY_SOCKET": notify_path})
+        exited = os.pidfd_open(self.process.pid)
+        import select
+        try:
+            while True:
+                readable, _, _ = select.select([notify, exited], [], [], 60)
+                assert readable, "the daemon is neither ready nor dead after 60 seconds"
+                if notify in readable and b"READY=1" in notify.recv(4096):
+                    return None
+                if exited in readable:
+                    return self.process.wait()
+        finally:
+            os.close(exited)
+            notify.close()
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(30)
+        if self.log:
+            self.log.close()
+            self.log = None
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(30)
+
+    def log_text(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def connect(self):
+        return varlink.connect(self.path)
+
+    def connect_as(self, uid, gid=None, groups=()):
+        return varlink.connect_as(self.path, uid, gid, groups)
+
+    def control(self, command):
+        """Changes the simulated host; returns the simulator's answer, which says that it is done."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+            sock.settimeout(30)
+            sock.connect(self.control_path)
+            sock.sendall(json.dumps(command).encode() + b"\n")
+            line = b""
+            while not line.endswith(b"\n"):
+                data = sock.recv(65536)
+                assert data, f"the simulator has left in the middle of {command}"
+                line += data
+        answer = json.loads(line)
+        assert "error" not in answer, (command, answer)
+        return answer
+
+    def __enter__(self):
+        status = self.start()
+        if status is not None:
+            log = self.log_text()
+            self.__exit__()
+            raise AssertionError(f"the daemon ended with status {status}:\n{log}")
+        return self
+
+    def __exit__(self, *raised):
+        self.stop()
+        if raised and raised[0]:
+            print("".join(f"# {line}\n" for line in self.log_text().splitlines()[-40:]), end="", flush=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Skip(Exception):
+    pass
+
+
+def needs_root():
+    if os.geteuid() != 0:
+        raise Skip("needs root, to connect as several users")
+
+
+def run(tests):
+    """Runs the functions, prints TAP, and exits."""
+    global IOASIDD, SIMULATOR
+    IOASIDD, SIMULATOR = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+    wanted = sys.argv[3:]
+    tests = [test for test in tests if not wanted or test.__name__ in wanted]
+    def too_long(*_):
+        raise AssertionError("still not done after 20 seconds")
+
+    signal.signal(signal.SIGALRM, too_long)
+    print(f"1..{len(tests)}", flush=True)
+    failed = 0
+    for number, test in enumerate(tests, 1):
+        name = (test.__doc__ or test.__name__).strip().splitlines()[0]
+        try:
+            signal.alarm(20)  # SIGALRM's handler below: a hang is a failure that says where
+            test()
+            print(f"ok {number} - {name}", flush=True)
+        except Skip as reason:
+            print(f"ok {number} - {name} # SKIP {reason}", flush=True)
+        except Exception:  # whatever it was, it is this test's failure
+            failed += 1
+            print(f"not ok {number} - {name}", flush=True)
+            for line in traceback.format_exc().splitlines():
+                print("# " + line, flush=True)
+        finally:
+            signal.alarm(0)
+    sys.exit(1 if failed else 0)

@@ -1,0 +1,265 @@
+"""ioasidctl run: the command it becomes, that command's descriptors, placeholders and limits, and every way to fail."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+
+import tap
+from fake_daemon import TIMEOUT, FakeDaemon, Reply, claim_reply, claiming_daemon, refusal
+from program import IOASIDCTL, environment, ioasidctl, output_json
+
+A = "0000:01:00.0"
+B = "0000:02:00.1"
+# Not through PATH, where the name may be a script that starts others: then the descriptors would be that script's.
+SHOW = [sys.executable, "-S", "-E", os.path.join(os.path.dirname(os.path.abspath(__file__)), "show_fds.py")]
+
+
+def seen(result):
+    tap.equal([result.returncode, result.stderr], [42, ""])
+    return json.loads(result.stdout)
+
+
+def targets(report):
+    """What is behind the descriptors from 3 on, in order; without those that the test's own surroundings left open."""
+    return {int(number): fd["target"] for number, fd in report["fds"].items() if int(number) >= 3}
+
+
+def test_the_command_has_the_descriptors_and_nothing_else():
+    with claiming_daemon((A, B)) as daemon:
+        report = seen(ioasidctl(daemon, "run", "01:00.0", B, "--", *SHOW))
+        found = targets(report)
+        tap.equal(sorted(found), [3, 4, 5, 6], "no other descriptor is open")
+        tap.equal([found[3], found[4], found[5]],
+                  ["/memfd:iommufd (deleted)", f"/memfd:device-{A} (deleted)", f"/memfd:device-{B} (deleted)"])
+        tap.contains(found[6], "socket:")
+        tap.equal(report["listen"], {"LISTEN_FDS": "4", "LISTEN_PID": str(report["pid"]),
+                                     "LISTEN_FDNAMES": "iommufd:0000-01-00.0:0000-02-00.1:lease"})
+        tap.equal(daemon.called(), ["Claim", "Acknowledge"])
+        tap.equal(daemon.called("Claim"), [{"devices": [A, B]}])
+
+
+def test_devices_come_in_the_order_of_the_command_line():
+    with claiming_daemon((A, B)) as daemon:
+        found = targets(seen(ioasidctl(daemon, "run", B, A, B, "--", *SHOW)))
+        tap.equal([found[4], found[5]], [f"/memfd:device-{B} (deleted)", f"/memfd:device-{A} (deleted)"])
+
+
+def test_placeholders_are_replaced():
+    with claiming_daemon((A, B)) as daemon:
+        report = seen(ioasidctl(
+            daemon, "run", A, B, "--", *SHOW, "{iommufd}", "-object,fd={iommufd}", "{fd:01:00.0}{fd:0000:01:00.0}",
+            "x{fd:02:00.1}y", "{ioasid}", "{lease}", "{}", "{iommufd", "iommufd}", "{IOMMUFD}", "{fd}", "{fd:", "{{iommufd}}",
+            "{container}", "a{b}c", "", "{fd:01:00.0"))
+        tap.equal(report["arguments"], ["3", "-object,fd=3", "44", "x5y", "7", "6", "{}", "{iommufd", "iommufd}", "{IOMMUFD}",
+                                        "{fd}", "{fd:", "{3}", "{container}", "a{b}c", "", "{fd:01:00.0"])
+
+
+def test_options_behind_the_separator_are_the_commands():
+    with claiming_daemon((A,)) as daemon:
+        report = seen(ioasidctl(daemon, "run", A, "--", *SHOW, "--json", "--help", "--", "--mode"))
+        tap.equal(report["arguments"], ["--json", "--help", "--", "--mode"])
+
+
+def test_without_an_iommufd_the_devices_come_first():
+    with claiming_daemon((A,), mode="open", iommufd=False) as daemon:
+        report = seen(ioasidctl(daemon, "run", "--mode", "open", A, "--", *SHOW, "{fd:01:00.0}"))
+        tap.equal([report["arguments"], report["listen"]["LISTEN_FDNAMES"]], [["3"], "0000-01-00.0:lease"])
+        tap.equal(daemon.called("Claim"), [{"devices": [A], "mode": "open"}])
+
+
+def test_a_claim_of_64_devices():
+    devices = [f"0000:{number:02x}:00.0" for number in range(64)]
+    with claiming_daemon(devices) as daemon:
+        report = seen(ioasidctl(daemon, "run", *devices, "--", *SHOW))
+        tap.equal(sorted(targets(report)), list(range(3, 69)))
+        tap.equal(report["listen"]["LISTEN_FDS"], "66")
+
+
+def test_descriptors_of_the_caller_in_the_way_are_replaced():
+    with claiming_daemon((A,)) as daemon:
+        other = os.open("/dev/null", os.O_RDONLY)
+        try:
+            result = subprocess.run(
+                ["/bin/sh", "-c", f'exec "$@" 3<&{other} 4<&{other} 9<&{other}', "sh", IOASIDCTL, "--socket",
+                 daemon.path, "run", A, "--", *SHOW], env=environment(), capture_output=True, text=True,
+                stdin=subprocess.DEVNULL, pass_fds=[other], timeout=TIMEOUT)
+        finally:
+            os.close(other)
+        found = targets(seen(result))
+        tap.equal([found[3], found[4]], ["/memfd:iommufd (deleted)", f"/memfd:device-{A} (deleted)"])
+        tap.equal(found[9], "/dev/null", "those that are not in the way stay")
+
+
+def test_the_claim_lives_as_long_as_the_command():
+    with claiming_daemon((A,)) as daemon:
+        child = subprocess.Popen([IOASIDCTL, "--socket", daemon.path, "run", A, "--", *SHOW, "wait"],
+                                 env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        report = json.loads(child.stdout.readline())
+        tap.equal(report["pid"], child.pid, "the command has taken the place of ioasidctl")
+        daemon.leases[0].setblocking(False)
+        try:
+            daemon.leases[0].recv(1)
+            raise tap.Failure("the lease ended while the command ran")
+        except BlockingIOError:
+            pass
+        child.communicate("go on\n", timeout=TIMEOUT)
+        daemon.leases[0].settimeout(TIMEOUT)
+        tap.equal([daemon.leases[0].recv(1), child.returncode], [b"", 42])
+
+
+def with_memlock(soft, hard):
+    def set_limits():
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (soft, hard))
+    return set_limits
+
+
+def test_the_soft_memlock_limit_is_raised_to_what_was_granted():
+    with claiming_daemon((A,), memlock=131072) as daemon:
+        report = seen(ioasidctl(daemon, "run", A, "--", *SHOW, preexec_fn=with_memlock(65536, 1 << 20)))
+        tap.equal(report["memlock"], [131072, 1 << 20])
+
+
+def test_a_memlock_limit_that_is_higher_is_left_alone():
+    for granted in (65536, None):
+        with claiming_daemon((A,), memlock=granted) as daemon:
+            report = seen(ioasidctl(daemon, "run", A, "--", *SHOW, preexec_fn=with_memlock(131072, 1 << 20)))
+            tap.equal(report["memlock"], [131072, 1 << 20], f"granted: {granted}")
+
+
+def test_a_memlock_limit_that_falls_short_is_told():
+    for granted, words in ((1 << 26, "64 MiB"), ((1 << 63) - 1, "no limit")):
+        with claiming_daemon((A,), memlock=granted) as daemon:
+            result = ioasidctl(daemon, "run", A, "--", *SHOW, preexec_fn=with_memlock(65536, 1 << 20))
+            tap.equal([result.returncode, json.loads(result.stdout)["memlock"]], [42, [1 << 20, 1 << 20]])
+            tap.contains(result.stderr, f"the rule grants {words} of locked memory, but this process may lock 1 MiB only")
+            tap.contains(result.stderr, "ulimit -H -l")
+
+
+def nothing_was_claimed(status, part, *arguments, **more):
+    """The command line is answered with that status, in words and in JSON, without a word to the daemon."""
+    with claiming_daemon((A,)) as daemon:
+        result = ioasidctl(daemon, "run", *arguments, **more)
+        tap.equal([result.returncode, result.stdout], [status, ""])
+        tap.contains(result.stderr, part)
+        result = ioasidctl(daemon, "--json", "run", *arguments, **more)
+        error = output_json(result)["error"]
+        tap.equal([result.returncode, error["status"], result.stderr], [status, status, ""])
+        tap.contains(error["message"], part)
+        tap.equal(daemon.called(), [], "nothing was claimed")
+
+
+def test_a_placeholder_of_another_device_is_wrong_before_anything_is_claimed():
+    for device in ("02:00.0", "0000:02:00.0", "", "foo", "x" * 500):
+        nothing_was_claimed(2, "{fd:" + device[:40], A, "--", "/bin/true", "a{fd:" + device + "}b")
+
+
+def test_an_ioasid_where_nothing_is_attached_is_wrong():
+    nothing_was_claimed(2, "{ioasid}", "--mode", "open", A, "--", "/bin/true", "{ioasid}")
+
+
+def test_a_command_that_is_not_there_is_claimed_nothing_for():
+    nothing_was_claimed(127, "there is no command", A, "--", "no-such-command-anywhere")
+    nothing_was_claimed(127, "there is no command", A, "--", "/no/such/command")
+    nothing_was_claimed(127, "there is no command", A, "--", "")
+    nothing_was_claimed(126, "can't execute", A, "--", "/etc/passwd")
+    nothing_was_claimed(126, "can't execute", A, "--", "/etc")
+
+
+def test_run_in_run_is_refused():
+    with claiming_daemon((A,)) as daemon:
+        inner = [IOASIDCTL, "--socket", daemon.path, "run", A, "--", *SHOW]
+        result = ioasidctl(daemon, "run", A, "--", *inner)
+        tap.equal(result.returncode, 2)
+        tap.contains(result.stderr, "claim all devices with one run")
+        tap.equal(daemon.called(), ["Claim", "Acknowledge"], "by the outer one")
+
+
+def test_an_environment_that_was_meant_for_another_is_no_hindrance():
+    with claiming_daemon((A,)) as daemon:
+        env = environment(LISTEN_FDS="2", LISTEN_PID="1", LISTEN_FDNAMES="a:b")
+        tap.equal(seen(ioasidctl(daemon, "run", A, "--", *SHOW, env=env))["listen"]["LISTEN_FDS"], "3")
+
+
+def test_a_refusal_names_what_can_not_be_claimed_and_how_to_resolve_it():
+    blockers = [{"kind": "claimed", "message": "0000:01:00.0 is claimed by another user", "remedy": "wait"}]
+    with FakeDaemon({"Claim": refusal("Busy", 4, "0000:01:00.0 is not to be had", blockers)}) as daemon:
+        result = ioasidctl(daemon, "run", "01:00.0", "--", "/bin/true")
+        tap.equal([result.returncode, result.stdout], [4, ""])
+        tap.equal(result.stderr, "ioasidctl: cannot claim 0000:01:00.0: 0000:01:00.0 is not to be had\n"
+                  "  0000:01:00.0 is claimed by another user\n    to resolve: wait\n")
+        result = ioasidctl(daemon, "run", "--json", A, "--", "/bin/true")
+        tap.equal([result.returncode, result.stderr], [4, ""])
+        tap.equal(output_json(result), {"error": {"status": 4, "name": "org.ioasid1.Busy", "blockers": blockers,
+                                                  "message": "0000:01:00.0 is not to be had"}})
+
+
+def test_what_the_command_needs_and_the_claim_has_not():
+    with claiming_daemon((A,), iommufd=False, mode="node") as daemon:
+        result = ioasidctl(daemon, "run", A, "--", "/bin/true", "{iommufd}")
+        tap.equal(result.returncode, 6)
+        tap.contains(result.stderr, "mode node gives none")
+        tap.equal(daemon.called(), ["Claim", "Acknowledge", "Release"], "the claim is given back")
+    with claiming_daemon((B,)) as daemon:
+        result = ioasidctl(daemon, "run", A, "--", "/bin/true")
+        tap.equal([result.returncode, daemon.called()], [1, ["Claim", "Acknowledge", "Release"]])
+
+
+def test_a_command_that_can_not_be_executed_after_all():
+    with claiming_daemon((A,)) as daemon, tempfile.TemporaryDirectory() as folder:
+        script = os.path.join(folder, "script")
+        with open(script, "w", encoding="ascii") as file:
+            file.write("#!/no/such/interpreter\n")
+        os.chmod(script, 0o755)
+        result = ioasidctl(daemon, "run", A, "--", script)
+        tap.equal(result.returncode, 127)
+        tap.contains(result.stderr, f'the command "{script}" can\'t be executed')
+        tap.equal(daemon.called(), ["Claim", "Acknowledge", "Release"], "the claim is given back before run ends")
+        tap.equal(daemon.leases[0].recv(1), b"")
+
+
+def limit_files(number):
+    def set_limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (number, number))
+    return set_limit
+
+
+def test_SR_29_no_room_for_the_descriptors():
+    with claiming_daemon((A, B)) as daemon:
+        result = ioasidctl(daemon, "run", A, B, "--", "/bin/true", preexec_fn=limit_files(6))
+        tap.equal([result.returncode, daemon.called()], [1, ["Claim", "Release"]])
+        tap.contains(result.stderr, "ulimit -n")
+    with claiming_daemon((A, B)) as daemon:
+        result = ioasidctl(daemon, "run", A, B, "--", "/bin/true", preexec_fn=limit_files(10))
+        tap.equal([result.returncode, daemon.called()], [1, ["Claim", "Acknowledge", "Release"]],
+                  "received, but no room to pass them on")
+        tap.contains(result.stderr, "ulimit -n")
+
+
+def test_failure_status_tells_own_failures_apart():
+    cases = [(["--failure-status", "99", A, "--", "no-such-command-anywhere"], 99),
+             (["--failure-status=99", A, "--", "/bin/true", "{fd:x}"], 99),
+             (["--failure-status=99", "no address", "--", "/bin/true"], 99),
+             (["--failure-status=99", A, "--", "/bin/false"], 1), (["--failure-status=99", A, "--", "/bin/true"], 0),
+             (["--failure-status", "0", A, "--", "/bin/true"], 2), (["--failure-status", "256", A, "--", "/bin/true"], 2),
+             (["--failure-status", "x", A, "--", "/bin/true"], 2), (["--failure-status=", A, "--", "/bin/true"], 2),
+             (["--failure-status=-1", A, "--", "/bin/true"], 2), (["--failure-status= 5", A, "--", "/bin/true"], 2)]
+    for arguments, status in cases:
+        with claiming_daemon((A,)) as daemon:
+            tap.equal(ioasidctl(daemon, "run", *arguments).returncode, status, " ".join(arguments))
+    with FakeDaemon({"Claim": refusal("Busy", 4, "no")}) as daemon:
+        result = ioasidctl(daemon, "run", "--json", "--failure-status", "99", A, "--", "/bin/true")
+        tap.equal([result.returncode, output_json(result)["error"]["status"]], [99, 4], "JSON has the reason")
+
+
+def test_the_connection_is_not_the_commands():
+    with FakeDaemon({"Acknowledge": Reply()}) as daemon:
+        daemon.methods["Claim"] = lambda _: claim_reply(daemon, (A,))
+        report = seen(ioasidctl(daemon, "run", A, "--", *SHOW))
+        tap.equal(len([target for target in targets(report).values() if target.startswith("socket:")]), 1, "the lease")
+
+
+if __name__ == "__main__":
+    tap.run(dict(globals()))

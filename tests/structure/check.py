@@ -1,0 +1,184 @@
+#!/usr/bin/env python3
+"""Holds the source tree against the house rules: check.py ROOT POLICY_ARCHIVE.
+
+One TAP line for each rule. A module is a .c file and the .h file of the same name beside it; module A stands on module
+B if any file of A includes the header of B. A module must not stand on itself by any detour, folders include only
+downward, the policy core calls nothing that touches the host, and files and functions stay small.
+"""
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(sys.argv[1]).resolve()
+POLICY_ARCHIVE = sys.argv[2] if len(sys.argv) > 2 else None
+
+TOP_LEVEL = {"daemon", "client", "policy", "units", "include", "tests", "meson.build", "README.md", "LICENSE", "NEWS.md"}
+FILE_LINES, FUNCTION_LINES = 600, 80
+
+# Which folder may include from which. A folder may always include from itself.
+MAY_INCLUDE = {
+    "include": set(),
+    "policy": {"include"},
+    "daemon/base": {"policy", "include"},
+    "daemon/executor": {"daemon/base", "policy", "include"},
+    "daemon/simulator": {"daemon/base", "policy", "include"},
+    "daemon/broker": {"daemon/base", "policy", "include"},
+    "client/library": {"client", "include"},
+    "client/tool": {"client/library", "client", "policy", "include"},
+    "client": {"include"},
+}
+# Of libc the core may use memory, strings and formatting into them. Names that reach the host are listed.
+IMPURE = re.compile(
+    r"^(open(at)?(64)?|creat|read|write|close|socket|connect|send\w*|recv\w*|ioctl|fcntl(64)?|poll|select|epoll_\w+|"
+    r"f?printf|v?f?printf_chk|puts|putchar|perror|fopen(64)?|fread|fwrite|fputs|getenv|secure_getenv|setenv|time|"
+    r"clock_\w+|gettimeofday|localtime\w*|getpw\w+|getgr\w+|getuid|geteuid|getpid|fork|exec\w*|system|rand|random|"
+    r"srand\w*|getrandom|exit|_exit|abort|signal|sigaction|mmap|stat|fstat|lstat|opendir|readdir|syslog|sleep|"
+    r"usleep|nanosleep|pthread_\w+|json_object_(from_f\w+|to_f\w+)|stdout|stderr|stdin)$")
+
+results = []
+
+
+def check(name, problems):
+    results.append((name, problems))
+
+
+def sources(*endings):
+    # What is being written elsewhere in the tree (a build folder, an editor's file) is not part of it.
+    out = subprocess.run(["git", "-C", ROOT, "ls-files", "-co", "--exclude-standard"], capture_output=True, text=True)
+    if out.returncode == 0 and out.stdout:
+        names = out.stdout.splitlines()
+    else:
+        names = [str(path.relative_to(ROOT)) for path in ROOT.rglob("*") if path.is_file()
+                 and not path.relative_to(ROOT).parts[0].startswith((".", "build"))]
+    return sorted(name for name in names if name.endswith(endings) and (ROOT / name).is_file())
+
+
+def includes(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for match in re.finditer(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', text, re.M):
+        target = (ROOT / name).parent / match.group(1)
+        if target.exists():
+            yield str(target.resolve().relative_to(ROOT))
+
+
+def module_of(name):
+    return name.rsplit(".", 1)[0]
+
+
+def product_files():
+    return [name for name in sources(".c", ".h") if name.split("/")[0] in ("include", "policy", "daemon", "client")]
+
+
+def check_cycles():
+    graph = {}
+    for name in product_files():
+        edges = graph.setdefault(module_of(name), set())
+        edges.update(module_of(target) for target in includes(name))
+        edges.discard(module_of(name))
+    problems, done, path = [], set(), []
+
+    def visit(module):
+        if module in path:
+            problems.append(" -> ".join(path[path.index(module):] + [module]))
+            return
+        if module in done:
+            return
+        path.append(module)
+        for target in sorted(graph.get(module, ())):
+            visit(target)
+        path.pop()
+        done.add(module)
+
+    for module in sorted(graph):
+        visit(module)
+    check("no module stands on itself", problems)
+
+
+def folder_of(name):
+    for folder in sorted(MAY_INCLUDE, key=len, reverse=True):
+        if name.startswith(folder + "/"):
+            return folder
+    return None
+
+
+def check_direction():
+    problems = []
+    for name in product_files():
+        folder = folder_of(name)
+        if folder is None:
+            problems.append(f"{name}: in no known folder")
+            continue
+        for target in includes(name):
+            other = folder_of(target)
+            if other != folder and other not in MAY_INCLUDE[folder]:
+                problems.append(f"{name} includes {target}")
+    check("includes go only downward", problems)
+
+
+def check_purity():
+    problems = []
+    if POLICY_ARCHIVE:
+        out = subprocess.run(["nm", "-A", "--undefined-only", POLICY_ARCHIVE], capture_output=True, text=True,
+                             check=True)
+        for line in out.stdout.splitlines():
+            symbol = line.split()[-1].split("@")[0]
+            plain = symbol.removeprefix("__").removesuffix("_chk")
+            if IMPURE.match(symbol) or IMPURE.match(plain):
+                problems.append(line.strip())
+    else:
+        problems.append("no archive of the policy core was given")
+    check("the policy core touches nothing but its arguments", problems)
+
+
+def check_sizes():
+    files, functions = [], []
+    for name in sources(".c", ".h", ".py", ".sh"):
+        lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+        if len(lines) >= FILE_LINES:
+            files.append(f"{name}: {len(lines)} lines")
+        if not name.endswith(".c"):
+            continue
+        start = None
+        for number, line in enumerate(lines, 1):
+            if line == "{":
+                start = number
+            elif line == "}" and start is not None:
+                if number - start + 1 >= FUNCTION_LINES:
+                    functions.append(f"{name}:{start}: {number - start + 1} lines")
+                start = None
+    check(f"every file has fewer than {FILE_LINES} lines", files)
+    check(f"every function has fewer than {FUNCTION_LINES} lines", functions)
+
+
+def check_heads():
+    problems = []
+    for name in product_files():
+        if name.endswith(".h") and not (ROOT / name).read_text(encoding="utf-8").startswith("/*"):
+            problems.append(f"{name}: does not open with what it is for")
+    check("every header opens with what it is for", problems)
+
+
+def check_top_level():
+    names = {name.split("/")[0] for name in sources("")}
+    extra = {name for name in names if name not in TOP_LEVEL and not name.startswith(".")}
+    check("the top level has nothing beyond the house", sorted(extra) + sorted(TOP_LEVEL - names))
+
+
+def main():
+    check_cycles()
+    check_direction()
+    check_purity()
+    check_sizes()
+    check_heads()
+    check_top_level()
+    print(f"1..{len(results)}")
+    for number, (name, problems) in enumerate(results, 1):
+        print(f"{'not ok' if problems else 'ok'} {number} - {name}")
+        for problem in problems:
+            print(f"# {problem}")
+    return 1 if any(problems for _, problems in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
