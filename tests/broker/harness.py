@@ -37,7 +37,15 @@ class Daemon:
         if simulator_arguments:
             self.simulator += " " + simulator_arguments
         self.process = None
+        self.host_process = None
         self.log = None
+
+    def keep_host(self):
+        """Lets the simulated host outlive the broker: it runs by itself, and each start attaches to it."""
+        self.host_process = subprocess.Popen([SIMULATOR, "--stay", "--control", self.control_path, self.host_path],
+                                             stdout=subprocess.PIPE, text=True)
+        assert self.host_process.stdout.readline() == "ready\n"
+        self.simulator = f"{SIMULATOR} --attach {self.control_path}"
 
     def write_policy(self, policy, name="50-test.json"):
         with open(os.path.join(self.policy_folder, name), "w", encoding="utf-8") as file:
@@ -77,6 +85,11 @@ class Daemon:
         if self.process and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(30)
+        if self.host_process:
+            self.host_process.terminate()
+            self.host_process.wait(30)
+            self.host_process.stdout.close()
+            self.host_process = None
         if self.log:
             self.log.close()
             self.log = None
@@ -141,7 +154,7 @@ def run(tests):
     wanted = sys.argv[3:]
     tests = [test for test in tests if not wanted or test.__name__ in wanted]
     def too_long(*_):
-        raise AssertionError("still not done after 20 seconds")
+        raise AssertionError("still not done after 60 seconds")
 
     signal.signal(signal.SIGALRM, too_long)
     print(f"1..{len(tests)}", flush=True)
@@ -149,7 +162,7 @@ def run(tests):
     for number, test in enumerate(tests, 1):
         name = (test.__doc__ or test.__name__).strip().splitlines()[0]
         try:
-            signal.alarm(20)  # SIGALRM's handler below: a hang is a failure that says where
+            signal.alarm(60)  # SIGALRM's handler below: a hang is a failure that says where
             test()
             print(f"ok {number} - {name}", flush=True)
         except Skip as reason:
