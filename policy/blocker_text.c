@@ -165,7 +165,8 @@ void say_claim_mode(struct sentences out, const char *device, const struct claim
 
 void say_limit(struct sentences out, const char *device, const struct rule *rule, size_t had)
 {
-	MESSAGE(out, "%s would be one too many: the rule \"%s\" (%s:%u) gives a user %u at a time, and this one has %zu",
+	MESSAGE(out,
+		"%s would be one too many: the rule \"%s\" (%s:%u) gives a user %u at a time, and this one has %zu",
 		device, rule->name, rule->file, rule->line, rule->device_limit, had);
 	REMEDY(out, "%s, or have an operator raise \"devices\" in the rule's limits",
 	       had > 0 ? "release a device that was claimed under this rule" : "ask for fewer devices");
@@ -182,11 +183,14 @@ void say_different_rules(struct sentences out, const char *device, const struct 
 			 const char *other_device)
 {
 	if (other_device)
-		MESSAGE(out, "%s falls under the rule \"%s\" (%s:%u) and %s under the rule \"%s\", but a claim has one rule",
+		MESSAGE(out,
+			"%s falls under the rule \"%s\" (%s:%u) and %s under the rule \"%s\", but a claim has one rule",
 			device, rule->name, rule->file, rule->line, other_device, other_rule);
 	else
-		MESSAGE(out, "%s falls under the rule \"%s\" (%s:%u), but the claim that is to grow was made under the rule "
-			     "\"%s\"", device, rule->name, rule->file, rule->line, other_rule);
+		MESSAGE(out,
+			"%s falls under the rule \"%s\" (%s:%u), but the claim that is to grow was made under the rule "
+			"\"%s\"",
+			device, rule->name, rule->file, rule->line, other_rule);
 	REMEDY(out, "claim it by itself, or have an operator put both devices under one rule");
 }
 
@@ -194,8 +198,9 @@ void say_no_reset(struct sentences out, const char *device, const struct rule *r
 {
 	MESSAGE(out, "%s can't be reset, and the rule \"%s\" (%s:%u) requires a reset between owners", device,
 		rule->name, rule->file, rule->line);
-	REMEDY(out, "have an operator write \"reset\": \"try\" in that rule, if what one owner leaves in the device may be "
-		    "seen by the next");
+	REMEDY(out,
+	       "have an operator write \"reset\": \"try\" in that rule, if what one owner leaves in the device may be "
+	       "seen by the next");
 }
 
 void say_not_restorable(struct sentences out, const char *device, const char *member, const char *driver)
@@ -218,27 +223,32 @@ void say_in_use(struct sentences out, const char *device, const struct use *use,
 	if (use->kind != USE_HOLDER)
 		text_append(out.remedy, SENTENCE_MAX,
 			    ", or have an operator write \"in_use\": \"take\" in that rule, which has to name %s as an "
-			    "address", device);
+			    "address",
+			    device);
 }
 
 void say_member_in_use(struct sentences out, const char *device, const struct device *member, const struct use *use,
 		       const char *told, const struct rule *rule)
 {
-	MESSAGE(out, "%s would lock out %s, which the host uses: %s; the rule \"%s\" (%s:%u) does not give it away in use",
+	MESSAGE(out,
+		"%s would lock out %s, which the host uses: %s; the rule \"%s\" (%s:%u) does not give it away in use",
 		device, member->name, told, rule->name, rule->file, rule->line);
 	REMEDY(out, "%s", how_to_end(use));
 	if (use->kind != USE_HOLDER)
-		text_append(out.remedy, SENTENCE_MAX,
-			    ", or have an operator write \"in_use\": \"take\" in that rule, whose lockout has to name %s",
-			    member->name);
+		text_append(
+			out.remedy, SENTENCE_MAX,
+			", or have an operator write \"in_use\": \"take\" in that rule, whose lockout has to name %s",
+			member->name);
 }
 
 void say_lockout_not_covered(struct sentences out, const char *device, const struct device *member, const char *told,
 			     const struct rule *rule, const char *needed)
 {
-	MESSAGE(out, "%s would lock out %s (%s%s%s%s), which shares its IOMMU group, and the rule \"%s\" (%s:%u) does not "
-		     "allow that", device, member->name, member->driver[0] ? "driver " : "no driver", member->driver,
-		told[0] ? "; " : "", told, rule->name, rule->file, rule->line);
+	MESSAGE(out,
+		"%s would lock out %s (%s%s%s%s), which shares its IOMMU group, and the rule \"%s\" (%s:%u) does not "
+		"allow that",
+		device, member->name, member->driver[0] ? "driver " : "no driver", member->driver, told[0] ? "; " : "",
+		told, rule->name, rule->file, rule->line);
 	REMEDY(out, "%shave an operator write in that rule: %s", told[0] ? "end its use, and " : "", needed);
 }
 
@@ -321,9 +331,10 @@ void say_locked_out(struct sentences out, const char *device, struct other_claim
 {
 	char phrase[CLAIM_ID_MAX + 48];
 
-	MESSAGE(out, "%s is locked out by %s, which has a member of its IOMMU group, and the members of a group must share "
-		     "a context: the kernel answers EPERM to a second", device,
-		claim_phrase(other, phrase, sizeof phrase));
+	MESSAGE(out,
+		"%s is locked out by %s, which has a member of its IOMMU group, and the members of a group must share "
+		"a context: the kernel answers EPERM to a second",
+		device, claim_phrase(other, phrase, sizeof phrase));
 	say_state(out, other, true, device);
 }
 
@@ -331,8 +342,9 @@ void say_other_context(struct sentences out, const char *device, const char *mem
 {
 	char phrase[CLAIM_ID_MAX + 48];
 
-	MESSAGE(out, "%s shares its IOMMU group with %s, which belongs to %s, and the members of a group must share a "
-		     "context: the kernel answers EPERM to a second", device, member,
-		claim_phrase(other, phrase, sizeof phrase));
+	MESSAGE(out,
+		"%s shares its IOMMU group with %s, which belongs to %s, and the members of a group must share a "
+		"context: the kernel answers EPERM to a second",
+		device, member, claim_phrase(other, phrase, sizeof phrase));
 	say_state(out, other, true, device);
 }

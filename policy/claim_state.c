@@ -49,7 +49,7 @@ static const unsigned char next[CLAIM_STATE_COUNT][CLAIM_EVENT_COUNT] = {
 		[CLAIM_EVENT_LEASE_ENDED] = TO(CLAIM_RELEASING),
 		[CLAIM_EVENT_UNPLUGGED] = TO(CLAIM_LOST),
 	},
-	/* Plans that run in these two states are those of a claim that grows or shrinks: its other devices stay held. */
+	/* Plans that run in these two states make a claim grow or shrink: its other devices stay held. */
 	[CLAIM_HELD] = {
 		[CLAIM_EVENT_PLANNED] = TO(CLAIM_HELD),
 		[CLAIM_EVENT_REFUSED] = TO(CLAIM_HELD),

@@ -46,54 +46,64 @@ enum cover coverage_of_member(const struct policy *policy, const struct rule *ru
 	return COVER_GIVEN;
 }
 
-static bool ids_within(const uint32_t *id, size_t count, const uint32_t *all, size_t all_count)
-{
-	for (size_t i = 0; i < count; i++) {
-		size_t k = 0;
+/* The narrowest subject that a selector speaks of: one of each list that it has. NULL: it has none of these. */
+struct someone {
+	const uid_t *uid;
+	const gid_t *gid;
+	const char *unit;
+};
 
-		while (k < all_count && all[k] != id[i])
-			k++;
-		if (k == all_count)
-			return false;
-	}
-	return true;
+static bool has_id(const uint32_t *ids, size_t count, const uint32_t *id)
+{
+	for (size_t i = 0; id && i < count; i++)
+		if (ids[i] == *id)
+			return true;
+	return count == 0;
 }
 
-/* True if the first certainly matches every subject that the second matches; false where that is not plain to see. */
-static bool takes_all_subjects(const struct subject_selector *first, const struct subject_selector *second)
+/* True if the selector certainly matches everybody who is meant; false where that is not plain to see. */
+static bool takes(const struct subject_selector *selector, const struct someone *someone)
 {
-	if (first->any)
-		return true;
-	if (second->any)
-		return false;
-	if (first->uid_count > 0 &&
-	    (second->uid_count == 0 || !ids_within(second->uid, second->uid_count, first->uid, first->uid_count)))
-		return false;
-	if (first->gid_count > 0 &&
-	    (second->gid_count == 0 || !ids_within(second->gid, second->gid_count, first->gid, first->gid_count)))
-		return false;
-	if (first->unit.count > 0 && second->unit.count == 0)
-		return false;
-	for (size_t i = 0; first->unit.count > 0 && i < second->unit.count; i++) {
-		size_t k = 0;
+	bool unit = selector->unit.count == 0;
 
-		while (k < first->unit.count && strcmp(first->unit.item[k], second->unit.item[i]) != 0)
-			k++;
-		if (k == first->unit.count)
-			return false;
-	}
-	return first->uid_count + first->gid_count + first->unit.count > 0;
+	if (selector->any)
+		return true;
+	for (size_t i = 0; someone->unit && i < selector->unit.count; i++)
+		unit = unit || strcmp(selector->unit.item[i], someone->unit) == 0;
+	return unit && has_id(selector->uid, selector->uid_count, someone->uid) &&
+	       has_id(selector->gid, selector->gid_count, someone->gid);
+}
+
+/* True if a rule before this one decides over the device for everybody who is meant. */
+static bool is_decided_before(const struct policy *policy, size_t index, const struct device *device,
+			      const struct someone *someone)
+{
+	for (size_t i = 0; i < index; i++)
+		if (takes(&policy->rule[i].subject, someone) &&
+		    device_selector_matches(policy, &policy->rule[i].device, device))
+			return true;
+	return false;
 }
 
 bool coverage_rule_reaches(const struct policy *policy, size_t index, const struct device *device)
 {
 	const struct rule *rule = &policy->rule[index];
+	const struct subject_selector *subject = &rule->subject;
+	struct someone someone;
 
 	if (rule->effect != RULE_ALLOW || !device_selector_matches(policy, &rule->device, device))
 		return false;
-	for (size_t i = 0; i < index; i++)
-		if (takes_all_subjects(&policy->rule[i].subject, &rule->subject) &&
-		    device_selector_matches(policy, &policy->rule[i].device, device))
-			return false;
-	return true;
+	/* Each list counts once where it is empty: then the rule says nothing about that. */
+	for (size_t u = 0; u == 0 || u < subject->uid_count; u++) {
+		someone.uid = subject->uid_count > 0 ? &subject->uid[u] : NULL;
+		for (size_t g = 0; g == 0 || g < subject->gid_count; g++) {
+			someone.gid = subject->gid_count > 0 ? &subject->gid[g] : NULL;
+			for (size_t n = 0; n == 0 || n < subject->unit.count; n++) {
+				someone.unit = subject->unit.count > 0 ? subject->unit.item[n] : NULL;
+				if (!is_decided_before(policy, index, device, &someone))
+					return true;
+			}
+		}
+	}
+	return false;
 }

@@ -32,7 +32,7 @@ enum cover coverage_of_member(const struct policy *policy, const struct rule *ru
 			      const struct device *member, const struct use **use);
 
 /*
- * True if somebody could get this device by this rule: it allows and matches, and no rule before it that matches too
- * takes all of its subjects first. index: of the rule in the policy.
+ * True if somebody could get this device by this rule: it allows and matches, and of its subjects at least one is not
+ * plainly taken by a rule before it that matches too. index: of the rule in the policy.
  */
 bool coverage_rule_reaches(const struct policy *policy, size_t index, const struct device *device);

@@ -30,7 +30,7 @@ struct deciding {
 	const struct policy *policy;
 	const struct host_view *host;
 	const struct request *request;
-	bool operator;
+	bool by_operator;
 	struct asked asked[CLAIM_DEVICES_MAX];
 	size_t count;
 	struct found *found;
@@ -96,7 +96,7 @@ static struct other_claim other_of(const struct deciding *deciding, const struct
 {
 	bool own = claim->uid == deciding->request->subject->uid;
 
-	return (struct other_claim){ .claim = claim, .own = own, .disclosed = own || deciding->operator };
+	return (struct other_claim){ .claim = claim, .own = own, .disclosed = own || deciding->by_operator };
 }
 
 /* One blocker for a device that another claim has, or whose group another claim has. True if it was the device. */
@@ -147,7 +147,7 @@ static void judge_use(struct deciding *deciding, const struct asked *asked)
 
 	if (!use)
 		return;
-	told = use_told(use, deciding->operator);
+	told = use_told(use, deciding->by_operator);
 	blocker = add_blocker(deciding, BLOCKER_IN_USE, asked);
 	text_format(blocker->use, sizeof blocker->use, "%s", told);
 	say_in_use(words_of(blocker), device, use, told, asked->rule);
@@ -265,8 +265,8 @@ static void judge_one_rule(struct deciding *deciding)
 			first = asked;
 		name = claim ? claim->rule : first->rule->name;
 		if (strcmp(asked->rule->name, name) != 0)
-			say_different_rules(words_of(add_blocker(deciding, BLOCKER_DIFFERENT_RULES, asked)), asked->name,
-					    asked->rule, name, claim ? NULL : first->name);
+			say_different_rules(words_of(add_blocker(deciding, BLOCKER_DIFFERENT_RULES, asked)),
+					    asked->name, asked->rule, name, claim ? NULL : first->name);
 	}
 }
 
@@ -302,8 +302,8 @@ static void find_lockouts(struct deciding *deciding, const struct asked *asked)
 
 	if (count > GROUP_MEMBERS_MAX) {
 		if (asked->eligible)
-			say_group_too_large(words_of(add_blocker(deciding, BLOCKER_GROUP_TOO_LARGE, asked)), asked->name,
-					    count);
+			say_group_too_large(words_of(add_blocker(deciding, BLOCKER_GROUP_TOO_LARGE, asked)),
+					    asked->name, count);
 		return;
 	}
 	for (size_t i = 0; i < count; i++) {
@@ -317,8 +317,8 @@ static void find_lockouts(struct deciding *deciding, const struct asked *asked)
 		if (own)
 			continue;
 		if (asked->eligible && !found.owned)
-			found.cover = coverage_of_member(deciding->policy, asked->rule, deciding->host->uses, members[i],
-							 &found.blocking);
+			found.cover = coverage_of_member(deciding->policy, asked->rule, deciding->host->uses,
+							 members[i], &found.blocking);
 		added = add_found(deciding);
 		if (!added)
 			return;
@@ -369,7 +369,8 @@ static const char *needed_lockout(struct deciding *deciding, const struct rule *
 	deciding->needed_of = rule;
 	text_format(out, size, "\"lockout\": {\"named\": [");
 	for (size_t i = 0; i < rule->lockout_named.count && !cut; i++, first = false)
-		cut = strlen(text_append(out, size, "%s\"%s\"", first ? "" : ", ", rule->lockout_named.item[i])) + 1 >= size;
+		cut = strlen(text_append(out, size, "%s\"%s\"", first ? "" : ", ", rule->lockout_named.item[i])) + 1 >=
+		      size;
 	for (size_t i = 0; i < deciding->found_count && !cut; i++) {
 		const struct found *found = &deciding->found[i];
 
@@ -402,7 +403,7 @@ static void judge_lockout(struct deciding *deciding, const struct found *found)
 		return;
 	if (found->cover == COVER_NOT_ALLOWED)
 		use = coverage_blocking_use(deciding->host->uses, member->name, false);
-	told = use ? use_told(use, deciding->operator) : "";
+	told = use ? use_told(use, deciding->by_operator) : "";
 	blocker = add_blocker(deciding, kinds[found->cover], found->asked);
 	text_format(blocker->member, sizeof blocker->member, "%s", member->name);
 	text_format(blocker->use, sizeof blocker->use, "%s", told);
@@ -440,7 +441,7 @@ static void judge_lockouts(struct deciding *deciding)
 		text_format(lockout->driver, sizeof lockout->driver, "%s", found->member->driver);
 		if (use) {
 			lockout->severity = (enum severity)use->severity;
-			text_format(lockout->use, sizeof lockout->use, "%s", use_told(use, deciding->operator));
+			text_format(lockout->use, sizeof lockout->use, "%s", use_told(use, deciding->by_operator));
 		}
 		lockout->covered = found->cover == COVER_GIVEN;
 		judge_lockout(deciding, found);
@@ -461,8 +462,8 @@ static void judge_kernel(struct deciding *deciding)
 	if (mode != MODE_ATTACHED && mode != MODE_OPEN)
 		say_mode_not_served(words_of(add_blocker(deciding, BLOCKER_KERNEL, NULL)), mode);
 	else if (!kernel->iommufd || !kernel->vfio_cdev)
-		say_kernel_lacks(words_of(add_blocker(deciding, BLOCKER_KERNEL, NULL)), kernel->release, kernel->iommufd,
-				 kernel->vfio_cdev);
+		say_kernel_lacks(words_of(add_blocker(deciding, BLOCKER_KERNEL, NULL)), kernel->release,
+				 kernel->iommufd, kernel->vfio_cdev);
 	if (kernel->unsafe_interrupts)
 		say_unsafe_interrupts(words_of(add_blocker(deciding, BLOCKER_KERNEL, NULL)));
 	if (kernel->noiommu)
@@ -491,8 +492,8 @@ static void make_plan(struct deciding *deciding)
 			       claim ? claim->ioas_id : 0, claim ? 0 : rule->memlock);
 	free(device);
 	if (error == -E2BIG)
-		say_plan_too_long(words_of(add_blocker(deciding, BLOCKER_GROUP_TOO_LARGE, &deciding->asked[0])),
-				  deciding->count, deciding->found_count);
+		say_plan_too_long(words_of(add_blocker(deciding, BLOCKER_GROUP_TOO_LARGE, NULL)), deciding->count,
+				  deciding->found_count);
 	else if (error < 0)
 		deciding->error = error;
 }
@@ -566,7 +567,7 @@ int decide(const struct policy *policy, const struct host_view *host, const stru
 	if (request->device_count < 1 || request->device_count > CLAIM_DEVICES_MAX ||
 	    (unsigned)request->mode >= DELIVERY_MODE_COUNT)
 		return -EINVAL;
-	deciding.operator = policy_is_operator(policy, request->subject);
+	deciding.by_operator = policy_is_operator(policy, request->subject);
 	gather(&deciding);
 	judge_all(&deciding);
 	free(deciding.found);

@@ -97,7 +97,8 @@ static int check_characters(struct scanner *scanner)
 		size_t bytes = text_character(text + i, length - i, &character);
 
 		if (bytes == 0)
-			return fail(scanner, i, "the byte 0x%02x is not part of any UTF-8 character: save the file as UTF-8",
+			return fail(scanner, i,
+				    "the byte 0x%02x is not part of any UTF-8 character: save the file as UTF-8",
 				    (unsigned char)text[i]);
 		if (character != '\t' && character != '\n' && character != '\r' &&
 		    (character < 0x20 || character == 0x7f))
@@ -194,7 +195,8 @@ static int scan_escape(struct scanner *scanner)
 		int low = text[6] == '\\' && text[7] == 'u' ? four_digits(text + 8) : -1;
 
 		if (low < 0xdc00 || low > 0xdfff)
-			return fail(scanner, scanner->at, "this is the first half of a surrogate pair without the second");
+			return fail(scanner, scanner->at,
+				    "this is the first half of a surrogate pair without the second");
 		scanner->at += 12;
 		return 0;
 	}
@@ -412,7 +414,8 @@ int json_scan(const char *text, size_t length, unsigned depth_max, struct json_s
 	if (error == 0) {
 		skip_space(&scanner);
 		if (scanner.at < length)
-			error = fail(&scanner, scanner.at, "something follows the end of the value: the file holds one");
+			error = fail(&scanner, scanner.at,
+				     "something follows the end of the value: the file holds one");
 	}
 	if (error < 0)
 		json_scan_done(&scan);

@@ -38,7 +38,7 @@ struct ledger *ledger_free(struct ledger *ledger);
 
 /*
  * Adds an empty claim; its id must be new (-EEXIST). On success *out is owned by the ledger and stays valid until
- * ledger_remove(). -ENOMEM.
+ * ledger_remove(). -ENOMEM, or -EINVAL for an id that is empty, too long or not printable.
  */
 int ledger_add(struct ledger *ledger, const char *id, struct claim **out);
 void ledger_remove(struct ledger *ledger, struct claim *claim);

@@ -16,20 +16,21 @@
 
 enum step_kind {
 	/* Claiming. Undo in brackets. */
-	STEP_OVERRIDE,  /* driver_override := value, which was before                     [:= before] */
-	STEP_UNBIND,    /* unbind the driver named in before                              [bind that driver, verified] */
-	STEP_PROBE,     /* drivers_probe; then the driver is value and vfio-dev/ is there [unbind] */
-	STEP_CONTEXT,   /* open /dev/iommu and set RLIMIT_MODE 1; or take the passed FD   [close] */
-	STEP_OPEN,      /* open the device's cdev, /dev/vfio/devices/vfioN                [close] */
-	STEP_BIND,      /* VFIO_DEVICE_BIND_IOMMUFD                                       [close] */
-	STEP_IOAS,      /* IOMMU_IOAS_ALLOC; or take number, if it is not 0               [close] */
-	STEP_ATTACH,    /* VFIO_DEVICE_ATTACH_IOMMUFD_PT                                  [close] */
-	STEP_MEMLOCK,   /* RLIMIT_MEMLOCK of the passed peer := number                    [:= what it was] */
-	/* Releasing. No undo: what fails is reported and the rest of that device is left alone. */
+	STEP_OVERRIDE,  /* driver_override := value, which was before                   [:= before] */
+	STEP_UNBIND,    /* unbind the driver named in before                            [bind that driver, verified] */
+	STEP_PROBE,     /* drivers_probe; then value is its driver, with vfio-dev/      [unbind] */
+	STEP_CONTEXT,   /* open /dev/iommu, RLIMIT_MODE := 1; number 1: the passed FD   [close] */
+	STEP_OPEN,      /* open the device's cdev, /dev/vfio/devices/vfioN              [close] */
+	STEP_BIND,      /* VFIO_DEVICE_BIND_IOMMUFD                                     [close] */
+	STEP_IOAS,      /* IOMMU_IOAS_ALLOC; or take number, if it is not 0             [close] */
+	STEP_ATTACH,    /* VFIO_DEVICE_ATTACH_IOMMUFD_PT                                [close] */
+	STEP_MEMLOCK,   /* RLIMIT_MEMLOCK of the passed peer := number                  [:= what it was] */
+	/* Releasing. No undo: what fails is reported, and the rest of that device is left alone, as are the members of its
+	 * group: a group stays closed as long as one of its devices is not free. */
 	STEP_PROVE_NO_HOLDER, /* no process has an FD or a mapping of it */
-	STEP_PROVE_UNBOUND,   /* our own BIND succeeds, in a fresh context or the passed one; closed again */
+	STEP_PROVE_UNBOUND,   /* our own BIND succeeds, in a fresh context (number 0) or the passed one (1) */
 	STEP_BUS_MASTER_OFF,  /* PCI_COMMAND says so */
-	STEP_RESET,           /* sysfs reset, verified; number: enum reset_demand */
+	STEP_RESET,           /* sysfs reset, verified; number: enum reset_demand; no such step for RESET_SKIP */
 	STEP_UNBIND_VFIO,     /* unbind its VFIO driver: returns when no open FD of it is left */
 	STEP_RESTORE,         /* driver value ("" for none) and then driver_override before ("" for none), verified */
 	STEP_KIND_COUNT,
@@ -64,7 +65,8 @@ void plan_done(struct plan *plan);
  * probe; then the context and the FDs as the mode wants them. device: those to be taken now (all of a new claim; the
  * new ones where it grows), lockouts among them, each with the device as it is *now* in its field before. grows: the
  * context is passed in and its IOAS is ioas_id. A device that is on a VFIO driver already is neither moved nor probed;
- * a pinned one without a driver needs no unbind. memlock: bytes, 0: no STEP_MEMLOCK. 0, -ENOMEM, -E2BIG.
+ * a pinned one without a driver needs no unbind. memlock: bytes, 0: no STEP_MEMLOCK. 0, -ENOMEM, -E2BIG, or -EINVAL
+ * for a mode other than attached and open. What was in the plan before stays, also after an error.
  */
 int plan_for_claim(struct plan *plan, const struct claim_device *device, size_t count, enum delivery_mode mode,
 		   bool grows, uint32_t ioas_id, uint64_t memlock);

@@ -95,7 +95,8 @@ static bool gather(struct check *check)
 static bool steps_are_equal(const struct step *a, const struct step *b)
 {
 	return a->kind == b->kind && a->number == b->number && a->identity == b->identity &&
-	       strcmp(a->device, b->device) == 0 && strcmp(a->value, b->value) == 0 && strcmp(a->before, b->before) == 0;
+	       strcmp(a->device, b->device) == 0 && strcmp(a->value, b->value) == 0 &&
+	       strcmp(a->before, b->before) == 0;
 }
 
 /* Order, kinds, drivers and overrides: all are right if the core makes the same plan of the same devices. */
@@ -105,8 +106,8 @@ static bool is_made_by_the_core(struct check *check)
 	char text[TEXT_MAX / 2];
 	bool equal = true;
 
-	if (plan_for_claim(&made, check->device, check->count, check->attached ? MODE_ATTACHED : MODE_OPEN, check->grows,
-			   check->ioas_id, check->memlock) < 0)
+	if (plan_for_claim(&made, check->device, check->count, check->attached ? MODE_ATTACHED : MODE_OPEN,
+			   check->grows, check->ioas_id, check->memlock) < 0)
 		return refuse(check, "out of memory");
 	for (size_t i = 0; equal && (i < made.count || i < check->plan->count); i++) {
 		if (i >= check->plan->count)
@@ -210,8 +211,8 @@ static bool rule_covers(struct check *check, size_t index)
 		return refuse(check, "the rule \"%s\" grants less locked memory than the plan sets", rule->name);
 	for (size_t i = 0; i < check->taken; i++) {
 		const struct device *device = &check->device[i].before;
-		const struct use *use = coverage_blocking_use(check->host->uses, device->name,
-							      coverage_consents(rule, device->name));
+		const struct use *use =
+			coverage_blocking_use(check->host->uses, device->name, coverage_consents(rule, device->name));
 		bool again = false;
 
 		if (coverage_lacks_reset(rule, device))
@@ -250,8 +251,9 @@ static bool some_rule_covers(struct check *check)
 	}
 	if (first[0])
 		return refuse(check, "%s", first);
-	return refuse(check, reached_most > 0 ? "no allow rule reaches %s together with the others"
-					      : "no allow rule reaches %s",
+	return refuse(check,
+		      reached_most > 0 ? "no allow rule reaches %s together with the others"
+				       : "no allow rule reaches %s",
 		      check->device[reached_most].before.name);
 }
 
@@ -268,7 +270,7 @@ bool plan_is_covered(const struct policy *policy, const struct host_view *host, 
 	}
 	check.device = calloc(plan->count, sizeof *check.device);
 	covered = check.device ? gather(&check) && is_made_by_the_core(&check) && devices_can_be_taken(&check) &&
-				 some_rule_covers(&check)
+					 some_rule_covers(&check)
 			       : refuse(&check, "out of memory");
 	if (!covered)
 		text_format(why, TEXT_MAX, "%s", reason);

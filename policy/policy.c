@@ -170,7 +170,8 @@ static bool selector_matches(const struct policy *policy, const struct device_se
 			     const struct candidate *candidate)
 {
 	if (selector->address.count + selector->id.count + selector->class_code.count + selector->driver.count +
-		    selector->pool.count == 0)
+		    selector->pool.count ==
+	    0)
 		return false;
 	return (selector->address.count == 0 || list_matches(&selector->address, candidate->device->name)) &&
 	       (selector->id.count == 0 || list_matches(&selector->id, candidate->id)) &&

@@ -93,7 +93,8 @@ static void read_pool(struct reading *reading, const struct json_value *value)
 		return;
 	}
 	if (name_table_find(&reading->parse.pools, value->key)) {
-		parse_key_error(&reading->parse, value, "the pool \"%s\" is defined in another file already", value->key);
+		parse_key_error(&reading->parse, value, "the pool \"%s\" is defined in another file already",
+				value->key);
 		return;
 	}
 	if (!parse_is_array(&reading->parse, value, "a list of choices of devices"))
@@ -139,8 +140,8 @@ static void read_rules(struct reading *reading, const struct json_value *value)
 			continue;
 		other = name_table_find(&reading->rules, rule->name);
 		if (other)
-			parse_error(&reading->parse, &name, "the rule at %s:%u has the name \"%s\" already", other->file,
-				    other->line, rule->name);
+			parse_error(&reading->parse, &name, "the rule at %s:%u has the name \"%s\" already",
+				    other->file, other->line, rule->name);
 		else if (name_table_add(&reading->rules, rule->name, rule) < 0)
 			reading->parse.out_of_memory = true;
 	}
@@ -207,11 +208,8 @@ static const struct {
 	void (*read)(struct reading *reading, const struct json_value *value);
 	bool first; /* read before anything that names pools */
 } top_keys[] = {
-	{ "pools", read_pools, true },
-	{ "rules", read_rules, false },
-	{ "reserve", read_reserve, false },
-	{ "never", read_never, false },
-	{ "operators", read_operators, false },
+	{ "pools", read_pools, true },  { "rules", read_rules, false },         { "reserve", read_reserve, false },
+	{ "never", read_never, false }, { "operators", read_operators, false },
 };
 
 static void read_top(struct reading *reading, const struct file *file, bool first)

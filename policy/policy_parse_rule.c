@@ -48,7 +48,8 @@ static void read_lockout_named(struct parse *parse, const struct json_value *val
 
 	rule->lockout = LOCKOUT_NAMED;
 	if (json_object_object_length(value->object) == 0)
-		parse_error(parse, value, "names no member: write {\"named\": [\"0000:01:00.0\"]}, \"unused\" or \"none\"");
+		parse_error(parse, value,
+			    "names no member: write {\"named\": [\"0000:01:00.0\"]}, \"unused\" or \"none\"");
 	while (json_children_next(&members, &member)) {
 		if (strcmp(member.key, "named") != 0) {
 			parse_unknown_key(parse, &member, "named");
@@ -131,8 +132,8 @@ static void read_memlock(struct parse *parse, const struct json_value *value, st
 	if (text && strcmp(text, "unlimited") == 0)
 		rule->memlock = UINT64_MAX;
 	else if (text && !size_from_text(text, &rule->memlock))
-		parse_error(parse, value, "'%s' is no size: write bytes, or a number with K, M, G or T, or \"unlimited\"",
-			    text);
+		parse_error(parse, value,
+			    "'%s' is no size: write bytes, or a number with K, M, G or T, or \"unlimited\"", text);
 }
 
 static void read_limits(struct parse *parse, const struct json_value *value, struct rule *rule)
@@ -152,10 +153,11 @@ static void read_limits(struct parse *parse, const struct json_value *value, str
 			read_memlock(parse, &member, rule);
 		} else if (strcmp(member.key, "ioasids") == 0 || strcmp(member.key, "bytes") == 0 ||
 			   strcmp(member.key, "pasids") == 0) {
-			parse_key_error(parse, &member,
-					"\"%s\" can't be limited: only where the broker makes the mappings itself, in mode "
-					"\"brokered\", could it count them, and this version does not serve that mode",
-					member.key);
+			parse_key_error(
+				parse, &member,
+				"\"%s\" can't be limited: only where the broker makes the mappings itself, in mode "
+				"\"brokered\", could it count them, and this version does not serve that mode",
+				member.key);
 		} else {
 			parse_unknown_key(parse, &member, "devices, memlock");
 		}
@@ -194,16 +196,11 @@ static const struct {
 	bool required, allowing;
 	void (*read)(struct parse *parse, const struct json_value *value, struct rule *rule);
 } rule_keys[] = {
-	{ "name", true, false, read_name },
-	{ "effect", true, false, read_effect },
-	{ "subject", false, false, read_subject },
-	{ "device", true, false, read_device },
-	{ "lockout", false, true, read_lockout },
-	{ "modes", false, true, read_modes },
-	{ "limits", false, true, read_limits },
-	{ "reset", false, true, read_reset },
-	{ "restore", false, true, read_restore },
-	{ "in_use", false, true, read_in_use },
+	{ "name", true, false, read_name },        { "effect", true, false, read_effect },
+	{ "subject", false, false, read_subject }, { "device", true, false, read_device },
+	{ "lockout", false, true, read_lockout },  { "modes", false, true, read_modes },
+	{ "limits", false, true, read_limits },    { "reset", false, true, read_reset },
+	{ "restore", false, true, read_restore },  { "in_use", false, true, read_in_use },
 };
 enum { RULE_KEY_COUNT = sizeof rule_keys / sizeof *rule_keys };
 
@@ -228,7 +225,8 @@ static void check_rule(struct parse *parse, const struct json_value *value, cons
 		size_t key = find_key(member.key);
 
 		if (key < RULE_KEY_COUNT && rule_keys[key].allowing)
-			parse_key_error(parse, &member, "a rule that denies gives nothing: \"%s\" has to go", member.key);
+			parse_key_error(parse, &member, "a rule that denies gives nothing: \"%s\" has to go",
+					member.key);
 	}
 	for (size_t i = 0; i < rule->device.address.count; i++)
 		literal = literal || !glob_has_wildcard(rule->device.address.item[i]);
@@ -256,8 +254,9 @@ void parse_rule(struct parse *parse, const struct json_value *value, struct rule
 		size_t key = find_key(member.key);
 
 		if (key == RULE_KEY_COUNT) {
-			parse_unknown_key(parse, &member,
-					  "name, effect, subject, device, lockout, modes, limits, reset, restore, in_use");
+			parse_unknown_key(
+				parse, &member,
+				"name, effect, subject, device, lockout, modes, limits, reset, restore, in_use");
 			continue;
 		}
 		seen[key] = true;
@@ -265,6 +264,7 @@ void parse_rule(struct parse *parse, const struct json_value *value, struct rule
 	}
 	for (size_t i = 0; i < RULE_KEY_COUNT; i++)
 		if (rule_keys[i].required && !seen[i])
-			parse_error(parse, value, "this rule has no \"%s\", and every rule needs one", rule_keys[i].name);
+			parse_error(parse, value, "this rule has no \"%s\", and every rule needs one",
+				    rule_keys[i].name);
 	check_rule(parse, value, out);
 }

@@ -61,8 +61,8 @@ static bool check_address(struct parse *parse, const struct json_value *item, co
 	if (pci_address_normalise(text, form) == 0)
 		parse_error(parse, item, "'%s' has to be written in full and in lower case: '%s'", text, form);
 	else
-		parse_error(parse, item, "'%s' is no PCI address: write one like '0000:01:00.0', or a glob like '0000:01:*'",
-			    text);
+		parse_error(parse, item,
+			    "'%s' is no PCI address: write one like '0000:01:00.0', or a glob like '0000:01:*'", text);
 	return false;
 }
 
@@ -74,8 +74,8 @@ static bool check_id(struct parse *parse, const struct json_value *item, const c
 		return check_glob(parse, item, text, "0123456789abcdef:", "vendor:device id");
 	lower(text, form);
 	if (strlen(form) != 9 || !is_hex(form, 4) || form[4] != ':' || !is_hex(form + 5, 4))
-		parse_error(parse, item, "'%s' is no vendor:device id: write four hexadecimal digits each, like '8086:10ca'",
-			    text);
+		parse_error(parse, item,
+			    "'%s' is no vendor:device id: write four hexadecimal digits each, like '8086:10ca'", text);
 	else if (strcmp(form, text) != 0)
 		parse_error(parse, item, "'%s' has to be written in lower case: '%s'", text, form);
 	else
@@ -92,7 +92,8 @@ static bool check_class(struct parse *parse, const struct json_value *item, cons
 		return check_glob(parse, item, text, "0123456789abcdef", "class code");
 	lower(text, form);
 	if ((length != 2 && length != 4 && length != 6) || !is_hex(form, length))
-		parse_error(parse, item, "'%s' is no class code: write 2, 4 or 6 hexadecimal digits, like '0106'", text);
+		parse_error(parse, item, "'%s' is no class code: write 2, 4 or 6 hexadecimal digits, like '0106'",
+			    text);
 	else if (strcmp(form, text) != 0)
 		parse_error(parse, item, "'%s' has to be written in lower case: '%s'", text, form);
 	else
@@ -133,8 +134,8 @@ static const struct {
 	bool (*check)(struct parse *parse, const struct json_value *item, const char *text);
 } device_keys[DEVICE_KEY_COUNT] = {
 	[KEY_ADDRESS] = { "address", check_address }, [KEY_ID] = { "id", check_id },
-	[KEY_CLASS] = { "class", check_class },	      [KEY_DRIVER] = { "driver", check_driver },
-	[KEY_POOL] = { "pool", check_pool },	      [KEY_KIND] = { "kind", check_kind },
+	[KEY_CLASS] = { "class", check_class },       [KEY_DRIVER] = { "driver", check_driver },
+	[KEY_POOL] = { "pool", check_pool },          [KEY_KIND] = { "kind", check_kind },
 };
 
 static void read_device_key(struct parse *parse, const struct json_value *member, enum device_key key,
@@ -157,7 +158,7 @@ void parse_device_selector(struct parse *parse, const struct json_value *value, 
 			   struct device_selector *out)
 {
 	struct text_list *const lists[DEVICE_KEY_COUNT] = {
-		[KEY_ADDRESS] = &out->address, [KEY_ID] = &out->id,	[KEY_CLASS] = &out->class_code,
+		[KEY_ADDRESS] = &out->address, [KEY_ID] = &out->id,     [KEY_CLASS] = &out->class_code,
 		[KEY_DRIVER] = &out->driver,   [KEY_POOL] = &out->pool, [KEY_KIND] = NULL,
 	};
 	struct json_children members = json_value_children(value);
@@ -175,7 +176,8 @@ void parse_device_selector(struct parse *parse, const struct json_value *value, 
 			key++;
 		if (key == DEVICE_KEY_COUNT) {
 			parse_unknown_key(parse, &member,
-					  pools ? "address, id, class, driver, kind, pool" : "address, id, class, driver, kind");
+					  pools ? "address, id, class, driver, kind, pool"
+						: "address, id, class, driver, kind");
 			narrowing++;
 			continue;
 		}

@@ -5,9 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-__attribute__((format(printf, 5, 0)))
-static void report(struct parse *parse, bool error, const struct json_value *at, bool key, const char *format,
-		   va_list arguments)
+__attribute__((format(printf, 5, 0))) static void report(struct parse *parse, bool error, const struct json_value *at,
+							 bool key, const char *format, va_list arguments)
 {
 	char message[TEXT_MAX], path[TEXT_MAX / 2];
 	unsigned line, column;

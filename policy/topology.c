@@ -9,8 +9,8 @@
 /* A group that has members; it goes with its last one. */
 struct group {
 	int32_t number;
-	struct group *next;            /* topology::bucket */
-	const struct device **member;  /* sorted by name */
+	struct group *next;           /* topology::bucket */
+	const struct device **member; /* sorted by name */
 	size_t count, allocated;
 };
 

@@ -28,17 +28,10 @@ static const char *const use_kinds[USE_KIND_COUNT] = {
 	[USE_HOLDER] = "holder",
 };
 static const char *const claim_states[CLAIM_STATE_COUNT] = {
-	[CLAIM_ASKED] = "asked",
-	[CLAIM_PLANNED] = "planned",
-	[CLAIM_PREPARING] = "preparing",
-	[CLAIM_OFFERED] = "offered",
-	[CLAIM_HELD] = "held",
-	[CLAIM_RELEASING] = "releasing",
-	[CLAIM_FREE] = "free",
-	[CLAIM_LINGERING] = "lingering",
-	[CLAIM_QUARANTINED] = "quarantined",
-	[CLAIM_STUCK] = "stuck",
-	[CLAIM_LOST] = "lost",
+	[CLAIM_ASKED] = "asked",     [CLAIM_PLANNED] = "planned",     [CLAIM_PREPARING] = "preparing",
+	[CLAIM_OFFERED] = "offered", [CLAIM_HELD] = "held",           [CLAIM_RELEASING] = "releasing",
+	[CLAIM_FREE] = "free",       [CLAIM_LINGERING] = "lingering", [CLAIM_QUARANTINED] = "quarantined",
+	[CLAIM_STUCK] = "stuck",     [CLAIM_LOST] = "lost",
 };
 static const char *const reset_demands[RESET_DEMAND_COUNT] = {
 	[RESET_REQUIRE] = "require",

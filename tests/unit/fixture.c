@@ -44,7 +44,10 @@ static int find_user(void *context, const char *name, uid_t *uid)
 static int find_group(void *context, const char *name, gid_t *gid)
 {
 	static const struct name groups[] = {
-		{ "kvm", 36 }, { "vmadmin", 200 }, { "students", 300 }, { "staff", 301 },
+		{ "kvm", 36 },
+		{ "vmadmin", 200 },
+		{ "students", 300 },
+		{ "staff", 301 },
 	};
 
 	return find_name(groups, COUNT(groups), name, gid);
@@ -94,7 +97,10 @@ void host_init(struct host *host)
 	assert_non_null(host->topology);
 	assert_non_null(host->ledger);
 	host->view = (struct host_view){
-		.topology = host->topology, .uses = &host->uses, .ledger = host->ledger, .kernel = &host->kernel,
+		.topology = host->topology,
+		.uses = &host->uses,
+		.ledger = host->ledger,
+		.kernel = &host->kernel,
 	};
 }
 

@@ -175,7 +175,8 @@ static void test_group_too_large(void **state)
 
 static void test_policy_says_no(void **state)
 {
-	struct question bob = { .uid = 1001, .device = { DISK } }, open = { .uid = 1000, .mode = MODE_OPEN, .device = { DISK } };
+	struct question bob = { .uid = 1001, .device = { DISK } },
+			open = { .uid = 1000, .mode = MODE_OPEN, .device = { DISK } };
 	const struct blocker *blocker;
 	struct decision decision;
 	struct host host;
@@ -187,8 +188,11 @@ static void test_policy_says_no(void **state)
 	assert_contains(blocker->message, "uid 1001");
 	assert_string_equal(blocker->rule, "");
 	decision_done(&decision);
-	decision = refused(&host, "{\"rules\": [\n{\"name\": \"no disks\", \"effect\": \"deny\", \"device\": {\"class\": \"01\"}},"
-			   "{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"kind\": \"pci\"}}]}", DISK, EXIT_REFUSED);
+	decision = refused(
+		&host,
+		"{\"rules\": [\n{\"name\": \"no disks\", \"effect\": \"deny\", \"device\": {\"class\": \"01\"}},"
+		"{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"kind\": \"pci\"}}]}",
+		DISK, EXIT_REFUSED);
 	blocker = find_blocker(&decision, BLOCKER_DENIED, DISK, "");
 	assert_string_equal(blocker->rule, "no disks");
 	assert_contains(blocker->message, "\"no disks\" (test.json:2)");
@@ -205,9 +209,10 @@ static void test_policy_says_no(void **state)
 
 static void test_never(void **state)
 {
-	static const char policy[] = "{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"kind\": \"pci\"},"
-				     "\"lockout\": {\"named\": \"" NETWORK "\"}, \"in_use\": \"take\"}],\n"
-				     "\"never\": [{\"driver\": \"e1000\", \"why\": \"the way in\"}]}";
+	static const char policy[] =
+		"{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"kind\": \"pci\"},"
+		"\"lockout\": {\"named\": \"" NETWORK "\"}, \"in_use\": \"take\"}],\n"
+		"\"never\": [{\"driver\": \"e1000\", \"why\": \"the way in\"}]}";
 	struct decision decision;
 	const struct blocker *blocker;
 	struct host host;
@@ -242,7 +247,8 @@ static void test_limit(void **state)
 	assert_contains(blocker->message, "gives a user 2 at a time, and this one has 1");
 	decision_done(&decision);
 	ask_under(&host, RULE_FOR_ALICE(", \"limits\": {\"devices\": 1}"), &question, &decision);
-	find_blocker(&decision, BLOCKER_LIMIT, CARD, ""); /* once, of the first that is too many */
+	find_blocker(&decision, BLOCKER_LIMIT, CARD, "");
+	assert_int_equal(count_blockers(&decision, BLOCKER_LIMIT), 1); /* of the first that is too many */
 	decision_done(&decision);
 	ask_under(&host, RULE_FOR_ALICE(", \"limits\": {\"devices\": 3}"), &question, &decision);
 	assert_true(decision.allowed);
@@ -285,8 +291,9 @@ static void test_claim_full(void **state)
 
 static void test_different_rules(void **state)
 {
-	static const char policy[] = "{\"rules\": [{\"name\": \"disks\", \"effect\": \"allow\", \"device\": {\"class\": \"01\"}},"
-				     "{\"name\": \"rest\", \"effect\": \"allow\", \"device\": {\"kind\": \"pci\"}" UNUSED "}]}";
+	static const char policy[] =
+		"{\"rules\": [{\"name\": \"disks\", \"effect\": \"allow\", \"device\": {\"class\": \"01\"}},"
+		"{\"name\": \"rest\", \"effect\": \"allow\", \"device\": {\"kind\": \"pci\"}" UNUSED "}]}";
 	struct question question = { .uid = 1000, .mode = MODE_ATTACHED, .device = { CARD, DISK } };
 	struct decision decision;
 	const struct blocker *blocker;
@@ -300,7 +307,9 @@ static void test_different_rules(void **state)
 	assert_contains(blocker->message, "\"rest\"");
 	assert_contains(blocker->message, CARD);
 	decision_done(&decision);
-	question = (struct question){ .uid = 1000, .device = { DISK }, .claim = host_claim(&host, "c1", 1000, "rest", CARD) };
+	question = (struct question){ .uid = 1000,
+				      .device = { DISK },
+				      .claim = host_claim(&host, "c1", 1000, "rest", CARD) };
 	ask_under(&host, policy, &question, &decision);
 	blocker = find_blocker(&decision, BLOCKER_DIFFERENT_RULES, DISK, "");
 	assert_contains(blocker->message, "made under the rule \"rest\"");
@@ -319,7 +328,8 @@ static void test_growing_in_another_mode(void **state)
 	question.claim = claim = host_claim(&host, "c1", 1000, "r", CARD);
 	claim->mode = MODE_OPEN;
 	ask_under(&host, RULE_FOR_ALICE(", \"modes\": [\"open\", \"attached\"]"), &question, &decision);
-	assert_contains(find_blocker(&decision, BLOCKER_MODE, DISK, "")->message, "claim c1 is delivered in the mode open");
+	assert_contains(find_blocker(&decision, BLOCKER_MODE, DISK, "")->message,
+			"claim c1 is delivered in the mode open");
 	decision_done(&decision);
 	host_done(&host);
 }

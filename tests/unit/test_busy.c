@@ -98,9 +98,10 @@ static void test_mount_points(void **state)
 /* A holder blocks at any severity, as device and as member, and no consent helps: nothing takes its FD away. */
 static void test_holders(void **state)
 {
-	static const char take[] = "{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"address\": [\"" DISK
-				   "\", \"" CARD "\"]}, \"in_use\": \"take\", \"lockout\": {\"named\": \"" NETWORK "\"}}],"
-				   "\"operators\": {\"user\": 1002}}";
+	static const char take[] =
+		"{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"address\": [\"" DISK "\", \"" CARD
+		"\"]}, \"in_use\": \"take\", \"lockout\": {\"named\": \"" NETWORK "\"}}],"
+		"\"operators\": {\"user\": 1002}}";
 	static const char *const policies[] = { POLICY, take };
 	struct decision decision;
 	struct host host;
@@ -292,16 +293,11 @@ static void test_status_order(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_in_use),
-		cmocka_unit_test(test_member_in_use),
-		cmocka_unit_test(test_mount_points),
-		cmocka_unit_test(test_holders),
-		cmocka_unit_test(test_claimed),
-		cmocka_unit_test(test_other_context),
-		cmocka_unit_test(test_states_are_named),
-		cmocka_unit_test(test_already_in_the_claim),
-		cmocka_unit_test(test_no_rule_no_owner),
-		cmocka_unit_test(test_status_order),
+		cmocka_unit_test(test_in_use),           cmocka_unit_test(test_member_in_use),
+		cmocka_unit_test(test_mount_points),     cmocka_unit_test(test_holders),
+		cmocka_unit_test(test_claimed),          cmocka_unit_test(test_other_context),
+		cmocka_unit_test(test_states_are_named), cmocka_unit_test(test_already_in_the_claim),
+		cmocka_unit_test(test_no_rule_no_owner), cmocka_unit_test(test_status_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

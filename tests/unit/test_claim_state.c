@@ -106,11 +106,12 @@ static void test_out_of_range(void **state)
 {
 	assert_int_equal(claim_state_step(CLAIM_STATE_COUNT, CLAIM_EVENT_DONE), -EINVAL);
 	assert_int_equal(claim_state_step(CLAIM_HELD, CLAIM_EVENT_COUNT), -EINVAL);
-	assert_int_equal(claim_state_step((enum claim_state)-1, (enum claim_event)-1), -EINVAL);
+	assert_int_equal(claim_state_step((enum claim_state) - 1, (enum claim_event) - 1), -EINVAL);
 	assert_null(claim_event_to_string(CLAIM_EVENT_COUNT));
 }
 
-/* From every state in which the host was touched, free is reached through a release that is done, or an undone claim. */
+/* From every state in which the host was touched, free is reached through a release that is done, or an undone claim.
+ */
 static void test_free_is_proven(void **state)
 {
 	for (unsigned s = 0; s < CLAIM_STATE_COUNT; s++) {

@@ -26,6 +26,11 @@ static void test_alone_in_its_group(void **state)
 	assert_int_equal(decision.plan.step[8].number, 1 << 20);
 	decision_done(&decision);
 	decision_done(&decision);
+	/* A host without claims, as a snapshot of another machine is. */
+	host.view.ledger = NULL;
+	ask(&host, policy, &question, &decision);
+	assert_true(decision.allowed);
+	decision_done(&decision);
 	policy_free(policy);
 	host_done(&host);
 }
@@ -70,11 +75,15 @@ static void test_lockout_named(void **state)
 	ask_under(&host, RULE_FOR_ALICE(", \"lockout\": {\"named\": [\"" NETWORK "\"]}"), &question, &decision);
 	assert_int_equal(decision.status, EXIT_BUSY);
 	decision_done(&decision);
-	ask_under(&host, RULE_FOR_ALICE(", \"in_use\": \"take\", \"lockout\": {\"named\": [\"" NETWORK "\"]}"), &question,
-		  &decision);
+	ask_under(&host, RULE_FOR_ALICE(", \"in_use\": \"take\", \"lockout\": {\"named\": [\"" NETWORK "\"]}"),
+		  &question, &decision);
 	assert_true(decision.allowed);
 	assert_true(decision.lockout[0].covered);
 	assert_int_equal(decision.lockout[0].severity, SEVERITY_FATAL);
+	decision_done(&decision);
+	/* Consent is for the members that are named: "unused" stays what it says. */
+	ask_under(&host, RULE_FOR_ALICE(", \"in_use\": \"take\", \"lockout\": \"unused\""), &question, &decision);
+	assert_int_equal(decision.status, EXIT_BUSY);
 	decision_done(&decision);
 	host_done(&host);
 }
@@ -118,8 +127,10 @@ static void test_take_in_use(void **state)
 		struct decision decision;
 		char text[512];
 
-		snprintf(text, sizeof text, "{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"in_use\": \"take\", "
-			 "\"device\": %s}]}", cases[i].selector);
+		snprintf(text, sizeof text,
+			 "{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"in_use\": \"take\", "
+			 "\"device\": %s}]}",
+			 cases[i].selector);
 		ask_under(&host, text, &question, &decision);
 		assert_int_equal(decision.allowed, cases[i].allowed);
 		decision_done(&decision);

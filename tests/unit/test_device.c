@@ -11,9 +11,26 @@ static void test_addresses(void **state)
 		"0000:00:00.0", "0000:01:1f.7", "abcd:ff:00.3", "10000:01:00.0", "ffffffff:00:00.0",
 	};
 	static const char *const invalid[] = {
-		"", "0000", "01:00.0", "0000:01:00", "0000:01:00.", "0000:01:00.8", "0000:01:20.0", "0000:1:00.0",
-		"000:01:00.0", "00000:01:00.0", "123456789:01:00.0", "0000:01:00.0 ", " 0000:01:00.0", "0000:0A:00.0",
-		"0000:0g:00.0", "0000.01:00.0", "0000:01:00.0/..", "0000:01:00:0", "0000:01:00.00", "ABCD:01:00.0",
+		"",
+		"0000",
+		"01:00.0",
+		"0000:01:00",
+		"0000:01:00.",
+		"0000:01:00.8",
+		"0000:01:20.0",
+		"0000:1:00.0",
+		"000:01:00.0",
+		"00000:01:00.0",
+		"123456789:01:00.0",
+		"0000:01:00.0 ",
+		" 0000:01:00.0",
+		"0000:0A:00.0",
+		"0000:0g:00.0",
+		"0000.01:00.0",
+		"0000:01:00.0/..",
+		"0000:01:00:0",
+		"0000:01:00.00",
+		"ABCD:01:00.0",
 		"../../etc/passwd",
 	};
 
@@ -29,12 +46,18 @@ static void test_normalise(void **state)
 	static const struct {
 		const char *text, *form;
 	} cases[] = {
-		{ "01:00.0", "0000:01:00.0" },	      { "0000:01:00.0", "0000:01:00.0" },
-		{ "0A:1F.7", "0000:0a:1f.7" },	      { "ABCD:EF:00.1", "abcd:ef:00.1" },
-		{ "10000:01:00.0", "10000:01:00.0" }, { "1:00.0", NULL },
-		{ "", NULL },			      { "0000:01:00.9", NULL },
-		{ "01:00", NULL },		      { "01:00.0x", NULL },
-		{ "0000:0000:01:00.0", NULL },	      { "xyz", NULL },
+		{ "01:00.0", "0000:01:00.0" },
+		{ "0000:01:00.0", "0000:01:00.0" },
+		{ "0A:1F.7", "0000:0a:1f.7" },
+		{ "ABCD:EF:00.1", "abcd:ef:00.1" },
+		{ "10000:01:00.0", "10000:01:00.0" },
+		{ "1:00.0", NULL },
+		{ "", NULL },
+		{ "0000:01:00.9", NULL },
+		{ "01:00", NULL },
+		{ "01:00.0x", NULL },
+		{ "0000:0000:01:00.0", NULL },
+		{ "xyz", NULL },
 		{ "00000:01:00.0", NULL },
 	};
 
@@ -90,39 +113,114 @@ static void fill(char *text, size_t size)
 }
 
 /* Each makes one thing wrong with a device that is right. */
-static void bad_name(struct device *device) { strcpy(device->name, "0000:01:00"); }
-static void empty_name(struct device *device) { device->name[0] = '\0'; }
-static void long_name(struct device *device) { fill(device->name, sizeof device->name); }
-static void bad_driver(struct device *device) { strcpy(device->driver, "../x"); }
-static void long_driver(struct device *device) { fill(device->driver, sizeof device->driver); }
-static void bad_override(struct device *device) { strcpy(device->driver_override, "a b"); }
-static void long_override(struct device *device) { fill(device->driver_override, sizeof device->driver_override); }
-static void bad_parent(struct device *device) { strcpy(device->parent, "pci0000:00"); }
-static void long_parent(struct device *device) { fill(device->parent, sizeof device->parent); }
-static void bad_pf(struct device *device) { strcpy(device->physical_function, "x"); }
-static void long_pf(struct device *device) { fill(device->physical_function, sizeof device->physical_function); }
-static void bad_node(struct device *device) { strcpy(device->vfio_node, "vfio"); }
-static void other_node(struct device *device) { strcpy(device->vfio_node, "vfio1/../x"); }
-static void long_node(struct device *device) { fill(device->vfio_node, sizeof device->vfio_node); }
-static void bad_kind(struct device *device) { device->kind = DEVICE_KIND_COUNT; }
-static void bad_class(struct device *device) { device->class_code = 0x1000000; }
-static void bad_group(struct device *device) { device->group = -2; }
-static void bad_numa(struct device *device) { device->numa_node = -2; }
-static void huge_numa(struct device *device) { device->numa_node = 1 << 20; }
-static void bad_reset(struct device *device) { device->reset_methods = 1 << 7; }
-static void bad_functions(struct device *device) { device->virtual_functions = 1; }
-static void huge_functions(struct device *device) { device->virtual_functions_max = 1 << 16; }
-static void bad_bridge(struct device *device) { device->bridge = 2; }
-static void bad_fixed(struct device *device) { device->driver_fixed = 2; }
-static void bad_reserved(struct device *device) { device->reserved[5] = 1; }
+static void bad_name(struct device *device)
+{
+	strcpy(device->name, "0000:01:00");
+}
+static void empty_name(struct device *device)
+{
+	device->name[0] = '\0';
+}
+static void long_name(struct device *device)
+{
+	fill(device->name, sizeof device->name);
+}
+static void bad_driver(struct device *device)
+{
+	strcpy(device->driver, "../x");
+}
+static void long_driver(struct device *device)
+{
+	fill(device->driver, sizeof device->driver);
+}
+static void bad_override(struct device *device)
+{
+	strcpy(device->driver_override, "a b");
+}
+static void long_override(struct device *device)
+{
+	fill(device->driver_override, sizeof device->driver_override);
+}
+static void bad_parent(struct device *device)
+{
+	strcpy(device->parent, "pci0000:00");
+}
+static void long_parent(struct device *device)
+{
+	fill(device->parent, sizeof device->parent);
+}
+static void bad_pf(struct device *device)
+{
+	strcpy(device->physical_function, "x");
+}
+static void long_pf(struct device *device)
+{
+	fill(device->physical_function, sizeof device->physical_function);
+}
+static void bad_node(struct device *device)
+{
+	strcpy(device->vfio_node, "vfio");
+}
+static void other_node(struct device *device)
+{
+	strcpy(device->vfio_node, "vfio1/../x");
+}
+static void long_node(struct device *device)
+{
+	fill(device->vfio_node, sizeof device->vfio_node);
+}
+static void bad_kind(struct device *device)
+{
+	device->kind = DEVICE_KIND_COUNT;
+}
+static void bad_class(struct device *device)
+{
+	device->class_code = 0x1000000;
+}
+static void bad_group(struct device *device)
+{
+	device->group = -2;
+}
+static void bad_numa(struct device *device)
+{
+	device->numa_node = -2;
+}
+static void huge_numa(struct device *device)
+{
+	device->numa_node = 1 << 20;
+}
+static void bad_reset(struct device *device)
+{
+	device->reset_methods = 1 << 7;
+}
+static void bad_functions(struct device *device)
+{
+	device->virtual_functions = 1;
+}
+static void huge_functions(struct device *device)
+{
+	device->virtual_functions_max = 1 << 16;
+}
+static void bad_bridge(struct device *device)
+{
+	device->bridge = 2;
+}
+static void bad_fixed(struct device *device)
+{
+	device->driver_fixed = 2;
+}
+static void bad_reserved(struct device *device)
+{
+	device->reserved[5] = 1;
+}
 
 static void test_sanity(void **state)
 {
-	static void (*const spoil[])(struct device *device) = {
-		bad_name,      empty_name,     long_name,  bad_driver, long_driver, bad_override, long_override,
-		bad_parent,    long_parent,    bad_pf,	   long_pf,    bad_node,    other_node,	  long_node,
-		bad_kind,      bad_class,      bad_group,  bad_numa,   huge_numa,   bad_reset,	  bad_functions,
-		huge_functions, bad_bridge,    bad_fixed,  bad_reserved,
+	static void (*const spoil[])(struct device * device) = {
+		bad_name,       empty_name,  long_name, bad_driver,   long_driver, bad_override, long_override,
+		bad_parent,     long_parent, bad_pf,    long_pf,      bad_node,    other_node,   long_node,
+		bad_kind,       bad_class,   bad_group, bad_numa,     huge_numa,   bad_reset,    bad_functions,
+		huge_functions, bad_bridge,  bad_fixed, bad_reserved,
 	};
 	struct device good = device_of("0000:01:00.0", 7, "e1000");
 
@@ -176,10 +274,10 @@ static void test_class_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_addresses),     cmocka_unit_test(test_normalise),
-		cmocka_unit_test(test_driver_names),  cmocka_unit_test(test_reset_methods),
-		cmocka_unit_test(test_sanity),	      cmocka_unit_test(test_sane_extremes),
-		cmocka_unit_test(test_on_vfio),	      cmocka_unit_test(test_class_texts),
+		cmocka_unit_test(test_addresses),    cmocka_unit_test(test_normalise),
+		cmocka_unit_test(test_driver_names), cmocka_unit_test(test_reset_methods),
+		cmocka_unit_test(test_sanity),       cmocka_unit_test(test_sane_extremes),
+		cmocka_unit_test(test_on_vfio),      cmocka_unit_test(test_class_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,10 +22,24 @@ static struct json_text *parse(const char *text)
 static void test_accepts(void **state)
 {
 	static const char *const texts[] = {
-		"{}", "[]", "null", "true", "false", "0", "-0", "12.5e+3", "\"\"", " \t\r\n{ } \n",
-		"{\"a\": [1, {\"b\": null}], \"c\": \"\\u00e4\\n\\\"\\\\\\/\"}", "\"\\ud83d\\ude00\"",
-		"// first\n{ /* in */ \"a\" /* before */ : 1 // behind\n}\n// last", "{\"a//b\": \"/* no comment */\"}",
-		"/**/{}/***/", "{\"a\": \"\xc3\xa4\"}", "[1,2]//", "\"\\\\\"//\"",
+		"{}",
+		"[]",
+		"null",
+		"true",
+		"false",
+		"0",
+		"-0",
+		"12.5e+3",
+		"\"\"",
+		" \t\r\n{ } \n",
+		"{\"a\": [1, {\"b\": null}], \"c\": \"\\u00e4\\n\\\"\\\\\\/\"}",
+		"\"\\ud83d\\ude00\"",
+		"// first\n{ /* in */ \"a\" /* before */ : 1 // behind\n}\n// last",
+		"{\"a//b\": \"/* no comment */\"}",
+		"/**/{}/***/",
+		"{\"a\": \"\xc3\xa4\"}",
+		"[1,2]//",
+		"\"\\\\\"//\"",
 	};
 
 	for (size_t i = 0; i < COUNT(texts); i++)
@@ -166,8 +180,18 @@ static void test_locator(void **state)
 		{ "rules[2].name", 7, 29 },
 	};
 	static const char *const nowhere[] = {
-		"x", "rules[3]", "rules.name", "rules[0][0]", "rules[x]", "rules[", "rules[]", "rules[0",
-		"rules[99999999999999999999]", "rules[2].subject.user[0].x", "[0]", "rules[-1]",
+		"x",
+		"rules[3]",
+		"rules.name",
+		"rules[0][0]",
+		"rules[x]",
+		"rules[",
+		"rules[]",
+		"rules[0",
+		"rules[99999999999999999999]",
+		"rules[2].subject.user[0].x",
+		"[0]",
+		"rules[-1]",
 	};
 	struct json_text *parsed = parse(text);
 	unsigned line = 77, column = 77;
@@ -220,8 +244,9 @@ static void test_paths(void **state)
 static void test_agrees_with_json_c(void **state)
 {
 	static const char *const pieces[] = {
-		"{", "}", "[", "]", ",", ":", "\"a\"", "\"b\"", "1", "-2.5e3", "true", "null", " ", "\n", "\"", "\\",
-		"0", "{\"a\":1}", "[1,2]", "\"\\u00e4\"", "e", "-", ".", "// c\n", "/* c */", "'", "NaN", "\xc3\xa4",
+		"{",    "}",    "[", "]",      ",",       ":",  "\"a\"", "\"b\"",     "1",     "-2.5e3",
+		"true", "null", " ", "\n",     "\"",      "\\", "0",     "{\"a\":1}", "[1,2]", "\"\\u00e4\"",
+		"e",    "-",    ".", "// c\n", "/* c */", "'",  "NaN",   "\xc3\xa4",
 	};
 	struct dice dice = dice_of(5);
 	unsigned accepted = 0;
@@ -250,8 +275,12 @@ static void test_agrees_with_json_c(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_accepts),	 cmocka_unit_test(test_refuses), cmocka_unit_test(test_nul_byte),
-		cmocka_unit_test(test_depth),	 cmocka_unit_test(test_locator), cmocka_unit_test(test_paths),
+		cmocka_unit_test(test_accepts),
+		cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_nul_byte),
+		cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_locator),
+		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_agrees_with_json_c),
 	};
 

@@ -161,8 +161,9 @@ static void test_model(void **state)
 			claims[c] = add(ledger, text);
 		} else if (dice_roll(&dice, 2) == 0) {
 			device = claim_device_of(text, dice_roll(&dice, 2) == 0);
-			assert_int_equal(ledger_take(ledger, claims[c], &device),
-					 model.claim_of[d] < 0 ? 0 : model.claim_of[d] == c ? -EEXIST : -EBUSY);
+			assert_int_equal(ledger_take(ledger, claims[c], &device), model.claim_of[d] < 0    ? 0
+										  : model.claim_of[d] == c ? -EEXIST
+													   : -EBUSY);
 			if (model.claim_of[d] < 0) {
 				model.claim_of[d] = c;
 				model.lockout[d] = device.lockout;

@@ -72,8 +72,10 @@ static void test_claim_attached(void **state)
 static void test_claim_open(void **state)
 {
 	static const char *const steps[] = {
-		"override 0000:01:00.0 vfio-pci - 0", "unbind 0000:01:00.0 - e1000 0",
-		"probe 0000:01:00.0 vfio-pci - 0",    "context - - - 0",
+		"override 0000:01:00.0 vfio-pci - 0",
+		"unbind 0000:01:00.0 - e1000 0",
+		"probe 0000:01:00.0 vfio-pci - 0",
+		"context - - - 0",
 		"open 0000:01:00.0 - - 0",
 	};
 	struct claim_device device[] = { asked(device_of("0000:01:00.0", 1, "e1000")) };
@@ -88,8 +90,8 @@ static void test_claim_open(void **state)
 static void test_claim_reserved(void **state)
 {
 	static const char *const steps[] = {
-		"context - - - 0", "open 0000:01:00.0 - - 0",	"bind 0000:01:00.0 - - 0",
-		"ioas - - - 0",	   "attach 0000:01:00.0 - - 0",
+		"context - - - 0", "open 0000:01:00.0 - - 0",   "bind 0000:01:00.0 - - 0",
+		"ioas - - - 0",    "attach 0000:01:00.0 - - 0",
 	};
 	struct claim_device device[] = {
 		asked(vfio_device_of("0000:01:00.0", 1)),
@@ -214,8 +216,8 @@ static void test_release(void **state)
 static void test_release_pinned(void **state)
 {
 	static const char *const steps[] = {
-		"prove-no-holder 0000:01:00.0 - - 0",	  "prove-unbound 0000:01:00.0 - - 1",
-		"bus-master-off 0000:01:00.0 - - 0",	  "unbind-vfio 0000:01:00.0 - vfio-pci 0",
+		"prove-no-holder 0000:01:00.0 - - 0",          "prove-unbound 0000:01:00.0 - - 1",
+		"bus-master-off 0000:01:00.0 - - 0",           "unbind-vfio 0000:01:00.0 - vfio-pci 0",
 		"restore 0000:01:00.0 - ioasidd-locked-out 0",
 	};
 	struct claim_device device[] = { asked(device_of("0000:01:00.0", 1, "e1000")) };

@@ -110,8 +110,13 @@ static void test_memlock_sizes(void **state)
 		const char *text;
 		uint64_t bytes;
 	} sizes[] = {
-		{ "1", 1 }, { "\"1\"", 1 }, { "\"1K\"", 1024 }, { "\"3G\"", UINT64_C(3) << 30 },
-		{ "\"16T\"", UINT64_C(16) << 40 }, { "\"unlimited\"", UINT64_MAX }, { "65536", 65536 },
+		{ "1", 1 },
+		{ "\"1\"", 1 },
+		{ "\"1K\"", 1024 },
+		{ "\"3G\"", UINT64_C(3) << 30 },
+		{ "\"16T\"", UINT64_C(16) << 40 },
+		{ "\"unlimited\"", UINT64_MAX },
+		{ "65536", 65536 },
 	};
 
 	for (size_t i = 0; i < COUNT(sizes); i++) {
@@ -120,7 +125,8 @@ static void test_memlock_sizes(void **state)
 
 		snprintf(text, sizeof text,
 			 "{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"kind\": \"pci\"},"
-			 "\"limits\": {\"memlock\": %s}}]}", sizes[i].text);
+			 "\"limits\": {\"memlock\": %s}}]}",
+			 sizes[i].text);
 		policy = policy_of(text);
 		assert_int_equal(policy->rule[0].memlock, sizes[i].bytes);
 		policy_free(policy);
@@ -180,7 +186,8 @@ static bool selects(const char *selector, const struct device *device)
 
 	snprintf(text, sizeof text,
 		 "{\"pools\": {\"p\": [{\"id\": [\"1234:*\"]}, {\"driver\": [\"e1000\"], \"class\": [\"02\"]}]},"
-		 " \"rules\": [{\"name\": \"r\", \"effect\": \"deny\", \"device\": %s}]}", selector);
+		 " \"rules\": [{\"name\": \"r\", \"effect\": \"deny\", \"device\": %s}]}",
+		 selector);
 	policy = policy_of(text);
 	matches = device_selector_matches(policy, &policy->rule[0].device, device);
 	policy_free(policy);
@@ -231,7 +238,8 @@ static void test_device_selectors(void **state)
 
 static void test_subject_selectors(void **state)
 {
-	struct policy *policy = policy_of("{\"operators\": {\"user\": [\"alice\", \"bob\"], \"group\": [\"kvm\", \"staff\"]}}");
+	struct policy *policy =
+		policy_of("{\"operators\": {\"user\": [\"alice\", \"bob\"], \"group\": [\"kvm\", \"staff\"]}}");
 	const struct subject_selector *selector = &policy->operators;
 	struct subject alice = subject_of(1000), carol = subject_of(1002);
 
@@ -257,10 +265,12 @@ static void test_subject_selectors(void **state)
 /* SR-04: a number above INT_MAX stays one. */
 static void test_large_uid(void **state)
 {
-	struct policy *policy = policy_of("{\"rules\": [{\"name\": \"r\", \"effect\": \"deny\","
-					  "\"subject\": {\"user\": [4000000000, \"4294967294\"]}, \"device\": {\"kind\": \"pci\"}}]}");
+	struct policy *policy =
+		policy_of("{\"rules\": [{\"name\": \"r\", \"effect\": \"deny\","
+			  "\"subject\": {\"user\": [4000000000, \"4294967294\"]}, \"device\": {\"kind\": \"pci\"}}]}");
 	struct device device = device_of("0000:01:00.0", 1, "");
-	struct subject large = subject_of(4000000000u), largest = subject_of(4294967294u), other = subject_of(294967296u);
+	struct subject large = subject_of(4000000000u), largest = subject_of(4294967294u),
+		       other = subject_of(294967296u);
 
 	assert_non_null(policy_rule_for(policy, &large, &device));
 	assert_non_null(policy_rule_for(policy, &largest, &device));
@@ -316,20 +326,31 @@ static uint64_t digest_of(const char *text)
 /* The same policy written otherwise has the same digest; each thing that decides changes it. */
 static void test_digest(void **state)
 {
-	static const char base[] = "{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"subject\": {\"user\": \"alice\"},"
-				   " \"device\": {\"address\": [\"0000:01:00.0\"]}}]}";
+	static const char base[] =
+		"{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"subject\": {\"user\": \"alice\"},"
+		" \"device\": {\"address\": [\"0000:01:00.0\"]}}]}";
 	static const char *const same[] = {
 		"// other words\n{\"never\": [], \"rules\": [\n\n{\"effect\": \"allow\", \"name\": \"r\","
-		" \"device\": {\"address\": \"0000:01:00.0\"}, \"subject\": {\"user\": [1000]}, \"modes\": \"attached\"}]}",
+		" \"device\": {\"address\": \"0000:01:00.0\"}, \"subject\": {\"user\": [1000]},"
+		" \"modes\": \"attached\"}]}",
 	};
 	static const char *const changes[][2] = {
-		{ "\"r\"", "\"s\"" }, { "allow", "deny" }, { "\"alice\"", "\"bob\"" }, { "\"user\"", "\"group\"" },
-		{ "01:00.0\"", "01:00.1\"" }, { "\"address\": [\"0000:01:00.0\"]", "\"driver\": [\"e1000\"]" },
-		{ "]}}]}", "]}, \"lockout\": \"unused\"}]}" }, { "]}}]}", "]}, \"modes\": \"open\"}]}" },
-		{ "]}}]}", "]}, \"limits\": {\"devices\": 1}}]}" }, { "]}}]}", "]}, \"limits\": {\"memlock\": 1}}]}" },
-		{ "]}}]}", "]}, \"reset\": \"try\"}]}" }, { "]}}]}", "]}, \"restore\": false}]}" },
-		{ "]}}]}", "]}, \"in_use\": \"take\"}]}" }, { "}}]}", "}}], \"never\": [{\"class\": \"01\"}]}" },
-		{ "}}]}", "}}], \"operators\": {\"user\": 5}}" }, { "}}]}", "}}], \"pools\": {\"x\": [{\"class\": \"01\"}]}}" },
+		{ "\"r\"", "\"s\"" },
+		{ "allow", "deny" },
+		{ "\"alice\"", "\"bob\"" },
+		{ "\"user\"", "\"group\"" },
+		{ "01:00.0\"", "01:00.1\"" },
+		{ "\"address\": [\"0000:01:00.0\"]", "\"driver\": [\"e1000\"]" },
+		{ "]}}]}", "]}, \"lockout\": \"unused\"}]}" },
+		{ "]}}]}", "]}, \"modes\": \"open\"}]}" },
+		{ "]}}]}", "]}, \"limits\": {\"devices\": 1}}]}" },
+		{ "]}}]}", "]}, \"limits\": {\"memlock\": 1}}]}" },
+		{ "]}}]}", "]}, \"reset\": \"try\"}]}" },
+		{ "]}}]}", "]}, \"restore\": false}]}" },
+		{ "]}}]}", "]}, \"in_use\": \"take\"}]}" },
+		{ "}}]}", "}}], \"never\": [{\"class\": \"01\"}]}" },
+		{ "}}]}", "}}], \"operators\": {\"user\": 5}}" },
+		{ "}}]}", "}}], \"pools\": {\"x\": [{\"class\": \"01\"}]}}" },
 		{ "]}}]}", "]}, \"lockout\": {\"named\": \"0000:01:00.1\"}}]}" },
 		{ "{\"user\": \"alice\"}", "{\"user\": \"alice\", \"group\": \"kvm\"}" },
 	};
@@ -345,7 +366,8 @@ static void test_digest(void **state)
 		rest = found + strlen(changes[i][0]);
 		snprintf(text, sizeof text, "%.*s%s%s", (int)(found - base), base, changes[i][1], rest);
 		if (strcmp(changes[i][0], "\"user\"") == 0)
-			snprintf(text, sizeof text, "%s", "{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"subject\":"
+			snprintf(text, sizeof text, "%s",
+				 "{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"subject\":"
 				 " {\"group\": 1000}, \"device\": {\"address\": [\"0000:01:00.0\"]}}]}");
 		seen[i] = digest_of(text);
 		assert_int_not_equal(seen[i], digest);
@@ -396,20 +418,13 @@ static void test_ten_thousand_rules(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_files),
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_every_key),
-		cmocka_unit_test(test_memlock_sizes),
-		cmocka_unit_test(test_two_names_one_uid),
-		cmocka_unit_test(test_warnings),
-		cmocka_unit_test(test_device_selectors),
-		cmocka_unit_test(test_subject_selectors),
-		cmocka_unit_test(test_large_uid),
-		cmocka_unit_test(test_order),
-		cmocka_unit_test(test_names_literally),
-		cmocka_unit_test(test_digest),
-		cmocka_unit_test(test_shipped_files),
-		cmocka_unit_test(test_ten_thousand_rules),
+		cmocka_unit_test(test_no_files),          cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_every_key),         cmocka_unit_test(test_memlock_sizes),
+		cmocka_unit_test(test_two_names_one_uid), cmocka_unit_test(test_warnings),
+		cmocka_unit_test(test_device_selectors),  cmocka_unit_test(test_subject_selectors),
+		cmocka_unit_test(test_large_uid),         cmocka_unit_test(test_order),
+		cmocka_unit_test(test_names_literally),   cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_shipped_files),     cmocka_unit_test(test_ten_thousand_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -262,7 +262,8 @@ static void test_several_files(void **state)
 /* All errors are told at once, of all files; a file that is no JSON does not make others' pools unknown. */
 static void test_all_errors(void **state)
 {
-	static const char first[] = "{\"rules\": [{\"name\": \"r\", \"effect\": \"x\", \"reset\": \"y\", \"device\": {}}]}";
+	static const char first[] =
+		"{\"rules\": [{\"name\": \"r\", \"effect\": \"x\", \"reset\": \"y\", \"device\": {}}]}";
 	static const char second[] = "{\"never\": [{\"id\": \"z\"}], \"a\": 1}";
 	struct policy_source source[] = {
 		{ .path = "10.json", .text = first, .length = sizeof first - 1 },
@@ -307,7 +308,8 @@ static void test_endless_errors(void **state)
 /* Where no names can be looked up, numbers still are. */
 static void test_no_resolver(void **state)
 {
-	static const char by_name[] = "{\"operators\": {\"user\": \"alice\"}}", by_number[] = "{\"operators\": {\"user\": 7}}";
+	static const char by_name[] = "{\"operators\": {\"user\": \"alice\"}}",
+			  by_number[] = "{\"operators\": {\"user\": 7}}";
 	struct policy_source source = { .path = "p", .text = by_name, .length = sizeof by_name - 1 };
 	struct diagnostics diagnostics = { .item = NULL };
 	struct policy *policy = NULL;
@@ -324,9 +326,9 @@ static void test_no_resolver(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_files),	      cmocka_unit_test(test_all_are_listed),
-		cmocka_unit_test(test_too_large),     cmocka_unit_test(test_several_files),
-		cmocka_unit_test(test_all_errors),    cmocka_unit_test(test_endless_errors),
+		cmocka_unit_test(test_files),       cmocka_unit_test(test_all_are_listed),
+		cmocka_unit_test(test_too_large),   cmocka_unit_test(test_several_files),
+		cmocka_unit_test(test_all_errors),  cmocka_unit_test(test_endless_errors),
 		cmocka_unit_test(test_no_resolver),
 	};
 

@@ -13,24 +13,60 @@ static struct use good_use(void)
 	};
 }
 
-static void bad_kind(struct use *use) { use->kind = USE_KIND_COUNT; }
-static void bad_severity(struct use *use) { use->severity = SEVERITY_COUNT; }
-static void pid_of_a_mount(struct use *use) { use->pid = 1; }
-static void negative_pid(struct use *use) { use->kind = USE_HOLDER, use->pid = -1; }
-static void reserved(struct use *use) { use->reserved = 1; }
-static void no_device(struct use *use) { use->device[0] = '\0'; }
-static void endless_device(struct use *use) { memset(use->device, '0', sizeof use->device); }
-static void endless_text(struct use *use) { memset(use->text, 'x', sizeof use->text); }
-static void newline(struct use *use) { strcpy(use->text, "mounted on /a\nb"); }
-static void escape(struct use *use) { strcpy(use->text, "mounted on \x1b[2J"); }
-static void no_utf8(struct use *use) { strcpy(use->text, "mounted on \xff"); }
-static void device_newline(struct use *use) { strcpy(use->device, "0000:01:00.0\n"); }
+static void bad_kind(struct use *use)
+{
+	use->kind = USE_KIND_COUNT;
+}
+static void bad_severity(struct use *use)
+{
+	use->severity = SEVERITY_COUNT;
+}
+static void pid_of_a_mount(struct use *use)
+{
+	use->pid = 1;
+}
+static void negative_pid(struct use *use)
+{
+	use->kind = USE_HOLDER, use->pid = -1;
+}
+static void reserved(struct use *use)
+{
+	use->reserved = 1;
+}
+static void no_device(struct use *use)
+{
+	use->device[0] = '\0';
+}
+static void endless_device(struct use *use)
+{
+	memset(use->device, '0', sizeof use->device);
+}
+static void endless_text(struct use *use)
+{
+	memset(use->text, 'x', sizeof use->text);
+}
+static void newline(struct use *use)
+{
+	strcpy(use->text, "mounted on /a\nb");
+}
+static void escape(struct use *use)
+{
+	strcpy(use->text, "mounted on \x1b[2J");
+}
+static void no_utf8(struct use *use)
+{
+	strcpy(use->text, "mounted on \xff");
+}
+static void device_newline(struct use *use)
+{
+	strcpy(use->device, "0000:01:00.0\n");
+}
 
 static void test_sanity(void **state)
 {
-	static void (*const spoil[])(struct use *use) = {
-		bad_kind,	bad_severity, pid_of_a_mount, negative_pid, reserved, no_device,
-		endless_device, endless_text, newline,	      escape,	    no_utf8,  device_newline,
+	static void (*const spoil[])(struct use * use) = {
+		bad_kind,       bad_severity, pid_of_a_mount, negative_pid, reserved, no_device,
+		endless_device, endless_text, newline,        escape,       no_utf8,  device_newline,
 	};
 	struct use good = good_use();
 

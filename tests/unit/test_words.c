@@ -16,7 +16,7 @@
 			assert_int_equal(strspn(text, "abcdefghijklmnopqrstuvwxyz-"), strlen(text));                   \
 		}                                                                                                      \
 		assert_null(name##_to_string((enum name)(count)));                                                     \
-		assert_null(name##_to_string((enum name)-1));                                                          \
+		assert_null(name##_to_string((enum name) - 1));                                                        \
 		assert_int_equal(name##_from_string(""), -EINVAL);                                                     \
 		assert_int_equal(name##_from_string("nonsense"), -EINVAL);                                             \
 		assert_int_equal(name##_from_string(NULL), -EINVAL);                                                   \
@@ -52,12 +52,15 @@ static void test_exit_statuses(void **state)
 		const char *kind;
 		enum exit_status status;
 	} expected[] = {
-		{ "unknown-device", 5 }, { "unknown-claim", 5 }, { "kernel", 6 },
-		{ "no-iommu-group", 6 }, { "bridge", 6 },	 { "not-restorable", 6 },
-		{ "no-reset", 6 },	 { "group-too-large", 6 }, { "no-rule", 3 },
-		{ "denied", 3 },	 { "never", 3 },	 { "mode", 3 },
-		{ "limit", 3 },		 { "lockout-not-covered", 3 }, { "different-rules", 3 },
-		{ "in-use", 4 },	 { "member-in-use", 4 }, { "claimed", 4 },
+		{ "unknown-device", 5 },  { "unknown-claim", 5 },
+		{ "kernel", 6 },          { "no-iommu-group", 6 },
+		{ "bridge", 6 },          { "not-restorable", 6 },
+		{ "no-reset", 6 },        { "group-too-large", 6 },
+		{ "no-rule", 3 },         { "denied", 3 },
+		{ "never", 3 },           { "mode", 3 },
+		{ "limit", 3 },           { "lockout-not-covered", 3 },
+		{ "different-rules", 3 }, { "in-use", 4 },
+		{ "member-in-use", 4 },   { "claimed", 4 },
 		{ "other-context", 4 },
 	};
 

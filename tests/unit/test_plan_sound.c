@@ -1,0 +1,182 @@
+/*
+ * At random: the plan of every decision that allows is covered; and a plan that a broker makes up of any devices is
+ * covered only if the policy lets some subject have them. Decision and check are written apart and have to agree.
+ */
+#include "decision_fixture.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { DEVICES = 7 };
+
+static const char *const names[DEVICES] = {
+	"0000:01:00.0", "0000:01:00.1", "0000:02:00.0", "0000:02:00.1", "0000:02:00.2", "0000:03:00.0", "0000:04:00.0",
+};
+
+static const char *pick(struct dice *dice, const char *const *texts, size_t count)
+{
+	return texts[dice_roll(dice, (uint32_t)count)];
+}
+#define PICK(dice, ...) pick(dice, (const char *const[]){ __VA_ARGS__ }, COUNT(((const char *const[]){ __VA_ARGS__ })))
+
+static void make_host(struct dice *dice, struct host *host)
+{
+	static const int32_t groups[DEVICES] = { 1, 1, 2, 2, 2, 3, 4 };
+
+	host_init(host);
+	for (unsigned i = 0; i < DEVICES; i++) {
+		struct device device = dice_roll(dice, 5) == 0
+					       ? vfio_device_of(names[i], groups[i])
+					       : device_of(names[i], groups[i], PICK(dice, "", "e1000", "nvme"));
+
+		device.bridge = dice_roll(dice, 12) == 0;
+		device.driver_fixed = dice_roll(dice, 12) == 0;
+		device.reset_methods = dice_roll(dice, 4) ? RESET_METHOD_FLR : 0;
+		if (dice_roll(dice, 6) == 0)
+			strcpy(device.driver_override, PINNED_OVERRIDE);
+		host_add(host, &device);
+		if (dice_roll(dice, 5) == 0)
+			host_add_use(host, names[i], dice_roll(dice, 4) ? USE_MOUNT : USE_HOLDER,
+				     (enum severity)dice_roll(dice, SEVERITY_COUNT), "a use");
+	}
+}
+
+/* One device is asked of a subject in each list at most, so that who is left by earlier rules is plain to see. */
+static void make_policy(struct dice *dice, char *out, size_t size)
+{
+	size_t length = (size_t)snprintf(out, size, "{\"rules\": [");
+	unsigned rules = 1 + dice_roll(dice, 4);
+
+	for (unsigned i = 0; i < rules; i++) {
+		bool allow = dice_roll(dice, 4) > 0;
+
+		length += (size_t)snprintf(
+			out + length, size - length, "%s{\"name\": \"r%u\", \"effect\": \"%s\"%s, \"device\": {%s}",
+			i ? "," : "", i, allow ? "allow" : "deny",
+			PICK(dice, "", "", ", \"subject\": {\"user\": \"alice\"}",
+			     ", \"subject\": {\"group\": \"kvm\"}"),
+			PICK(dice, "\"kind\": \"pci\"", "\"address\": \"0000:01:*\"", "\"address\": \"0000:02:00.0\"",
+			     "\"address\": [\"0000:01:00.0\", \"0000:03:00.0\"]", "\"driver\": [\"e1000\", \"\"]"));
+		if (allow)
+			length += (size_t)snprintf(
+				out + length, size - length, "%s%s%s%s%s",
+				PICK(dice, "", ", \"lockout\": \"unused\"", ", \"lockout\": \"unused\"",
+				     ", \"lockout\": {\"named\": [\"0000:01:00.1\", \"0000:02:00.1\","
+				     "\"0000:02:00.2\"]}"),
+				PICK(dice, "", ", \"modes\": \"open\"", ", \"modes\": [\"open\", \"attached\"]"),
+				PICK(dice, "", "", ", \"limits\": {\"devices\": 2}"),
+				PICK(dice, ", \"reset\": \"try\"", ", \"reset\": \"try\"", ""),
+				PICK(dice, "", ", \"in_use\": \"take\""));
+		length += (size_t)snprintf(out + length, size - length, "}");
+	}
+	snprintf(out + length, size - length, "]%s}",
+		 PICK(dice, "", "", "", ", \"never\": [{\"driver\": \"nvme\"}]",
+		      ", \"never\": [{\"address\": \"0000:02:00.2\"}]"));
+}
+
+static bool check(const struct host *host, const struct policy *policy, const struct plan *plan)
+{
+	struct host_view view = host->view;
+	char why[TEXT_MAX];
+
+	view.ledger = NULL;
+	return plan_is_covered(policy, &view, plan, why);
+}
+
+/* Whether some subject is allowed these devices. The plan of each decision that allows has to be covered. */
+static bool somebody_may(const struct host *host, const struct policy *policy, const char *const *devices, size_t count,
+			 enum delivery_mode mode)
+{
+	bool may = false;
+
+	for (unsigned who = 0; who < 4; who++) {
+		struct subject subject = { .uid = who & 1 ? 1000 : 1001, .gid = who & 2 ? 36 : 100 };
+		struct request request = {
+			.subject = &subject, .device = devices, .device_count = count, .mode = mode
+		};
+		struct decision decision;
+
+		assert_int_equal(decide(policy, &host->view, &request, &decision), 0);
+		if (decision.allowed && !check(host, policy, &decision.plan))
+			fail_msg("the plan of a decision is not covered");
+		may = may || decision.allowed;
+		decision_done(&decision);
+	}
+	return may;
+}
+
+/* A plan that takes the devices and pins some of the others, rightly or not. */
+static struct plan make_up(struct dice *dice, const struct host *host, const char *const *taken, size_t count,
+			   enum delivery_mode mode, bool pin_all)
+{
+	struct claim_device device[DEVICES];
+	struct plan plan = { .step = NULL };
+	size_t filled = 0;
+
+	for (size_t i = 0; i < count; i++)
+		device[filled++] = (struct claim_device){ .before = *topology_find(host->topology, taken[i]) };
+	for (size_t i = 0; i < DEVICES; i++) {
+		const struct device *member = topology_find(host->topology, names[i]);
+		bool related = false;
+
+		for (size_t k = 0; k < count; k++) {
+			if (strcmp(names[i], taken[k]) == 0)
+				goto next;
+			related = related || device[k].before.group == member->group;
+		}
+		if (pin_all ? related && !member->bridge : dice_roll(dice, 6) == 0)
+			device[filled++] = (struct claim_device){ .before = *member, .lockout = true };
+	next:;
+	}
+	assert_int_equal(plan_for_claim(&plan, device, filled, mode, false, 0, 0), 0);
+	return plan;
+}
+
+static void test_agreement(void **state)
+{
+	struct dice dice = dice_of(2026);
+	unsigned covered = 0, refused = 0;
+
+	for (unsigned round = 0; round < 3000; round++) {
+		struct policy *policy;
+		char text[2048];
+		struct host host;
+
+		make_host(&dice, &host);
+		make_policy(&dice, text, sizeof text);
+		policy = policy_of(text);
+		for (unsigned i = 0; i < 10; i++) {
+			enum delivery_mode mode = dice_roll(&dice, 2) ? MODE_ATTACHED : MODE_OPEN;
+			size_t count = 1 + dice_roll(&dice, 3), first = dice_roll(&dice, DEVICES - 2);
+			const char *const *taken = &names[first];
+			bool pin_all = dice_roll(&dice, 3) > 0, may, is;
+			struct plan plan;
+
+			count = count > DEVICES - first ? DEVICES - first : count;
+			may = somebody_may(&host, policy, taken, count, mode);
+			plan = make_up(&dice, &host, taken, count, mode, pin_all);
+			is = check(&host, policy, &plan);
+			if (is && !may)
+				fail_msg("covered, but nobody may: %s", text);
+			if (pin_all && may && !is)
+				fail_msg("somebody may, but not covered: %s", text);
+			covered += is;
+			refused += !is;
+			plan_done(&plan);
+		}
+		policy_free(policy);
+		host_done(&host);
+	}
+	/* Enough of both, or the test would show nothing. */
+	assert_true(covered > 1000);
+	assert_true(refused > 10000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_agreement),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
