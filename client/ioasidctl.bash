@@ -5,64 +5,61 @@ _ioasidctl_devices()
 	LC_ALL=C ioasidctl list 2>/dev/null | grep -oE '[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]'
 }
 
-# Completes the word that the cursor is in, out of the words that are offered. bash splits words at colons, which
-# addresses have: then only what is behind the last of them is to be filled in.
+# Offers those of the lines in $1 that begin with what was typed, $2. bash splits words at colons, which addresses have,
+# and replaces only what is behind the last one.
 _ioasidctl_offer()
 {
-	local offered=$1 current=$2 typed=$3 word
+	local word kept=''
 
+	[[ $2 == *:* && $COMP_WORDBREAKS == *:* ]] && kept=${2%"${2##*:}"}
 	COMPREPLY=()
 	while IFS= read -r word; do
-		[[ -n $word && $word == "$typed"* ]] && COMPREPLY+=("${word#"${typed%"$current"}"}")
-	done <<<"$offered"
+		[[ -n $word && $word == "$2"* ]] && COMPREPLY+=("${word#"$kept"}")
+	done <<<"$1"
+	return 0
 }
 
 _ioasidctl()
 {
 	local verbs=$'status\nlist\nshow\nplan\nrun\nclaim\nrelease'
 	local options=$'--json\n--socket\n--help\n--version'
-	local current=${COMP_WORDS[COMP_CWORD]} verb='' skip='' typed i
+	local line=${COMP_LINE:0:COMP_POINT} verb='' value='' word i
+	local typed=${line##*[[:space:]]}
 
-	typed=$current
-	for ((i = COMP_CWORD; i > 1; i--)); do
-		# The pieces of an address that was split at its colons stand in words of their own.
-		[[ ${COMP_WORDS[i]} == : || ${COMP_WORDS[i - 1]} == : ]] || break
-		[[ $i -eq $COMP_CWORD ]] && typed=''
-		typed=${COMP_WORDS[i]}$typed
-		[[ ${COMP_WORDS[i - 1]} != : && ${COMP_WORDS[i]} == : ]] && typed=${COMP_WORDS[i - 1]}$typed
-	done
 	for ((i = 1; i < COMP_CWORD; i++)); do
-		if [[ -n $skip ]]; then
-			skip=''
-		elif [[ ${COMP_WORDS[i]} == -- ]]; then
+		word=${COMP_WORDS[i]}
+		if [[ -n $value ]]; then
+			value=''
+		elif [[ $word == -- ]]; then
 			# What is behind it is a command of its own.
-			if [[ $i -eq $((COMP_CWORD - 1)) ]]; then
-				mapfile -t COMPREPLY < <(compgen -c -- "$current")
+			if ((i == COMP_CWORD - 1)); then
+				mapfile -t COMPREPLY < <(compgen -c -- "$typed")
 			else
-				mapfile -t COMPREPLY < <(compgen -f -- "$current")
+				mapfile -t COMPREPLY < <(compgen -f -- "$typed")
 			fi
 			return
-		elif [[ ${COMP_WORDS[i]} == --socket || ${COMP_WORDS[i]} == --mode || ${COMP_WORDS[i]} == --failure-status ]]; then
-			skip=${COMP_WORDS[i]}
-		elif [[ ${COMP_WORDS[i]} != -* && -z $verb ]]; then
-			verb=${COMP_WORDS[i]}
+		elif [[ $word == --socket || $word == --mode || $word == --failure-status ]]; then
+			value=$word
+		elif [[ $word != -* && -z $verb ]]; then
+			verb=$word
 		fi
 	done
 	case $verb in
 	plan | claim) options+=$'\n--mode' ;;
 	run) options+=$'\n--mode\n--failure-status' ;;
 	esac
-	case $skip in
-	--socket) mapfile -t COMPREPLY < <(compgen -f -- "$current"); return ;;
-	--mode) _ioasidctl_offer $'attached\nopen' "$current" "$current"; return ;;
-	--failure-status) COMPREPLY=(); return ;;
-	esac
-	if [[ $current == -* ]]; then
-		_ioasidctl_offer "$options" "$current" "$current"
+	if [[ $value == --socket ]]; then
+		mapfile -t COMPREPLY < <(compgen -f -- "$typed")
+	elif [[ $value == --mode ]]; then
+		_ioasidctl_offer $'attached\nopen' "$typed"
+	elif [[ $value == --failure-status ]]; then
+		COMPREPLY=()
+	elif [[ $typed == -* ]]; then
+		_ioasidctl_offer "$options" "$typed"
 	elif [[ -z $verb ]]; then
-		_ioasidctl_offer "$verbs" "$current" "$current"
+		_ioasidctl_offer "$verbs" "$typed"
 	elif [[ $verb == show || $verb == plan || $verb == run || $verb == claim ]]; then
-		_ioasidctl_offer "$(_ioasidctl_devices)" "$current" "$typed"
+		_ioasidctl_offer "$(_ioasidctl_devices)" "$typed"
 	fi
 }
 

@@ -53,7 +53,10 @@ enum ioasid_status {
  * -ENAMETOOLONG.
  */
 int ioasid_connect(const char *path, struct ioasid **connection);
-/* Closes the connection. Claims go on as long as their lease FDs are open. NULL is allowed. Returns NULL. */
+/*
+ * Closes the connection. Claims go on as long as their lease FDs are open. NULL is allowed. Returns NULL. A connection
+ * that broke, because the daemon was started anew, needs none of this: the next call makes it again.
+ */
 struct ioasid *ioasid_disconnect(struct ioasid *connection);
 
 /* The last failed call's status, one of enum ioasid_status; IOASID_DONE if none failed. */
@@ -119,8 +122,8 @@ int ioasid_claim_add(struct ioasid *connection, struct ioasid_claim *claim, cons
 int ioasid_claim_remove(struct ioasid *connection, struct ioasid_claim *claim, const char *device);
 /*
  * Closes all FDs of the claim, asks the daemon to take its devices back, waits for the answer and frees the claim, which
- * must not be used after, whatever is returned. Errors: as ioasid_call(); status IOASID_BUSY: somebody else still holds
- * an FD, the claim lingers until that ends.
+ * must not be used after, whatever is returned. Errors: as ioasid_call(); -EBUSY, status IOASID_BUSY: somebody else
+ * still holds an FD, and the claim lingers until that ends, or it is quarantined until the operator opens it.
  */
 int ioasid_claim_release(struct ioasid *connection, struct ioasid_claim *claim);
 /*

@@ -1,10 +1,12 @@
 /*
- * The claims of libioasid: asking for one, receiving and acknowledging its descriptors, and giving it back. A claim owns
- * its descriptors and knows no connection.
+ * The claims of libioasid: asking for one, receiving and acknowledging its descriptors, and giving it back. A claim
+ * owns its descriptors and knows no connection.
  */
 #include "claim_json.h"
 #include "claim_reply.h"
 #include "connection.h"
+
+#include "../json_build.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -41,8 +43,8 @@ static int call_claim(struct ioasid *connection, const char *method, const char 
 }
 
 /*
- * Tells the daemon that its offer was not taken, so that it need not wait for an acknowledgement: releases the claim or,
- * where one device was offered, removes that. What the daemon answers changes nothing.
+ * Tells the daemon that its offer was not taken, so that it need not wait for an acknowledgement: releases the claim
+ * or, where one device was offered, removes that. What the daemon answers changes nothing.
  */
 static void reject(struct ioasid *connection, const char *id, const char *device)
 {
@@ -64,9 +66,9 @@ static int reject_truncated(struct ioasid *connection, struct varlink_reply *rep
 	varlink_reply_done(reply);
 	getrlimit(RLIMIT_NOFILE, &limit);
 	failure_set(&connection->failure, IOASID_FAILED,
-		    "the file descriptors of the claim did not fit into this process, so the claim was given back: it may "
-		    "have %llu open at once (RLIMIT_NOFILE); raise that with `ulimit -n`. If there was room, a security "
-		    "module (SELinux, AppArmor) keeps them from this process: see the kernel's log",
+		    "the file descriptors of the claim did not fit into this process, so the claim was given back: it "
+		    "may have %llu open at once (RLIMIT_NOFILE); raise that with `ulimit -n`. If there was room, a "
+		    "security module (SELinux, AppArmor) keeps them from this process: see the kernel's log",
 		    (unsigned long long)limit.rlim_cur);
 	return -EMFILE;
 }
@@ -154,7 +156,7 @@ int ioasid_plan(struct ioasid *connection, const char *const *devices, size_t co
 		varlink_reply_done(&reply);
 		return connection_fail_reply(connection, "org.ioasid1.Plan", "there is no plan in it");
 	}
-	text = json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	text = json_build_text(value);
 	copy = text != NULL ? strdup(text) : NULL;
 	varlink_reply_done(&reply);
 	if (copy == NULL)
@@ -262,7 +264,8 @@ int ioasid_claim_add(struct ioasid *connection, struct ioasid_claim *claim, cons
 	if (wrong != NULL) {
 		result = connection_fail_reply(connection, "org.ioasid1.AddDevice", wrong);
 	} else if (json_object_deep_copy(claim->reply, &description, NULL) < 0 ||
-		   claim_json_merge_lockouts(description, reply.parameters) < 0 || claim_json_describe(&grown, description, &json) < 0) {
+		   claim_json_merge_lockouts(description, reply.parameters) < 0 ||
+		   claim_json_describe(&grown, description, &json) < 0) {
 		reject(connection, claim->is.id, device);
 		result = connection_fail_memory(connection);
 	} else {
@@ -298,7 +301,10 @@ int ioasid_claim_remove(struct ioasid *connection, struct ioasid_claim *claim, c
 			    claim->is.id);
 		return -EINVAL;
 	}
-	/* Closed first, because the daemon proves that nobody has it. If it refuses, the device stays, without its FD. */
+	/*
+	 * Closed first, because the daemon proves that nobody has it. If it refuses, the device stays, without its
+	 * FD.
+	 */
 	if (found->fd >= 0)
 		close(found->fd);
 	found->fd = -1;

@@ -58,8 +58,8 @@ int claim_json_describe(const struct claim_reply *is, struct json_object *reply,
 		result = json_build_set(reply, "iommufd", json_object_new_int(is->iommufd));
 	else
 		result = json_object_object_add(reply, "iommufd", NULL);
-	text = json_object_to_json_string_ext(reply, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-	if (result < 0 || text == NULL)
+	text = result == 0 ? json_build_text(reply) : NULL;
+	if (text == NULL)
 		return -ENOMEM;
 	copy = strdup(text);
 	if (copy == NULL)

@@ -12,8 +12,8 @@ struct json_object *claim_json_devices(const char *const *devices, size_t count,
 /* {"claim": ..., "device": ...}, the caller's; device may be NULL. NULL: out of memory. */
 struct json_object *claim_json_claim(const char *id, const char *device);
 /*
- * Brings reply, the reply of Claim, in line with what the claim is now, with descriptors as this process has them. *json:
- * the text of it, which the caller frees. -ENOMEM: reply may have changed in part.
+ * Brings reply, the reply of Claim, in line with what the claim is now, with descriptors as this process has them.
+ * *json: the text of it, which the caller frees. -ENOMEM: reply may have changed in part.
  */
 int claim_json_describe(const struct claim_reply *is, struct json_object *reply, char **json);
 /* Adds the lockouts that the reply of AddDevice names to those of reply. -ENOMEM: reply may have changed in part. */

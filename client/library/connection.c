@@ -1,5 +1,7 @@
 #include "connection.h"
 
+#include "../json_build.h"
+
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdlib.h>
@@ -29,7 +31,8 @@ static void explain_connect(struct ioasid *connection, int result)
 		break;
 	case ENAMETOOLONG:
 		failure_set(failure, IOASID_UNREACHABLE,
-			    "ioasidd can't be reached: %s is longer than the path of a socket can be (107 bytes)", path);
+			    "ioasidd can't be reached: %s is longer than the path of a socket can be (107 bytes)",
+			    path);
 		break;
 	default:
 		failure_set(failure, IOASID_UNREACHABLE,
@@ -49,7 +52,7 @@ static void explain_call(struct ioasid *connection, const char *method, int resu
 			    connection->path, method);
 		break;
 	case EPROTO:
-		connection_fail_reply(connection, method, "it is no Varlink reply, too long, or has too many descriptors");
+		connection_fail_reply(connection, method, "it is no Varlink reply, or too long, or has too many FDs");
 		break;
 	case ENOMEM:
 		connection_fail_memory(connection);
@@ -197,8 +200,7 @@ int ioasid_call(struct ioasid *connection, const char *method, const char *param
 			varlink_reply_done(&received);
 		return result;
 	}
-	text = json_object_to_json_string_ext(received.parameters,
-					      JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	text = json_build_text(received.parameters);
 	copy = text != NULL ? strdup(text) : NULL;
 	varlink_reply_done(&received);
 	if (copy == NULL)

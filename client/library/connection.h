@@ -1,6 +1,6 @@
 /*
- * A connection of libioasid: calls with their failures put into words. It reconnects by itself, because claims outlive a
- * restart of the daemon; what a method means is known in claim.c alone.
+ * A connection of libioasid: calls with their failures put into words. It reconnects by itself, because claims
+ * outlive a restart of the daemon; what a method means is known in claim.c alone.
  */
 #pragma once
 

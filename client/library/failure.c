@@ -2,6 +2,7 @@
 
 #include "../../include/ioasid.h"
 #include "../escape.h"
+#include "../json_build.h"
 
 #include <json-c/json.h>
 #include <stdarg.h>
@@ -103,30 +104,47 @@ static void write_headline(FILE *stream, const char *method, const char *error, 
 	}
 }
 
-/* Two lines for each reason; the first is left out where the headline has said it. */
+static void write_remedy(FILE *stream, struct json_object *blocker)
+{
+	const char *remedy = get_string(blocker, "remedy");
+
+	if (remedy == NULL)
+		return;
+	fputs("\n    to resolve: ", stream);
+	escape_write(stream, remedy, false);
+}
+
+/*
+ * Two lines for each reason. The headline is one of them as a rule: its remedy comes first, and it is not told twice.
+ */
 static void write_blockers(FILE *stream, struct json_object *parameters)
 {
 	const char *headline = get_string(parameters, "message");
-	struct json_object *blockers;
+	struct json_object *blockers, *told = NULL;
 	size_t count;
 
 	if (!json_object_object_get_ex(parameters, "blockers", &blockers) ||
 	    !json_object_is_type(blockers, json_type_array))
 		return;
 	count = json_object_array_length(blockers);
+	for (size_t i = 0; i < count && told == NULL && headline != NULL; i++) {
+		struct json_object *blocker = json_object_array_get_idx(blockers, i);
+		const char *message = get_string(blocker, "message");
+
+		if (message != NULL && strcmp(message, headline) == 0)
+			told = blocker;
+	}
+	if (told != NULL)
+		write_remedy(stream, told);
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *blocker = json_object_array_get_idx(blockers, i);
 		const char *message = get_string(blocker, "message");
-		const char *remedy = get_string(blocker, "remedy");
 
-		if (message != NULL && (headline == NULL || strcmp(message, headline) != 0)) {
-			fputs("\n  ", stream);
-			escape_write(stream, message, false);
-		}
-		if (remedy != NULL) {
-			fputs("\n    to resolve: ", stream);
-			escape_write(stream, remedy, false);
-		}
+		if (blocker == told || message == NULL)
+			continue;
+		fputs("\n  ", stream);
+		escape_write(stream, message, false);
+		write_remedy(stream, blocker);
 	}
 }
 
@@ -139,7 +157,7 @@ void failure_set_reply(struct failure *failure, const char *method, const char *
 	failure_done(failure);
 	failure->status = status_of(error, parameters);
 	failure->name = strdup(error);
-	text = json_object_to_json_string_ext(parameters, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	text = json_build_text(parameters);
 	failure->parameters = text != NULL ? strdup(text) : NULL;
 	stream = open_memstream(&failure->message, &size);
 	if (stream == NULL)

@@ -11,7 +11,10 @@
 struct msghdr;
 
 enum {
-	/* The kernel's SCM_MAX_FD: no message carries more, so that with this much room only a process's own limit cuts. */
+	/*
+	 * The kernel's SCM_MAX_FD: no message carries more, so that with this much room only a process's own limit
+	 * cuts.
+	 */
 	RECEIVED_FDS_ROOM = 253,
 	/* What a message of org.ioasid1 can carry: the lease, the iommufd, and the devices of a claim. */
 	RECEIVED_FDS_MAX = 66,

@@ -1,5 +1,7 @@
 #include "varlink_client.h"
 
+#include "../json_build.h"
+
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdlib.h>
@@ -236,7 +238,10 @@ static int send_call(struct varlink_client *client, const char *path, const char
 	}
 	result = send_all(client->fd, text, size);
 	if (result == -ECONNRESET && client->answered) {
-		/* Closed since the last reply: the call was not received, or not with its NUL. A new daemon may be there. */
+		/*
+		 * Closed since the last reply: the call was not received, or not with its NUL. A new daemon may be
+		 * there.
+		 */
 		result = varlink_client_connect(client, path);
 		if (result < 0)
 			return result;
@@ -254,23 +259,17 @@ int varlink_client_call(struct varlink_client *client, const char *path, const c
 			struct json_object *parameters, struct varlink_reply *reply)
 {
 	struct json_object *call = json_object_new_object();
-	struct json_object *name = json_object_new_string(method);
 	const char *text;
-	size_t size;
 	int result = -ENOMEM;
 
-	if (call == NULL || name == NULL || json_object_object_add(call, "method", name) < 0) {
-		json_object_put(name);
+	if (call == NULL || json_build_set(call, "method", json_object_new_string(method)) < 0)
 		goto out;
-	}
-	if (parameters != NULL && json_object_object_add(call, "parameters", json_object_get(parameters)) < 0) {
-		json_object_put(parameters);
+	if (parameters != NULL && json_build_set(call, "parameters", json_object_get(parameters)) < 0)
 		goto out;
-	}
-	text = json_object_to_json_string_length(call, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &size);
+	text = json_build_text(call);
 	if (text == NULL)
 		goto out;
-	result = send_call(client, path, text, size + 1);
+	result = send_call(client, path, text, strlen(text) + 1);
 	if (result == 0)
 		result = receive_reply(client, reply);
 out:

@@ -9,7 +9,7 @@
 #include <string.h>
 
 const struct option_row command_line_options[] = {
-	{ "--json", 'j', NULL, 0, "print JSON, failures too; the exit status stays the same" },
+	{ "--json", 'j', NULL, 0, "print JSON, failures too, with the same exit status" },
 	{ "--socket", 0, "PATH", 0, "talk to the ioasidd that listens there" },
 	{ "--mode", 0, "MODE", OPTION_MODE, "how the claim is delivered: attached (default) or open" },
 	{ "--failure-status", 0, "N", OPTION_FAILURE_STATUS, "exit with N where it is not COMMAND that failed" },

@@ -26,8 +26,8 @@ struct fd_passing {
  */
 int fd_passing_add(struct fd_passing *passing, int fd, const char *name);
 /*
- * Puts copies of all at their numbers, open across exec, over whatever was there, and sets the environment. 0, -EMFILE or
- * -ENOMEM; then no descriptor has changed.
+ * Puts copies of all at their numbers, open across exec, over whatever was there, and sets the environment. 0,
+ * -EMFILE or -ENOMEM; then no descriptor has changed.
  */
 int fd_passing_install(const struct fd_passing *passing);
 /* Closes what fd_passing_install() put there. */

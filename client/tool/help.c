@@ -34,9 +34,9 @@ void help_write_all(FILE *stream, const struct verb *const *verbs)
 	}
 	write_options(stream, 0);
 	fputs("\nA device is named by its address, 0000:01:00.0 or 01:00.0.\n"
-	      "\nExit status: 0 done, or a claim would be allowed; 1 failed; 2 wrong command line;\n"
-	      "3 refused by policy; 4 busy; 5 no such device or claim; 6 not possible with this\n"
-	      "kernel or hardware; 7 ioasidd can't be reached.\n"
+	      "\nExit status: 0 done, or a claim would be allowed; 1 failed; 2 the command line\n"
+	      "is wrong; 3 refused by policy; 4 busy; 5 no such device or claim; 6 this kernel\n"
+	      "or hardware can't do it; 7 ioasidd can't be reached.\n"
 	      "\n`ioasidctl VERB --help` says more of each; ioasidctl(8) says all of it.\n",
 	      stream);
 }

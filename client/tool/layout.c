@@ -23,7 +23,8 @@ void layout_detect(struct layout *layout, FILE *stream)
 	layout->width = WIDTH_DEFAULT;
 	layout->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	layout->wrap = terminal;
-	layout->colour = terminal && (no_color == NULL || *no_color == '\0') && term != NULL && strcmp(term, "dumb") != 0;
+	layout->colour = terminal && (no_color == NULL || *no_color == '\0') && term != NULL &&
+			 strcmp(term, "dumb") != 0;
 	if (terminal && ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
 		layout->width = size.ws_col;
 		if (layout->width < WIDTH_LEAST)

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * Raises this process's soft limit to what was granted, as far as its hard limit permits. Returns true if it ends up with
- * all of it; *limit: the bytes that it ends up with, UINT64_MAX where there is no limit.
+ * Raises this process's soft limit to what was granted, as far as its hard limit permits. Returns true if it ends up
+ * with all of it; *limit: the bytes that it ends up with, UINT64_MAX where there is no limit.
  */
 bool memlock_raise(uint64_t granted, uint64_t *limit);
 /* "64 MiB" for a number of bytes, "no limit" for UINT64_MAX. Returns out. */

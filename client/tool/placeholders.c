@@ -70,7 +70,9 @@ int placeholders_check(char *const *argument, const struct device_names *devices
 			needs->iommufd |= found.kind == PLACEHOLDER_IOMMUFD;
 			needs->ioas_id |= found.kind == PLACEHOLDER_IOAS_ID;
 			if (found.kind == PLACEHOLDER_DEVICE && found.device < 0) {
-				snprintf(wrong, size, "%.*s", (int)(found.length < size ? found.length : size - 1), text);
+				size_t length = found.length < size ? found.length : size - 1;
+
+				snprintf(wrong, size, "%.*s", (int)length, text);
 				return -ENODEV;
 			}
 			text += found.length;

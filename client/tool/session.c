@@ -56,10 +56,18 @@ static int last_status(struct session *session)
 	return status == IOASID_DONE ? EXIT_FAILED : status;
 }
 
+/* The library did not fail where there was no memory to ask it with. */
+static const char *last_message(struct session *session)
+{
+	bool failed = ioasid_error_status(session->connection) != IOASID_DONE;
+
+	return failed ? ioasid_error_message(session->connection) : "this process is out of memory";
+}
+
 struct json_object *session_error(struct session *session)
 {
 	struct json_object *parameters = reply_parse(ioasid_error_parameters(session->connection));
-	const char *message = reply_string(parameters, "message", ioasid_error_message(session->connection));
+	const char *message = reply_string(parameters, "message", last_message(session));
 	struct json_object *error = make_error(last_status(session), ioasid_error_name(session->connection), message,
 					       json_object_get(reply_list(parameters, "blockers")));
 
@@ -100,21 +108,29 @@ int session_report(struct session *session, const char *what)
 		print_error(session, session_error(session));
 		return status;
 	}
-	write_lines(&session->err, what, ioasid_error_message(session->connection));
+	write_lines(&session->err, what, last_message(session));
 	if (status == EXIT_UNREACHABLE)
 		layout_sentence(&session->err, "  ", 4, "or name the socket of another ioasidd with --socket PATH");
 	return status;
+}
+
+/* The text of a sentence, which the caller frees. NULL: out of memory. */
+__attribute__((format(printf, 1, 0)))
+static char *compose(const char *format, va_list arguments)
+{
+	char *text = NULL;
+
+	return vasprintf(&text, format, arguments) < 0 ? NULL : text;
 }
 
 int session_fail(struct session *session, int status, const char *format, ...)
 {
 	const struct verb *verb = session->line->verb;
 	va_list arguments;
-	char *text = NULL;
+	char *text;
 
 	va_start(arguments, format);
-	if (vasprintf(&text, format, arguments) < 0)
-		text = NULL;
+	text = compose(format, arguments);
 	va_end(arguments);
 	if (session->line->json) {
 		print_error(session, make_error(status, "", text != NULL ? text : "out of memory", NULL));
@@ -130,18 +146,17 @@ int session_fail(struct session *session, int status, const char *format, ...)
 
 int session_malformed(struct session *session, const char *what)
 {
-	return session_fail(session, EXIT_FAILED, "ioasidd's answer makes no sense: %s; is it of this version (" VERSION ")?",
-			    what);
+	return session_fail(session, EXIT_FAILED,
+			    "ioasidd's answer makes no sense: %s; is it of this version (" VERSION ")?", what);
 }
 
 void session_warn(struct session *session, const char *format, ...)
 {
 	va_list arguments;
-	char *text = NULL;
+	char *text;
 
 	va_start(arguments, format);
-	if (vasprintf(&text, format, arguments) < 0)
-		text = NULL;
+	text = compose(format, arguments);
 	va_end(arguments);
 	if (text != NULL)
 		layout_sentence(&session->err, "ioasidctl: ", 2, text);
@@ -165,7 +180,7 @@ int session_connect(struct session *session)
 int session_call(struct session *session, const char *what, const char *method, struct json_object *parameters,
 		 struct json_object **reply)
 {
-	const char *text = parameters != NULL ? json_object_to_json_string(parameters) : NULL;
+	const char *text = parameters != NULL ? json_build_text(parameters) : NULL;
 	char *answer = NULL;
 	int status = session_connect(session);
 

@@ -174,27 +174,37 @@ static const char *id_text(struct json_object *device, char *out, size_t size)
 	return out;
 }
 
-/* Whose it is, in words. Returns out. */
-static const char *state_text(struct json_object *device, char *out, size_t size, enum colour *colour)
+/* The claim that has a group, as far as the daemon tells it: that of the first member which has one. NULL: none. */
+static const char *group_claim(const struct tree *tree, size_t first, size_t end)
+{
+	const char *claim = NULL;
+
+	for (size_t i = first; i < end && claim == NULL && tree->node[i].group != NO_GROUP; i++)
+		claim = reply_string(tree->node[i].device, "claim", NULL);
+	return claim;
+}
+
+/* Whether it can be had, in words; the claim that has it only where that is not the group's. Returns out. */
+static const char *state_text(struct json_object *device, const char *group_has, char *out, size_t size,
+			      enum colour *colour)
 {
 	const char *state = reply_string(device, "state", "?");
 	const char *claim = reply_string(device, "claim", NULL);
-	bool locked_out = reply_flag(device, "locked_out");
 
-	*colour = COLOUR_NONE;
-	if (locked_out) {
-		*colour = COLOUR_BAD;
-		snprintf(out, size, "locked out%s%s", claim != NULL ? " by " : "", claim != NULL ? claim : "");
-	} else if (strcmp(state, "free") != 0) {
-		*colour = strcmp(state, "held") == 0 ? COLOUR_WARN : COLOUR_BAD;
-		snprintf(out, size, "%s%s%s", state, claim != NULL ? " by " : "", claim != NULL ? claim : "");
-	} else if (reply_flag(device, "bridge")) {
-		*colour = COLOUR_FAINT;
-		snprintf(out, size, "bridge");
-	} else {
-		*colour = COLOUR_GOOD;
-		snprintf(out, size, "free");
+	if (claim != NULL && group_has != NULL && strcmp(claim, group_has) == 0)
+		claim = NULL;
+	*colour = COLOUR_BAD;
+	if (reply_flag(device, "locked_out")) {
+		state = "locked out";
+	} else if (strcmp(state, "held") == 0) {
+		*colour = COLOUR_WARN;
+	} else if (strcmp(state, "free") == 0) {
+		bool bridge = reply_flag(device, "bridge");
+
+		*colour = bridge ? COLOUR_FAINT : COLOUR_GOOD;
+		state = bridge ? "bridge" : "free";
 	}
+	snprintf(out, size, "%s%s%s", state, claim != NULL ? " by " : "", claim != NULL ? claim : "");
 	return out;
 }
 
@@ -229,6 +239,7 @@ static void narrow(size_t *column, size_t least, size_t *excess)
 static struct columns measure(const struct tree *tree, const struct layout *layout, size_t first, size_t end)
 {
 	struct columns columns = { 0 };
+	const char *claim = NULL;
 	enum colour colour;
 	char text[256];
 	size_t all, excess;
@@ -237,11 +248,14 @@ static struct columns measure(const struct tree *tree, const struct layout *layo
 		const struct node *node = &tree->node[i];
 		struct json_object *device = node->device;
 
+		if (i == first || node->group != node[-1].group)
+			claim = group_claim(tree, i, group_end(tree, i));
+
 		widen(&columns.name, INDENT * (depth_of(tree, node) + 1) + layout_columns(layout, node->address));
 		widen(&columns.id, layout_columns(layout, id_text(device, text, sizeof(text))));
 		widen(&columns.class_text, layout_columns(layout, reply_string(device, "class_text", "")));
 		widen(&columns.driver, layout_columns(layout, reply_string(device, "driver", "-")));
-		widen(&columns.state, layout_columns(layout, state_text(device, text, sizeof(text), &colour)));
+		widen(&columns.state, layout_columns(layout, state_text(device, claim, text, sizeof(text), &colour)));
 	}
 	all = columns.name + columns.id + columns.class_text + columns.driver + columns.state + 4 * GAP;
 	excess = all > layout->width ? all - layout->width : 0;
@@ -288,7 +302,7 @@ static void draw_cell(const struct layout *layout, const char *text, size_t colu
 }
 
 static void draw_row(const struct tree *tree, const struct layout *layout, const struct node *node,
-		     const struct columns *columns)
+		     const char *group_has, const struct columns *columns)
 {
 	size_t used = draw_lines(tree, layout, node);
 	enum colour colour;
@@ -298,14 +312,14 @@ static void draw_row(const struct tree *tree, const struct layout *layout, const
 	draw_cell(layout, id_text(node->device, text, sizeof(text)), columns->id);
 	draw_cell(layout, reply_string(node->device, "class_text", ""), columns->class_text);
 	draw_cell(layout, reply_string(node->device, "driver", "-"), columns->driver);
-	state_text(node->device, text, sizeof(text), &colour);
+	state_text(node->device, group_has, text, sizeof(text), &colour);
 	layout_colour(layout, colour);
 	layout_cell(layout, text, columns->state, false);
 	layout_colour(layout, COLOUR_NONE);
 	fputc('\n', layout->stream);
 }
 
-static void draw_heading(const struct tree *tree, const struct layout *layout, int64_t group)
+static void draw_heading(const struct tree *tree, const struct layout *layout, int64_t group, const char *claim)
 {
 	struct group_state key = { .number = group };
 	const struct group_state *found = bsearch(&key, tree->state, tree->state_count, sizeof(key), compare_states);
@@ -315,8 +329,8 @@ static void draw_heading(const struct tree *tree, const struct layout *layout, i
 	if (group == NO_GROUP)
 		snprintf(text, sizeof(text), "no IOMMU group: these can't be claimed");
 	else
-		snprintf(text, sizeof(text), "IOMMU group %" PRId64 "%s%s", group, state != NULL ? ": " : "",
-			 state != NULL ? state : "");
+		snprintf(text, sizeof(text), "IOMMU group %" PRId64 "%s%s%s%s", group, state != NULL ? ": " : "",
+			 state != NULL ? state : "", claim != NULL ? " by claim " : "", claim != NULL ? claim : "");
 	layout_colour(layout, COLOUR_BOLD);
 	layout_cell(layout, text, layout->width, false);
 	layout_colour(layout, COLOUR_NONE);
@@ -327,15 +341,16 @@ static void draw_heading(const struct tree *tree, const struct layout *layout, i
 static void draw_group(const struct tree *tree, const struct layout *layout, size_t first,
 		       const struct columns *columns)
 {
+	const char *claim = group_claim(tree, first, group_end(tree, first));
 	ptrdiff_t place = (ptrdiff_t)first;
 
-	draw_heading(tree, layout, tree->node[first].group);
+	draw_heading(tree, layout, tree->node[first].group, claim);
 	while (tree->node[place].parent != NOWHERE)
 		place++; /* the first that has no parent: there is one, as no chain is a loop */
 	for (;;) {
 		const struct node *node = &tree->node[place];
 
-		draw_row(tree, layout, node, columns);
+		draw_row(tree, layout, node, claim, columns);
 		if (node->first_child != NOWHERE) {
 			place = node->first_child;
 			continue;

@@ -15,8 +15,8 @@ struct tree;
 #define TREE_ALL_GROUPS INT64_MIN
 
 /*
- * Sorts devices into groups. devices and groups are the lists of ListDevices and ListGroups; they have to live as long as
- * the tree. Where they differ (a device came or went between two calls), devices counts. NULL: out of memory.
+ * Sorts devices into groups. devices and groups are the lists of ListDevices and ListGroups; they have to live as
+ * long as the tree. Where they differ (a device came or went between two calls), devices counts. NULL: out of memory.
  */
 struct tree *tree_new(struct json_object *devices, struct json_object *groups);
 struct tree *tree_free(struct tree *tree);

@@ -15,7 +15,7 @@
 /* Why a claim that was held ends. */
 enum ending {
 	ENDING_SIGNAL, /* whoever runs this wants it */
-	ENDING_LEASE,  /* the daemon closed its end of the lease: somebody else released the claim, or the daemon is gone */
+	ENDING_LEASE,  /* the daemon closed its end of the lease: somebody else released the claim, or it is gone */
 };
 
 static void write_claim(struct session *session, struct json_object *claim)
@@ -51,39 +51,55 @@ static int print_claim(struct session *session, const struct ioasid_claim *claim
 	return EXIT_DONE;
 }
 
-/* Waits for SIGINT, SIGTERM or SIGHUP, or for the end of the lease. -errno: can't wait. */
-static int wait_for_end(int lease)
+/* The signals that end a claim, kept from ending this process. */
+struct signals {
+	int fd;
+	sigset_t before;
+};
+
+/* From here on signals wait. 0 or -errno. */
+static int signals_open(struct signals *signals)
 {
-	struct pollfd wait[2] = { { .fd = -1, .events = POLLIN }, { .fd = lease, .events = POLLRDHUP } };
-	sigset_t signals, before;
+	sigset_t set;
 	int result;
 
-	sigemptyset(&signals);
-	sigaddset(&signals, SIGINT);
-	sigaddset(&signals, SIGTERM);
-	sigaddset(&signals, SIGHUP);
-	if (sigprocmask(SIG_BLOCK, &signals, &before) < 0)
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	signals->fd = signalfd(-1, &set, SFD_CLOEXEC);
+	if (signals->fd < 0)
 		return -errno;
-	wait[0].fd = signalfd(-1, &signals, SFD_CLOEXEC);
-	if (wait[0].fd < 0) {
+	if (sigprocmask(SIG_BLOCK, &set, &signals->before) < 0) {
 		result = -errno;
-	} else {
-		struct signalfd_siginfo information;
-
-		do {
-			result = poll(wait, 2, -1);
-		} while (result < 0 && errno == EINTR);
-		if (result < 0)
-			result = -errno;
-		else if (wait[0].revents == 0)
-			result = ENDING_LEASE;
-		else /* taken, so that it does not end this process when it is let in again */
-			result = read(wait[0].fd, &information, sizeof(information)) < 0 ? -errno : ENDING_SIGNAL;
-		close(wait[0].fd);
+		close(signals->fd);
+		return result;
 	}
-	/* From here a second Ctrl-C ends this process at once; the end of the lease then releases the claim. */
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	return result;
+	return 0;
+}
+
+/* From here on a signal ends this process at once; the end of the lease then releases the claim. */
+static void signals_close(struct signals *signals)
+{
+	close(signals->fd);
+	sigprocmask(SIG_SETMASK, &signals->before, NULL);
+}
+
+/* Waits for a signal, which is taken, or for the end of the lease. An enum ending, or -errno. */
+static int wait_for_end(const struct signals *signals, int lease)
+{
+	struct pollfd wait[2] = { { .fd = signals->fd, .events = POLLIN }, { .fd = lease, .events = POLLRDHUP } };
+	struct signalfd_siginfo information;
+	int result;
+
+	do {
+		result = poll(wait, 2, -1);
+	} while (result < 0 && errno == EINTR);
+	if (result < 0)
+		return -errno;
+	if (wait[0].revents == 0)
+		return ENDING_LEASE;
+	return read(signals->fd, &information, sizeof(information)) < 0 ? -errno : ENDING_SIGNAL;
 }
 
 /* Says in words what became of a claim; in JSON there was one object, when it was held. */
@@ -109,8 +125,9 @@ static int end_claim(struct session *session, struct ioasid_claim *claim, const 
 		return EXIT_DONE;
 	}
 	if (status == IOASID_UNREACHABLE)
-		session_warn(session, "claim %s: this process has let go of it, and ioasidd takes its devices back when "
-			     "it runs again", id);
+		session_warn(session,
+			     "claim %s: this process has let go of it, and ioasidd takes its devices back when it runs "
+			     "again", id);
 	session_warn(session, "%s", ioasid_error_message(session->connection));
 	return status == IOASID_DONE ? EXIT_FAILED : status;
 }
@@ -118,15 +135,22 @@ static int end_claim(struct session *session, struct ioasid_claim *claim, const 
 static int hold(struct session *session, struct ioasid_claim *claim)
 {
 	char id[CLAIM_ID_MAX];
+	struct signals signals;
 	int ending, status;
 
 	snprintf(id, sizeof(id), "%s", ioasid_claim_id(claim));
-	status = print_claim(session, claim);
-	if (status != EXIT_DONE) {
-		ioasid_claim_release(session->connection, claim);
-		return status;
+	/* Before a word is said of it: whoever reads that word may send a signal at once. */
+	ending = signals_open(&signals);
+	if (ending == 0) {
+		status = print_claim(session, claim);
+		if (status == EXIT_DONE)
+			ending = wait_for_end(&signals, ioasid_claim_lease_fd(claim));
+		signals_close(&signals);
+		if (status != EXIT_DONE) {
+			ioasid_claim_release(session->connection, claim);
+			return status;
+		}
 	}
-	ending = wait_for_end(ioasid_claim_lease_fd(claim));
 	if (ending < 0) {
 		session_warn(session, "cannot wait for signals (%s), so the claim is released", strerror(-ending));
 		end_claim(session, claim, id, ENDING_SIGNAL);
@@ -147,7 +171,8 @@ static int run(struct session *session)
 	if (status != EXIT_DONE)
 		return status;
 	if (ioasid_claim(session->connection, names.pointer, names.count, session->line->mode, &claim) < 0) {
-		snprintf(what, sizeof(what), "cannot claim %s", device_arguments_text(&names, devices, sizeof(devices)));
+		device_arguments_text(&names, devices, sizeof(devices));
+		snprintf(what, sizeof(what), "cannot claim %s", devices);
 		return session_report(session, what);
 	}
 	return hold(session, claim);
@@ -157,8 +182,8 @@ const struct verb verb_claim = {
 	.name = "claim",
 	.arguments = "DEVICE...",
 	.summary = "claim devices and hold them until this ends",
-	.text = "Claims devices, says which they are and what is locked out, and holds them in the\n"
-		"foreground until it gets SIGINT (Ctrl-C), SIGTERM or SIGHUP, or the claim is\n"
+	.text = "Claims devices, says which they are and what is locked out, and holds them in\n"
+		"the foreground until it gets SIGINT (Ctrl-C), SIGTERM or SIGHUP, or the claim is\n"
 		"released by somebody else. Then it says what became of the claim. To use the\n"
 		"devices see run.\n",
 	.options = OPTION_MODE,

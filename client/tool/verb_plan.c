@@ -70,8 +70,8 @@ static void write_heading(struct session *session, const char *text)
 	layout_colour(&session->out, COLOUR_NONE);
 }
 
-/* A line for each use of a device. Returns how many there are. */
-static size_t write_uses(struct session *session, struct json_object *plan, const char *device)
+/* A line for each use of a device but for the driver's, which was told. Returns how many there are, that one too. */
+static size_t write_uses(struct session *session, struct json_object *plan, const char *device, bool driver_told)
 {
 	struct json_object *uses = reply_list(plan, "uses");
 	size_t written = 0;
@@ -81,9 +81,11 @@ static size_t write_uses(struct session *session, struct json_object *plan, cons
 
 		if (strcmp(reply_string(use, "device", ""), device) != 0)
 			continue;
+		written++;
+		if (driver_told && strcmp(reply_string(use, "kind", ""), "driver") == 0)
+			continue;
 		layout_sentence_of(&session->out, "    ", 6, "used: %s (%s)", reply_string(use, "text", "?"),
 				   reply_string(use, "severity", "?"));
-		written++;
 	}
 	return written;
 }
@@ -102,33 +104,48 @@ static void write_lockout(struct session *session, struct json_object *plan, str
 			   device, reply_string(lockout, "for", "?"), or_none(reply_string(lockout, "driver", NULL)),
 			   reply_string(lockout, "severity", "?"),
 			   reply_flag(lockout, "covered") ? "" : "; no rule covers that");
-	if (write_uses(session, plan, device) == 0 && use != NULL)
+	if (write_uses(session, plan, device, true) == 0 && use != NULL)
 		layout_sentence_of(&session->out, "    ", 6, "used: %s", use);
 }
 
-/* devices: what ListDevices said, for the driver and class of each; may be NULL. */
+/*
+ * One device that is asked for. devices: what ListDevices said, for its driver and class; NULL: it said nothing.
+ * Returns false for a device that is not there, and so can't be lost.
+ */
+static bool write_asked(struct session *session, struct json_object *plan, const char *address,
+			struct json_object *devices)
+{
+	struct json_object *device = reply_find(devices, "address", address);
+
+	if (devices != NULL && device == NULL)
+		return false;
+	if (device != NULL)
+		layout_sentence_of(&session->out, "  ", 4, "%s, which is asked for: %s, driver %s", address,
+				   reply_string(device, "class_text", "device"),
+				   or_none(reply_string(device, "driver", NULL)));
+	else
+		layout_sentence_of(&session->out, "  ", 4, "%s, which is asked for", address);
+	write_uses(session, plan, address, device != NULL);
+	return true;
+}
+
 static void write_losses(struct session *session, struct json_object *plan, struct json_object *devices)
 {
 	struct json_object *asked = reply_list(plan, "devices");
 	struct json_object *lockouts = reply_list(plan, "lockouts");
+	bool something = false;
 
 	write_heading(session, "The host loses:");
 	for (size_t i = 0; i < reply_count(asked); i++) {
 		const char *address = reply_string(reply_entry(asked, i), "address", "?");
-		struct json_object *device = reply_find(devices, "address", address);
 
-		if (device != NULL)
-			layout_sentence_of(&session->out, "  ", 4, "%s, which is asked for: %s, driver %s", address,
-					   reply_string(device, "class_text", "device"),
-					   or_none(reply_string(device, "driver", NULL)));
-		else
-			layout_sentence_of(&session->out, "  ", 4, "%s, which is asked for", address);
-		write_uses(session, plan, address);
+		if (write_asked(session, plan, address, devices))
+			something = true;
 	}
 	for (size_t i = 0; i < reply_count(lockouts); i++)
 		write_lockout(session, plan, reply_entry(lockouts, i));
 	if (reply_count(lockouts) == 0)
-		layout_sentence(&session->out, "  ", 4, "nothing else");
+		layout_sentence(&session->out, "  ", 4, something ? "nothing else" : "nothing");
 }
 
 static void write_blockers(struct session *session, struct json_object *blockers)
@@ -167,8 +184,7 @@ static void write_plan(struct session *session, struct json_object *plan, int st
 		devices = reply_parse(text);
 	free(text);
 	write_verdict(session, plan, status, names);
-	if (status != EXIT_UNKNOWN || reply_count(reply_list(plan, "lockouts")) > 0)
-		write_losses(session, plan, reply_list(devices, "devices"));
+	write_losses(session, plan, reply_list(devices, "devices"));
 	if (reply_count(blockers) > 0)
 		write_blockers(session, blockers);
 	if (status == EXIT_DONE && reply_count(steps) > 0)

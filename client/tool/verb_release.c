@@ -21,16 +21,21 @@ static bool is_claim_id(const char *text)
 	return length > 0 && length < CLAIM_ID_MAX;
 }
 
-/* Releases one claim: *reply is what the daemon said, NULL if it failed (then the connection has the failure). */
+/*
+ * Releases one claim: *reply is what the daemon said, NULL if it failed: session_report() and session_error() tell
+ * why.
+ */
 static int release(struct session *session, const char *id, struct json_object **reply)
 {
 	struct json_object *parameters = json_object_new_object();
+	const char *call = NULL;
 	char *text = NULL;
 	int result = -ENOMEM;
 
 	if (parameters != NULL && json_build_set(parameters, "claim", json_object_new_string(id)) == 0)
-		result = ioasid_call(session->connection, "org.ioasid1.Release", json_object_to_json_string(parameters),
-				     &text);
+		call = json_build_text(parameters);
+	if (call != NULL)
+		result = ioasid_call(session->connection, "org.ioasid1.Release", call, &text);
 	json_object_put(parameters);
 	*reply = result == 0 ? reply_parse(text) : NULL;
 	free(text);
@@ -157,10 +162,10 @@ const struct verb verb_release = {
 	.name = "release",
 	.arguments = "CLAIM...",
 	.summary = "end claims and take their devices back",
-	.text = "Ends claims, your own or, for operators, anybody's, and says what became of each:\n"
-		"free, or lingering (somebody still holds a file descriptor) or quarantined (only\n"
-		"the operator opens it), which is exit status 4. All are tried; the exit status is\n"
-		"that of the first that failed.\n",
+	.text = "Ends claims, your own or, for operators, anybody's, and says what became of\n"
+		"each: free, or lingering (somebody still holds a file descriptor) or quarantined\n"
+		"(only the operator opens it), which is exit status 4. All are tried; the exit\n"
+		"status is that of the first that failed.\n",
 	.minimum = 1,
 	.maximum = ARGUMENTS_UNLIMITED,
 	.run = run,

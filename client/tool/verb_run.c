@@ -41,14 +41,17 @@ static int check(struct session *session, struct takeover *takeover)
 	if (status != EXIT_DONE)
 		return status;
 	if (placeholders_check(command, &takeover->devices, &takeover->needs, wrong, sizeof(wrong)) < 0)
-		return session_fail(session, EXIT_USAGE, "%s stands in the command, but that device is not among those to "
-				    "be claimed; nothing was claimed", wrong);
+		return session_fail(session, EXIT_USAGE,
+				    "%s stands in the command, but that device is not among those to be claimed; "
+				    "nothing was claimed", wrong);
 	if (takeover->needs.ioas_id && mode != NULL && strcmp(mode, "attached") != 0)
-		return session_fail(session, EXIT_USAGE, "{ioasid} stands in the command, but in mode %s the devices are "
-				    "attached to no IOAS; nothing was claimed", mode);
+		return session_fail(session, EXIT_USAGE,
+				    "{ioasid} stands in the command, but in mode %s the devices are attached to no "
+				    "IOAS; nothing was claimed", mode);
 	if (fd_passing_was_used())
-		return session_fail(session, EXIT_USAGE, "this process was passed file descriptors itself (LISTEN_FDS), "
-				    "which run would replace: claim all devices with one run");
+		return session_fail(session, EXIT_USAGE,
+				    "this process was passed file descriptors itself (LISTEN_FDS), which run would "
+				    "replace: claim all devices with one run");
 	status = command_search(command[0]);
 	return status != 0 ? fail_exec(session, status, command[0]) : EXIT_DONE;
 }
@@ -61,7 +64,8 @@ static int prepare(struct session *session, struct takeover *takeover, const str
 	int iommufd = ioasid_claim_iommufd(claim);
 
 	if (takeover->needs.iommufd && iommufd < 0)
-		return session_fail(session, EXIT_UNSUPPORTED, "{iommufd} stands in the command, but mode %s gives none here",
+		return session_fail(session, EXIT_UNSUPPORTED,
+				    "{iommufd} stands in the command, but mode %s gives none here",
 				    ioasid_claim_mode(claim));
 	if (iommufd >= 0)
 		values.iommufd = fd_passing_add(&takeover->passing, iommufd, "iommufd");
@@ -80,7 +84,9 @@ static int prepare(struct session *session, struct takeover *takeover, const str
 	return takeover->command != NULL ? EXIT_DONE : session_fail(session, EXIT_FAILED, "out of memory");
 }
 
-/* Uses the limit that the rule granted, and says so where it falls short: the command would see ENOMEM and no reason. */
+/*
+ * Uses the limit that the rule granted, and says so where it falls short: the command would see ENOMEM and no reason.
+ */
 static void raise_memlock(struct session *session, const struct ioasid_claim *claim)
 {
 	struct json_object *object = reply_parse(ioasid_claim_json(claim));
@@ -92,9 +98,11 @@ static void raise_memlock(struct session *session, const struct ioasid_claim *cl
 	json_object_put(object);
 	if (number < 0 || memlock_raise(granted, &limit))
 		return;
-	session_warn(session, "warning: the rule grants %s of locked memory, but this process may lock %s only: mapping more "
+	session_warn(session,
+		     "warning: the rule grants %s of locked memory, but this process may lock %s only: mapping more "
 		     "for the devices will fail with ENOMEM. Its hard limit is in the way (`ulimit -H -l`, or "
-		     "LimitMEMLOCK= of its unit)", memlock_text(granted, granted_text), memlock_text(limit, limit_text));
+		     "LimitMEMLOCK= of its unit)",
+		     memlock_text(granted, granted_text), memlock_text(limit, limit_text));
 }
 
 /*
@@ -104,14 +112,15 @@ static void raise_memlock(struct session *session, const struct ioasid_claim *cl
 static void give_back(struct session *session, const struct fd_passing *passing, struct ioasid_claim *claim)
 {
 	struct json_object *parameters = json_object_new_object();
-	int result = -ENOMEM;
+	const char *call = NULL;
 
-	if (parameters != NULL)
-		result = json_build_set(parameters, "claim", json_object_new_string(ioasid_claim_id(claim)));
+	if (parameters != NULL &&
+	    json_build_set(parameters, "claim", json_object_new_string(ioasid_claim_id(claim))) == 0)
+		call = json_build_text(parameters);
 	ioasid_claim_free(claim);
 	fd_passing_close(passing);
-	if (result == 0 && ioasid_connect(session->line->socket, &session->connection) == 0)
-		ioasid_call(session->connection, "org.ioasid1.Release", json_object_to_json_string(parameters), NULL);
+	if (call != NULL && ioasid_connect(session->line->socket, &session->connection) == 0)
+		ioasid_call(session->connection, "org.ioasid1.Release", call, NULL);
 	json_object_put(parameters);
 }
 
@@ -127,8 +136,9 @@ static int become(struct session *session, struct takeover *takeover, struct ioa
 		struct fd_passing nothing = { .count = 0 };
 
 		give_back(session, &nothing, claim);
-		return session_fail(session, EXIT_FAILED, "the file descriptors can't be passed on: %s; raise the limit with "
-				    "`ulimit -n`", strerror(-result));
+		return session_fail(session, EXIT_FAILED,
+				    "the file descriptors can't be passed on: %s; raise the limit with `ulimit -n`",
+				    strerror(-result));
 	}
 	fflush(NULL);
 	execvp(takeover->command[0], takeover->command);

@@ -158,7 +158,7 @@ static int show_claim(struct session *session, const char *id)
 	claim = reply_find(reply_list(reply, "claims"), "id", id);
 	if (claim == NULL)
 		status = session_fail(session, EXIT_UNKNOWN,
-				      "there is no claim %s, or it is another user's, which operators alone may see", id);
+				      "there is no claim %s, or it is another user's, which only operators see", id);
 	else if (session->line->json)
 		status = print_json(session, "claim", claim, NULL, NULL);
 	else
@@ -218,7 +218,8 @@ static int show_group(struct session *session, int64_t number)
 		group = find_group(groups, number);
 		if (group == NULL)
 			status = session_fail(session, EXIT_UNKNOWN,
-					      "there is no IOMMU group %" PRId64 "; `ioasidctl list` shows all", number);
+					      "there is no IOMMU group %" PRId64 "; `ioasidctl list` shows all",
+					      number);
 		else if (session->line->json)
 			status = print_group(session, group, devices);
 		else
@@ -257,8 +258,8 @@ static int run(struct session *session)
 	if (read_group(argument[0], &number))
 		return show_group(session, number);
 	if (device_name_read(argument[0], name) < 0)
-		return session_fail(session, EXIT_USAGE, "neither a device nor a claim nor a group can be called \"%s\"",
-				    argument[0]);
+		return session_fail(session, EXIT_USAGE,
+				    "neither a device nor a claim nor a group can be called \"%s\"", argument[0]);
 	return pci_address_is_valid(name) ? show_device(session, name) : show_claim(session, name);
 }
 

@@ -20,7 +20,8 @@ static void write_status(struct session *session, struct json_object *reply)
 	struct json_object *files = reply_list(policy, "files");
 	const struct layout *out = &session->out;
 
-	layout_row_of(out, "ioasidd", LABEL_COLUMNS, "%s at %s", reply_string(reply, "version", "of an unknown version"),
+	layout_row_of(out, "ioasidd", LABEL_COLUMNS, "%s at %s",
+		      reply_string(reply, "version", "of an unknown version"),
 		      session->line->socket != NULL ? session->line->socket : IOASID_SOCKET_PATH);
 	layout_row_of(out, "kernel", LABEL_COLUMNS, "%s: iommufd %s, VFIO device nodes %s, VFIO groups %s",
 		      reply_string(kernel, "release", "of an unknown release"), yes_no(kernel, "iommufd"),

@@ -139,7 +139,7 @@ class FakeDaemon:
             return  # the client went away
 
     def _answer(self, connection, call):
-        method = call["method"].rsplit(".", 1)[1]
+        method = call["method"].rpartition(".")[2]
         parameters = call.get("parameters", {})
         with self.changed:
             self.calls.append((method, parameters))

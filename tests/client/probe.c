@@ -1,6 +1,6 @@
 /*
- * Calls libioasid as it is told on standard input, one command a line with tabs between its words, and says in a line of
- * JSON what came of it. It knows no right and no wrong: the tests do.
+ * Calls libioasid as it is told on standard input, one command a line with tabs between its words, and says in a line
+ * of JSON what came of it. It knows no right and no wrong: the tests do.
  */
 #include "../../include/ioasid.h"
 
@@ -88,7 +88,8 @@ static int do_call(struct probe *probe, struct json_object *out)
 static int do_plan(struct probe *probe, struct json_object *out)
 {
 	char *plan = NULL;
-	int result = ioasid_plan(probe->connection, (const char *const *)probe->word + 1, probe->words - 1, NULL, &plan);
+	const char *const *devices = (const char *const *)probe->word + 1;
+	int result = ioasid_plan(probe->connection, devices, probe->words - 1, NULL, &plan);
 
 	add_text(out, "plan", plan);
 	free(plan);

@@ -1,4 +1,4 @@
-"""A test program in TAP: every function called test_* of a module is one test, in the order in which they stand there."""
+"""A test program in TAP: every function called test_* of a module is one test, in the order in which they stand."""
 
 import sys
 import traceback

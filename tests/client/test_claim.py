@@ -66,8 +66,9 @@ def test_a_claim_in_json_is_one_object():
 
 
 def test_a_claim_that_somebody_else_released():
+    gone = refusal("NotFound", 5, "there is no claim c1")
     answers = [(Reply({"state": "free", "note": None}), "claim c1 was ended by ioasidd: its devices are free\n"),
-               (refusal("NotFound", 5, "there is no claim c1"), "claim c1 was ended by somebody else, and is no more\n")]
+               (gone, "claim c1 was ended by somebody else, and is no more\n")]
     for answer, words in answers:
         with claiming_daemon((A,), lockouts=[B]) as daemon:
             daemon.methods["Release"] = answer
@@ -124,8 +125,8 @@ def test_refusals_have_their_exit_status():
             result = ioasidctl(daemon, "claim", A, "--json")
             error = output_json(result)["error"]
             tap.equal([result.returncode, error["status"], error["name"]], [status, status, "org.ioasid1." + name])
-    with FakeDaemon({"Claim": Reply({"status": 1, "message": "binding failed", "step": "bind", "device": A, "errno": 16},
-                                    error="org.ioasid1.Failed")}) as daemon:
+    failed = {"status": 1, "message": "binding failed", "step": "bind", "device": A, "errno": 16}
+    with FakeDaemon({"Claim": Reply(failed, error="org.ioasid1.Failed")}) as daemon:
         tap.equal(ioasidctl(daemon, "claim", A).returncode, 1)
 
 

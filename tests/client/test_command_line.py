@@ -50,12 +50,14 @@ def test_version():
 
 WRONG = [
     ([], "no verb is given"), (["lst"], 'no verb "lst"'), (["list", "x"], 'takes no argument, so not "x"'),
-    (["plan"], "plan needs DEVICE..."), (["run", A], 'needs "--" and the command'), (["run", A, "--"], "needs a command"),
-    (["run", "--", "true"], "run needs DEVICE"), (["claim"], "claim needs DEVICE"), (["release"], "release needs CLAIM"),
+    (["plan"], "plan needs DEVICE..."), (["run", A], 'needs "--" and the command'),
+    (["run", A, "--"], "needs a command"), (["run", "--", "true"], "run needs DEVICE"),
+    (["claim"], "claim needs DEVICE"), (["release"], "release needs CLAIM"),
     (["show"], "show needs WHAT"), (["show", "a", "b", "c"], "takes 2 arguments at most"),
     (["show", "groups", "7"], "show group 7"), (["show", "group", "x"], "show group 7"),
     (["show", "group", "99999999999999999999"], "show group 7"), (["list", "--fast"], "no option --fast"),
-    (["list", "-x"], "no option -x"), (["list", "-jx"], "no option -jx"), (["list", "--json=1"], "--json takes no value"),
+    (["list", "-x"], "no option -x"), (["list", "-jx"], "no option -jx"),
+    (["list", "--json=1"], "--json takes no value"),
     (["list", "--mode", "open"], "list takes no option --mode"), (["plan", A, "--mode"], "--mode needs a value"),
     (["plan", A, "--mode", "fast"], 'no mode "fast"'), (["plan", A, "--mode="], 'no mode ""'),
     (["claim", A, "--failure-status", "9"], "claim takes no option --failure-status"), (["--socket"], "--socket needs"),

@@ -3,7 +3,9 @@
 import os
 import re
 import subprocess
+import tempfile
 
+import host
 import tap
 from fake_daemon import TIMEOUT
 from program import IOASIDCTL, environment, ioasidctl
@@ -21,12 +23,17 @@ def tables():
     """All verbs, and the options of each, as the help knows them."""
     text = ioasidctl(None, "--help").stdout
     verbs = re.findall(r"^  ([a-z]+) ", text.split("\nVerbs:\n")[1].split("\nOptions:\n")[0], re.M)
-    return {verb: re.findall(r"^ +(?:-., )?(--[a-z-]+)", ioasidctl(None, verb, "--help").stdout, re.M) for verb in verbs}
+    option = re.compile(r"^ +(?:-., )?(--[a-z-]+)", re.M)
+    return {verb: option.findall(ioasidctl(None, verb, "--help").stdout) for verb in verbs}
+
+
+def readelf(what):
+    return subprocess.run(["readelf", what, "--wide", LIBRARY], capture_output=True, text=True, check=True).stdout
 
 
 def symbols():
-    """[name@version] that the library defines, and those that it needs, from its dynamic symbol table."""
-    text = subprocess.run(["readelf", "--dyn-syms", "--wide", LIBRARY], capture_output=True, text=True, check=True).stdout
+    """The symbols that the library defines, as name@@version, from its dynamic symbol table."""
+    text = readelf("--dyn-syms")
     rows = [line.split() for line in text.splitlines() if re.match(r" *\d+: ", line)]
     return [row[7] for row in rows if len(row) > 7 and row[6] not in ("UND", "ABS")]
 
@@ -40,7 +47,7 @@ def test_the_library_exports_what_the_header_declares():
 
 
 def test_the_library_needs_json_c_and_no_other():
-    text = subprocess.run(["readelf", "--dynamic", "--wide", LIBRARY], capture_output=True, text=True, check=True).stdout
+    text = readelf("--dynamic")
     needed = [name.split(".so")[0] for name in re.findall(r"\(NEEDED\).*\[(.*)\]", text)]
     runtime = {"libc", "libasan", "libubsan", "ld-linux-x86-64", "ld-linux-aarch64"}    # the compiler's own
     tap.equal(sorted(set(needed) - runtime), ["libjson-c"])
@@ -49,8 +56,9 @@ def test_the_library_needs_json_c_and_no_other():
 
 def test_the_manual_page_has_every_verb_option_and_exit_status():
     page = read("client", "ioasidctl.8")
+    verbs = page.split(".Ss Verbs\n")[1].split(".Ss Options\n")[0]
     for verb, options in tables().items():
-        tap.contains(page, f".It Cm {verb}", "the verb's own paragraph")
+        tap.contains(verbs, f".It Cm {verb}", "the verb's own paragraph")
         for option in options:
             tap.contains(page, f"Fl -{option[2:]}", f"an option of {verb}")
     for status in range(8):
@@ -59,13 +67,13 @@ def test_the_manual_page_has_every_verb_option_and_exit_status():
         tap.contains(page, placeholder)
 
 
-def complete(*words):
+def complete(*words, folder=os.path.dirname(IOASIDCTL)):
     """What bash offers for the last of these words."""
-    script = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); '
-              '_ioasidctl ioasidctl "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"; '
-              'printf "%s\\n" "${COMPREPLY[@]}"')
+    script = ('source "$1"; shift; COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}; COMPREPLY=(); IFS=$" \t\n:"; '
+              'COMP_WORDS=($COMP_LINE); [[ $COMP_LINE == *" " ]] && COMP_WORDS+=(""); unset IFS; '
+              'COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _ioasidctl; printf "%s\\n" "${COMPREPLY[@]}"')
     result = subprocess.run(["bash", "-c", script, "bash", os.path.join(SOURCE, "client", "ioasidctl.bash"), *words],
-                            env=environment(PATH=os.path.dirname(IOASIDCTL) + ":" + os.environ["PATH"]),
+                            env=environment(PATH=folder + ":" + os.environ["PATH"]),
                             capture_output=True, text=True, timeout=TIMEOUT)
     tap.equal([result.returncode, result.stderr], [0, ""], str(words))
     return [word.strip() for word in result.stdout.split("\n") if word.strip()]
@@ -79,6 +87,17 @@ def test_the_completion_knows_every_verb_and_option():
         tap.equal(sorted(complete("ioasidctl", verb, "-")), sorted(options), verb)
     tap.equal(complete("ioasidctl", "plan", "--mode", ""), ["attached", "open"])
     tap.equal(complete("ioasidctl", "--json", "sta"), ["status"])
+    tap.equal(complete("ioasidctl", "run", "a", "--", "/bin/fals"), ["/bin/false"])
+
+
+def test_the_completion_offers_devices():
+    with host.daemon() as daemon, tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "ioasidctl"), "w", encoding="ascii") as file:
+            file.write(f'#!/bin/sh\nexec "{IOASIDCTL}" --socket "{daemon.path}" "$@"\n')
+        os.chmod(file.name, 0o755)
+        tap.equal(complete("ioasidctl", "plan", "0000:01:01", folder=folder), ["01.0"], "from the last colon on")
+        tap.equal(sorted(complete("ioasidctl", "claim", "", folder=folder)),
+                  sorted(device["address"] for device in host.DEVICES))
 
 
 if __name__ == "__main__":

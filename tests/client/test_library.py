@@ -132,7 +132,7 @@ def test_add_grows_a_claim():
         tap.equal([claim["result"], claim["fds"]], [0, idle + 4])
         tap.equal(list(claim["devices"]), [A, B])
         tap.equal(claim["devices"][B]["target"], f"/memfd:device-{B} (deleted)")
-        tap.equal(claim["json"]["lockouts"], ["0000:03:00.0", "0000:04:00.0"], "what is asked for is locked out no more")
+        tap.equal(claim["json"]["lockouts"], ["0000:03:00.0", "0000:04:00.0"], "what is asked for is no lockout")
         tap.equal(daemon.called(), ["Claim", "Acknowledge", "AddDevice", "Acknowledge"])
 
 
@@ -237,11 +237,13 @@ def test_a_refusal_is_told_with_all_its_reasons():
 
 
 def test_one_reason_is_not_told_twice():
-    blockers = [{"message": "it can't be reset", "remedy": "another rule"}]
-    with FakeDaemon({"Claim": refusal("Unsupported", 6, "it can't be reset", blockers)}) as daemon, \
+    blockers = [{"message": "the host uses it", "remedy": "stop that"},
+                {"message": "no rule covers it", "remedy": "add a rule"}]
+    with FakeDaemon({"Claim": refusal("RefusedByPolicy", 3, "no rule covers it", blockers)}) as daemon, \
             Probe(daemon.path) as probe:
         probe("connect")
-        tap.equal(probe("claim", "-", A)["message"], "it can't be reset\n    to resolve: another rule")
+        tap.equal(probe("claim", "-", A)["message"], "no rule covers it\n    to resolve: add a rule\n"
+                  "  the host uses it\n    to resolve: stop that", "the headline with its own remedy, then the others")
 
 
 def test_each_error_has_its_status():

@@ -54,7 +54,6 @@ Yes: {USER} may claim 0000:01:00.0 (rule "alice drives the test card", {FILE}:3)
 
 The host loses:
   0000:01:00.0, which is asked for: unclassified device, driver vfio-pci
-    used: driver vfio-pci (idle)
   0000:01:01.0, locked out because 0000:01:00.0 is in its IOMMU group: driver nvme, idle
 
 What would be done:
@@ -78,7 +77,6 @@ The host loses:
   0000:01:00.0, which is asked for: unclassified device, driver vfio-pci
   0000:01:01.0, locked out because 0000:01:00.0 is in its IOMMU group: driver nvme, fatal; no rule covers that
     used: nvme0n1 > nvme0n1p2 > mounted on / (fatal)
-    used: driver nvme (idle)
 
 What stands in the way:
   the host uses 0000:01:01.0: nvme0n1 > nvme0n1p2 > mounted on /
@@ -110,6 +108,14 @@ def test_each_verdict_is_the_exit_status():
             tap.equal([result.returncode, output_json(result)["plan"]["status"]], [status, status])
 
 
+def test_a_device_that_is_not_there_is_not_lost():
+    plan = {"allowed": False, "status": 5, "mode": "attached", "lockouts": [], "uses": [], "steps": [],
+            "devices": [{"address": "0000:09:00.0", "group": None, "rule": None}],
+            "blockers": [{"message": "there is no 0000:09:00.0", "remedy": "look at the list"}]}
+    with planning(plan) as daemon:
+        tap.contains(ioasidctl(daemon, "plan", "09:00.0").stdout, "The host loses:\n  nothing\n")
+
+
 def test_several_devices_and_a_mode():
     with planning(ALLOWED) as daemon:
         result = ioasidctl(daemon, "plan", "--mode=open", "01:00.0", "02:00.0", "0000:01:00.0", "03:00.0")
@@ -121,7 +127,7 @@ def test_the_answer_does_not_need_the_list_of_devices():
     with FakeDaemon({"Plan": Reply({"plan": ALLOWED})}) as daemon:
         result = ioasidctl(daemon, "plan", CARD)
         tap.equal(result.returncode, 0)
-        tap.contains(result.stdout, "  0000:01:00.0, which is asked for\n")
+        tap.contains(result.stdout, "  0000:01:00.0, which is asked for\n    used: driver vfio-pci (idle)\n")
 
 
 def test_json_is_the_daemons_reply():

@@ -51,10 +51,14 @@ def test_placeholders_are_replaced():
     with claiming_daemon((A, B)) as daemon:
         report = seen(ioasidctl(
             daemon, "run", A, B, "--", *SHOW, "{iommufd}", "-object,fd={iommufd}", "{fd:01:00.0}{fd:0000:01:00.0}",
-            "x{fd:02:00.1}y", "{ioasid}", "{lease}", "{}", "{iommufd", "iommufd}", "{IOMMUFD}", "{fd}", "{fd:", "{{iommufd}}",
-            "{container}", "a{b}c", "", "{fd:01:00.0"))
-        tap.equal(report["arguments"], ["3", "-object,fd=3", "44", "x5y", "7", "6", "{}", "{iommufd", "iommufd}", "{IOMMUFD}",
-                                        "{fd}", "{fd:", "{3}", "{container}", "a{b}c", "", "{fd:01:00.0"])
+            "x{fd:02:00.1}y", "{ioasid}", "{lease}", "{{iommufd}}"))
+        tap.equal(report["arguments"], ["3", "-object,fd=3", "44", "x5y", "7", "6", "{3}"])
+
+
+def test_other_braces_are_left_alone():
+    others = ["{}", "{iommufd", "iommufd}", "{IOMMUFD}", "{fd}", "{fd:", "{container}", "a{b}c", "", "{fd:01:00.0"]
+    with claiming_daemon((A,)) as daemon:
+        tap.equal(seen(ioasidctl(daemon, "run", A, "--", *SHOW, *others))["arguments"], others)
 
 
 def test_options_behind_the_separator_are_the_commands():
@@ -91,6 +95,19 @@ def test_descriptors_of_the_caller_in_the_way_are_replaced():
         found = targets(seen(result))
         tap.equal([found[3], found[4]], ["/memfd:iommufd (deleted)", f"/memfd:device-{A} (deleted)"])
         tap.equal(found[9], "/dev/null", "those that are not in the way stay")
+
+
+def test_closed_standard_descriptors_become_no_devices():
+    with claiming_daemon((A,)) as daemon:
+        closing = ["/bin/sh", "-c", 'exec "$@" <&-', "sh", IOASIDCTL, "--socket", daemon.path]
+        report = seen(subprocess.run([*closing, "run", A, "--", *SHOW], env=environment(), capture_output=True,
+                                     text=True, timeout=TIMEOUT))
+        tap.equal([report["fds"]["0"]["target"], sorted(targets(report))], ["/dev/null", [3, 4, 5]])
+        closing[2] = 'exec "$@" >&-'
+        result = subprocess.run([*closing, "release", "c1"], env=environment(), stderr=subprocess.PIPE, text=True,
+                                timeout=TIMEOUT)
+        tap.equal(result.returncode, 1)
+        tap.contains(result.stderr, "could not be written")
 
 
 def test_the_claim_lives_as_long_as_the_command():
@@ -134,7 +151,7 @@ def test_a_memlock_limit_that_falls_short_is_told():
         with claiming_daemon((A,), memlock=granted) as daemon:
             result = ioasidctl(daemon, "run", A, "--", *SHOW, preexec_fn=with_memlock(65536, 1 << 20))
             tap.equal([result.returncode, json.loads(result.stdout)["memlock"]], [42, [1 << 20, 1 << 20]])
-            tap.contains(result.stderr, f"the rule grants {words} of locked memory, but this process may lock 1 MiB only")
+            tap.contains(result.stderr, f"the rule grants {words} of locked memory, but this process may lock 1 MiB")
             tap.contains(result.stderr, "ulimit -H -l")
 
 
@@ -243,9 +260,8 @@ def test_failure_status_tells_own_failures_apart():
              (["--failure-status=99", A, "--", "/bin/true", "{fd:x}"], 99),
              (["--failure-status=99", "no address", "--", "/bin/true"], 99),
              (["--failure-status=99", A, "--", "/bin/false"], 1), (["--failure-status=99", A, "--", "/bin/true"], 0),
-             (["--failure-status", "0", A, "--", "/bin/true"], 2), (["--failure-status", "256", A, "--", "/bin/true"], 2),
-             (["--failure-status", "x", A, "--", "/bin/true"], 2), (["--failure-status=", A, "--", "/bin/true"], 2),
-             (["--failure-status=-1", A, "--", "/bin/true"], 2), (["--failure-status= 5", A, "--", "/bin/true"], 2)]
+             *[([f"--failure-status={number}", A, "--", "/bin/true"], 2) for number in
+               ("0", "256", "x", "", "-1", " 5", "5 ", "99999999999999999999")]]
     for arguments, status in cases:
         with claiming_daemon((A,)) as daemon:
             tap.equal(ioasidctl(daemon, "run", *arguments).returncode, status, " ".join(arguments))

@@ -62,15 +62,25 @@ def test_list_draws_groups_as_trees():
         result = ioasidctl(daemon, "list")
         tap.equal([result.returncode, result.stderr], [0, ""])
         tap.equal(result.stdout, """\
-IOMMU group 7: held
-└─ 0000:00:1c.0     [8086:a110]  PCI bridge      pcieport       bridge
-   ├─ 0000:01:00.0  [1234:11e8]  unclassified …  vfio-pci       held by c1
-   └─ 0000:01:01.0  [144d:a80a]  NVM Express c…  -              locked out by c1
+IOMMU group 7: held by claim c1
+└─ 0000:00:1c.0     [8086:a110]  PCI bridge            pcieport       bridge
+   ├─ 0000:01:00.0  [1234:11e8]  unclassified device   vfio-pci       held
+   └─ 0000:01:01.0  [144d:a80a]  NVM Express control…  -              locked out
 IOMMU group 9: free
-└─ 0000:00:1f.6     [8086:15b8]  Ethernet cont…  e1000e         free
+└─ 0000:00:1f.6     [8086:15b8]  Ethernet controller   e1000e         free
 no IOMMU group: these can't be claimed
-└─ 0000:00:1f.3     [1234:11e8]  audio device    snd_hda_intel  free
+└─ 0000:00:1f.3     [1234:11e8]  audio device          snd_hda_intel  free
 """)
+
+
+def test_list_names_claims_in_full():
+    claim = "3cb03068ff5242e8ca561fb4e3f86d21aaaaaaa"
+    with host.daemon([dict(host.CARD, claim=claim), dict(host.DISK, claim=claim)]) as daemon:
+        result = ioasidctl(daemon, "list")
+        tap.contains(result.stdout, f"IOMMU group 7: held by claim {claim}\n")
+    with host.daemon([dict(host.CARD, claim="c1"), dict(host.DISK, claim="c2")]) as daemon:
+        result = ioasidctl(daemon, "list")
+        tap.contains(result.stdout, "locked out by c2", "what the heading does not say")
 
 
 def test_list_in_ascii():
@@ -128,7 +138,7 @@ def test_list_in_json():
 
 def test_colours_are_for_terminals_that_want_them():
     with host.daemon() as daemon:
-        tap.contains(on_terminal(daemon, "list"), "\x1b[1mIOMMU group 7: held\x1b[0m")
+        tap.contains(on_terminal(daemon, "list"), "\x1b[1mIOMMU group 7: held by claim c1\x1b[0m")
         tap.lacks(on_terminal(daemon, "list", NO_COLOR="1"), "\x1b")
         tap.lacks(on_terminal(daemon, "list", TERM="dumb"), "\x1b")
         tap.contains(on_terminal(daemon, "list", NO_COLOR=""), "\x1b[1m")
@@ -158,8 +168,9 @@ def test_show_of_devices_says_what_is_special():
 def test_show_of_a_claim():
     with host.daemon() as daemon:
         text = ioasidctl(daemon, "show", "c1", env=environment(TZ="UTC")).stdout
-        for part in ("claim              c1", "state              held", "rule               alice drives the test card",
-                     "process            4711", "since              2025-10-09 08:53:20 +0000",
+        for part in ("claim              c1", "state              held",
+                     "rule               alice drives the test card", "process            4711",
+                     "since              2025-10-09 08:53:20 +0000",
                      "devices            0000:01:00.0", "locked out         0000:01:01.0"):
             tap.contains(text, part)
 
