@@ -228,7 +228,8 @@ static int take_devices(struct registry *registry, struct claim *claim, const st
 		error = ledger_take(registry->ledger, claim, &entry);
 	}
 	for (size_t i = 0; i < decision->lockout_count && error == 0; i++) {
-		struct claim_device entry = { .lockout = true, .reset = RESET_SKIP, .restore = true };
+		struct claim_device entry = { .lockout = true, .reset = RESET_SKIP,
+					      .restore = decision->device[0].rule->restore };
 
 		entry.before = *topology_find(topology, decision->lockout[i].device);
 		error = ledger_take(registry->ledger, claim, &entry);
@@ -490,8 +491,8 @@ static void ask_host(struct operation *operation)
 	for (size_t i = 0; i < operation->count; i++)
 		device[i] = operation->device[i];
 	requester->operation = operation;
-	error = host_survey(operation->registry->host, device, operation->count, operation->kind != OPERATION_PLAN,
-			    on_survey, operation);
+	error = host_survey(operation->registry->host, device, operation->count, requester->subject.uid,
+			    operation->kind != OPERATION_PLAN, on_survey, operation);
 	if (error < 0) {
 		requester->operation = NULL;
 		free(operation);

@@ -197,8 +197,8 @@ static bool add_name(const char **name, size_t *count, const char *wanted)
 	return true;
 }
 
-int host_survey(struct host *host, const char *const *device, size_t count, bool fresh, survey_answer answer,
-		void *context)
+int host_survey(struct host *host, const char *const *device, size_t count, uid_t asker, bool fresh,
+		survey_answer answer, void *context)
 {
 	const char *name[GROUP_MEMBERS_MAX];
 	const struct device *member[GROUP_MEMBERS_MAX];
@@ -227,7 +227,7 @@ int host_survey(struct host *host, const char *const *device, size_t count, bool
 		answer(context, 0, &nothing);
 		return 0;
 	}
-	return surveys_ask(host->surveys, name, names, fresh, answer, context);
+	return surveys_ask(host->surveys, name, names, asker, fresh, answer, context);
 }
 
 void host_forget_survey(struct host *host, const void *context)

@@ -34,8 +34,8 @@ int host_reload_policy(struct host *host);
  * Surveys the members of the groups of these devices, those known at least; as surveys_ask(). Devices that are unknown
  * are left out; if none is left the answer comes at once, and is empty. -E2BIG: too many members.
  */
-int host_survey(struct host *host, const char *const *device, size_t count, bool fresh, survey_answer answer,
-		void *context);
+int host_survey(struct host *host, const char *const *device, size_t count, uid_t asker, bool fresh,
+		survey_answer answer, void *context);
 void host_forget_survey(struct host *host, const void *context);
 /* As runs_start(). */
 int host_run(struct host *host, const struct run_order *order, const struct run_events *events, void *context);

@@ -6,7 +6,19 @@
 
 #define SURVEY_LIFETIME_USEC (2 * 1000 * 1000ULL)
 
-enum { SURVEYS_KEPT = 32, USES_PER_SURVEY_MAX = 16384 };
+enum {
+	SURVEYS_KEPT = 32,
+	USES_PER_SURVEY_MAX = 16384,
+	ASKERS_KEPT = 64,
+	FRESH_PER_ASKER = 8, /* surveys that one user gets made anew within SURVEY_LIFETIME_USEC */
+};
+
+/* How often a user has asked since when. */
+struct asker {
+	uid_t uid;
+	unsigned asked;
+	uint64_t since; /* CLOCK_MONOTONIC microseconds */
+};
 
 struct survey {
 	struct survey *next; /* surveys::pending, or surveys::kept with the newest first */
@@ -25,6 +37,7 @@ struct surveys {
 	uint64_t next_id;
 	struct survey *pending;
 	struct survey *kept;
+	struct asker asker[ASKERS_KEPT];
 };
 
 static void survey_free(struct survey *survey)
@@ -96,10 +109,30 @@ static const struct survey *find_kept(struct surveys *surveys, const char *const
 	return NULL;
 }
 
-int surveys_ask(struct surveys *surveys, const char *const *device, size_t count, bool fresh, survey_answer answer,
-		void *context)
+/* Counts a question; true if this user has asked so often that an older answer has to do. */
+static bool asks_too_often(struct surveys *surveys, uid_t uid)
 {
-	const struct survey *kept = fresh ? NULL : find_kept(surveys, device, count);
+	uint64_t usec = now(surveys);
+	struct asker *asker = &surveys->asker[0];
+
+	for (size_t i = 0; i < ASKERS_KEPT; i++) {
+		if (surveys->asker[i].uid == uid && surveys->asker[i].asked > 0) {
+			asker = &surveys->asker[i];
+			break;
+		}
+		if (surveys->asker[i].since < asker->since)
+			asker = &surveys->asker[i];
+	}
+	if (asker->uid != uid || asker->asked == 0 || usec - asker->since > SURVEY_LIFETIME_USEC)
+		*asker = (struct asker){ .uid = uid, .since = usec };
+	return asker->asked++ >= FRESH_PER_ASKER;
+}
+
+int surveys_ask(struct surveys *surveys, const char *const *device, size_t count, uid_t asker, bool fresh,
+		survey_answer answer, void *context)
+{
+	bool older_will_do = asks_too_often(surveys, asker) && !fresh;
+	const struct survey *kept = older_will_do ? find_kept(surveys, device, count) : NULL;
 	struct survey *survey;
 	int error;
 

@@ -18,12 +18,13 @@ int surveys_new(sd_event *event, struct executor_link *link, struct surveys **ou
 struct surveys *surveys_free(struct surveys *surveys); /* nobody is answered any more */
 
 /*
- * Surveys devices (1 to GROUP_MEMBERS_MAX names). fresh: false takes a survey of the same devices that is at most two
- * seconds old, if nothing happened on the host since. answer is called once, perhaps before this returns.
+ * Surveys devices (1 to GROUP_MEMBERS_MAX names) for a user. Whoever has asked often lately is answered, unless
+ * fresh, with a survey of the same devices that is at most two seconds old, if there is one and no device came, went or
+ * changed since. answer is called once, perhaps before this returns.
  * 0; -E2BIG: more devices than a survey can have; -ENOMEM, -EPIPE: answer is not called.
  */
-int surveys_ask(struct surveys *surveys, const char *const *device, size_t count, bool fresh, survey_answer answer,
-		void *context);
+int surveys_ask(struct surveys *surveys, const char *const *device, size_t count, uid_t asker, bool fresh,
+		survey_answer answer, void *context);
 /* Forgets whoever asked with this context: it is not answered. */
 void surveys_forget(struct surveys *surveys, const void *context);
 /* Messages from the executor. */

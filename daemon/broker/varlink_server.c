@@ -203,7 +203,7 @@ static int listen_at(const char *path)
 	if (strlen(path) + sizeof(".new") > sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(address.sun_path, path);
-	snprintf(temporary.sun_path, sizeof(temporary.sun_path), "%.*s.new", (int)strlen(path), path);
+	strcpy(stpcpy(temporary.sun_path, path), ".new");
 	if (lstat(path, &status) == 0) {
 		if (!S_ISSOCK(status.st_mode))
 			return -EEXIST;
