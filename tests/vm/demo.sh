@@ -24,16 +24,20 @@ shows() {
 	local expected="$1" user="$2" sign='$' got=0
 	shift 2
 	[ "$user" != root ] || sign='#'
-	printf '%s%s%s%s %s\n' "$green" "$user" "$sign" "$plain" "$*"
+	if [ "$1" = sh ]; then
+		printf '%s%s%s%s %s\n' "$green" "$user" "$sign" "$plain" "$3"
+	else
+		printf '%s%s%s%s %s\n' "$green" "$user" "$sign" "$plain" "$*"
+	fi
 	as "$user" "$@" 2>&1 || got=$?
 	[ "$got" -eq "$expected" ] || fail "that should have ended with status $expected and ended with $got"
 	[ "$got" -eq 0 ] || echo "(exit status $got)"
 }
 
 chapter "1. A host with an IOMMU, and ioasidd on it" \
-	"An edu card and a network card sit behind one old bridge. The IOMMU can't tell them apart: they are" \
-	"one group. Whoever gets the edu card takes the network card from the host, whether he wants it or not." \
-	"The operator has decided who may do that:"
+	"A test card (edu) and a network card sit behind one old bridge. The IOMMU can't" \
+	"tell them apart: they are one group. Whoever gets the test card takes the network" \
+	"card from the host, wanted or not. The operator has decided who may do that:"
 cat >/tmp/policy.json <<'EOP'
 {
   "rules": [
@@ -61,7 +65,8 @@ shows 3 bob ioasidctl plan "$edu"
 shows 3 bob ioasidctl run "$edu" -- echo "I have it"
 
 chapter "4. Alice runs her driver: no root, no group, no capability." \
-	"It gets the device bound and attached, maps its own memory, and the device does DMA there."
+	"It gets the device bound and attached, maps its own memory, and the device does" \
+	"DMA there."
 printf '%salice$%s ioasidctl run %s -- edu-dma {fd:%s} {iommufd} {ioasid} --hold &\n' "$green" "$plain" "$edu" "$edu"
 rm -f /tmp/verified
 start_client alice as alice ioasidctl run "$edu" -- \
@@ -69,18 +74,25 @@ start_client alice as alice ioasidctl run "$edu" -- \
 wait_for_mark alice /tmp/verified
 cat "$RIG/alice.log"
 
-chapter "5. While she holds it: even root can't give the network card back to its driver." \
-	"If he could, its DMA and hers would mix."
+chapter "5. While she holds it, even root can't give the network card back to its driver." \
+	"ioasidd has pinned it, so that no driver binds by accident. And with the pin taken" \
+	"off, the kernel refuses: the card's DMA and hers would mix."
 shows 0 alice ioasidctl list
 shows 0 root ioasidctl show "$edu"
+echo
 shows 1 root sh -c "echo $nic >/sys/bus/pci/drivers/e1000/bind"
+pin=$(override_of "$nic")
+shows 0 root sh -c "echo e1000 >/sys/bus/pci/devices/$nic/driver_override"
+shows 1 root sh -c "echo $nic >/sys/bus/pci/drivers/e1000/bind"
+shows 0 root sh -c "echo $pin >/sys/bus/pci/devices/$nic/driver_override"
 
 chapter "6. Alice is done. Her driver ends, and nothing else is needed."
-end_client alice
+end_client alice >/tmp/end.log
+tail -n 1 /tmp/end.log
 wait_until_free "$edu"
 shows 0 alice ioasidctl list
 
-chapter "7. Everything is as it was: drivers and driver_overrides of all devices, before and after."
+chapter "7. Everything is as it was: all drivers and driver_overrides, before and after."
 snapshot_sysfs >/tmp/sysfs.after
 shows 0 root diff /tmp/sysfs.before /tmp/sysfs.after
 echo "(no difference)"

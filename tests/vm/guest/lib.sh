@@ -10,8 +10,10 @@ step() {
 	echo "## $*"
 }
 
+# fail MESSAGE: also where it ends a subshell alone, in a pipeline or so, the scenario has failed.
 fail() {
 	echo "FAIL: $*"
+	: >"$RIG/failed"
 	exit 1
 }
 
@@ -282,13 +284,14 @@ stop_daemon() {
 	[ "$status" -eq 0 ] || fail "ioasidd ended with status $status after SIGTERM"
 }
 
-# wait_until_free ADDRESS: until all drivers and overrides are what they were when the scenario began: a release goes on
-# after its client has ended. The kernel announces no change of a driver_override, so this looks again until it is so.
+# wait_until_free ADDRESS: until all drivers and overrides are what they were when the scenario began, and ioasidd says
+# so, too: a release goes on after its client has ended. The kernel announces no change of a driver_override, so this
+# looks again until it is so.
 wait_until_free() {
 	local left=200
 	while [ "$left" -gt 0 ]; do
 		snapshot_sysfs >"$RIG/sysfs.now"
-		! cmp -s "$RIG/sysfs.before" "$RIG/sysfs.now" || return 0
+		! cmp -s "$RIG/sysfs.before" "$RIG/sysfs.now" || ! ioasidctl show "$1" | grep -q '^state  *free$' || return 0
 		usleep 50000
 		left=$((left - 1))
 	done
@@ -333,11 +336,16 @@ wait_for_mark() {
 	wait-for-path --pid "$(cat "$RIG/$1.pid")" 20 "$2" || { cat "$RIG/$1.log"; fail "client $1 does not get there"; }
 }
 
+# end_holder NAME: what keeps the stdin of client NAME open.
+end_holder() {
+	kill "$(cat "$RIG/$1.holder")"
+	wait "$(cat "$RIG/$1.holder")" 2>/dev/null || :
+}
+
 # end_client NAME [STATUS]: closes its stdin and waits; fails unless it ends with STATUS (0).
 end_client() {
 	local status=0
-	kill "$(cat "$RIG/$1.holder")"
-	wait "$(cat "$RIG/$1.holder")" || :
+	end_holder "$1"
 	wait "$(cat "$RIG/$1.pid")" || status=$?
 	cat "$RIG/$1.log"
 	[ "$status" -eq "${2:-0}" ] || fail "client $1 ended with status $status instead of ${2:-0}"
@@ -346,7 +354,6 @@ end_client() {
 # kill_client NAME: by SIGKILL.
 kill_client() {
 	kill -KILL "$(cat "$RIG/$1.pid")"
-	wait "$(cat "$RIG/$1.pid")" || :
-	kill "$(cat "$RIG/$1.holder")"
-	wait "$(cat "$RIG/$1.holder")" || :
+	wait "$(cat "$RIG/$1.pid")" 2>/dev/null || :
+	end_holder "$1"
 }

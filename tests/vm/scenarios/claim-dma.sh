@@ -32,6 +32,13 @@ wait_for_mark alice /tmp/verified
 expect_equal "the driver of $edu" vfio-pci "$(driver_of "$edu")"
 expect_equal "the driver of $nic" none "$(driver_of "$nic")"
 expect_status 1 sh -c "echo $nic >/sys/bus/pci/drivers/e1000/bind"
+expect_output_contains "No such device"
+step "nor when root takes the pin off: then the kernel itself refuses"
+pin=$(override_of "$nic")
+echo e1000 >"/sys/bus/pci/devices/$nic/driver_override"
+expect_status 1 sh -c "echo $nic >/sys/bus/pci/drivers/e1000/bind"
+expect_output_contains "Device or resource busy"
+echo "$pin" >"/sys/bus/pci/devices/$nic/driver_override"
 expect_success as alice ioasidctl list
 expect_output_contains "$edu"
 end_client alice

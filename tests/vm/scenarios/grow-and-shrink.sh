@@ -34,18 +34,18 @@ grep -q WrongState "$RIG/alice.log" || fail "the removal of a device that is sti
 wait_until_free "$first"
 
 step "given back properly it stays locked out with its group; another group's device takes its lockouts with it"
-start_client alice as alice speak-varlink \
+start_client again as alice speak-varlink \
 	say "{\"method\":\"org.ioasid1.Claim\",\"parameters\":{\"devices\":[\"$first\",\"$second\",\"$other\"]}}" hear \
 	say "$(call Acknowledge)" hear drop-but 0 \
 	say "$(call RemoveDevice $second)" hear say "$(call RemoveDevice $other)" hear touch /tmp/shrunk wait
-wait_for_mark alice /tmp/shrunk
+wait_for_mark again /tmp/shrunk
 expect_equal "the driver of $first" vfio-pci "$(driver_of $first)"
 expect_equal "the driver of $second" none "$(driver_of $second)"
 expect_equal "the override of $second" ioasidd-locked-out "$(override_of $second)"
 expect_equal "the driver of $other" none "$(driver_of $other)"
 expect_equal "the override of $other" "(null)" "$(override_of $other)"
 expect_equal "the driver of $other_nic" e1000 "$(driver_of $other_nic)"
-end_client alice
+end_client again
 wait_until_free "$first"
 expect_same_fd_counts
 stop_daemon

@@ -11,12 +11,12 @@ cat >/tmp/policy <<'EOP'
 EOP
 start_daemon /tmp/policy
 remember_fd_counts
-expect_success mkfs.ext2 "/dev/$block"
+expect_success mke2fs "/dev/$block"
 mkdir -p /mnt/data
 expect_success mount -t ext4 "/dev/$block" /mnt/data
 expect_status 4 as alice ioasidctl claim "$edu"
 expect_output_contains "$disk"
-expect_output_contains "$block"
+expect_output_contains "mounted"
 expect_output_lacks /mnt/data
 step "an operator is told where it is mounted"
 expect_status 3 as carol ioasidctl plan "$edu" --json

@@ -20,3 +20,8 @@ expect_output_contains "$edu"
 expect_output_contains "$driver"
 expect_same_fd_counts
 stop_daemon
+step "put back the hard way, as there is no other"
+echo 1 >"/sys/bus/pci/devices/$edu/remove"
+wait_for_removal "$edu"
+echo 1 >/sys/bus/pci/rescan
+wait_for_device "$edu"

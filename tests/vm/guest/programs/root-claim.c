@@ -9,8 +9,8 @@
  *
  * claim:   save driver_override and driver of all members; pin the overrides; unbind all that have to move; probe;
  *          open /dev/iommu; accounting mode; open the cdev; bind; allocate an IOAS; attach
- * release: close; bind anew with an own FD (nobody else is bound); bus mastering is off; reset where there is one;
- *          close; unbind (no FD is left); overrides and drivers as they were
+ * release: close; bind anew with an own FD (nobody else is bound); close; bus mastering is off; reset where there is
+ *          one; unbind (no FD is left); overrides and drivers as they were
  */
 #include "rig.h"
 #include "uapi.h"
@@ -237,14 +237,19 @@ static void check_bus_mastering(const char *address)
 		die("%s can still do DMA after its last close", address);
 }
 
-static void reset(int device, const char *address)
+/* A device that lists a way to be reset may still say ENOTTY: a sibling hinders it. */
+static void reset(const char *address)
 {
-	struct vfio_device_info info = {.argsz = sizeof info};
+	char path[PATH_SIZE];
+	int fd;
 
-	if (ioctl(device, VFIO_DEVICE_GET_INFO, &info) < 0)
-		die_errno("VFIO_DEVICE_GET_INFO");
-	if ((info.flags & VFIO_DEVICE_FLAGS_RESET) && ioctl(device, VFIO_DEVICE_RESET) < 0)
+	snprintf(path, sizeof path, DEVICES "/%s/reset", address);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return;
+	if (fd < 0 || (write(fd, "1", 1) < 0 && errno != ENOTTY))
 		die_errno("can't reset %s", address);
+	close(fd);
 }
 
 static void restore(const struct claim *claim)
@@ -279,10 +284,10 @@ static void release_device(struct claim *claim)
 	iommufd = open_context();
 	device = open_device(address);
 	bind_device(device, iommufd);
-	check_bus_mastering(address);
-	reset(device, address);
 	close(device);
 	close(iommufd);
+	check_bus_mastering(address);
+	reset(address);
 	write_attribute(address, "driver/unbind", address);
 	restore(claim);
 }

@@ -1,0 +1,7 @@
+# The contract between broker and executor, on a real kernel: the same cases, with the same outcomes and errnos, as the
+# simulator is held to by the test contract-simulator. What differs is shown; the whole transcript is in transcript.log.
+# needs: contract
+# timeout: 120
+executor=$(find /usr -name ioasid-executor)
+expect_success contract --executor "$executor" --transcript "$RIG/transcript.log"
+expect_output_lacks "not ok"
