@@ -1,0 +1,23 @@
+/*
+ * What all parts of the main process need to start workers and to answer the broker, and what tells it to give up: workers
+ * that end as soon as they are started.
+ */
+#pragma once
+
+#include "outbox.h"
+#include "worker.h"
+
+struct crew {
+	struct outbox outbox;
+	int program;          /* the executor's own binary, to be executed again */
+	int policy;           /* a snapshot of the policy in force */
+	unsigned early_deaths; /* in a row, without any work done between */
+	bool hopeless;        /* too many of those */
+};
+
+/* Starts a worker, with a logged line on failure. 0 or -errno. */
+int crew_start(struct crew *crew, struct worker *worker, enum worker_role role);
+/* A worker is gone that should not be: counts, and makes sure that it is. */
+void crew_lost(struct crew *crew, struct worker *worker, enum worker_role role);
+/* A worker did what it is there for. */
+void crew_worked(struct crew *crew);

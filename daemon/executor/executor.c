@@ -1,0 +1,395 @@
+#include "executor.h"
+
+#include "../../policy/text.h"
+#include "../base/log.h"
+#include "../base/policy_files.h"
+#include "binding.h"
+#include "host_features.h"
+#include "policy_snapshot.h"
+#include "surveying.h"
+#include "watching.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+/*
+ * How long running plans get when the broker is gone, and nobody keeps their deadlines any more; how long to wait for
+ * FDs in flight to get fewer, for which there is no event; how often files are read again that change while they are read.
+ */
+enum { DRAIN_MSEC = 75000, EXHAUSTED_MSEC = 20, POLICY_TRIES = 3 };
+
+struct executor {
+	const struct executor_options *options;
+	struct host host;
+	struct crew crew;
+	struct watching watching;
+	struct surveying surveying;
+	struct binding binding;
+	struct wire_plan_inbox inbox; /* the plan that is just being received */
+	uint64_t digest;              /* of the policy in force */
+	uint64_t digest_before;       /* of the one before: releases that were under way under it are run still */
+	int signals;
+	bool ending;                  /* nothing new is taken on */
+	bool failed;
+	uint64_t deadline;            /* CLOCK_MONOTONIC, milliseconds: while ending */
+};
+
+static void begin_end(struct executor *executor)
+{
+	if (executor->ending)
+		return;
+	executor->ending = true;
+	executor->deadline = monotonic_milliseconds() + DRAIN_MSEC;
+	binding_cancel(&executor->binding);
+}
+
+static void fail(struct executor *executor, const char *what, int error)
+{
+	log_error("%s: %s", what, strerror(error));
+	executor->failed = true;
+	begin_end(executor);
+}
+
+/* Reads the policy files and makes the snapshot for the binders. 0, -EINVAL after logged lines, or other -errno. */
+static int read_policy(const struct executor *executor, struct policy **policy, int *snapshot)
+{
+	const struct executor_options *options = executor->options;
+	int error = -EAGAIN;
+
+	for (int i = 0; i < POLICY_TRIES && error == -EAGAIN; i++) {
+		struct diagnostics diagnostics = { 0 };
+
+		error = policy_files_load(options->policy_folder, options->policy_folder_count, &diagnostics, policy);
+		policy_files_log(&diagnostics);
+		diagnostics_done(&diagnostics);
+		if (error == 0)
+			error = policy_snapshot_make(*policy, snapshot);
+		if (error < 0)
+			*policy = policy_free(*policy);
+	}
+	return error;
+}
+
+/* The policy to begin with: one that denies everything, if the files have errors. What was claimed can be put back still. */
+static int begin_policy(struct executor *executor)
+{
+	struct policy *policy = NULL;
+	int error = read_policy(executor, &policy, &executor->crew.policy);
+
+	if (error < 0) {
+		struct diagnostics diagnostics = { 0 };
+
+		log_error("the policy is not valid: until a reload finds a valid one, every claim is refused");
+		error = policy_parse(NULL, 0, &(const struct name_resolver){ 0 }, &diagnostics, &policy);
+		diagnostics_done(&diagnostics);
+		if (error == 0)
+			error = policy_snapshot_make(policy, &executor->crew.policy);
+	}
+	if (error == 0)
+		executor->digest = executor->digest_before = policy->digest;
+	policy_free(policy);
+	return error;
+}
+
+static void reload_policy(struct executor *executor, uint64_t id)
+{
+	struct policy *policy = NULL;
+	union wire_message message;
+	int snapshot = -1, error = read_policy(executor, &policy, &snapshot);
+
+	if (error == 0) {
+		descriptor_close(&executor->crew.policy);
+		executor->crew.policy = snapshot;
+		executor->digest_before = executor->digest;
+		executor->digest = policy->digest;
+		policy_free(policy);
+		binding_renew(&executor->binding);
+	}
+	message.policy = (struct wire_policy){ .policy_digest = executor->digest, .error = -error };
+	wire_stamp(&message, WIRE_POLICY, id);
+	outbox_send(&executor->crew.outbox, &message, NULL);
+}
+
+static void say_hello(struct executor *executor)
+{
+	union wire_message message;
+
+	memset(&message.hello, 0, sizeof(message.hello));
+	message.hello.version = WIRE_VERSION;
+	message.hello.policy_digest = executor->digest;
+	host_features_read(&executor->host, &message.hello.kernel);
+	host_features_boot_id(&executor->host, message.hello.boot_id);
+	wire_stamp(&message, WIRE_HELLO, 0);
+	outbox_send(&executor->crew.outbox, &message, NULL);
+}
+
+static void on_proven(void *context, struct job *job)
+{
+	struct executor *executor = context;
+
+	if (executor->ending)
+		job_free(job);
+	else
+		binding_run(&executor->binding, job);
+}
+
+/* A plan is there as a whole. A claim's policy is the binder's matter. */
+static void take_plan(struct executor *executor)
+{
+	struct job *job = calloc(1, sizeof(*job));
+	union wire_message message;
+	const char *refusal = NULL;
+
+	if (!job) {
+		refusal = "the executor is out of memory";
+	} else if (executor->inbox.kind == WIRE_PLAN_RELEASE && executor->inbox.policy_digest != executor->digest &&
+		   executor->inbox.policy_digest != executor->digest_before) {
+		refusal = "broker and executor hold different policies: have them read it again (ioasidctl policy reload)";
+	}
+	if (refusal) {
+		job_answer(&message, executor->inbox.id, WIRE_OUTCOME_REFUSED, refusal);
+		outbox_send(&executor->crew.outbox, &message, NULL);
+		wire_plan_inbox_done(&executor->inbox);
+		free(job);
+		return;
+	}
+	job->plan = executor->inbox;
+	memset(&executor->inbox, 0, sizeof(executor->inbox));
+	if (job->plan.kind == WIRE_PLAN_RELEASE)
+		surveying_prove(&executor->surveying, job);
+	else
+		binding_run(&executor->binding, job);
+}
+
+/* 0, or -errno: the wire is broken. */
+static int hear(struct executor *executor, const union wire_message *message, struct descriptors *fds)
+{
+	int complete;
+
+	switch ((enum wire_type)message->header.type) {
+	case WIRE_SURVEY:
+		surveying_ask(&executor->surveying, &message->survey);
+		return 0;
+	case WIRE_PLAN:
+		complete = wire_plan_inbox_add(&executor->inbox, &message->plan, fds);
+		if (complete > 0)
+			take_plan(executor);
+		return complete < 0 ? complete : 0;
+	case WIRE_OVERDUE:
+		if (!surveying_overdue(&executor->surveying, message->header.id))
+			binding_overdue(&executor->binding, message->header.id);
+		return 0;
+	case WIRE_RELOAD:
+		reload_policy(executor, message->header.id);
+		return 0;
+	case WIRE_HELLO:
+	case WIRE_DEVICE:
+	case WIRE_DEVICE_GONE:
+	case WIRE_TOPOLOGY_DONE:
+	case WIRE_USE:
+	case WIRE_SURVEY_DONE:
+	case WIRE_RESULT:
+	case WIRE_POLICY:
+	default:
+		return -EBADMSG; /* what only an executor says */
+	}
+}
+
+static void hear_broker(struct executor *executor)
+{
+	while (!executor->ending && outbox_is_empty(&executor->crew.outbox)) {
+		autoclose_list struct descriptors fds = { .count = 0 };
+		union wire_message message;
+		int got = wire_receive(executor->options->wire, &message, &fds);
+
+		if (got == -EAGAIN)
+			return;
+		if (got == 0 || got == -ECONNRESET) {
+			/* Results have nobody to go to: their FDs are closed, and the next broker puts the rest back. */
+			executor->crew.outbox.gone = true;
+			begin_end(executor);
+			return;
+		}
+		if (got > 0)
+			got = hear(executor, &message, &fds);
+		if (got < 0) {
+			executor->crew.outbox.gone = true;
+			fail(executor, "the broker broke the wire", -got);
+		}
+	}
+}
+
+static void hear_signals(struct executor *executor)
+{
+	struct signalfd_siginfo info;
+	int status;
+	pid_t pid;
+
+	while (read(executor->signals, &info, sizeof(info)) == sizeof(info))
+		if (info.ssi_signo != SIGCHLD)
+			begin_end(executor);
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
+			log_error("worker [%d] was ended by signal %d", pid, WTERMSIG(status));
+}
+
+/* Who is looked at in one turn of the loop. */
+struct turn {
+	struct pollfd fd[4 + BINDERS_SLOTS];
+	int slot[4 + BINDERS_SLOTS]; /* of a binder's; -1: another's */
+	nfds_t count;
+};
+
+enum { TURN_SIGNALS, TURN_BROKER, TURN_WATCHER, TURN_SURVEYOR, TURN_BINDERS };
+
+static void add_to_turn(struct turn *turn, int fd, short events, int slot)
+{
+	turn->fd[turn->count] = (struct pollfd){ .fd = fd, .events = events };
+	turn->slot[turn->count++] = slot;
+}
+
+static void plan_turn(const struct executor *executor, struct turn *turn)
+{
+	const struct outbox *outbox = &executor->crew.outbox;
+	/* While something waits for the broker, nobody who could have more for it is listened to. */
+	bool listens = outbox_is_empty(outbox);
+	int broker = outbox->gone || (listens && executor->ending) || outbox->exhausted ? -1 : executor->options->wire;
+
+	turn->count = 0;
+	add_to_turn(turn, executor->signals, POLLIN, -1);
+	add_to_turn(turn, broker, listens ? POLLIN : POLLOUT, -1);
+	add_to_turn(turn, listens ? executor->watching.worker.socket : -1, POLLIN, -1);
+	add_to_turn(turn, listens ? executor->surveying.worker.socket : -1, POLLIN, -1);
+	for (int i = 0; i < BINDERS_SLOTS && listens; i++)
+		if (executor->binding.worker[i].socket >= 0)
+			add_to_turn(turn, executor->binding.worker[i].socket,
+				    binding_wants_to_write(&executor->binding, i) ? POLLIN | POLLOUT : POLLIN, i);
+}
+
+static void take_turn(struct executor *executor, const struct turn *turn)
+{
+	if (turn->fd[TURN_SIGNALS].revents)
+		hear_signals(executor);
+	if (!outbox_is_empty(&executor->crew.outbox)) {
+		outbox_flush(&executor->crew.outbox);
+		return;
+	}
+	if (turn->fd[TURN_WATCHER].revents)
+		watching_readable(&executor->watching);
+	if (turn->fd[TURN_SURVEYOR].revents)
+		surveying_readable(&executor->surveying);
+	for (nfds_t i = TURN_BINDERS; i < turn->count; i++) {
+		/* Not one that was started in its slot in this turn. */
+		if (turn->fd[i].fd != executor->binding.worker[turn->slot[i]].socket)
+			continue;
+		if (turn->fd[i].revents & POLLOUT)
+			binding_writable(&executor->binding, turn->slot[i]);
+		if (turn->fd[i].revents & ~POLLOUT)
+			binding_readable(&executor->binding, turn->slot[i]);
+	}
+	/* Then the first plan finds its workers warm. */
+	if (executor->surveying.worker.ready && binding_is_warm(&executor->binding))
+		watching_complete(&executor->watching);
+	if (turn->fd[TURN_BROKER].revents)
+		hear_broker(executor);
+	if (executor->crew.hopeless)
+		fail(executor, "the executor can't work", ECHILD);
+}
+
+/* Milliseconds for poll(), -1: for ever. */
+static int time_left(const struct executor *executor)
+{
+	uint64_t now = monotonic_milliseconds();
+
+	if (executor->crew.outbox.exhausted)
+		return EXHAUSTED_MSEC;
+	if (!executor->ending)
+		return -1;
+	return now >= executor->deadline ? 0 : (int)(executor->deadline - now);
+}
+
+static bool is_over(const struct executor *executor)
+{
+	if (!executor->ending)
+		return false;
+	if (monotonic_milliseconds() >= executor->deadline)
+		return true;
+	return executor->crew.hopeless ||
+	       (!binding_is_busy(&executor->binding) && outbox_is_empty(&executor->crew.outbox));
+}
+
+static void loop(struct executor *executor)
+{
+	while (!is_over(executor)) {
+		struct turn turn;
+
+		plan_turn(executor, &turn);
+		if (poll(turn.fd, turn.count, time_left(executor)) < 0) {
+			if (errno == EINTR)
+				continue;
+			fail(executor, "poll", errno);
+			return;
+		}
+		take_turn(executor, &turn);
+	}
+}
+
+static int prepare(struct executor *executor)
+{
+	sigset_t watched;
+	int error = host_open(&executor->host, "");
+
+	if (error < 0)
+		return error;
+	sigemptyset(&watched);
+	sigaddset(&watched, SIGCHLD);
+	sigaddset(&watched, SIGTERM);
+	sigaddset(&watched, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &watched, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
+	    signal(SIGHUP, SIG_IGN) == SIG_ERR)
+		return -errno;
+	executor->signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (executor->signals < 0 || fcntl(executor->options->wire, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	return begin_policy(executor);
+}
+
+int executor_main(const struct executor_options *options)
+{
+	struct executor executor = {
+		.options = options,
+		.host = { -1, -1, -1 },
+		.crew = { .outbox = { .socket = options->wire }, .program = options->program, .policy = -1 },
+		.signals = -1,
+	};
+	int error = prepare(&executor);
+
+	if (error < 0) {
+		log_error("the executor can't start: %s", strerror(-error));
+		return EXIT_FAILURE;
+	}
+	say_hello(&executor);
+	error = binding_start(&executor.binding, &executor.crew);
+	if (error == 0)
+		error = surveying_start(&executor.surveying, &executor.crew, &executor.host, on_proven, &executor);
+	if (error == 0)
+		error = watching_start(&executor.watching, &executor.crew);
+	if (error < 0)
+		return EXIT_FAILURE;
+	loop(&executor);
+	surveying_end(&executor.surveying);
+	binding_end(&executor.binding);
+	watching_end(&executor.watching);
+	outbox_done(&executor.crew.outbox);
+	wire_plan_inbox_done(&executor.inbox);
+	descriptor_close(&executor.crew.policy);
+	descriptor_close(&executor.signals);
+	host_close(&executor.host);
+	return executor.failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,49 @@
+#include "job.h"
+
+#include "../../policy/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct job *job_free(struct job *job)
+{
+	if (job) {
+		wire_plan_inbox_done(&job->plan);
+		free(job);
+	}
+	return NULL;
+}
+
+void job_queue_put(struct job_queue *queue, struct job *job)
+{
+	job->next = NULL;
+	if (queue->last)
+		queue->last->next = job;
+	else
+		queue->first = job;
+	queue->last = job;
+	queue->count++;
+}
+
+struct job *job_queue_take(struct job_queue *queue)
+{
+	struct job *job = queue->first;
+
+	if (!job)
+		return NULL;
+	queue->first = job->next;
+	if (!queue->first)
+		queue->last = NULL;
+	queue->count--;
+	job->next = NULL;
+	return job;
+}
+
+void job_answer(union wire_message *message, uint64_t id, enum wire_outcome outcome, const char *text)
+{
+	memset(&message->result, 0, sizeof(message->result));
+	message->result.outcome = outcome;
+	message->result.kind = STEP_KIND_COUNT;
+	text_format(message->result.text, sizeof(message->result.text), "%s", text);
+	wire_stamp(message, WIRE_RESULT, id);
+}

@@ -1,0 +1,28 @@
+/*
+ * A plan on its way through the main process: received whole, proven free of holders if it is a release, handed to a
+ * binder in chunks. Pure bookkeeping.
+ */
+#pragma once
+
+#include "../base/wire.h"
+
+struct job {
+	struct job *next;             /* in the queue that it waits in; NULL: in none, or the last */
+	struct wire_plan_inbox plan;
+	size_t sent;                  /* steps that the binder has got */
+	bool begun;                   /* the binder has got the first chunk, with the FDs */
+	unsigned proofs;              /* searches for holders so far */
+};
+
+struct job_queue {
+	struct job *first;
+	struct job *last;
+	size_t count;
+};
+
+struct job *job_free(struct job *job); /* takes NULL */
+void job_queue_put(struct job_queue *queue, struct job *job);
+struct job *job_queue_take(struct job_queue *queue); /* NULL: empty */
+
+/* Fills in and stamps the answer to a job that no binder answers. */
+void job_answer(union wire_message *message, uint64_t id, enum wire_outcome outcome, const char *text);

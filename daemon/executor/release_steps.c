@@ -1,0 +1,271 @@
+#include "release_steps.h"
+
+#include "../../policy/text.h"
+#include "inspect.h"
+#include "vfio.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+
+/* A last close may be under way in a process that is dying, and the kernel has no event for its end. */
+enum { CLOSE_PATIENCE_MSEC = 1000, CLOSE_STEP_MAX_MSEC = 64 };
+
+/* Of PCI's config space. */
+enum { PCI_COMMAND_OFFSET = 4, PCI_COMMAND_BUS_MASTER = 1 << 2 };
+
+static int broken(int *error, int reason)
+{
+	*error = -reason;
+	return WIRE_OUTCOME_BROKEN;
+}
+
+/* True if the device is on VFIO now: only then is there something to prove, to reset or to unbind. */
+static bool is_on_vfio(const struct run_device *device)
+{
+	char node[32];
+
+	return vfio_node_of(device->folder, node);
+}
+
+static void sleep_milliseconds(unsigned milliseconds)
+{
+	struct timespec time = { .tv_sec = milliseconds / 1000, .tv_nsec = (long)(milliseconds % 1000) * 1000000 };
+
+	while (nanosleep(&time, &time) < 0 && errno == EINTR)
+		;
+}
+
+/* The context that proofs are made in: the claim's own where it goes on, else a fresh one. */
+static int proof_context(struct run *run, const struct step *step, int *context)
+{
+	int error = 0;
+
+	if (step->number == 1) {
+		*context = run->context;
+		return run->context_passed && vfio_is_context(run->host, run->context)
+			       ? 0
+			       : run_fail(run, -EBADF, "the claim's iommufd did not come with the plan");
+	}
+	if (run->proof_context < 0)
+		error = vfio_open_plain_context(run->host, &run->proof_context, run->why);
+	*context = run->proof_context;
+	return error;
+}
+
+/* Opens and binds the device once. */
+static int try_bind(struct run *run, const struct run_device *device, int context)
+{
+	autoclose int fd = -1;
+	int error = vfio_open_device(run->host, device->name, device->folder, &fd, run->why);
+
+	return error == 0 ? vfio_bind(run->host, device->name, fd, context, run->why) : error;
+}
+
+/*
+ * True if a failed bind of our own shows all the same that nobody is bound: a group with a member on a host driver has no
+ * other owner.
+ */
+static bool host_owns_group(const struct run *run, const struct run_device *device)
+{
+	char members[TEXT_MAX];
+
+	return vfio_members_on_host_drivers(run->host, device->name, members, sizeof(members)) > 0;
+}
+
+static int prove_unbound(struct run *run, const struct step *step, struct run_device *device, int *error)
+{
+	unsigned waited = 0, pause = 1;
+	int context, result;
+
+	if (!is_on_vfio(device))
+		return 0;
+	result = proof_context(run, step, &context);
+	if (result < 0)
+		return broken(error, result);
+	for (;;) {
+		result = try_bind(run, device, context);
+		if (result == -EPERM && host_owns_group(run, device))
+			result = 0;
+		if (result != -EINVAL && result != -EPERM && result != -EBUSY)
+			break;
+		if (waited >= CLOSE_PATIENCE_MSEC) {
+			*error = -result;
+			return WIRE_OUTCOME_HELD;
+		}
+		sleep_milliseconds(pause);
+		waited += pause;
+		pause = pause * 2 < CLOSE_STEP_MAX_MSEC ? pause * 2 : CLOSE_STEP_MAX_MSEC;
+	}
+	device->unbound = result == 0;
+	if (result < 0)
+		return broken(error, result);
+	run->why[0] = '\0'; /* of the tries before */
+	return 0;
+}
+
+/* Command and status of the device; all ones: it does not answer. */
+static int read_command(struct run *run, const struct run_device *device, uint32_t *command)
+{
+	autoclose int fd = openat(device->folder, "config", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0 || pread(fd, command, sizeof(*command), PCI_COMMAND_OFFSET) != sizeof(*command)) {
+		int error = errno ? -errno : -EIO;
+
+		return run_fail(run, error, "the configuration of %s can't be read: %s", device->name, strerror(-error));
+	}
+	/* The vendor id would say so, too, but virtual functions have none of their own. */
+	if (*command == UINT32_MAX)
+		return run_fail(run, -EIO, "%s does not answer any more", device->name);
+	return 0;
+}
+
+static int prove_bus_master_off(struct run *run, struct run_device *device, int *error)
+{
+	uint32_t command;
+	int result;
+
+	if (!is_on_vfio(device))
+		return 0;
+	result = read_command(run, device, &command);
+	if (result < 0)
+		return broken(error, result);
+	if (!(command & PCI_COMMAND_BUS_MASTER))
+		return 0;
+	/* Switching it off ourselves would hide that somebody still drives the device. */
+	run_fail(run, 0, "%s can still do DMA: bus mastering is on, though nobody has it open", device->name);
+	return WIRE_OUTCOME_BROKEN;
+}
+
+static int reset(struct run *run, const struct step *step, struct run_device *device, int *error)
+{
+	uint32_t command;
+	int result;
+
+	if (step->number == RESET_SKIP || !is_on_vfio(device))
+		return 0;
+	result = sysfs_write(device->folder, "reset", "1");
+	if (result == -ENOENT)
+		run_fail(run, result, "%s has no way to be reset", device->name);
+	else if (result < 0)
+		run_fail(run, result, "%s can't be reset: %s", device->name, strerror(-result));
+	else
+		result = read_command(run, device, &command);
+	if (result == 0 || step->number == RESET_TRY)
+		return 0;
+	*error = -result;
+	return WIRE_OUTCOME_NO_RESET;
+}
+
+/*
+ * ioasidd's mark: the override of a device that a claim has, or that a plan was at work on. A release touches nothing
+ * without it, so that a broker that was taken over can't use one to move devices that nobody claimed.
+ */
+static bool bears_mark(const char *override, const struct step *step)
+{
+	return strcmp(override, PINNED_OVERRIDE) == 0 || driver_is_vfio(override) ||
+	       (override[0] && strcmp(override, step->value) == 0);
+}
+
+static int unbind_vfio(struct run *run, const struct step *step, struct run_device *device, int *error)
+{
+	struct driver_subject subject = run_subject(run, device);
+	char driver[DRIVER_NAME_MAX], override[DRIVER_NAME_MAX];
+	int result = driver_read(&subject, driver, run->why);
+
+	if (result == 0 && (strcmp(driver, step->before) != 0 || !is_on_vfio(device)))
+		return 0;
+	if (result == 0)
+		result = driver_read_override(&subject, override, run->why);
+	/* One that was on VFIO without an override gets one, so that a crash after the unbind leaves a mark. */
+	if (result == 0 && !override[0])
+		result = driver_write_override(&subject, driver, run->why);
+	if (result == 0)
+		result = driver_unbind(&subject, driver, run->why);
+	device->marked = result == 0;
+	return result == 0 ? 0 : broken(error, result);
+}
+
+/* Gives a driver to a device that has none; its override names that driver afterwards. */
+static int give_driver(struct run *run, const struct driver_subject *subject, const char *driver)
+{
+	int error = driver_write_override(subject, driver, run->why);
+
+	return error == 0 ? driver_probe(subject, driver, run->why) : error;
+}
+
+static int restore(struct run *run, const struct step *step, struct run_device *device, int *error)
+{
+	struct driver_subject subject = run_subject(run, device);
+	char driver[DRIVER_NAME_MAX], override[DRIVER_NAME_MAX];
+	int result = driver_read(&subject, driver, run->why);
+	bool right = result == 0 && strcmp(driver, step->value) == 0;
+
+	if (result == 0)
+		result = driver_read_override(&subject, override, run->why);
+	if (result == 0 && right && strcmp(override, step->before) == 0)
+		return 0;
+	if (result == 0 && !device->marked && !bears_mark(override, step)) {
+		result = run_fail(run, -EPERM,
+				  "%s was changed by somebody else meanwhile (driver_override is %s): it is left as it is",
+				  device->name, override[0] ? override : "empty");
+	} else if (result == 0 && !right && driver[0]) {
+		result = run_fail(run, -EBUSY, "%s is bound to %s: it can't get %s back", device->name, driver,
+				  step->value[0] ? step->value : "its state without a driver");
+	}
+	if (result == 0 && !right)
+		result = give_driver(run, &subject, step->value);
+	if (result == 0)
+		result = driver_write_override(&subject, step->before, run->why);
+	return result == 0 ? 0 : broken(error, result);
+}
+
+int release_step_make(struct run *run, const struct step *step, int *error)
+{
+	struct run_device *device = run_device_of(run, step);
+	int outcome;
+
+	*error = 0;
+	run->why[0] = '\0';
+	if (!device || device->folder < 0 || inspect_is_gone(device->folder))
+		return 0;
+	switch ((enum step_kind)step->kind) {
+	case STEP_PROVE_NO_HOLDER:
+		return 0; /* proven by the main process with the surveyor, before the plan came here */
+	case STEP_PROVE_UNBOUND:
+		outcome = prove_unbound(run, step, device, error);
+		break;
+	case STEP_BUS_MASTER_OFF:
+		outcome = prove_bus_master_off(run, device, error);
+		break;
+	case STEP_RESET:
+		outcome = reset(run, step, device, error);
+		break;
+	case STEP_UNBIND_VFIO:
+		outcome = unbind_vfio(run, step, device, error);
+		break;
+	case STEP_RESTORE:
+		outcome = restore(run, step, device, error);
+		break;
+	case STEP_OVERRIDE:
+	case STEP_UNBIND:
+	case STEP_PROBE:
+	case STEP_CONTEXT:
+	case STEP_OPEN:
+	case STEP_BIND:
+	case STEP_IOAS:
+	case STEP_ATTACH:
+	case STEP_MEMLOCK:
+	case STEP_KIND_COUNT:
+	default:
+		run_fail(run, 0, "a step of a claim stands in a release");
+		outcome = WIRE_OUTCOME_BROKEN;
+		break;
+	}
+	if (outcome == 0 || !inspect_is_gone(device->folder))
+		return outcome;
+	/* Unplugged in the middle of it: then all is said and done. */
+	run->why[0] = '\0';
+	return 0;
+}

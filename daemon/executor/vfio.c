@@ -1,0 +1,190 @@
+#include "vfio.h"
+
+#include "../../policy/text.h"
+#include "../base/descriptors.h"
+#include "inspect.h"
+#include "kernel_uapi.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+bool vfio_node_of(int folder, char node[static 32])
+{
+	DIR *stream = sysfs_list(folder, "vfio-dev");
+	const struct dirent *entry;
+	bool found = false;
+
+	while (stream && !found && (entry = sysfs_next(stream)))
+		if (strncmp(entry->d_name, "vfio", 4) == 0 && strlen(entry->d_name) < 32) {
+			text_format(node, 32, "%s", entry->d_name);
+			found = true;
+		}
+	if (stream)
+		closedir(stream);
+	return found;
+}
+
+int vfio_open_plain_context(const struct host *host, int *fd, char why[static TEXT_MAX])
+{
+	struct stat status;
+	int opened = openat(host->dev, "iommu", O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+
+	if (opened < 0) {
+		int error = -errno;
+
+		text_format(why, TEXT_MAX, "/dev/iommu can't be opened: %s",
+			    error == -ENOENT ? "this kernel has no iommufd" : strerror(-error));
+		return error;
+	}
+	if (fstat(opened, &status) < 0 || !S_ISCHR(status.st_mode)) {
+		close(opened);
+		text_format(why, TEXT_MAX, "/dev/iommu is no device");
+		return -ENODEV;
+	}
+	*fd = opened;
+	return 0;
+}
+
+int vfio_open_context(const struct host *host, int *fd, char why[static TEXT_MAX])
+{
+	struct iommu_option option = {
+		.size = sizeof(option),
+		.option_id = IOMMU_OPTION_RLIMIT_MODE,
+		.op = IOMMU_OPTION_OP_SET,
+		.val64 = 1,
+	};
+	autoclose int opened = -1;
+	int error = vfio_open_plain_context(host, &opened, why);
+
+	if (error < 0)
+		return error;
+	if (ioctl(opened, IOMMU_OPTION, &option) < 0) {
+		error = -errno;
+		text_format(why, TEXT_MAX, "the iommufd's accounting mode can't be set: %s%s", strerror(-error),
+			    error == -EPERM ? " (the executor lacks CAP_SYS_RESOURCE)" : "");
+		return error;
+	}
+	*fd = descriptor_take(&opened);
+	return 0;
+}
+
+bool vfio_is_context(const struct host *host, int fd)
+{
+	struct stat node, status;
+
+	return fstatat(host->dev, "iommu", &node, AT_SYMLINK_NOFOLLOW) == 0 && S_ISCHR(node.st_mode) &&
+	       fstat(fd, &status) == 0 && S_ISCHR(status.st_mode) && status.st_rdev == node.st_rdev;
+}
+
+int vfio_open_device(const struct host *host, const char *device, int folder, int *fd, char why[static TEXT_MAX])
+{
+	char node[32], path[64];
+	autoclose int opened = -1;
+	struct stat status;
+	dev_t number;
+	int error;
+
+	if (!vfio_node_of(folder, node)) {
+		text_format(why, TEXT_MAX, "%s has no VFIO device any more: somebody has unbound its driver", device);
+		return -ENODEV;
+	}
+	snprintf(path, sizeof(path), "vfio-dev/%s/dev", node);
+	error = sysfs_read_device_number(folder, path, &number);
+	snprintf(path, sizeof(path), "vfio/devices/%s", node);
+	if (error == 0 && (opened = openat(host->dev, path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)) < 0)
+		error = -errno;
+	if (error == 0 && (fstat(opened, &status) < 0 || !S_ISCHR(status.st_mode) || status.st_rdev != number))
+		error = -ENODEV;
+	if (error < 0) {
+		text_format(why, TEXT_MAX, "%s: its device /dev/%s can't be opened: %s", device, path,
+			    error == -ENODEV ? "it is not the device that sysfs tells of" : strerror(-error));
+		return error;
+	}
+	*fd = descriptor_take(&opened);
+	return 0;
+}
+
+unsigned vfio_members_on_host_drivers(const struct host *host, const char *device, char *out, size_t size)
+{
+	char(*name)[DEVICE_NAME_MAX] = calloc(GROUP_MEMBERS_MAX, sizeof(*name));
+	struct device member;
+	unsigned found = 0;
+	int count = -ENOMEM;
+
+	out[0] = '\0';
+	if (name && inspect_summary(host, device, &member) == 0 && member.group >= 0)
+		count = inspect_members(host, member.group, name, GROUP_MEMBERS_MAX);
+	for (int i = 0; i < count; i++) {
+		if (inspect_summary(host, name[i], &member) < 0 || member.bridge || !member.driver[0] ||
+		    device_is_on_vfio(&member))
+			continue;
+		text_append(out, size, "%s%s (%s)", found > 0 ? ", " : "", member.name, member.driver);
+		found++;
+	}
+	free(name);
+	return found;
+}
+
+/* EPERM, the one error that says least. */
+static void explain_not_permitted(const struct host *host, const char *device, char why[static TEXT_MAX])
+{
+	char members[TEXT_MAX / 2];
+	unsigned count = vfio_members_on_host_drivers(host, device, members, sizeof(members));
+
+	if (count > 0)
+		text_format(why, TEXT_MAX, "%s: members of its IOMMU group are on host drivers: %s", device, members);
+	else
+		text_format(why, TEXT_MAX,
+			    "%s: its IOMMU group belongs to another context, or this machine has no interrupt remapping",
+			    device);
+}
+
+int vfio_bind(const struct host *host, const char *device, int fd, int context, char why[static TEXT_MAX])
+{
+	struct vfio_device_bind_iommufd bind = { .argsz = sizeof(bind), .iommufd = context };
+	int error;
+
+	if (ioctl(fd, VFIO_DEVICE_BIND_IOMMUFD, &bind) == 0)
+		return 0;
+	error = -errno;
+	if (error == -EPERM)
+		explain_not_permitted(host, device, why);
+	else if (error == -EINVAL)
+		text_format(why, TEXT_MAX, "%s is bound already, by somebody who has an FD of it", device);
+	else if (error == -EBUSY)
+		text_format(why, TEXT_MAX, "%s: somebody has its IOMMU group open, the older way", device);
+	else
+		text_format(why, TEXT_MAX, "%s can't be bound to the iommufd: %s", device, strerror(-error));
+	return error;
+}
+
+int vfio_allocate_ioas(int context, uint32_t *ioas, char why[static TEXT_MAX])
+{
+	struct iommu_ioas_alloc allocate = { .size = sizeof(allocate) };
+	int error;
+
+	if (ioctl(context, IOMMU_IOAS_ALLOC, &allocate) == 0) {
+		*ioas = allocate.out_ioas_id;
+		return 0;
+	}
+	error = -errno;
+	text_format(why, TEXT_MAX, "no I/O address space can be made: %s", strerror(-error));
+	return error;
+}
+
+int vfio_attach(const char *device, int fd, uint32_t ioas, char why[static TEXT_MAX])
+{
+	struct vfio_device_attach_iommufd_pt attach = { .argsz = sizeof(attach), .pt_id = ioas };
+	int error;
+
+	if (ioctl(fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach) == 0)
+		return 0;
+	error = -errno;
+	text_format(why, TEXT_MAX, "%s can't be attached to the I/O address space %u: %s", device, ioas,
+		    error == -ENOENT ? "the context has none of that number" : strerror(-error));
+	return error;
+}

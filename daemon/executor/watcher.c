@@ -1,0 +1,242 @@
+#include "watcher.h"
+
+#include "../base/log.h"
+#include "../base/wire.h"
+#include "inspect.h"
+#include "known_devices.h"
+
+#include <errno.h>
+#include <libudev.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* As large as udevd's own; without CAP_NET_ADMIN the kernel gives less, and a rescan makes up for what is lost. */
+enum { RECEIVE_BUFFER = 128 * 1024 * 1024 };
+
+struct watcher {
+	int socket;
+	struct host host;
+	struct patience *patience;
+	struct udev *udev;
+	struct udev_monitor *monitor;
+	struct known_devices known;
+};
+
+/* Sends, and waits while the main process has no time. -errno: it is gone. */
+static int tell(struct watcher *watcher, union wire_message *message, enum wire_type type)
+{
+	wire_stamp(message, type, 0);
+	return wire_send(watcher->socket, message, NULL, 0);
+}
+
+static int tell_device(struct watcher *watcher, const struct device *device)
+{
+	union wire_message message;
+	int error = known_devices_see(&watcher->known, device->name, device->physical_function);
+
+	if (error < 0)
+		return error;
+	memset(&message.device, 0, sizeof(message.device));
+	message.device.device = *device;
+	return tell(watcher, &message, WIRE_DEVICE);
+}
+
+static int tell_gone(struct watcher *watcher, const char *name)
+{
+	union wire_message message;
+
+	memset(&message.device_gone, 0, sizeof(message.device_gone));
+	memcpy(message.device_gone.name, name, strlen(name) + 1);
+	known_devices_forget(&watcher->known, name);
+	return tell(watcher, &message, WIRE_DEVICE_GONE);
+}
+
+/* Reads a device and tells how it is, or that it is gone. 0 or -errno: nothing can be told any more. */
+static int look_at(struct watcher *watcher, const char *name)
+{
+	struct device device;
+	int error = inspect_device(&watcher->host, name, watcher->patience, &device);
+
+	if (error >= 0)
+		return tell_device(watcher, &device);
+	if (error == -ENOMEM)
+		return error;
+	/* What can't be read any more is as good as gone: nobody may have it on the strength of what was told before. */
+	return known_devices_find(&watcher->known, name) ? tell_gone(watcher, name) : 0;
+}
+
+/* The function whose virtual function this was told to be, or "". */
+static void copy_physical_function(const struct watcher *watcher, const char *name, char out[static DEVICE_NAME_MAX])
+{
+	const struct known_device *known = known_devices_find(&watcher->known, name);
+
+	out[0] = '\0';
+	if (known && known->physical_function && strlen(known->physical_function) < DEVICE_NAME_MAX)
+		memcpy(out, known->physical_function, strlen(known->physical_function) + 1);
+}
+
+static int look_at_changed(struct watcher *watcher, const char *name)
+{
+	char before[DEVICE_NAME_MAX], after[DEVICE_NAME_MAX];
+	int error;
+
+	copy_physical_function(watcher, name, before);
+	error = look_at(watcher, name);
+	copy_physical_function(watcher, name, after);
+	/* A virtual function that comes or goes changes how many the physical one has. */
+	if (error == 0 && strcmp(before, after) != 0)
+		error = look_at(watcher, before[0] ? before : after);
+	return error;
+}
+
+/* Tells all devices there are, and that the others are gone. */
+static int scan(struct watcher *watcher)
+{
+	const struct known_device *unseen;
+	const struct dirent *entry;
+	DIR *stream = sysfs_list(watcher->host.sys, "bus/pci/devices");
+	int error = 0;
+
+	if (!stream && errno != ENOENT)
+		return -errno;
+	known_devices_unsee(&watcher->known);
+	while (stream && error == 0 && (entry = sysfs_next(stream)))
+		if (strlen(entry->d_name) < DEVICE_NAME_MAX)
+			error = look_at(watcher, entry->d_name);
+	if (stream)
+		closedir(stream);
+	while (error == 0 && (unseen = known_devices_unseen(&watcher->known))) {
+		char name[DEVICE_NAME_MAX];
+
+		memcpy(name, unseen->name, strlen(unseen->name) + 1);
+		error = tell_gone(watcher, name);
+	}
+	return error;
+}
+
+/* The device that an event is about: itself, or for a VFIO node the one that the node hangs on. False: neither. */
+static bool find_subject(struct udev_device *event, char name[static DEVICE_NAME_MAX])
+{
+	const char *subsystem = udev_device_get_subsystem(event);
+	const char *path = udev_device_get_devpath(event);
+	const char *found = NULL;
+	char copy[4096], *end;
+
+	if (!subsystem || !path || strlen(path) >= sizeof(copy))
+		return false;
+	memcpy(copy, path, strlen(path) + 1);
+	if (strcmp(subsystem, "pci") == 0) {
+		found = path_last(copy);
+	} else if (strcmp(subsystem, "vfio-dev") == 0 && (end = strstr(copy, "/vfio-dev/"))) {
+		*end = '\0';
+		found = path_last(copy);
+	}
+	if (!found || !pci_address_is_valid(found) || strlen(found) >= DEVICE_NAME_MAX)
+		return false;
+	memcpy(name, found, strlen(found) + 1);
+	return true;
+}
+
+/* Takes all events that are there. 0 or -errno. */
+static int take_events(struct watcher *watcher)
+{
+	for (;;) {
+		char name[DEVICE_NAME_MAX];
+		struct udev_device *event;
+		bool found;
+		int error;
+
+		errno = 0;
+		event = udev_monitor_receive_device(watcher->monitor);
+		if (!event && errno == ENOBUFS) {
+			log_notice("so many events came that some were lost: looking at all devices anew");
+			error = scan(watcher);
+			if (error < 0)
+				return error;
+			continue;
+		}
+		if (!event)
+			return errno == 0 || errno == EAGAIN || errno == EINTR || errno == ENODATA ? 0 : -errno;
+		found = find_subject(event, name);
+		udev_device_unref(event);
+		error = found ? look_at_changed(watcher, name) : 0;
+		if (error < 0)
+			return error;
+	}
+}
+
+/* Listens before anything is read, so that no change falls between. */
+static int start_listening(struct watcher *watcher)
+{
+	/* Without udevd nobody passes the kernel's events on. */
+	const char *source = access("/run/udev/control", F_OK) == 0 ? "udev" : "kernel";
+	int error;
+
+	watcher->udev = udev_new();
+	if (!watcher->udev)
+		return -ENOMEM;
+	watcher->monitor = udev_monitor_new_from_netlink(watcher->udev, source);
+	if (!watcher->monitor)
+		return errno ? -errno : -ENOMEM;
+	error = udev_monitor_filter_add_match_subsystem_devtype(watcher->monitor, "pci", NULL);
+	if (error >= 0)
+		error = udev_monitor_filter_add_match_subsystem_devtype(watcher->monitor, "vfio-dev", NULL);
+	udev_monitor_set_receive_buffer_size(watcher->monitor, RECEIVE_BUFFER);
+	if (error >= 0)
+		error = udev_monitor_enable_receiving(watcher->monitor);
+	return error < 0 ? error : 0;
+}
+
+static int serve(struct watcher *watcher)
+{
+	struct pollfd poll_fd[2] = {
+		{ .fd = watcher->socket, .events = POLLIN },
+		{ .fd = udev_monitor_get_fd(watcher->monitor), .events = POLLIN },
+	};
+
+	for (;;) {
+		int error;
+
+		if (poll(poll_fd, 2, -1) < 0 && errno != EINTR)
+			return -errno;
+		/* Nobody says anything to the watcher: if there is something, it is the end. */
+		if (poll_fd[0].revents)
+			return 0;
+		if (poll_fd[1].revents) {
+			error = take_events(watcher);
+			if (error < 0)
+				return error;
+		}
+	}
+}
+
+int watcher_main(int socket)
+{
+	struct watcher watcher = { .socket = socket };
+	union wire_message message;
+	int error = host_open(&watcher.host, "");
+
+	if (error == 0) {
+		watcher.patience = patience_new();
+		error = watcher.patience ? start_listening(&watcher) : -ENOMEM;
+	}
+	if (error == 0)
+		error = scan(&watcher);
+	if (error == 0) {
+		message.plain = (struct wire_plain){ 0 };
+		error = tell(&watcher, &message, WIRE_TOPOLOGY_DONE);
+	}
+	if (error == 0)
+		error = serve(&watcher);
+	udev_monitor_unref(watcher.monitor);
+	udev_unref(watcher.udev);
+	known_devices_done(&watcher.known);
+	patience_free(watcher.patience);
+	host_close(&watcher.host);
+	if (error == 0 || error == -EPIPE || error == -ECONNRESET)
+		return EXIT_SUCCESS;
+	log_error("devices can't be watched any more: %s", strerror(-error));
+	return EXIT_FAILURE;
+}
