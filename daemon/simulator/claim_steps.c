@@ -30,7 +30,7 @@ int do_unbind(struct run *run, const struct step *step)
 	return run_outcome(run, device, kernel_unbind(device, run));
 }
 
-/* driver_override is set to what the plan wants still, and would keep the driver off: it leads to the driver meanwhile. */
+/* driver_override is what the plan wants still, and would keep the driver off: it leads to the driver meanwhile. */
 int undo_unbind(struct run *run, const struct step *step)
 {
 	struct simulated_device *device = run_device(run, step);
@@ -76,13 +76,16 @@ int do_context(struct run *run, const struct step *step)
 {
 	int error;
 
+	if ((step->number == 1) != (run->passed_context >= 0)) {
+		run_say(run, step->number == 1 ? "the claim's iommufd did not come with the plan"
+					       : "an iommufd came with a plan that opens one");
+		return -EBADF;
+	}
 	if (step->number == 1) {
-		if (run->passed_context < 0)
-			return -EBADF;
 		run->context = kernel_context_of(run->machine, run->passed_context);
 		if (!run->context)
-			run_say(run, "the descriptor that was passed is no iommufd");
-		return run->context ? 0 : -EBADFD;
+			run_say(run, "the descriptor that came with the plan is no iommufd");
+		return run->context ? 0 : -EBADF;
 	}
 	error = kernel_open_iommu(run->machine, &run->context);
 	if (error == -ENOENT)
@@ -107,6 +110,10 @@ int do_open(struct run *run, const struct step *step)
 		return -ENODEV;
 	if (run->file_count == CLAIM_DEVICES_MAX)
 		return -EMFILE;
+	if (!*device->now.vfio_node) {
+		run_say(run, "%s has no VFIO device any more: somebody has unbound its driver", step->device);
+		return -ENODEV;
+	}
 	error = kernel_open_device(device, &run->file[run->file_count]);
 	if (error < 0)
 		return error;

@@ -11,9 +11,9 @@
  *   {"fail": {"step", "device", "undo", "after", "times", "errno"}}
  *   {"hang": {"step", "device", "undo", "after", "times"}}
  *       the matching steps of plans fail, or hang before they do anything. All keys may be left out. step: a step's
- *       name, or "result" for the moment before a result is sent; without it any, done or undone. undo: when the step is
- *       undone instead of done. after: so many are let through first. times: so many are struck (all). errno: a number
- *       or a name ("EIO")
+ *       name, or "result" for the moment before a result is sent; without it any, done or undone. undo: when the step
+ *       is undone instead of done. after: so many are let through first. times: so many are struck (all). errno: a
+ *       number or a name ("EIO")
  *   {"unhang": true}                      lets go on what hangs; nothing more will
  *   {"clear_faults": true}                nothing more will fail or hang
  *   {"await": {"hung": N}}                answered once at least N plans hang,

@@ -144,9 +144,7 @@ static void attach(struct control_client *client, const struct command_call *cal
 		return;
 	}
 	text_format(text, sizeof(text), "attach: %s",
-		    error == -EBADF ? "no wire came with it"
-		    : error == -EINVAL ? "the policy has errors, see the log"
-				       : strerror(-error));
+		    error == -EBADF ? "no wire came with it" : strerror(-error));
 	answer_error(client, text);
 }
 
@@ -227,7 +225,10 @@ static void on_client(struct watch *watch, uint32_t events)
 	} control;
 	struct iovec part = { .iov_len = READ_BYTES };
 	struct msghdr packet = {
-		.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes),
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
 	};
 	ssize_t got;
 	char *larger;

@@ -105,7 +105,8 @@ static const struct field device_fields[] = {
 	{ .key = "virtual_functions_max", DEVICE_NUMBER(virtual_functions_max), .min = 0, .max = UINT16_MAX },
 	{ .key = "bridge", .read = read_bool8, .offset = DEVICE(bridge) },
 	{ .key = "reset_methods", .read = read_reset_methods },
-	{ .key = "vfio_node", DEVICE_TEXT(vfio_node), .valid = is_vfio_node, .wanted = "a name such as vfio0, or null" },
+	{ .key = "vfio_node", DEVICE_TEXT(vfio_node), .valid = is_vfio_node,
+	  .wanted = "a name such as vfio0, or null" },
 	{ .key = "drivers", .read = read_drivers },
 };
 
@@ -159,8 +160,9 @@ static int read_use_kind(const struct field *field, const struct json_value *val
 			   : -EINVAL;
 
 	if (kind < 0)
-		return fields_refuse(value, false, problem, "one of driver, network-link, network-namespace, mount, swap, "
-							    "block, holder is wanted");
+		return fields_refuse(value, false, problem,
+				     "one of driver, network-link, network-namespace, mount, swap, block, holder is "
+				     "wanted");
 	if (kind == USE_DRIVER)
 		return fields_refuse(value, false, problem, "a bound driver is a use by itself: leave it out");
 	((struct use *)out)->kind = (uint32_t)kind;
@@ -249,7 +251,8 @@ struct json_object *device_to_json(const struct simulated_device *device)
 	    json_put_text(object, "driver_override", now->driver_override) &&
 	    json_put_bool(object, "driver_fixed", now->driver_fixed) &&
 	    json_put_number(object, "group", now->group) && json_put_number(object, "numa_node", now->numa_node) &&
-	    json_put_text(object, "parent", now->parent) && json_put_text(object, "physical_function", now->physical_function) &&
+	    json_put_text(object, "parent", now->parent) &&
+	    json_put_text(object, "physical_function", now->physical_function) &&
 	    json_put_number(object, "virtual_functions", now->virtual_functions) &&
 	    json_put_number(object, "virtual_functions_max", now->virtual_functions_max) &&
 	    json_put_bool(object, "bridge", now->bridge) &&

@@ -1,7 +1,7 @@
 /*
- * Devices and uses as JSON, with the names of the public interface's types Device and Use: read strictly, written whole.
- * A device has one key more, "drivers": host drivers that take it when it is probed, the first first; without it those
- * are the driver that is bound, if that is no VFIO driver.
+ * Devices and uses as JSON, with the names of the public interface's types Device and Use: read strictly, written
+ * whole. A device has one key more, "drivers": host drivers that take it when it is probed, the first first; without it
+ * those are the driver that is bound, if that is no VFIO driver.
  */
 #pragma once
 

@@ -32,8 +32,8 @@ enum fault_effect faults_strike(struct faults *faults, int step, const char *dev
 void faults_clear(struct faults *faults, bool only_hangs);
 
 /*
- * Reads STEP[:DEVICE][=ERRNO] as it stands on a command line: a step's name, or "undo-" before it, "result" or "any"; ERRNO as
- * a number or a name (EPERM), EIO if it is left out. hang: without ERRNO. 0 or -EINVAL.
+ * Reads STEP[:DEVICE][=ERRNO] as it stands on a command line: a step's name, perhaps with "undo-" before it, "result"
+ * or "any"; ERRNO as a number or a name (EPERM), EIO if it is left out. hang: without ERRNO. 0 or -EINVAL.
  */
 int fault_parse(const char *text, bool hang, struct fault *out);
 /* The errno of that number or name (EPERM), or -EINVAL. */

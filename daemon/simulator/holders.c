@@ -50,30 +50,29 @@ static void read_name(int process, char *out, size_t size)
 	text_escape(out, size, text, (size_t)length);
 }
 
-bool holder_find(const struct simulated_device *device, struct holder *out)
+int holders_find(const struct simulated_device *device, holder_found found, void *context)
 {
 	DIR *processes = opendir("/proc");
 	struct dirent *entry;
-	bool found = false;
+	int result = 0;
 
 	if (!processes)
-		return false;
-	while (!found && (entry = readdir(processes))) {
+		return 0;
+	while (result == 0 && (entry = readdir(processes))) {
 		autoclose int process = -1;
 		char *end;
-		long pid = strtol(entry->d_name, &end, 10);
+		struct holder holder = { .pid = (pid_t)strtol(entry->d_name, &end, 10) };
 		int folder;
 
-		if (*end || pid <= 0 || pid == getpid())
+		if (*end || holder.pid <= 0 || holder.pid == getpid())
 			continue;
 		process = openat(dirfd(processes), entry->d_name, O_PATH | O_DIRECTORY | O_CLOEXEC);
 		folder = process < 0 ? -1 : openat(process, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (folder < 0 || !has_file(folder, device))
 			continue;
-		*out = (struct holder){ .pid = (pid_t)pid };
-		read_name(process, out->name, sizeof(out->name));
-		found = true;
+		read_name(process, holder.name, sizeof(holder.name));
+		result = found(context, &holder);
 	}
 	closedir(processes);
-	return found;
+	return result;
 }

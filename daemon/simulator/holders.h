@@ -1,5 +1,5 @@
 /*
- * Finds the process that holds a stand-in, by looking through /proc as the surveyor does on a real host. Reads only;
+ * Finds the processes that hold a stand-in, by looking through /proc as the surveyor does on a real host. Reads only;
  * sees no more than this process may see.
  */
 #pragma once
@@ -11,5 +11,8 @@ struct holder {
 	char name[64]; /* of its command, printable */
 };
 
-/* The first process, other than this one, with an open file of the device; false: none that can be seen. */
-bool holder_find(const struct simulated_device *device, struct holder *out);
+/* Called for each; not 0 ends the search, which returns that. */
+typedef int (*holder_found)(void *context, const struct holder *holder);
+
+/* Every process, other than this one, that is seen to have an open file of the device. 0, or what found() said. */
+int holders_find(const struct simulated_device *device, holder_found found, void *context);

@@ -259,10 +259,12 @@ static struct json_object *kernel_to_json(const struct machine *machine)
 	struct json_object *object = json_object_new_object();
 
 	if (object && json_put_text(object, "release", kernel->release) &&
-	    json_put_bool(object, "iommufd", kernel->iommufd) && json_put_bool(object, "vfio_cdev", kernel->vfio_cdev) &&
+	    json_put_bool(object, "iommufd", kernel->iommufd) &&
+	    json_put_bool(object, "vfio_cdev", kernel->vfio_cdev) &&
 	    json_put_bool(object, "vfio_group", kernel->vfio_group) &&
 	    json_put_bool(object, "unsafe_interrupts", kernel->unsafe_interrupts) &&
-	    json_put_bool(object, "noiommu", kernel->noiommu) && json_put_bool(object, "vfio_pci", machine->has_vfio_pci))
+	    json_put_bool(object, "noiommu", kernel->noiommu) &&
+	    json_put_bool(object, "vfio_pci", machine->has_vfio_pci))
 		return object;
 	json_object_put(object);
 	return NULL;
@@ -289,7 +291,9 @@ struct json_object *host_to_json(const struct machine *machine)
 		whole = whole && add_device(devices, uses, device);
 	whole = whole && json_put(host, "kernel", kernel_to_json(machine)) &&
 		json_put_text(host, "boot_id", machine->boot_id);
-	if (whole && json_put(host, "devices", json_object_get(devices)) && json_put(host, "uses", json_object_get(uses))) {
+	whole = whole && json_put(host, "devices", json_object_get(devices)) &&
+		json_put(host, "uses", json_object_get(uses));
+	if (whole) {
 		json_object_put(devices);
 		json_object_put(uses);
 		return host;

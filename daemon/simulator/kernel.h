@@ -21,18 +21,18 @@ int kernel_unbind(struct simulated_device *device, const void *who);
  * calling that an error. -EINVAL: one was found, and could not be bound (the group belongs to a context).
  */
 int kernel_probe(struct simulated_device *device);
-/* Writes to a driver's bind attribute. -EBUSY: a driver is bound, or the group belongs to a context; -ENODEV: not one of
+/* Writes to a driver's bind attribute. -EBUSY: a driver is bound, or the group belongs to a context; -ENODEV: none of
  * the device's drivers. */
 int kernel_bind_driver(struct simulated_device *device, const char *driver);
 /*
- * Writes to reset. -ENOENT: the device can't be reset, so that there is no such file; -ENOTTY: none of its methods works
+ * Writes to reset. -ENOENT: the device can't be reset, so that there is no such file; -ENOTTY: no method of it works
  * (the secondary bus can be reset for a single device only).
  */
 int kernel_reset(struct simulated_device *device);
 /* Unplugs the device: KERNEL_BLOCKED: it is gone once nobody has it open. -ENOTEMPTY: there are devices behind it. */
 int kernel_unplug(struct simulated_device *device);
 
-/* Opens /dev/iommu. The context is destroyed with its last FD and the last file bound to it. -ENOENT, -ENOMEM, -EMFILE. */
+/* Opens /dev/iommu. The context goes with its last FD and the last file bound to it. -ENOENT, -ENOMEM, -EMFILE. */
 int kernel_open_iommu(struct machine *machine, struct context **out);
 /* The context that an FD from outside is one of, or NULL. */
 struct context *kernel_context_of(const struct machine *machine, int fd);

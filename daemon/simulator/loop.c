@@ -61,13 +61,18 @@ int loop_change(struct loop *loop, struct watch *watch, uint32_t events)
 	return control(loop, EPOLL_CTL_MOD, watch, events);
 }
 
-void loop_remove(struct loop *loop, struct watch *watch)
+void loop_forget(struct loop *loop, struct watch *watch)
 {
-	control(loop, EPOLL_CTL_DEL, watch, 0);
 	/* What epoll told of it in this turn must not reach it any more: its owner is about to free it. */
 	for (int i = 0; i < loop->event_count; i++)
 		if (loop->event[i].data.ptr == watch)
 			loop->event[i].data.ptr = NULL;
+}
+
+void loop_remove(struct loop *loop, struct watch *watch)
+{
+	control(loop, EPOLL_CTL_DEL, watch, 0);
+	loop_forget(loop, watch);
 }
 
 static uint64_t now(void)

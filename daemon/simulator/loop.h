@@ -35,6 +35,8 @@ int loop_add(struct loop *loop, struct watch *watch, uint32_t events);
 int loop_change(struct loop *loop, struct watch *watch, uint32_t events);
 /* Stops looking: the watch is not called any more. Call before its FD is closed. */
 void loop_remove(struct loop *loop, struct watch *watch);
+/* The same where the FD has no copy and is closed next, which is what makes epoll forget it. */
+void loop_forget(struct loop *loop, struct watch *watch);
 
 /* Calls timer->expired once, in so many milliseconds; a timer that is on already is set anew. */
 void loop_set_timer(struct loop *loop, struct timer *timer, uint64_t milliseconds);

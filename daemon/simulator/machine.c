@@ -182,7 +182,8 @@ static int place_on_vfio(struct machine *machine, struct simulated_device *devic
 
 	if (!*device->now.driver || (!*device->now.vfio_node && !strstr(device->now.driver, "vfio")))
 		return 0;
-	number = machine_take_vfio_number(machine, *device->now.vfio_node ? vfio_node_number(device->now.vfio_node) : -1);
+	number = *device->now.vfio_node ? vfio_node_number(device->now.vfio_node) : -1;
+	number = machine_take_vfio_number(machine, number);
 	if (number < 0)
 		return number;
 	snprintf(device->now.vfio_node, sizeof(device->now.vfio_node), "vfio%d", number);
@@ -296,14 +297,17 @@ void machine_clear_uses(struct simulated_device *device)
 
 int machine_list_uses(const struct simulated_device *device, struct uses *uses)
 {
-	if (*device->now.driver) {
-		struct use use = { .kind = USE_DRIVER, .severity = SEVERITY_IDLE };
+	struct use use = { .kind = USE_DRIVER, .severity = SEVERITY_IDLE };
 
-		memcpy(use.device, device->now.name, sizeof(use.device));
-		snprintf(use.text, sizeof(use.text), "%s is bound", device->now.driver);
-		if (uses_add(uses, &use) < 0)
-			return -ENOMEM;
-	}
+	memcpy(use.device, device->now.name, sizeof(use.device));
+	snprintf(use.text, sizeof(use.text), "%s is bound", device->now.driver);
+	if (*device->now.driver && uses_add(uses, &use) < 0)
+		return -ENOMEM;
+	/* They end with the driver of the physical function, whoever has them. */
+	use.severity = SEVERITY_DISRUPTIVE;
+	snprintf(use.text, sizeof(use.text), "%u virtual functions are enabled", device->now.virtual_functions);
+	if (device->now.virtual_functions > 0 && uses_add(uses, &use) < 0)
+		return -ENOMEM;
 	for (size_t i = 0; i < device->use_count; i++) {
 		const struct said_use *said = &device->use[i];
 

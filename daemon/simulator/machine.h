@@ -13,7 +13,7 @@
 struct machine;
 struct simulated_device;
 
-/* Waits for something on a device to come free: a file closed, an unbind through, the device gone. All zero: nowhere. */
+/* Waits for something on a device to come free: a file closed, an unbind through, the device gone. All zero: not. */
 struct waiter {
 	TAILQ_ENTRY(waiter) link; // simulated_device::waiters
 	struct simulated_device *device; /* NULL: it waits for nothing */
@@ -84,10 +84,11 @@ struct simulated_device {
 	size_t use_count;
 	struct simulated_group *group; /* NULL: none */
 	struct bus *bus;
-	const void *locked_by; /* whose unbind waits for the last close, NULL: nobody's. It has the device lock meanwhile */
+	const void *plan;      /* the one plan that is at work on it; NULL: none */
+	const void *locked_by; /* whose unbind waits for the last close, and has the device's lock; NULL: nobody's */
 	bool leaving;          /* unplugged, and gone with the last close */
 	bool changed;          /* in machine::changed */
-	bool on_vfio;          /* its driver is a VFIO driver: true until that is unbound, longer than there is a node */
+	bool on_vfio;          /* its driver is a VFIO driver: until that is unbound, longer than there is a node */
 };
 
 /* Told of changes, when machine_publish() is called. Lives in its owner. */
@@ -136,7 +137,7 @@ struct simulated_device *machine_find(const struct machine *machine, const char 
 /* Says that the host does something with the device, as it is now. 0, -ENOMEM. */
 int machine_add_use(struct simulated_device *device, const struct use *use);
 void machine_clear_uses(struct simulated_device *device);
-/* Appends the uses of a device that are in force, that of its bound driver with them. 0, -ENOMEM. */
+/* Appends the uses of a device that are in force, and those by its driver and virtual functions. 0, -ENOMEM. */
 int machine_list_uses(const struct simulated_device *device, struct uses *uses);
 
 /* A number for a VFIO node, or -ENOMEM: the lowest that is free, as the kernel does it; or this very one, if wanted

@@ -25,14 +25,46 @@ int run_outcome(struct run *run, struct simulated_device *device, int said)
 	return said == KERNEL_BLOCKED ? run_wait(run, device, 0) : said;
 }
 
+/* Devices are locked by name, whatever they were when the plan was made: it is the name that is written to sysfs. */
+static struct simulated_device *device_under_name(const struct run *run, size_t index)
+{
+	return machine_find(run->machine, run->plan.step[index].device);
+}
+
+int run_lock(struct run *run)
+{
+	for (size_t i = 0; i < run->plan.count; i++) {
+		struct simulated_device *device = device_under_name(run, i);
+
+		if (device && device->plan && device->plan != run) {
+			run_unlock(run);
+			return run_wait(run, device, 0);
+		}
+		if (device)
+			device->plan = run;
+	}
+	run->locked = true;
+	return 0;
+}
+
+void run_unlock(struct run *run)
+{
+	for (size_t i = 0; i < run->plan.count; i++) {
+		struct simulated_device *device = device_under_name(run, i);
+
+		if (!device || device->plan != run)
+			continue;
+		device->plan = NULL;
+		machine_wake(device);
+	}
+	run->locked = false;
+}
+
 void run_say(struct run *run, const char *format, ...)
 {
-	struct wire_result *result = &run->result;
 	va_list arguments;
 
-	if (*result->text)
-		return;
 	va_start(arguments, format);
-	text_format_list(result->text, sizeof(result->text), format, arguments);
+	text_format_list(run->why, sizeof(run->why), format, arguments);
 	va_end(arguments);
 }

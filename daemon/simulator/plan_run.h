@@ -9,6 +9,12 @@
 
 struct runs;
 
+/* The policy that whoever asks is held to. */
+struct policy_in_force {
+	struct policy *policy;
+	uint64_t digest_before; /* of the one before: releases that were under way under it are run still */
+};
+
 struct run {
 	TAILQ_ENTRY(run) link;       // runs::all
 	TAILQ_ENTRY(run) ready_link; // runs::ready
@@ -37,10 +43,14 @@ struct run {
 	uint32_t ioas;
 	struct device_file *file[CLAIM_DEVICES_MAX]; /* in the order of the STEP_OPENs */
 	size_t file_count;
-	bool *skip;         /* a release: steps of a device where one has failed */
+	bool *skip;         /* a release: steps of a device where one has failed, by number of the step */
+	bool *marked;       /* a release: restores of a device that the plan itself has unbound */
+	bool locked;        /* no other plan is at work on its devices */
+	uint64_t policy_digest;
+	const struct policy_in_force *policy; /* where it came from. NULL: that is gone */
 	struct wire_result result; /* as far as it is known */
 	int pidfd;          /* of the holder; owned, or -1 */
-	char note[TEXT_MAX]; /* what is worth to be said if all goes well */
+	char why[TEXT_MAX]; /* what the last step has to say */
 };
 
 /* The run waits for something: it is called again then. */
@@ -52,5 +62,11 @@ struct simulated_device *run_device(const struct run *run, const struct step *st
 int run_outcome(struct run *run, struct simulated_device *device, int said);
 /* Waits for something on the device, and, if milliseconds is not 0, so long at most. Returns STEP_WAITS. */
 int run_wait(struct run *run, struct simulated_device *device, uint64_t milliseconds);
-/* A sentence for the result, if it has none yet. */
+/*
+ * Keeps other plans off the plan's devices, all or none of them. 0, or STEP_WAITS: another plan is at work on one. No
+ * two plans ever wait for each other: what one has it has got at once.
+ */
+int run_lock(struct run *run);
+void run_unlock(struct run *run);
+/* Writes run->why. */
 void run_say(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));

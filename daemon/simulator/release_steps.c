@@ -2,14 +2,18 @@
 
 #include "holders.h"
 
-#include "../../policy/text.h"
-
 #include <errno.h>
 #include <string.h>
 #include <sys/pidfd.h>
 
 /* As long as the kernel may take to close what an ending process had open. */
 enum { PATIENCE_MILLISECONDS = 1000 };
+
+static int on_holder(void *context, const struct holder *holder)
+{
+	*(struct holder *)context = *holder;
+	return 1;
+}
 
 int do_prove_no_holder(struct run *run, const struct step *step)
 {
@@ -18,15 +22,19 @@ int do_prove_no_holder(struct run *run, const struct step *step)
 	struct holder holder;
 
 	/* A file that is open, and that no process is seen to have, is in flight, or its process is ending just now. */
-	if (!device || !kernel_is_open(device) || !holder_find(device, &holder))
+	if (!device || !kernel_is_open(device) || holders_find(device, on_holder, &holder) == 0)
 		return 0;
-	if (*result->holder)
-		return -EBUSY;
 	result->pid = holder.pid;
 	memcpy(result->holder, holder.name, sizeof(result->holder));
 	run->pidfd = pidfd_open(holder.pid, 0);
-	run_say(run, "%s is held by process %d (%s)", step->device, holder.pid, holder.name);
+	run_say(run, "%s is held by %s[%d]", step->device, holder.name, holder.pid);
 	return -EBUSY;
+}
+
+/* True if there is something to prove, to reset or to unbind. */
+static bool is_on_vfio(const struct simulated_device *device)
+{
+	return device && *device->now.vfio_node;
 }
 
 int do_prove_unbound(struct run *run, const struct step *step)
@@ -35,16 +43,23 @@ int do_prove_unbound(struct run *run, const struct step *step)
 	const struct context *context = NULL;
 	int error;
 
-	if (!device || !*device->now.vfio_node)
+	if (!is_on_vfio(device))
 		return 0;
+	if (!run->machine->kernel.iommufd || !run->machine->kernel.vfio_cdev)
+		return -ENOENT;
 	if (step->number == 1)
-		context = run->passed_context < 0 ? NULL : kernel_context_of(run->machine, run->passed_context);
+		context = kernel_context_of(run->machine, run->passed_context);
 	error = kernel_can_bind(device, context);
-	if (error != -EINVAL)
+	/* A group with a member on a host driver has no other owner: that shows the same. */
+	if (error == -EPERM && device->group->host_drivers > 0)
+		error = 0;
+	if (error != -EINVAL && error != -EPERM)
 		return error;
 	if (!run->patience_over)
 		return run_wait(run, device, PATIENCE_MILLISECONDS);
-	run_say(run, "%s is bound to an iommufd: somebody holds it", step->device);
+	run_say(run, error == -EINVAL ? "%s is bound already, by somebody who has an FD of it"
+				      : "%s: its IOMMU group belongs to another context",
+		step->device);
 	return error;
 }
 
@@ -59,48 +74,93 @@ int do_reset(struct run *run, const struct step *step)
 	struct simulated_device *device = run_device(run, step);
 	int error;
 
-	if (!device || step->number == RESET_SKIP)
+	if (!is_on_vfio(device) || step->number == RESET_SKIP)
 		return 0;
 	error = kernel_reset(device);
 	if (error >= 0)
 		return run_outcome(run, device, error);
-	text_format(run->note, sizeof(run->note), "%s could not be reset: %s", step->device,
-		    error == -ENOENT ? "it has no way to" : "none of its ways works, for it is not alone on its bus");
-	if (step->number != RESET_REQUIRE)
-		return 0;
-	run_say(run, "%s", run->note);
-	return error;
+	run_say(run, "%s can't be reset: %s", step->device,
+		error == -ENOENT ? "it has no way to" : "none of its ways works, for it is not alone on its bus");
+	return step->number == RESET_REQUIRE ? error : 0;
+}
+
+/* The mark of a device that this plan has unbound: its restore need not ask whose it is. */
+static void mark(struct run *run, const struct step *unbound)
+{
+	for (const struct step *step = unbound; step < run->plan.step + run->plan.count; step++)
+		if (step->kind == STEP_RESTORE && strcmp(step->device, unbound->device) == 0)
+			run->marked[step - run->plan.step] = true;
 }
 
 int do_unbind_vfio(struct run *run, const struct step *step)
 {
 	struct simulated_device *device = run_device(run, step);
+	int error = 0;
 
-	if (!device || strcmp(device->now.driver, step->before) != 0)
+	if (!device || (device->locked_by != run &&
+			(strcmp(device->now.driver, step->before) != 0 || !is_on_vfio(device))))
 		return 0;
-	return run_outcome(run, device, kernel_unbind(device, run));
+	/* One that was on VFIO without an override gets one, so that a crash after the unbind leaves a mark. */
+	if (!*device->now.driver_override)
+		error = kernel_override(device, device->now.driver);
+	if (error == 0)
+		error = kernel_unbind(device, run);
+	if (error == 0)
+		mark(run, step);
+	return run_outcome(run, device, error);
+}
+
+/*
+ * ioasidd's mark: the override of a device that a claim has, or that a plan was at work on. What does not bear it was
+ * changed by somebody else, and is left alone.
+ */
+static bool bears_mark(const char *override, const struct step *step)
+{
+	return strcmp(override, PINNED_OVERRIDE) == 0 || strstr(override, "vfio") ||
+	       (*override && strcmp(override, step->value) == 0);
+}
+
+/* Gives the device its driver: it has none now. */
+static int give_driver(struct simulated_device *device, const char *driver)
+{
+	int error = kernel_override(device, driver);
+
+	if (error == 0)
+		error = kernel_probe(device);
+	if (error == 0 && strcmp(device->now.driver, driver) != 0)
+		error = -ENODEV;
+	return error;
 }
 
 int do_restore(struct run *run, const struct step *step)
 {
 	struct simulated_device *device = run_device(run, step);
+	bool right;
 	int error = 0;
 
 	if (!device)
 		return 0;
-	if (*step->value && strcmp(device->now.driver, step->value) != 0) {
-		error = kernel_override(device, step->value);
-		if (error == 0)
-			error = kernel_probe(device);
+	/* Reading driver_override takes the device's lock, which whoever unbinds or unplugs it has. */
+	if (device->locked_by)
+		return run_wait(run, device, 0);
+	right = strcmp(device->now.driver, step->value) == 0;
+	if (right && strcmp(device->now.driver_override, step->before) == 0)
+		return 0;
+	if (!run->marked[step - run->plan.step] && !bears_mark(device->now.driver_override, step)) {
+		run_say(run, "%s was changed by somebody else meanwhile (driver_override is %s): it is left as it is",
+			step->device, *device->now.driver_override ? device->now.driver_override : "empty");
+		return -EPERM;
 	}
+	if (!right && *device->now.driver) {
+		run_say(run, "%s is bound to %s: it can't get %s back", step->device, device->now.driver,
+			*step->value ? step->value : "its state without a driver");
+		return -EBUSY;
+	}
+	if (!right)
+		error = give_driver(device, step->value);
 	if (error == 0)
 		error = kernel_override(device, step->before);
-	if (error == KERNEL_BLOCKED)
-		return run_outcome(run, device, error);
-	if (error == 0 && strcmp(device->now.driver, step->value) != 0)
-		error = -ENODEV;
 	if (error < 0)
-		run_say(run, "%s did not get %s%s back: %s", step->device, *step->value ? "its driver " : "no driver",
-			step->value, strerror(-error));
-	return error;
+		run_say(run, "%s: the driver %s does not take it: %s", step->device, step->value, strerror(-error));
+	return run_outcome(run, device, error);
 }

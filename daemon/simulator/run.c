@@ -59,8 +59,11 @@ static void run_free(struct run *run)
 	descriptor_close(&run->passed_context);
 	descriptor_close(&run->peer_fd);
 	descriptor_close(&run->pidfd);
+	if (run->locked)
+		run_unlock(run);
 	plan_done(&run->plan);
 	free(run->skip);
+	free(run->marked);
 	free(run);
 }
 
@@ -122,8 +125,6 @@ static void finish(struct run *run)
 		give_descriptors(run, &fds);
 	if (result->outcome == WIRE_OUTCOME_HELD && run->pidfd >= 0)
 		descriptors_add(&fds, descriptor_take(&run->pidfd));
-	if (result->outcome == WIRE_OUTCOME_DONE)
-		run_say(run, "%s", run->note);
 	machine_publish(run->machine);
 	message.result = *result;
 	wire_stamp(&message, WIRE_RESULT, run->id);
@@ -136,39 +137,41 @@ static void finish(struct run *run)
 	note_change(runs);
 }
 
-/* What the result says of the step that failed; the first one counts. */
-static void note_failure(struct run *run, enum wire_outcome outcome, size_t index, int error)
+/* What the result says of the step that has failed: the first that does is the plan's outcome. */
+static void note_failure(struct run *run, enum wire_outcome outcome, int error)
 {
 	struct wire_result *result = &run->result;
-	const struct step *step = &run->plan.step[index];
-	char what[TEXT_MAX];
+	const struct step *step = &run->plan.step[run->next];
+	char what[TEXT_MAX / 2];
 
-	if (result->kind != STEP_KIND_COUNT)
+	if (result->outcome != WIRE_OUTCOME_DONE)
 		return;
 	result->outcome = outcome;
-	result->step = (uint32_t)index;
+	result->step = (uint32_t)run->next;
 	result->kind = step->kind;
 	result->error = -error;
 	memcpy(result->device, step->device, sizeof(result->device));
-	run_say(run, "could not %s: %s", step_describe(step, what, sizeof(what)), strerror(-error));
+	if (!*run->why)
+		run_say(run, "could not %s: %s", step_describe(step, what, sizeof(what)), strerror(-error));
+	memcpy(result->text, run->why, sizeof(result->text));
 }
 
 /* An undo that fails is the worst of results: the host is not as it was. The other undos are done all the same. */
 static void note_broken(struct run *run, const struct step *step, int error)
 {
 	struct wire_result *result = &run->result;
-	char what[TEXT_MAX];
+	char what[TEXT_MAX / 2];
 
-	if (result->outcome == WIRE_OUTCOME_BROKEN)
-		return;
+	if (result->outcome != WIRE_OUTCOME_BROKEN)
+		text_append(result->text, sizeof(result->text), ". It could not all be put back: %s: %s",
+			    step_describe(step, what, sizeof(what)), strerror(-error));
 	result->outcome = WIRE_OUTCOME_BROKEN;
-	text_format(result->text, sizeof(result->text), "could not undo this: %s: %s",
-		    step_describe(step, what, sizeof(what)), strerror(-error));
 }
 
 static enum wire_outcome release_outcome(const struct step *step, int error)
 {
-	if (step->kind == STEP_PROVE_NO_HOLDER || (step->kind == STEP_PROVE_UNBOUND && error == -EINVAL))
+	if (step->kind == STEP_PROVE_NO_HOLDER ||
+	    (step->kind == STEP_PROVE_UNBOUND && (error == -EINVAL || error == -EPERM)))
 		return WIRE_OUTCOME_HELD;
 	return step->kind == STEP_RESET ? WIRE_OUTCOME_NO_RESET : WIRE_OUTCOME_BROKEN;
 }
@@ -177,14 +180,14 @@ static enum wire_outcome release_outcome(const struct step *step, int error)
  * Of a device where a step of a release failed, the rest is left alone, and so are the members of its group: a group
  * stays closed as long as one of its devices is not free.
  */
-static void skip_rest_of_group(struct run *run, size_t index)
+static void close_group(struct run *run)
 {
-	const struct simulated_device *failed = run_device(run, &run->plan.step[index]);
+	const struct simulated_device *failed = run_device(run, &run->plan.step[run->next]);
 
-	for (size_t i = index + 1; i < run->plan.count; i++) {
+	for (size_t i = run->next + 1; i < run->plan.count && failed; i++) {
 		const struct simulated_device *device = run_device(run, &run->plan.step[i]);
 
-		if (device && (device == failed || (failed && failed->group && device->group == failed->group)))
+		if (device && (device == failed || (failed->group && device->group == failed->group)))
 			run->skip[i] = true;
 	}
 }
@@ -192,16 +195,18 @@ static void skip_rest_of_group(struct run *run, size_t index)
 /* A step has failed. */
 static void fail(struct run *run, int error)
 {
-	const struct step *step = &run->plan.step[run->next];
+	enum wire_outcome outcome;
 
 	if (run->kind == WIRE_PLAN_CLAIM) {
-		note_failure(run, WIRE_OUTCOME_UNDONE, run->next, error);
+		note_failure(run, WIRE_OUTCOME_UNDONE, error);
 		run->undoing = true;
 		return;
 	}
-	note_failure(run, release_outcome(step, error), run->next, error);
-	skip_rest_of_group(run, run->next);
-	run->next++;
+	outcome = release_outcome(&run->plan.step[run->next], error);
+	note_failure(run, outcome, error);
+	close_group(run);
+	/* The proofs come before everything else: nothing has changed yet, and he is asked for again soon. */
+	run->next = outcome == WIRE_OUTCOME_HELD ? run->plan.count : run->next + 1;
 }
 
 /* What faults have to say at this point. True: the run hangs. */
@@ -209,9 +214,10 @@ static bool struck(struct run *run, int kind, const char *device, int *error)
 {
 	int number = 0;
 	enum fault_effect effect = FAULT_NONE;
+	bool undo = run->undoing && kind != FAULT_AT_RESULT;
 
 	if (!run->struck)
-		effect = faults_strike(run->runs->faults, kind, device, run->undoing, &number);
+		effect = faults_strike(run->runs->faults, kind, device, undo, &number);
 	*error = -number;
 	run->struck = effect == FAULT_HANG;
 	if (effect != FAULT_HANG)
@@ -237,8 +243,12 @@ static int take_step(struct run *run, size_t index)
 	if (error == 0) {
 		/* Whatever comes of it, the same step's next try is not struck anew. */
 		run->struck = true;
+		run->why[0] = '\0';
 		error = action(run, step);
 	}
+	/* Done all the same: a reset that was tried, and could not be had. */
+	if (error == 0 && *run->why && !*run->result.text)
+		memcpy(run->result.text, run->why, sizeof(run->why));
 	if (error != STEP_WAITS) {
 		run->struck = false;
 		run->patience_over = false;
@@ -248,11 +258,27 @@ static int take_step(struct run *run, size_t index)
 	return error;
 }
 
+/* Before the first step. False: the run waits, or was refused. */
+static bool begin(struct run *run)
+{
+	if (run->locked)
+		return true;
+	if (run_lock(run) != 0)
+		return false;
+	if (run_is_allowed(run, run->result.text))
+		return true;
+	run->result.outcome = WIRE_OUTCOME_REFUSED;
+	finish(run);
+	return false;
+}
+
 /* Goes on until the run waits or has ended. */
 static void advance(struct run *run)
 {
 	int error;
 
+	if (!begin(run))
+		return;
 	while (!run->undoing && run->next < run->plan.count) {
 		error = take_step(run, run->next);
 		if (error == STEP_WAITS)
@@ -333,26 +359,30 @@ static void take_order(struct run *run, struct wire_plan_inbox *inbox)
 	run->passed_context = inbox->context;
 	run->peer_fd = inbox->peer_fd;
 	run->peer = inbox->peer;
+	run->policy_digest = inbox->policy_digest;
 	memset(inbox, 0, sizeof(*inbox));
 }
 
-int runs_start(struct runs *runs, struct wire_plan_inbox *inbox, const struct policy *policy, run_done done,
+int runs_start(struct runs *runs, struct wire_plan_inbox *inbox, const struct policy_in_force *policy, run_done done,
 	       void *context)
 {
 	struct run *run = calloc(1, sizeof(*run));
 	bool *skip = calloc(inbox->plan.count + 1, sizeof(*skip));
-	uint64_t digest = inbox->policy_digest;
+	bool *marked = calloc(inbox->plan.count + 1, sizeof(*marked));
 
-	if (!run || !skip) {
+	if (!run || !skip || !marked) {
 		free(run);
 		free(skip);
+		free(marked);
 		wire_plan_inbox_done(inbox);
 		return -ENOMEM;
 	}
 	take_order(run, inbox);
 	run->runs = runs;
 	run->machine = runs->machine;
+	run->policy = policy;
 	run->skip = skip;
+	run->marked = marked;
 	run->pidfd = -1;
 	run->done = done;
 	run->done_context = context;
@@ -362,11 +392,6 @@ int runs_start(struct runs *runs, struct wire_plan_inbox *inbox, const struct po
 	TAILQ_INSERT_TAIL(&runs->all, run, link);
 	runs->count++;
 	note_change(runs);
-	if (!run_is_allowed(run, policy, digest, run->result.text)) {
-		run->result.outcome = WIRE_OUTCOME_REFUSED;
-		finish(run);
-		return 0;
-	}
 	advance(run);
 	return 0;
 }
@@ -376,8 +401,10 @@ void runs_forget(struct runs *runs, const void *context)
 	struct run *run;
 
 	TAILQ_FOREACH(run, &runs->all, link)
-		if (run->done_context == context)
+		if (run->done_context == context) {
 			run->done = NULL;
+			run->policy = NULL;
+		}
 }
 
 void runs_unhang(struct runs *runs)

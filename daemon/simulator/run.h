@@ -6,9 +6,7 @@
 #pragma once
 
 #include "faults.h"
-#include "machine.h"
-
-#include "../base/wire.h"
+#include "plan_run.h"
 
 struct runs;
 
@@ -20,8 +18,12 @@ int runs_new(struct machine *machine, struct faults *faults, struct runs **out);
 /* Drops plans that are under way where they are. */
 struct runs *runs_free(struct runs *runs);
 
-/* Runs a whole plan, consuming the inbox. done may be called before this returns. 0; -ENOMEM: done is not called. */
-int runs_start(struct runs *runs, struct wire_plan_inbox *inbox, const struct policy *policy, run_done done,
+/*
+ * Runs a whole plan, consuming the inbox, once no other plan is at work on its devices. policy is
+ * looked at then: it and context have to stay until done() or runs_forget(). done may be called before this returns. 0;
+ * -ENOMEM: done is not called.
+ */
+int runs_start(struct runs *runs, struct wire_plan_inbox *inbox, const struct policy_in_force *policy, run_done done,
 	       void *context);
 /* Whoever had these plans is gone: they go on, their FDs are closed at the end and nobody is told. */
 void runs_forget(struct runs *runs, const void *context);

@@ -62,8 +62,51 @@ static bool is_listed(const struct run *run, size_t index)
 	return false;
 }
 
-bool run_is_allowed(const struct run *run, const struct policy *policy, uint64_t policy_digest,
-		    char why[static TEXT_MAX])
+/* True if an earlier step of that kind is about the same device. */
+static bool came_before(const struct plan *plan, size_t index, enum step_kind kind)
+{
+	for (size_t i = 0; i < index; i++)
+		if (plan->step[i].kind == kind && strcmp(plan->step[i].device, plan->step[index].device) == 0)
+			return true;
+	return false;
+}
+
+static bool refuse_digest(char why[static TEXT_MAX])
+{
+	text_format(why, TEXT_MAX, "broker and executor hold different policies: have them read it again");
+	return false;
+}
+
+/* A release goes through in the middle of a reload, too; but it must not move what it has not proven to be free. */
+static bool release_is_allowed(const struct run *run, char why[static TEXT_MAX])
+{
+	if (run->policy && run->policy_digest != run->policy->policy->digest &&
+	    run->policy_digest != run->policy->digest_before)
+		return refuse_digest(why);
+	for (size_t i = 0; i < run->plan.count; i++) {
+		const struct step *step = &run->plan.step[i];
+		bool proven = came_before(&run->plan, i, STEP_PROVE_NO_HOLDER) &&
+			      came_before(&run->plan, i, STEP_PROVE_UNBOUND);
+
+		if (step->kind < STEP_PROVE_NO_HOLDER) {
+			text_format(why, TEXT_MAX, "step %zu of the release is one of a claim", i);
+			return false;
+		}
+		if ((step->kind == STEP_RESET || step->kind == STEP_UNBIND_VFIO) && !proven) {
+			text_format(why, TEXT_MAX, "step %zu of the release touches %s before it is proven free", i,
+				    step->device);
+			return false;
+		}
+		if (step->kind == STEP_PROVE_UNBOUND && step->number == 1 && run->passed_context < 0) {
+			text_format(why, TEXT_MAX,
+				    "step %zu of the release needs the claim's iommufd, which did not come", i);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool claim_is_allowed(const struct run *run, const struct policy *policy, char why[static TEXT_MAX])
 {
 	struct uses uses = { .count = 0 };
 	const struct host_view host = {
@@ -73,12 +116,8 @@ bool run_is_allowed(const struct run *run, const struct policy *policy, uint64_t
 	};
 	bool allowed = true;
 
-	if (policy_digest != policy->digest) {
-		text_format(why, TEXT_MAX, "the plan was made under another policy than the one in force here");
-		return false;
-	}
-	if (run->kind == WIRE_PLAN_RELEASE)
-		return true;
+	if (run->policy_digest != policy->digest)
+		return refuse_digest(why);
 	for (size_t i = 0; i < run->plan.count && allowed; i++) {
 		const struct step *step = &run->plan.step[i];
 
@@ -93,4 +132,14 @@ bool run_is_allowed(const struct run *run, const struct policy *policy, uint64_t
 	allowed = allowed && plan_is_covered(policy, &host, &run->plan, why);
 	uses_done(&uses);
 	return allowed;
+}
+
+bool run_is_allowed(const struct run *run, char why[static TEXT_MAX])
+{
+	if (run->kind == WIRE_PLAN_RELEASE)
+		return release_is_allowed(run, why);
+	if (run->policy)
+		return claim_is_allowed(run, run->policy->policy, why);
+	text_format(why, TEXT_MAX, "the broker that asked is gone");
+	return false;
 }

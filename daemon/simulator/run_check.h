@@ -7,5 +7,4 @@
 #include "plan_run.h"
 
 /* False with one sentence in why. */
-bool run_is_allowed(const struct run *run, const struct policy *policy, uint64_t policy_digest,
-		    char why[static TEXT_MAX]);
+bool run_is_allowed(const struct run *run, char why[static TEXT_MAX]);

@@ -35,7 +35,7 @@ struct session {
 	struct session_order order;
 	char **folder;
 	size_t folder_count;
-	struct policy *policy;
+	struct policy_in_force policy;
 	struct wire_plan_inbox inbox;
 	STAILQ_HEAD(, queued) queue;
 	size_t queue_length;
@@ -56,6 +56,9 @@ static void end(struct session *session, int error)
 {
 	if (session->over)
 		return;
+	/* That it went without reading everything is its own affair. */
+	if (error == -ECONNRESET || error == -EPIPE)
+		error = 0;
 	session->over = true;
 	loop_remove(session->machine->loop, &session->watch);
 	session->order.ended(session->order.context, session, error);
@@ -154,7 +157,7 @@ static void send_hello(struct session *session)
 
 	memset(&message.hello, 0, sizeof(message.hello));
 	message.hello.version = WIRE_VERSION;
-	message.hello.policy_digest = session->policy->digest;
+	message.hello.policy_digest = session->policy.policy->digest;
 	message.hello.kernel = session->machine->kernel;
 	memcpy(message.hello.boot_id, session->machine->boot_id, sizeof(message.hello.boot_id));
 	wire_stamp(&message, WIRE_HELLO, 0);
@@ -208,18 +211,28 @@ static void on_gone(struct machine_listener *listener, const struct simulated_de
 	send_gone(session, device->now.name, 0);
 }
 
-/* The process that has the device open is a use as well. 0, -ENOMEM. */
-static int list_holder(struct simulated_device *device, struct uses *uses)
-{
-	struct use use = { .kind = USE_HOLDER, .severity = SEVERITY_DISRUPTIVE };
-	struct holder holder;
+/* Where what a search of the processes finds goes to. */
+struct finding {
+	const struct device *device;
+	struct uses *uses;
+};
 
-	if (!kernel_is_open(device) || !holder_find(device, &holder))
-		return 0;
-	memcpy(use.device, device->now.name, sizeof(use.device));
-	text_format(use.text, sizeof(use.text), "%s[%d]", holder.name, holder.pid);
-	use.pid = holder.pid;
-	return uses_add(uses, &use);
+static int on_holder(void *context, const struct holder *holder)
+{
+	struct finding *finding = context;
+	struct use use = { .kind = USE_HOLDER, .severity = SEVERITY_DISRUPTIVE, .pid = holder->pid };
+
+	memcpy(use.device, finding->device->name, sizeof(use.device));
+	text_format(use.text, sizeof(use.text), "%s > %s[%d]", finding->device->vfio_node, holder->name, holder->pid);
+	return uses_add(finding->uses, &use);
+}
+
+/* Processes that have the device open are uses as well. 0, -ENOMEM. */
+static int list_holders(struct simulated_device *device, struct uses *uses)
+{
+	struct finding finding = { .device = &device->now, .uses = uses };
+
+	return kernel_is_open(device) ? holders_find(device, on_holder, &finding) : 0;
 }
 
 static void survey(struct session *session, const struct wire_survey *question)
@@ -237,7 +250,7 @@ static void survey(struct session *session, const struct wire_survey *question)
 			continue;
 		}
 		send_device(session, &device->now, id);
-		if (machine_list_uses(device, &uses) < 0 || list_holder(device, &uses) < 0)
+		if (machine_list_uses(device, &uses) < 0 || list_holders(device, &uses) < 0)
 			error = ENOMEM;
 	}
 	for (size_t i = 0; i < uses.count; i++) {
@@ -252,19 +265,38 @@ static void survey(struct session *session, const struct wire_survey *question)
 	send_message(session, &message, NULL);
 }
 
+/* Reads the policy; the one in force stays if it has errors, which are logged. */
 static int load_policy(struct session *session)
 {
 	struct diagnostics diagnostics = { .count = 0 };
 	struct policy *policy;
-	int error = policy_files_load((const char *const *)session->folder, session->folder_count, &diagnostics, &policy);
+	int error = policy_files_load((const char *const *)session->folder, session->folder_count, &diagnostics,
+				      &policy);
 
 	policy_files_log(&diagnostics);
 	diagnostics_done(&diagnostics);
 	if (error < 0)
 		return error;
-	policy_free(session->policy);
-	session->policy = policy;
+	session->policy.digest_before = session->policy.policy ? session->policy.policy->digest : policy->digest;
+	policy_free(session->policy.policy);
+	session->policy.policy = policy;
 	return 0;
+}
+
+/* A policy with errors is no reason not to start: it gives nobody anything, and can be read again. */
+static int load_first_policy(struct session *session)
+{
+	struct diagnostics diagnostics = { .count = 0 };
+	int error = load_policy(session);
+
+	if (error != -EINVAL)
+		return error;
+	log_error("the policy is not valid: until a reload finds a valid one, every claim is refused");
+	error = policy_parse(NULL, 0, &(const struct name_resolver){ 0 }, &diagnostics, &session->policy.policy);
+	diagnostics_done(&diagnostics);
+	if (error == 0)
+		session->policy.digest_before = session->policy.policy->digest;
+	return error;
 }
 
 static void reload(struct session *session, uint64_t id)
@@ -273,7 +305,7 @@ static void reload(struct session *session, uint64_t id)
 	int error = load_policy(session);
 
 	memset(&message.policy, 0, sizeof(message.policy));
-	message.policy.policy_digest = session->policy->digest;
+	message.policy.policy_digest = session->policy.policy->digest;
 	message.policy.error = -error;
 	wire_stamp(&message, WIRE_POLICY, id);
 	send_message(session, &message, NULL);
@@ -290,7 +322,7 @@ static int take_plan(struct session *session, const struct wire_plan *chunk, str
 
 	if (complete <= 0)
 		return complete;
-	return runs_start(session->runs, &session->inbox, session->policy, on_result, session);
+	return runs_start(session->runs, &session->inbox, &session->policy, on_result, session);
 }
 
 static int handle(struct session *session, const union wire_message *message, struct descriptors *fds)
@@ -385,7 +417,7 @@ static void session_done(struct session *session)
 	for (size_t i = 0; i < session->folder_count; i++)
 		free(session->folder[i]);
 	free(session->folder);
-	policy_free(session->policy);
+	policy_free(session->policy.policy);
 	free(session);
 }
 
@@ -406,7 +438,7 @@ int session_new(struct machine *machine, struct runs *runs, const struct session
 	STAILQ_INIT(&session->queue);
 	error = copy_folders(session, order);
 	if (error == 0)
-		error = load_policy(session);
+		error = load_first_policy(session);
 	if (error == 0 && fcntl(order->socket, F_SETFL, O_NONBLOCK) < 0)
 		error = -errno;
 	if (error == 0)

@@ -18,8 +18,8 @@ struct session_order {
 };
 
 /*
- * Reads the policy and begins. machine and runs have to outlive the session. 0; -EINVAL: the policy has errors, which
- * were logged; -ENOMEM; other -errno.
+ * Reads the policy and begins. machine and runs have to outlive the session. A policy with errors is logged, and
+ * refuses every claim. 0, -ENOMEM, other -errno.
  */
 int session_new(struct machine *machine, struct runs *runs, const struct session_order *order, struct session **out);
 /* Its plans go on, without it. */

@@ -108,7 +108,11 @@ static int serve(struct simulator *simulator, struct control_client *client, int
 {
 	struct broker *broker = calloc(1, sizeof(*broker));
 	const struct session_order order = {
-		.socket = wire, .folder = folder, .folder_count = folder_count, .ended = on_session_ended, .context = broker,
+		.socket = wire,
+		.folder = folder,
+		.folder_count = folder_count,
+		.ended = on_session_ended,
+		.context = broker,
 	};
 	int error;
 

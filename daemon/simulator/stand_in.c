@@ -40,7 +40,7 @@ int stand_in_open(struct stand_in *stand_in, struct loop *loop, void (*closed)(s
 
 void stand_in_close(struct stand_in *stand_in)
 {
-	loop_remove(stand_in->loop, &stand_in->watch);
+	loop_forget(stand_in->loop, &stand_in->watch);
 	descriptor_close(&stand_in->watch.fd);
 	descriptor_close(&stand_in->theirs);
 }

@@ -57,6 +57,11 @@ allow_dma_faults() {
 	: >"$RIG/dma-faults-allowed"
 }
 
+# allow_kernel_complaints: a warning in the kernel's log is what this scenario has to live with, and no failure.
+allow_kernel_complaints() {
+	: >"$RIG/kernel-complaints-allowed"
+}
+
 # --- users and the host side ----------------------------------------------------------------------------------------
 
 # as USER COMMAND…: with that user's groups and no others.
@@ -79,13 +84,9 @@ host() {
 
 # --- devices --------------------------------------------------------------------------------------------------------
 
-# driver_of ADDRESS: the driver's name, or "none". By the shell's own means: no process for each device.
+# driver_of ADDRESS: the driver's name, or "none".
 driver_of() {
-	if [ -e "/sys/bus/pci/devices/$1/driver" ]; then
-		(cd -P "/sys/bus/pci/devices/$1/driver" && echo "${PWD##*/}")
-	else
-		echo none
-	fi
+	(cd -P "/sys/bus/pci/devices/$1/driver" 2>/dev/null && echo "${PWD##*/}" || echo none)
 }
 
 # override_of ADDRESS: "(null)" if there is none.
@@ -165,13 +166,16 @@ wait_for_removal() {
 	udevadm wait --timeout=20 --removed "/sys/bus/pci/devices/$1" || fail "$1 has not gone"
 }
 
-# snapshot_sysfs: what a claim may change and a release has to restore, a line for each device.
-snapshot_sysfs() {
-	local path
+# snapshot_sysfs: what a claim may change and a release has to restore, a line for each device. By the shell's own means
+# in one process, because others wait for a change with it.
+snapshot_sysfs() (
 	for path in /sys/bus/pci/devices/*; do
-		echo "${path##*/} driver=$(driver_of "${path##*/}") override=$(override_of "${path##*/}")"
+		driver=/none override=
+		cd -P "$path/driver" 2>/dev/null && driver=$PWD
+		{ read -r override <"$path/driver_override"; } 2>/dev/null
+		echo "${path##*/} driver=${driver##*/} override=$override"
 	done
-}
+)
 
 # restore_sysfs SNAPSHOT: so that a scenario that failed does not make the next ones fail.
 restore_sysfs() {
@@ -192,18 +196,12 @@ restore_sysfs() {
 
 # processes: the pids of all programs but the agent, udev, and whoever asks.
 processes() {
-	local path pid name words self
-	read -r self name </proc/self/stat
-	for path in /proc/[0-9]*; do
-		pid=${path#/proc/}
-		[ "$pid" -ne 1 ] && [ "$pid" -ne "$$" ] && [ "$pid" -ne "$self" ] || continue
-		# Kernel threads and zombies have no command line. No process for each of them: there are a hundred.
-		words=
-		{ read -r words <"$path/cmdline" || [ -n "$words" ]; } 2>/dev/null || continue
-		{ read -r name <"$path/comm"; } 2>/dev/null || continue
-		case $name in systemd-udevd | "(udev-worker)" | "(spawn)") continue ;; esac
-		echo "$pid"
-	done
+	list-processes all
+}
+
+# product_processes: the pids of ioasidd, its executor and their workers.
+product_processes() {
+	list-processes product
 }
 
 # program_of PID: the file's name of what it runs.
@@ -213,14 +211,6 @@ program_of() {
 	echo "${path##*/}"
 }
 
-# product_processes: the pids of ioasidd, its executor and their workers.
-product_processes() {
-	local pid
-	for pid in $(processes); do
-		case $(program_of "$pid") in ioasidd | ioasid-*) echo "$pid" ;; esac
-	done
-}
-
 fd_count() {
 	set -- "/proc/$1/fd"/*
 	echo $#
@@ -228,10 +218,7 @@ fd_count() {
 
 # product_fd_counts: a line "PROGRAM FDS" for each process of the product, sorted: equal before and after, or a leak.
 product_fd_counts() {
-	local pid
-	for pid in $(product_processes); do
-		echo "$(program_of "$pid") $(fd_count "$pid")"
-	done | sort
+	list-processes fds | sort
 }
 
 # end_leftovers: ends what the scenario left behind; false if there was anything.
@@ -323,6 +310,7 @@ start_client() {
 	local name="$1"
 	shift
 	echo "\$ $* &"
+	rm -f "$RIG/$name.stdin"
 	mkfifo "$RIG/$name.stdin"
 	"$@" <"$RIG/$name.stdin" >"$RIG/$name.log" 2>&1 &
 	client=$!

@@ -9,8 +9,8 @@
  *
  * claim:   save driver_override and driver of all members; pin the overrides; unbind all that have to move; probe;
  *          open /dev/iommu; accounting mode; open the cdev; bind; allocate an IOAS; attach
- * release: close; bind anew with an own FD (nobody else is bound); close; bus mastering is off; reset where there is
- *          one; unbind (no FD is left); overrides and drivers as they were
+ * release: close; see that no process has an FD or a mapping of it; bind anew with an own FD (nobody else is bound); close; bus
+ *          mastering is off; reset where there is one; unbind (no FD is left); overrides and drivers as they were
  */
 #include "rig.h"
 #include "uapi.h"
@@ -25,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -172,14 +173,13 @@ static int open_context(void)
 	return fd;
 }
 
-static int open_device(const char *address)
+/* The path of its VFIO cdev. */
+static void find_node(const char *address, char *path, size_t size)
 {
-	char path[PATH_SIZE];
 	struct dirent *entry;
 	DIR *folder;
-	int fd;
 
-	snprintf(path, sizeof path, DEVICES "/%s/vfio-dev", address);
+	snprintf(path, size, DEVICES "/%s/vfio-dev", address);
 	folder = opendir(path);
 	if (!folder)
 		die_errno("can't open %s", path);
@@ -188,8 +188,16 @@ static int open_device(const char *address)
 	while (entry && entry->d_name[0] == '.');
 	if (!entry)
 		die("%s is empty", path);
-	snprintf(path, sizeof path, "/dev/vfio/devices/%s", entry->d_name);
+	snprintf(path, size, "/dev/vfio/devices/%s", entry->d_name);
 	closedir(folder);
+}
+
+static int open_device(const char *address)
+{
+	char path[PATH_SIZE];
+	int fd;
+
+	find_node(address, path, sizeof path);
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		die_errno("can't open %s", path);
@@ -273,6 +281,87 @@ static void restore(const struct claim *claim)
 	}
 }
 
+/* True for an FD that only names its file, as udev has them for a moment. */
+static bool only_names(const char *pid, const char *fd)
+{
+	char path[PATH_SIZE], line[PATH_SIZE];
+	unsigned flags = 0;
+	FILE *stream;
+
+	snprintf(path, sizeof path, "/proc/%.20s/fdinfo/%.20s", pid, fd);
+	stream = fopen(path, "re");
+	while (stream && fgets(line, sizeof line, stream))
+		if (sscanf(line, "flags: %o", &flags) == 1)
+			break;
+	if (stream)
+		fclose(stream);
+	return flags & O_PATH;
+}
+
+/* Dies if one of the process's FDs is of that character device. */
+static void check_descriptors(const char *pid, dev_t node)
+{
+	char path[PATH_SIZE];
+	struct dirent *entry;
+	struct stat status;
+	DIR *stream;
+
+	snprintf(path, sizeof path, "/proc/%.20s/fd", pid);
+	stream = opendir(path);
+	while (stream && (entry = readdir(stream)))
+		if (fstatat(dirfd(stream), entry->d_name, &status, 0) == 0 && S_ISCHR(status.st_mode) &&
+		    status.st_rdev == node && !only_names(pid, entry->d_name))
+			die("process %s still has the device open", pid);
+	if (stream)
+		closedir(stream);
+}
+
+/* Dies if the process has mapped a VFIO device. */
+static void check_mappings(const char *pid)
+{
+	char path[PATH_SIZE], line[PATH_SIZE];
+	FILE *stream;
+
+	snprintf(path, sizeof path, "/proc/%.20s/maps", pid);
+	stream = fopen(path, "re");
+	while (stream && fgets(line, sizeof line, stream))
+		if (strstr(line, "/dev/vfio/devices/"))
+			die("process %s still has a device mapped", pid);
+	if (stream)
+		fclose(stream);
+}
+
+/* True for a kernel thread: it holds nothing. */
+static bool has_no_program(const char *pid)
+{
+	char path[PATH_SIZE], program[1];
+
+	snprintf(path, sizeof path, "/proc/%.20s/exe", pid);
+	return readlink(path, program, sizeof program) < 0 && errno == ENOENT;
+}
+
+static void check_holders(const char *address)
+{
+	char path[PATH_SIZE];
+	struct dirent *entry;
+	struct stat status;
+	DIR *stream;
+
+	find_node(address, path, sizeof path);
+	if (stat(path, &status) < 0)
+		die_errno("%s", path);
+	stream = opendir("/proc");
+	if (!stream)
+		die_errno("/proc");
+	while ((entry = readdir(stream))) {
+		if (entry->d_name[0] < '0' || entry->d_name[0] > '9' || has_no_program(entry->d_name))
+			continue;
+		check_descriptors(entry->d_name, status.st_rdev);
+		check_mappings(entry->d_name);
+	}
+	closedir(stream);
+}
+
 static void release_device(struct claim *claim)
 {
 	const char *address = claim->members[0].address;
@@ -281,6 +370,7 @@ static void release_device(struct claim *claim)
 
 	close(claim->device);
 	close(claim->iommufd);
+	check_holders(address);
 	iommufd = open_context();
 	device = open_device(address);
 	bind_device(device, iommufd);

@@ -18,7 +18,8 @@ static void wait_for(const char *name, uint64_t deadline)
 
 	wait.fd = (int)syscall(SYS_pidfd_open, number_of("PID", name, INT32_MAX), 0);
 	if (wait.fd < 0) {
-		if (errno == ESRCH)
+		/* EINVAL: it is half gone, no process any more but not forgotten yet. */
+		if (errno == ESRCH || errno == EINVAL)
 			return;
 		die_errno("process %s", name);
 	}

@@ -80,6 +80,7 @@ static void wait_for(const char *path, bool gone, uint64_t deadline, int process
 int main(int argc, char **argv)
 {
 	bool gone = false;
+	bool ended = false;
 	int process = -1;
 	int i = 1;
 
@@ -90,14 +91,18 @@ int main(int argc, char **argv)
 			old_inode = number_of("N", argv[++i], ULONG_MAX);
 		} else if (strcmp(argv[i], "--pid") == 0 && i + 1 < argc) {
 			process = (int)syscall(SYS_pidfd_open, number_of("PID", argv[++i], INT32_MAX), 0);
-			if (process < 0)
+			/* EINVAL: it is half gone, no process any more but not forgotten yet. */
+			if (process < 0 && errno != ESRCH && errno != EINVAL)
 				die_errno("process %s", argv[i]);
+			ended = process < 0;
 		} else {
 			die("unknown option '%s'", argv[i]);
 		}
 	}
 	if (argc - i != 2)
 		die("usage: wait-for-path [--gone] [--not-inode N] [--pid PID] SECONDS PATH");
+	if (ended && exists(argv[i + 1]) == gone)
+		die("the process had ended before %s was %s", argv[i + 1], gone ? "gone" : "there");
 	wait_for(argv[i + 1], gone, now_us() + number_of("SECONDS", argv[i], 3600) * 1000000, process);
 	return 0;
 }

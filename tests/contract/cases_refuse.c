@@ -1,0 +1,195 @@
+#include "cases.h"
+
+#include <string.h>
+
+/* Runs a claim of which one thing is not as it should be. */
+static void refuse_changed(struct bench *bench, void (*change)(struct claimed *claimed), const char *what)
+{
+	const char *asked[] = { bench->roles.edu, NULL }, *locked_out[] = { bench->roles.nic, NULL };
+	struct claimed claimed;
+
+	claimed_begin(bench, &claimed, asked, locked_out);
+	change(&claimed);
+	claim(bench, &claimed, what);
+	claimed_end(&claimed);
+	check_untouched(bench);
+}
+
+static void change_identity(struct claimed *claimed)
+{
+	claimed->device[0].before.identity ^= 1;
+}
+
+static void change_identity_of_lockout(struct claimed *claimed)
+{
+	claimed->device[1].before.identity ^= 1;
+}
+
+static void change_driver(struct claimed *claimed)
+{
+	strcpy(claimed->device[1].before.driver, "e1000e");
+}
+
+static void drop_driver(struct claimed *claimed)
+{
+	strcpy(claimed->device[1].before.driver, "");
+}
+
+static void change_override(struct claimed *claimed)
+{
+	strcpy(claimed->device[0].before.driver_override, "pci-stub");
+}
+
+static void pretend_vfio(struct claimed *claimed)
+{
+	strcpy(claimed->device[0].before.driver, "vfio-pci");
+	strcpy(claimed->device[0].before.vfio_node, "vfio0");
+}
+
+void case_stale_plans(struct bench *bench)
+{
+	refuse_changed(bench, change_identity, "another device under the name");
+	refuse_changed(bench, change_identity_of_lockout, "another lockout under the name");
+	refuse_changed(bench, change_driver, "another driver than the lockout has");
+	refuse_changed(bench, drop_driver, "no driver, where the lockout has one");
+	refuse_changed(bench, change_override, "another override than there is");
+	refuse_changed(bench, pretend_vfio, "a VFIO driver that is not there");
+}
+
+void case_wrong_digest(struct bench *bench)
+{
+	const char *asked[] = { bench->roles.edu, NULL }, *locked_out[] = { bench->roles.nic, NULL };
+	struct claimed claimed;
+
+	bench->digest ^= 1;
+	claimed_begin(bench, &claimed, asked, locked_out);
+	claim(bench, &claimed, "claim under another policy");
+	release(bench, &claimed, false, "release under another policy");
+	claimed_end(&claimed);
+	bench->digest ^= 1;
+	check_untouched(bench);
+}
+
+static void refuse_device(struct bench *bench, const char *name, const char *what)
+{
+	const char *asked[] = { name, NULL };
+	struct claimed claimed;
+
+	claimed_begin(bench, &claimed, asked, NULL);
+	claim(bench, &claimed, what);
+	claimed_end(&claimed);
+}
+
+void case_devices_nobody_gets(struct bench *bench)
+{
+	struct claimed claimed = { .mode = MODE_ATTACHED, .context = -1, .device_fd = { -1, -1, -1, -1 }, .count = 1 };
+
+	refuse_device(bench, bench->roles.never, "a device in never");
+	refuse_device(bench, bench->roles.other, "a device that no rule names");
+	refuse_device(bench, bench->roles.bridge, "a bridge");
+	strcpy(claimed.device[0].before.name, "0000:ff:1f.7");
+	claimed.device[0].before.identity = 1;
+	claim(bench, &claimed, "a device that is not there");
+	check_untouched(bench);
+}
+
+/* The NIC's rule, under this policy, lets nobody be locked out. */
+void case_lockout_not_covered(struct bench *bench)
+{
+	static const char strict[] =
+		"{ \"rules\": [ { \"name\": \"test cards\", \"effect\": \"allow\", \"reset\": \"try\",\n"
+		"                 \"device\": { \"id\": [\"1234:11e8\", \"8086:100e\"] } } ] }\n";
+	const char *asked[] = { bench->roles.edu, NULL }, *locked_out[] = { bench->roles.nic, NULL };
+	struct claimed claimed;
+
+	bench_write_policy(bench, strict);
+	report_note("reload: error %d", side_reload(&bench->side).error);
+	claimed_begin(bench, &claimed, asked, locked_out);
+	claim(bench, &claimed, "a lockout that the rule does not cover");
+	claimed.count = 1;
+	claim(bench, &claimed, "the same, not mentioned");
+	claimed.mode = MODE_OPEN;
+	claim(bench, &claimed, "a mode that the rule does not give");
+	claimed_end(&claimed);
+	bench_write_policy(bench, usual_policy);
+	report_note("reload: error %d", side_reload(&bench->side).error);
+	check_untouched(bench);
+}
+
+/* Plans that the broker would never make. */
+void case_odd_plans(struct bench *bench)
+{
+	const char *asked[] = { bench->roles.edu, NULL }, *locked_out[] = { bench->roles.nic, NULL };
+	struct claimed claimed;
+	struct plan plan = { .count = 0 };
+	struct step step;
+
+	claimed_begin(bench, &claimed, asked, locked_out);
+	run_claim(bench, &claimed, &plan, bench->digest, "a plan without steps");
+	if (plan_for_claim(&plan, claimed.device, claimed.count, MODE_ATTACHED, false, 0, 0) < 0)
+		bail_out("no plan could be made");
+	step = plan.step[0];
+	plan.step[0] = plan.step[1];
+	plan.step[1] = step;
+	run_claim(bench, &claimed, &plan, bench->digest, "steps in another order");
+	step = plan.step[0];
+	plan.step[0] = plan.step[1];
+	plan.step[1] = step;
+	strcpy(plan.step[0].value, "e1000");
+	run_claim(bench, &claimed, &plan, bench->digest, "a driver that is none of VFIO's");
+	strcpy(plan.step[0].value, VFIO_PCI_DRIVER);
+	plan.count--;
+	run_claim(bench, &claimed, &plan, bench->digest, "without the last step");
+	plan.count++;
+	plan_done(&plan);
+	if (plan_for_release(&plan, claimed.device, claimed.count, false) < 0)
+		bail_out("no plan could be made");
+	run_claim(bench, &claimed, &plan, bench->digest, "a release that says it is a claim");
+	plan_done(&plan);
+	claimed_end(&claimed);
+	check_untouched(bench);
+}
+
+/* Runs a release without the steps of one kind (STEP_KIND_COUNT: with all), and without any context. */
+static void release_without(struct bench *bench, const struct claimed *claimed, bool pin, enum step_kind kind,
+			    const char *what)
+{
+	struct plan plan = { .count = 0 };
+	struct result result;
+	size_t kept = 0;
+
+	if (plan_for_release(&plan, claimed->device, claimed->count, pin) < 0)
+		bail_out("no plan could be made");
+	for (size_t i = 0; i < plan.count; i++)
+		if (plan.step[i].kind != kind)
+			plan.step[kept++] = plan.step[i];
+	plan.count = kept;
+	result = side_await_result(&bench->side,
+				   side_send_plan(&bench->side, WIRE_PLAN_RELEASE, bench->digest, &plan, -1, 0, -1));
+	note_result(bench, what, &result);
+	descriptors_close(&result.fds);
+	plan_done(&plan);
+}
+
+/* What a broker that was taken over might try with a release, of which no rule says anything. */
+void case_odd_releases(struct bench *bench)
+{
+	const char *asked[] = { bench->roles.edu, NULL }, *locked_out[] = { bench->roles.nic, NULL };
+	struct claimed claimed;
+	struct plan plan = { .count = 0 };
+	struct result result;
+
+	claimed_begin(bench, &claimed, asked, locked_out);
+	release_without(bench, &claimed, false, STEP_PROVE_NO_HOLDER, "nobody was looked for");
+	release_without(bench, &claimed, false, STEP_PROVE_UNBOUND, "nobody was found to be bound");
+	release_without(bench, &claimed, true, STEP_KIND_COUNT, "in a context that did not come with it");
+	if (plan_for_claim(&plan, claimed.device, claimed.count, MODE_ATTACHED, false, 0, 0) < 0)
+		bail_out("no plan could be made");
+	result = side_await_result(&bench->side,
+				   side_send_plan(&bench->side, WIRE_PLAN_RELEASE, bench->digest, &plan, -1, 0, -1));
+	note_result(bench, "a claim that says it is a release", &result);
+	descriptors_close(&result.fds);
+	plan_done(&plan);
+	claimed_end(&claimed);
+	check_untouched(bench);
+}

@@ -1,0 +1,47 @@
+/*
+ * The executor's side of the contract, whatever program it is: started as the broker starts it, spoken to over the
+ * wire. Any answer that does not come in time, or that nobody asked for, ends the test program with a bail-out.
+ */
+#pragma once
+
+#include "../../daemon/base/wire.h"
+
+struct side {
+	int wire;
+	pid_t pid;
+	struct wire_hello hello;
+	struct topology *topology; /* as told, with the events that have come since */
+	uint64_t last_id;
+	struct uses uses;          /* of the last survey */
+	char unknown[DEVICE_NAME_MAX]; /* a device that the last survey said is gone; "" none */
+};
+
+/* A plan's result with its FDs, which the caller owns. */
+struct result {
+	struct wire_result wire;
+	struct descriptors fds;
+};
+
+/* Starts the command with the policy folder appended and FD 3 as the wire, and hears its greeting and topology. */
+void side_start(struct side *side, const char *command, const char *policy_folder);
+/* Closes the wire and waits for the program; returns its exit status, or 128 and its signal. */
+int side_stop(struct side *side);
+/* The same where the other side has closed the wire by itself; true if it has. */
+bool side_has_closed(struct side *side);
+
+/* Surveys devices: side->uses and the topology are fresh then. Returns the survey's error. */
+int side_survey(struct side *side, const char *const *device, size_t count);
+/* Sends a plan and returns its id. context: -1 or an iommufd; peer: 0 or a process, with its pidfd. */
+uint64_t side_send_plan(struct side *side, enum wire_plan_kind kind, uint64_t digest, const struct plan *plan,
+			int context, pid_t peer, int peer_fd);
+/* Waits for the result of a plan. */
+struct result side_await_result(struct side *side, uint64_t id);
+/* True if a device is told to have lost its VFIO node before the result of the plan comes. */
+bool side_await_node_gone(struct side *side, const char *device);
+/* Asks for the policy to be read again. */
+struct wire_policy side_reload(struct side *side);
+/* Sends any bytes as a packet, with an FD if it is not -1. */
+void side_send_bytes(struct side *side, const void *bytes, size_t size, int fd);
+
+/* Says why, and ends the program. */
+_Noreturn void bail_out(const char *format, ...) __attribute__((format(printf, 1, 2)));
