@@ -95,15 +95,19 @@ static const char *or_none(const char *text)
 	return text != NULL ? text : "none";
 }
 
-static void write_lockout(struct session *session, struct json_object *plan, struct json_object *lockout)
+/* devices: what ListDevices said, for its class; NULL: it said nothing. */
+static void write_lockout(struct session *session, struct json_object *plan, struct json_object *lockout,
+			  struct json_object *devices)
 {
 	const char *device = reply_string(lockout, "device", "?");
 	const char *use = reply_string(lockout, "use", NULL);
+	struct json_object *known = reply_find(devices, "address", device);
 
-	layout_sentence_of(&session->out, "  ", 4, "%s, locked out because %s is in its IOMMU group: driver %s, %s%s",
-			   device, reply_string(lockout, "for", "?"), or_none(reply_string(lockout, "driver", NULL)),
-			   reply_string(lockout, "severity", "?"),
-			   reply_flag(lockout, "covered") ? "" : "; no rule covers that");
+	layout_sentence_of(&session->out, "  ", 4, "%s, %s, driver %s, %s: locked out because %s is in its IOMMU group%s",
+			   device, known != NULL ? reply_string(known, "class_text", "device") : "device",
+			   or_none(reply_string(lockout, "driver", NULL)), reply_string(lockout, "severity", "?"),
+			   reply_string(lockout, "for", "?"),
+			   reply_flag(lockout, "covered") ? "" : "; that is not allowed");
 	if (write_uses(session, plan, device, true) == 0 && use != NULL)
 		layout_sentence_of(&session->out, "    ", 6, "used: %s", use);
 }
@@ -120,11 +124,11 @@ static bool write_asked(struct session *session, struct json_object *plan, const
 	if (devices != NULL && device == NULL)
 		return false;
 	if (device != NULL)
-		layout_sentence_of(&session->out, "  ", 4, "%s, which is asked for: %s, driver %s", address,
+		layout_sentence_of(&session->out, "  ", 4, "%s, %s, driver %s: asked for", address,
 				   reply_string(device, "class_text", "device"),
 				   or_none(reply_string(device, "driver", NULL)));
 	else
-		layout_sentence_of(&session->out, "  ", 4, "%s, which is asked for", address);
+		layout_sentence_of(&session->out, "  ", 4, "%s: asked for", address);
 	write_uses(session, plan, address, device != NULL);
 	return true;
 }
@@ -143,7 +147,7 @@ static void write_losses(struct session *session, struct json_object *plan, stru
 			something = true;
 	}
 	for (size_t i = 0; i < reply_count(lockouts); i++)
-		write_lockout(session, plan, reply_entry(lockouts, i));
+		write_lockout(session, plan, reply_entry(lockouts, i), devices);
 	if (reply_count(lockouts) == 0)
 		layout_sentence(&session->out, "  ", 4, something ? "nothing else" : "nothing");
 }

@@ -53,8 +53,8 @@ def test_a_claim_that_would_be_allowed():
 Yes: {USER} may claim 0000:01:00.0 (rule "alice drives the test card", {FILE}:3).
 
 The host loses:
-  0000:01:00.0, which is asked for: unclassified device, driver vfio-pci
-  0000:01:01.0, locked out because 0000:01:00.0 is in its IOMMU group: driver nvme, idle
+  0000:01:00.0, unclassified device, driver vfio-pci: asked for
+  0000:01:01.0, NVM Express controller, driver nvme, idle: locked out because 0000:01:00.0 is in its IOMMU group
 
 What would be done:
    1. pin 0000:01:01.0 so that no driver binds
@@ -74,8 +74,8 @@ def test_a_claim_that_would_be_refused():
 No: {USER} can't claim 0000:01:00.0 (rule "alice drives the test card", {FILE}:3): what it needs is in use or claimed.
 
 The host loses:
-  0000:01:00.0, which is asked for: unclassified device, driver vfio-pci
-  0000:01:01.0, locked out because 0000:01:00.0 is in its IOMMU group: driver nvme, fatal; no rule covers that
+  0000:01:00.0, unclassified device, driver vfio-pci: asked for
+  0000:01:01.0, NVM Express controller, driver nvme, fatal: locked out because 0000:01:00.0 is in its IOMMU group; that is not allowed
     used: nvme0n1 > nvme0n1p2 > mounted on / (fatal)
 
 What stands in the way:
@@ -127,7 +127,7 @@ def test_the_answer_does_not_need_the_list_of_devices():
     with FakeDaemon({"Plan": Reply({"plan": ALLOWED})}) as daemon:
         result = ioasidctl(daemon, "plan", CARD)
         tap.equal(result.returncode, 0)
-        tap.contains(result.stdout, "  0000:01:00.0, which is asked for\n    used: driver vfio-pci (idle)\n")
+        tap.contains(result.stdout, "  0000:01:00.0: asked for\n    used: driver vfio-pci (idle)\n")
 
 
 def test_json_is_the_daemons_reply():
