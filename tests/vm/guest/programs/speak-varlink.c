@@ -10,6 +10,7 @@
  *   leave-room COUNT  lowers the limit of open FDs so that COUNT more can be opened
  *   drop              closes all FDs that came
  *   drop-but INDEX    closes all but one of them, counted from 0
+ *   hide INDEX        leaves one of them, counted from 0, in flight in a socket of its own, where nobody can see it
  *   touch FILE        makes FILE, for whoever waits for it
  *   wait              until the end of its stdin
  */
@@ -171,6 +172,18 @@ static void drop_but(int kept)
 	received_count = 0;
 }
 
+/* Both ends stay open until this program ends. */
+static void hide(int index)
+{
+	int pair[2];
+
+	if (index >= received_count || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		die("nothing to hide");
+	send_bytes(pair[0], "x", 1, received[index]);
+	close(received[index]);
+	received[index] = -1;
+}
+
 static void touch(const char *path)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
@@ -209,6 +222,8 @@ static int act(int fd, const char *action, const char *argument)
 		leave_room(number_of("COUNT", argument, 1000));
 	else if (strcmp(action, "drop-but") == 0)
 		drop_but((int)number_of("INDEX", argument, FDS_MAX));
+	else if (strcmp(action, "hide") == 0)
+		hide((int)number_of("INDEX", argument, FDS_MAX));
 	else if (strcmp(action, "touch") == 0)
 		touch(argument);
 	else
