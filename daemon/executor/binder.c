@@ -28,7 +28,7 @@ static bool may_run(const struct binder *binder, const struct wire_plan_inbox *i
 	} else if (inbox->policy_digest != binder->policy->digest) {
 		/* Not asked of a release: it must go through in the middle of a reload, too. */
 		text_format(why, sizeof(why),
-			    "broker and executor hold different policies: have them read it again (ioasidctl policy reload)");
+			    "broker and executor hold different policies: reload both (systemctl reload ioasidd)");
 		may = false;
 	} else {
 		may = recheck_claim(&binder->host, binder->policy, &inbox->plan, why);

@@ -150,7 +150,7 @@ static void take_plan(struct executor *executor)
 		refusal = "the executor is out of memory";
 	} else if (executor->inbox.kind == WIRE_PLAN_RELEASE && executor->inbox.policy_digest != executor->digest &&
 		   executor->inbox.policy_digest != executor->digest_before) {
-		refusal = "broker and executor hold different policies: have them read it again (ioasidctl policy reload)";
+		refusal = "broker and executor hold different policies: reload both (systemctl reload ioasidd)";
 	}
 	if (refusal) {
 		job_answer(&message, executor->inbox.id, WIRE_OUTCOME_REFUSED, refusal);

@@ -11,28 +11,36 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-/* A process whose memory map takes longer to read is stopped in the middle of changing it. */
-enum { MAPS_PATIENCE_MSEC = 500 };
+/*
+ * A process whose memory map takes longer to read is stopped in the middle of changing it. The maps of so many processes
+ * are read by one call of a thread, which costs more than the reading.
+ */
+enum { MAPS_PATIENCE_MSEC = 500, MAPS_BATCH_PATIENCE_MSEC = 2000, MAPS_BATCH = 64 };
 
-/* The search of one /proc; the marks are of the process that is looked at. */
+/* The search of one /proc. */
 struct search {
 	const struct host *host;
 	const struct holder_target *target;
 	size_t count;
 	struct patience *patience;
-	bool *held;
-	bool any_character; /* a target is a character device: those can be mapped */
+	holder_found found;
+	void *context;
+	pid_t *pid;         /* the processes there are, kernel threads apart */
+	size_t pid_count;
+	bool *held;         /* pid_count rows of count marks */
 	bool blind;         /* a process could not be looked into */
 };
 
-/* A copy of what the maps are searched for, with the marks: a thread that hangs keeps it. */
+/* Some processes whose maps are searched, with copies of all that is needed: a thread that hangs keeps it. */
 struct maps_task {
-	int file;
+	int proc;
+	pid_t pid[MAPS_BATCH];
+	size_t pid_count;
 	size_t count;
-	struct {
-		struct holder_target target;
-		bool held;
-	} item[];
+	bool blind;
+	struct holder_target *target; /* count of them */
+	bool *held;                   /* pid_count rows of count marks */
+	char text[16 * 1024];
 };
 
 static bool is_node(const struct holder_target *target, const struct statx *status)
@@ -45,56 +53,61 @@ static bool is_node(const struct holder_target *target, const struct statx *stat
 	       (number == target->number || (target->group != 0 && number == target->group));
 }
 
+/* A line of an FD's fdinfo that begins like this, without the beginning; false: there is none. */
+static bool read_fdinfo(const struct search *search, pid_t pid, const char *fd, const char *beginning, char *out,
+			size_t size)
+{
+	char path[300], *line = NULL;
+	size_t allocated = 0;
+	bool found = false;
+	FILE *stream;
+
+	snprintf(path, sizeof(path), "%d/fdinfo/%s", pid, fd);
+	stream = sysfs_lines(search->host->proc, path);
+	while (stream && !found && getline(&line, &allocated, stream) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		found = strncmp(line, beginning, strlen(beginning)) == 0;
+		if (found)
+			snprintf(out, size, "%s", line + strlen(beginning));
+	}
+	free(line);
+	if (stream)
+		fclose(stream);
+	return found;
+}
+
+/* True for an FD that only names its file, as udev has one for a moment: the driver knows nothing of it. */
+static bool only_names(const struct search *search, pid_t pid, const char *fd)
+{
+	char flags[32];
+
+	return read_fdinfo(search, pid, fd, "flags:\t", flags, sizeof(flags)) && (strtoul(flags, NULL, 8) & O_PATH);
+}
+
 /*
  * Marks the target that an anonymous FD of legacy VFIO is of. They look all alike; newer kernels tell the device in
  * fdinfo.
  */
-static void mark_anonymous(struct search *search, pid_t pid, const char *fd)
+static void mark_anonymous(const struct search *search, pid_t pid, const char *fd, bool *held)
 {
-	char path[300], target[64], *line = NULL;
-	size_t size = 0;
-	FILE *stream;
+	char path[300], text[4096];
 
 	snprintf(path, sizeof(path), "%d/fd/%s", pid, fd);
-	if (sysfs_read_link(search->host->proc, path, target, sizeof(target)) < 0 ||
-	    strcmp(target, "anon_inode:[vfio-device]") != 0)
+	if (sysfs_read_link(search->host->proc, path, text, sizeof(text)) < 0 ||
+	    strcmp(text, "anon_inode:[vfio-device]") != 0 ||
+	    !read_fdinfo(search, pid, fd, "vfio-device-syspath:", text, sizeof(text)))
 		return;
-	snprintf(path, sizeof(path), "%d/fdinfo/%s", pid, fd);
-	stream = sysfs_lines(search->host->proc, path);
-	if (!stream)
-		return;
-	while (getline(&line, &size, stream) > 0) {
-		line[strcspn(line, "\n")] = '\0';
-		if (strncmp(line, "vfio-device-syspath:", 20) != 0)
-			continue;
-		for (size_t i = 0; i < search->count; i++)
-			if (!search->target[i].block && strcmp(path_last(line), search->target[i].device) == 0)
-				search->held[i] = true;
-	}
-	free(line);
-	fclose(stream);
+	for (size_t i = 0; i < search->count; i++)
+		if (!search->target[i].block && strcmp(path_last(text), search->target[i].device) == 0)
+			held[i] = true;
 }
 
-/* True for an FD that only names its file (O_PATH), as udev has them of nodes that come: it holds no device. */
-static bool only_names(const struct search *search, pid_t pid, const char *fd)
+static bool means_blind(int error)
 {
-	char path[300], *line = NULL;
-	size_t size = 0;
-	bool names = false;
-	FILE *stream;
-
-	snprintf(path, sizeof(path), "%d/fdinfo/%s", pid, fd);
-	stream = sysfs_lines(search->host->proc, path);
-	while (stream && getline(&line, &size, stream) > 0)
-		if (strncmp(line, "flags:", 6) == 0)
-			names = (strtoul(line + 6, NULL, 8) & O_PATH) != 0;
-	free(line);
-	if (stream)
-		fclose(stream);
-	return names;
+	return error == EACCES || error == EPERM;
 }
 
-static int mark_descriptors(struct search *search, pid_t pid)
+static int mark_descriptors(struct search *search, pid_t pid, bool *held)
 {
 	char path[32];
 	const struct dirent *entry;
@@ -102,24 +115,23 @@ static int mark_descriptors(struct search *search, pid_t pid)
 
 	snprintf(path, sizeof(path), "%d/fd", pid);
 	stream = sysfs_list(search->host->proc, path);
-	if (!stream)
-		return errno == ENOENT || errno == ESRCH ? 0 : -errno;
+	if (!stream) {
+		search->blind = search->blind || means_blind(errno);
+		return errno == ENOENT || errno == ESRCH || means_blind(errno) ? 0 : -errno;
+	}
 	while ((entry = sysfs_next(stream))) {
 		struct statx status;
 
 		/* Without a sync: a file on a dead network file system must not stop us. */
 		if (statx(dirfd(stream), entry->d_name, AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_TYPE, &status) < 0) {
-			if (errno == EACCES || errno == EPERM)
-				search->blind = true;
+			search->blind = search->blind || means_blind(errno);
 			continue;
 		}
-		if ((status.stx_mode & S_IFMT) == 0) {
-			mark_anonymous(search, pid, entry->d_name);
-			continue;
-		}
+		if ((status.stx_mode & S_IFMT) == 0)
+			mark_anonymous(search, pid, entry->d_name, held);
 		for (size_t i = 0; i < search->count; i++)
 			if (is_node(&search->target[i], &status) && !only_names(search, pid, entry->d_name))
-				search->held[i] = true;
+				held[i] = true;
 	}
 	closedir(stream);
 	return 0;
@@ -143,28 +155,56 @@ static bool is_mapping(const struct holder_target *target, const char *line)
 	return strncmp(name, target->label, length) == 0 && (name[length] == '\0' || name[length] == ' ');
 }
 
+static void mark_line(struct maps_task *task, const char *line, bool *held)
+{
+	const char *mode = strchr(line, ' ');
+
+	/* Only shared mappings of a device are possible. */
+	if (!mode || strlen(mode) < 5 || mode[4] != 's')
+		return;
+	for (size_t i = 0; i < task->count; i++)
+		if (!task->target[i].block && is_mapping(&task->target[i], line))
+			held[i] = true;
+}
+
+static void mark_mappings(struct maps_task *task, pid_t pid, bool *held)
+{
+	char path[32], *text = task->text;
+	size_t kept = 0;
+
+	snprintf(path, sizeof(path), "%d/maps", pid);
+	autoclose int fd = openat(task->proc, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0) {
+		task->blind = task->blind || means_blind(errno);
+		return;
+	}
+	for (;;) {
+		ssize_t got = read(fd, text + kept, sizeof(task->text) - 1 - kept);
+		char *line = text, *end;
+
+		if (got <= 0)
+			return;
+		text[kept + (size_t)got] = '\0';
+		while ((end = strchr(line, '\n'))) {
+			*end = '\0';
+			mark_line(task, line, held);
+			line = end + 1;
+		}
+		kept = strlen(line);
+		/* A line that fills everything is none of the kernel's. */
+		if (kept == sizeof(task->text) - 1)
+			kept = 0;
+		memmove(text, line, kept);
+	}
+}
+
 static int run_maps(void *context)
 {
 	struct maps_task *task = context;
-	FILE *stream = fdopen(dup(task->file), "re");
-	char *line = NULL;
-	size_t size = 0;
 
-	if (!stream)
-		return -errno;
-	while (getline(&line, &size, stream) > 0) {
-		const char *mode = strchr(line, ' ');
-
-		/* Only shared mappings of a device are possible. */
-		if (!mode || strlen(mode) < 5 || mode[4] != 's')
-			continue;
-		line[strcspn(line, "\n")] = '\0';
-		for (size_t i = 0; i < task->count; i++)
-			if (is_mapping(&task->item[i].target, line))
-				task->item[i].held = true;
-	}
-	free(line);
-	fclose(stream);
+	for (size_t i = 0; i < task->pid_count; i++)
+		mark_mappings(task, task->pid[i], task->held + i * task->count);
 	return 0;
 }
 
@@ -172,41 +212,75 @@ static void free_maps(void *context)
 {
 	struct maps_task *task = context;
 
-	close(task->file);
+	close(task->proc);
+	free(task->target);
+	free(task->held);
 	free(task);
 }
 
-/* Marks the character devices that the process has mapped. */
-static int mark_mappings(struct search *search, pid_t pid)
+static struct maps_task *new_maps(const struct search *search, size_t first, size_t pid_count)
 {
-	struct maps_task *task;
-	char path[32];
-	struct patience_task job = { .key = path, .run = run_maps, .free = free_maps };
+	struct maps_task *task = calloc(1, sizeof(*task));
+
+	if (!task)
+		return NULL;
+	task->proc = fcntl(search->host->proc, F_DUPFD_CLOEXEC, 3);
+	task->pid_count = pid_count;
+	memcpy(task->pid, search->pid + first, pid_count * sizeof(*task->pid));
+	task->count = search->count;
+	task->target = calloc(search->count, sizeof(*task->target));
+	task->held = calloc(pid_count * search->count, sizeof(*task->held));
+	if (task->proc < 0 || !task->target || !task->held) {
+		free_maps(task);
+		return NULL;
+	}
+	memcpy(task->target, search->target, search->count * sizeof(*task->target));
+	return task;
+}
+
+/* Searches the maps of some processes, in one call. 0, -ETIMEDOUT: at least one of them can't be read; -ENOMEM. */
+static int search_maps(struct search *search, size_t first, size_t pid_count, unsigned patience)
+{
+	struct maps_task *task = new_maps(search, first, pid_count);
+	char key[32];
+	struct patience_task job = { .key = key, .run = run_maps, .free = free_maps };
 	int error;
 
-	task = calloc(1, sizeof(*task) + search->count * sizeof(task->item[0]));
 	if (!task)
 		return -ENOMEM;
-	snprintf(path, sizeof(path), "%d/maps", pid);
-	task->file = openat(search->host->proc, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (task->file < 0) {
-		search->blind = search->blind || errno == EACCES || errno == EPERM;
-		free(task);
-		return 0;
-	}
-	task->count = search->count;
-	for (size_t i = 0; i < search->count; i++)
-		task->item[i].target = search->target[i];
-	error = patience_run(search->patience, &job, MAPS_PATIENCE_MSEC, task);
-	if (error == -ETIMEDOUT) {
-		log_warning("process %d can't be looked into: its memory map is locked. Mappings of it are not seen", pid);
-		return 0;
-	}
-	for (size_t i = 0; i < search->count; i++)
-		if (task->item[i].held && !search->target[i].block)
-			search->held[i] = true;
+	snprintf(key, sizeof(key), "maps of %d to %d", task->pid[0], task->pid[pid_count - 1]);
+	error = patience_run(search->patience, &job, patience, task);
+	if (error == -ETIMEDOUT)
+		return error;
+	search->blind = search->blind || task->blind;
+	for (size_t i = 0; i < pid_count * search->count; i++)
+		search->held[first * search->count + i] |= task->held[i];
 	free_maps(task);
-	return error == -ENOMEM ? error : 0;
+	return error;
+}
+
+/* All at once; if that hangs, one by one, to leave out those that do. */
+static int search_all_maps(struct search *search)
+{
+	int error = 0;
+
+	for (size_t first = 0; first < search->pid_count && error == 0; first += MAPS_BATCH) {
+		size_t left = search->pid_count - first, batch = left < MAPS_BATCH ? left : MAPS_BATCH;
+
+		error = search_maps(search, first, batch, MAPS_BATCH_PATIENCE_MSEC);
+		if (error != -ETIMEDOUT)
+			continue;
+		error = 0;
+		for (size_t i = 0; i < batch && error == 0; i++) {
+			error = search_maps(search, first + i, 1, MAPS_PATIENCE_MSEC);
+			if (error != -ETIMEDOUT)
+				continue;
+			log_warning("process %d can't be looked into, its memory map is locked: mappings of it are not seen",
+				    search->pid[first + i]);
+			error = 0;
+		}
+	}
+	return error;
 }
 
 /*
@@ -220,57 +294,79 @@ static bool is_ours(const struct search *search, pid_t pid)
 	return pid == main_process || process_parent(search->host, pid) == main_process;
 }
 
-/* True for what has no program: a kernel thread, or a process that is only waited for. It holds nothing. */
-static bool has_no_program(const struct search *search, pid_t pid)
+/* A kernel thread has no program, and holds nothing. */
+static bool is_kernel_thread(const struct host *host, pid_t pid)
 {
 	char path[32], program[1];
 
 	snprintf(path, sizeof(path), "%d/exe", pid);
-	return readlinkat(search->host->proc, path, program, sizeof(program)) < 0 && errno == ENOENT;
+	return readlinkat(host->proc, path, program, sizeof(program)) < 0 && errno == ENOENT;
 }
 
-static int look_into(struct search *search, pid_t pid, holder_found found, void *context)
+static int list_processes(struct search *search)
 {
-	int result;
+	DIR *processes = sysfs_list(search->host->proc, ".");
+	pid_t pid, own = getpid();
+	size_t allocated = 0;
+	int error = 0;
 
-	if (has_no_program(search, pid))
-		return 0;
-	memset(search->held, 0, search->count * sizeof(*search->held));
-	result = mark_descriptors(search, pid);
-	if (result == -EACCES || result == -EPERM) {
-		search->blind = true;
-		return 0;
+	if (!processes)
+		return -errno;
+	while (error == 0 && (pid = process_next(processes))) {
+		if (pid == own || is_kernel_thread(search->host, pid))
+			continue;
+		if (search->pid_count == allocated) {
+			pid_t *larger;
+
+			allocated = allocated ? allocated * 2 : 64;
+			larger = reallocarray(search->pid, allocated, sizeof(*larger));
+			if (!larger) {
+				error = -ENOMEM;
+				break;
+			}
+			search->pid = larger;
+		}
+		search->pid[search->pid_count++] = pid;
 	}
-	if (result == 0 && search->any_character)
-		result = mark_mappings(search, pid);
-	for (size_t i = 0; i < search->count && result == 0; i++)
-		if (search->held[i] && !is_ours(search, pid))
-			result = found(context, &search->target[i], pid);
+	closedir(processes);
+	return error;
+}
+
+static int report(const struct search *search)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < search->pid_count && result == 0; i++)
+		for (size_t k = 0; k < search->count && result == 0; k++)
+			if (search->held[i * search->count + k] && !is_ours(search, search->pid[i]))
+				result = search->found(search->context, &search->target[k], search->pid[i]);
 	return result;
 }
 
 int holders_find(const struct host *host, const struct holder_target *target, size_t count, struct patience *patience,
 		 holder_found found, void *context)
 {
-	struct search search = { .host = host, .target = target, .count = count, .patience = patience };
-	pid_t pid, own = getpid();
-	DIR *processes;
-	int result = 0;
+	struct search search = { .host = host, .target = target, .count = count, .patience = patience, .found = found,
+				 .context = context };
+	bool mappable = false;
+	int error;
 
 	if (count == 0)
 		return 0;
 	for (size_t i = 0; i < count; i++)
-		search.any_character = search.any_character || !target[i].block;
-	processes = sysfs_list(host->proc, ".");
-	if (!processes)
-		return -errno;
-	search.held = calloc(count, sizeof(*search.held));
-	if (!search.held)
-		result = -ENOMEM;
-	while (result == 0 && (pid = process_next(processes)))
-		if (pid != own)
-			result = look_into(&search, pid, found, context);
+		mappable = mappable || !target[i].block;
+	error = list_processes(&search);
+	if (error == 0) {
+		search.held = calloc(search.pid_count * count + 1, sizeof(*search.held));
+		error = search.held ? 0 : -ENOMEM;
+	}
+	for (size_t i = 0; i < search.pid_count && error == 0; i++)
+		error = mark_descriptors(&search, search.pid[i], search.held + i * count);
+	if (error == 0 && mappable)
+		error = search_all_maps(&search);
+	if (error == 0)
+		error = report(&search);
 	free(search.held);
-	closedir(processes);
-	return result == 0 && search.blind ? -EACCES : result;
+	free(search.pid);
+	return error == 0 && search.blind ? -EACCES : error;
 }

@@ -12,10 +12,11 @@
 
 enum { DEPTH_MAX = 8, ROUTES_MAX = 64 };
 
-/* The interfaces that have a default route. */
+/* The interfaces that have a default route. Read when the first link that is up asks for them. */
 struct routes {
 	char name[ROUTES_MAX][IF_NAMESIZE];
 	size_t count;
+	bool read;
 };
 
 static void add_route(struct routes *routes, const char *name)
@@ -60,6 +61,18 @@ static int read_routes(const struct host *host, const char *file, void (*parse)(
 	error = ferror(stream) ? -EIO : 0;
 	free(line);
 	fclose(stream);
+	return error;
+}
+
+static int read_all_routes(const struct host *host, struct routes *routes)
+{
+	int error = 0;
+
+	if (!routes->read)
+		error = read_routes(host, "1/net/route", parse_route4, routes);
+	if (!routes->read && error == 0)
+		error = read_routes(host, "1/net/ipv6_route", parse_route6, routes);
+	routes->read = error == 0;
 	return error;
 }
 
@@ -113,7 +126,7 @@ static int add_use(struct uses *uses, const char *device, enum use_kind kind, en
 	return uses_add(uses, &use);
 }
 
-static int add_interface(const struct host *host, const struct routes *routes, const struct class_link *link,
+static int add_interface(const struct host *host, struct routes *routes, const struct class_link *link,
 			 struct uses *uses)
 {
 	char path[96], chain[TEXT_MAX];
@@ -130,6 +143,9 @@ static int add_interface(const struct host *host, const struct routes *routes, c
 		return error;
 	if (!(flags & IFF_UP))
 		return 0;
+	error = read_all_routes(host, routes);
+	if (error < 0)
+		return error;
 	text_format(chain, sizeof(chain), "%s", link->name);
 	if (find_route(host, routes, link->name, 0, chain))
 		return add_use(uses, link->device, USE_NETWORK_LINK, SEVERITY_FATAL, chain);
@@ -176,15 +192,11 @@ static bool should_have_interface(const struct host *host, const struct device *
 int survey_network(const struct host *host, const struct device *device, size_t count, struct uses *uses)
 {
 	struct class_links links;
-	struct routes routes = { .count = 0 };
+	struct routes routes = { .read = false };
 	int error = class_links_read(host, "net", &links);
 
 	if (error < 0)
 		return error;
-	if (error == 0)
-		error = read_routes(host, "1/net/route", parse_route4, &routes);
-	if (error == 0)
-		error = read_routes(host, "1/net/ipv6_route", parse_route6, &routes);
 	for (size_t i = 0; i < count && error == 0; i++) {
 		bool found = false;
 

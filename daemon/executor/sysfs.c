@@ -113,30 +113,25 @@ const struct dirent *sysfs_next(DIR *stream)
 int sysfs_read(int folder, const char *name, char *out, size_t size)
 {
 	autoclose int fd = open_beneath(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-	char text[4096];
-	size_t length = 0;
+	char text[4096 + 1];
+	ssize_t length;
 
 	if (fd < 0)
 		return fd;
-	while (length < sizeof(text)) {
-		ssize_t got = read(fd, text + length, sizeof(text) - length);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return -errno;
-		if (got == 0)
-			break;
-		length += (size_t)got;
-	}
+	/* One read: the kernel gives an attribute whole, and none is longer than a page. */
+	do
+		length = read(fd, text, sizeof(text));
+	while (length < 0 && errno == EINTR);
+	if (length < 0)
+		return -errno;
 	if (length > 0 && text[length - 1] == '\n')
 		length--;
-	if (length >= size || length >= sizeof(text))
+	if ((size_t)length >= size || (size_t)length >= sizeof(text))
 		return -EMSGSIZE;
 	text[length] = '\0';
-	if (strlen(text) != length || !text_is_printable(text, true))
+	if (strlen(text) != (size_t)length || !text_is_printable(text, true))
 		return -EBADMSG;
-	memcpy(out, text, length + 1);
+	memcpy(out, text, (size_t)length + 1);
 	return 0;
 }
 

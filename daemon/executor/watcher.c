@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 
 /* As large as udevd's own; without CAP_NET_ADMIN the kernel gives less, and a rescan makes up for what is lost. */
-enum { RECEIVE_BUFFER = 128 * 1024 * 1024 };
+enum { RECEIVE_BUFFER = 128 * 1024 * 1024, SUBJECTS_MAX = 64 };
 
 struct watcher {
 	int socket;
@@ -139,32 +139,60 @@ static bool find_subject(struct udev_device *event, char name[static DEVICE_NAME
 	return true;
 }
 
-/* Takes all events that are there. 0 or -errno. */
-static int take_events(struct watcher *watcher)
+/* Devices that events were about. */
+struct subjects {
+	char name[SUBJECTS_MAX][DEVICE_NAME_MAX];
+	size_t count;
+	bool lost; /* there were events that nobody could keep */
+};
+
+/*
+ * Takes the events that are there, as far as there is place. A driver that comes or goes makes several of them for one
+ * device, which is read once then. 0 or -errno.
+ */
+static int take_events(struct watcher *watcher, struct subjects *subjects)
 {
-	for (;;) {
-		char name[DEVICE_NAME_MAX];
+	*subjects = (struct subjects){ .count = 0 };
+	while (subjects->count < SUBJECTS_MAX && !subjects->lost) {
+		char *name = subjects->name[subjects->count];
 		struct udev_device *event;
 		bool found;
-		int error;
 
 		errno = 0;
 		event = udev_monitor_receive_device(watcher->monitor);
-		if (!event && errno == ENOBUFS) {
-			log_notice("so many events came that some were lost: looking at all devices anew");
-			error = scan(watcher);
-			if (error < 0)
-				return error;
-			continue;
-		}
-		if (!event)
+		if (!event && errno == ENOBUFS)
+			subjects->lost = true;
+		else if (!event)
 			return errno == 0 || errno == EAGAIN || errno == EINTR || errno == ENODATA ? 0 : -errno;
+		if (!event)
+			break;
 		found = find_subject(event, name);
 		udev_device_unref(event);
-		error = found ? look_at_changed(watcher, name) : 0;
+		for (size_t i = 0; i < subjects->count && found; i++)
+			found = strcmp(subjects->name[i], name) != 0;
+		subjects->count += found;
+	}
+	return 0;
+}
+
+/* Looks at whatever has changed. 0 or -errno. */
+static int follow_events(struct watcher *watcher)
+{
+	struct subjects subjects;
+
+	do {
+		int error = take_events(watcher, &subjects);
+
+		if (error == 0 && subjects.lost) {
+			log_notice("so many events came that some were lost: looking at all devices anew");
+			error = scan(watcher);
+		}
+		for (size_t i = 0; i < subjects.count && error == 0 && !subjects.lost; i++)
+			error = look_at_changed(watcher, subjects.name[i]);
 		if (error < 0)
 			return error;
-	}
+	} while (subjects.count == SUBJECTS_MAX || subjects.lost);
+	return 0;
 }
 
 /* Listens before anything is read, so that no change falls between. */
@@ -205,7 +233,7 @@ static int serve(struct watcher *watcher)
 		if (poll_fd[0].revents)
 			return 0;
 		if (poll_fd[1].revents) {
-			error = take_events(watcher);
+			error = follow_events(watcher);
 			if (error < 0)
 				return error;
 		}

@@ -126,7 +126,7 @@ void claimed_add(struct bench *bench, struct claimed *claimed, const char *name,
 
 	if (side_survey(&bench->side, &name, 1) != 0)
 		bail_out("%s can't be surveyed", name);
-	device = topology_find(bench->side.topology, name);
+	device = topology_find(bench->side.surveyed, name);
 	if (!device)
 		bail_out("%s is gone", name);
 	claimed->device[claimed->count++] = (struct claim_device){
@@ -272,7 +272,7 @@ void note_state(struct bench *bench, const char *when)
 
 	survey_roles(bench, name);
 	for (size_t i = 0; i < 4; i++) {
-		const struct device *device = topology_find(bench->side.topology, name[i]);
+		const struct device *device = topology_find(bench->side.surveyed, name[i]);
 
 		if (!device)
 			bail_out("%s is gone", name[i]);
@@ -291,7 +291,7 @@ void check_untouched(struct bench *bench)
 
 	survey_roles(bench, name);
 	for (size_t i = 0; i < 4; i++) {
-		const struct device *device = topology_find(bench->side.topology, name[i]);
+		const struct device *device = topology_find(bench->side.surveyed, name[i]);
 
 		report_check(device && strcmp(device->driver, driver[i]) == 0 && !*device->driver_override &&
 				     !*device->vfio_node,

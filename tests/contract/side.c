@@ -97,6 +97,9 @@ void side_start(struct side *side, const char *command, const char *policy_folde
 
 	memset(side, 0, sizeof(*side));
 	side->topology = topology_new();
+	side->surveyed = topology_new();
+	if (!side->topology || !side->surveyed)
+		bail_out("out of memory");
 	start_program(side, command, policy_folder);
 	if (receive(side, &message, &fds) == 0)
 		bail_out("the other side has closed the wire without a word");
@@ -121,6 +124,7 @@ static int wait_for_program(struct side *side)
 	if (waitpid(side->pid, &status, 0) != side->pid)
 		bail_out("waitpid: %s", strerror(errno));
 	topology_free(side->topology);
+	topology_free(side->surveyed);
 	uses_done(&side->uses);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
@@ -162,6 +166,7 @@ int side_survey(struct side *side, const char *const *device, size_t count)
 	if (wire_send(side->wire, &message, NULL, 0) < 0)
 		bail_out("a survey can't be sent");
 	uses_done(&side->uses);
+	topology_clear(side->surveyed);
 	side->unknown[0] = '\0';
 	for (;;) {
 		receive_answer(side, &message, &fds);
@@ -172,6 +177,7 @@ int side_survey(struct side *side, const char *const *device, size_t count)
 			break;
 		if (message.header.type == WIRE_DEVICE) {
 			topology_put(side->topology, &message.device.device);
+			topology_put(side->surveyed, &message.device.device);
 			answered++;
 		} else if (message.header.type == WIRE_DEVICE_GONE) {
 			topology_remove(side->topology, message.device_gone.name);

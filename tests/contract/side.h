@@ -12,6 +12,7 @@ struct side {
 	struct wire_hello hello;
 	struct topology *topology; /* as told, with the events that have come since */
 	uint64_t last_id;
+	struct topology *surveyed; /* as the last survey found them: an event that was under way may tell what was before */
 	struct uses uses;          /* of the last survey */
 	char unknown[DEVICE_NAME_MAX]; /* a device that the last survey said is gone; "" none */
 };
@@ -29,7 +30,7 @@ int side_stop(struct side *side);
 /* The same where the other side has closed the wire by itself; true if it has. */
 bool side_has_closed(struct side *side);
 
-/* Surveys devices: side->uses and the topology are fresh then. Returns the survey's error. */
+/* Surveys devices: side->surveyed, side->uses and the topology are fresh then. Returns the survey's error. */
 int side_survey(struct side *side, const char *const *device, size_t count);
 /* Sends a plan and returns its id. context: -1 or an iommufd; peer: 0 or a process, with its pidfd. */
 uint64_t side_send_plan(struct side *side, enum wire_plan_kind kind, uint64_t digest, const struct plan *plan,

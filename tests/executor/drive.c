@@ -16,6 +16,7 @@
  *   reset NAME require|try|skip           what its release demands
  *   reload                                the policy
  *   drain                                 events that are there
+ *   clock                                 milliseconds since the last clock
  *   mark FILE                             makes an empty file, when all before is done
  *   quit
  */
@@ -31,6 +32,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 
 enum { CLAIMS_MAX = 64, ANSWER_MSEC = 60000, LINE_WORDS_MAX = 80 };
 
@@ -280,6 +282,16 @@ static void reload(void)
 	printf("reload: %s\n", message.policy.error ? strerror(message.policy.error) : "done");
 }
 
+static void say_clock(void)
+{
+	static struct timespec before;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	printf("clock: %.2f ms\n", (double)(now.tv_sec - before.tv_sec) * 1e3 + (double)(now.tv_nsec - before.tv_nsec) / 1e6);
+	before = now;
+}
+
 static void obey_about(struct driven_claim *claim, char *const *word, size_t count)
 {
 	union wire_message message;
@@ -316,6 +328,8 @@ static bool obey(char *line)
 		return false;
 	if (strcmp(word[0], "topology") == 0)
 		show_topology();
+	else if (strcmp(word[0], "clock") == 0)
+		say_clock();
 	else if (strcmp(word[0], "drain") == 0)
 		drain();
 	else if (strcmp(word[0], "reload") == 0)
