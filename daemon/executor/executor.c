@@ -337,6 +337,9 @@ static void loop(struct executor *executor)
 			return;
 		}
 		take_turn(executor, &turn);
+		/* Seen at a send: the wire is not looked at any more, so nothing else would tell. */
+		if (executor->crew.outbox.gone)
+			begin_end(executor);
 	}
 }
 

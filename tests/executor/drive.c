@@ -15,6 +15,7 @@
  *   show NAME                             closes what was hidden
  *   reset NAME require|try|skip           what its release demands
  *   reload                                the policy
+ *   grab PATH                             opens a disk for itself alone, and keeps it
  *   drain                                 events that are there
  *   clock                                 milliseconds since the last clock
  *   mark FILE                             makes an empty file, when all before is done
@@ -338,6 +339,8 @@ static bool obey(char *line)
 		die("what is \"%s\"?", word[0]);
 	else if (strcmp(word[0], "survey") == 0)
 		survey(word + 1, count - 1);
+	else if (strcmp(word[0], "grab") == 0)
+		printf("grab: %s\n", open(word[1], O_RDONLY | O_EXCL | O_CLOEXEC) < 0 ? strerror(errno) : "done");
 	else if (strcmp(word[0], "mark") == 0)
 		close(open(word[1], O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	else if (strcmp(word[0], "claim") == 0 || strcmp(word[0], "post") == 0) {
