@@ -9,6 +9,7 @@
  *   post NAME attached|open ...           the same, without waiting for the result
  *   release NAME    post-release NAME     its devices, as they were before the claim
  *   await NAME                            the result of what was posted
+ *   await-stuck NAME                      until its release hangs in the unbind: its VFIO node is gone, and no result comes
  *   overdue NAME                          says that its plan passed the deadline
  *   close NAME                            its device FDs; its context stays
  *   hide NAME                             its device FDs into a socket, where no process is seen to have them
@@ -16,6 +17,8 @@
  *   reset NAME require|try|skip           what its release demands
  *   reload                                the policy
  *   grab PATH                             opens a disk for itself alone, and keeps it
+ *   await-device DEVICE                   until it was told to be there
+ *   await-gone DEVICE                     until it was told to be gone
  *   drain                                 events that are there
  *   clock                                 milliseconds since the last clock
  *   mark FILE                             makes an empty file, when all before is done
@@ -272,6 +275,15 @@ static void drain(void)
 		hear(&message);
 }
 
+/* Takes events until the device is there, or is not. */
+static void await_device(const char *name, bool there)
+{
+	union wire_message message;
+
+	while ((topology_find(topology, name) != NULL) != there)
+		hear(&message);
+}
+
 static void reload(void)
 {
 	union wire_message message;
@@ -293,6 +305,19 @@ static void say_clock(void)
 	before = now;
 }
 
+static void await_stuck(const struct driven_claim *claim)
+{
+	union wire_message message;
+	const struct device *device;
+
+	do {
+		hear(&message);
+		device = topology_find(topology, claim->device[0].before.name);
+	} while (claim->plan && device && device->vfio_node[0]);
+	if (!claim->plan)
+		die("the release of %s does not hang", claim->name);
+}
+
 static void obey_about(struct driven_claim *claim, char *const *word, size_t count)
 {
 	union wire_message message;
@@ -301,6 +326,8 @@ static void obey_about(struct driven_claim *claim, char *const *word, size_t cou
 		send_plan(claim, true);
 	if (strcmp(word[0], "release") == 0 || strcmp(word[0], "await") == 0)
 		await(claim);
+	if (strcmp(word[0], "await-stuck") == 0)
+		await_stuck(claim);
 	if (strcmp(word[0], "overdue") == 0)
 		send_message(&message, WIRE_OVERDUE, claim->plan);
 	if (strcmp(word[0], "close") == 0)
@@ -339,6 +366,8 @@ static bool obey(char *line)
 		die("what is \"%s\"?", word[0]);
 	else if (strcmp(word[0], "survey") == 0)
 		survey(word + 1, count - 1);
+	else if (strcmp(word[0], "await-device") == 0 || strcmp(word[0], "await-gone") == 0)
+		await_device(word[1], strcmp(word[0], "await-device") == 0);
 	else if (strcmp(word[0], "grab") == 0)
 		printf("grab: %s\n", open(word[1], O_RDONLY | O_EXCL | O_CLOEXEC) < 0 ? strerror(errno) : "done");
 	else if (strcmp(word[0], "mark") == 0)
