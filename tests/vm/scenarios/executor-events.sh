@@ -1,19 +1,19 @@
 # F9, SR-50: events that are lost, a watcher that dies, and no udevd: the broker's picture of the host is right all the same.
-# needs: hotplug
-# timeout: 90
-edu=0000:01:00.0
+# needs: demo
+# timeout: 60
+edu=0000:00:03.0
 mkdir -p /tmp/policy
 echo '{ "rules": [] }' >/tmp/policy/none.json
 start_driver() {
-	rm -f /tmp/mark*
+	rm -f "$RIG"/mark*
 	start_client driver drive /usr/local/libexec/ioasidd/ioasid-executor --policy-dir /tmp/policy
 	marks=0
 }
 say() {
 	echo "> $*"
 	marks=$((marks + 1))
-	printf '%s\n' "$@" "mark /tmp/mark$marks" >"$RIG/driver.stdin"
-	wait_for_mark driver "/tmp/mark$marks"
+	printf '%s\n' "$@" "mark $RIG/mark$marks" >"$RIG/driver.stdin"
+	wait_for_mark driver "$RIG/mark$marks"
 }
 watcher() {
 	local pid
@@ -22,7 +22,7 @@ watcher() {
 	done
 }
 flood() {
-	local left=60
+	local left=45
 	while [ "$left" -gt 0 ]; do
 		udevadm trigger --subsystem-match=pci --action=change
 		left=$((left - 1))
@@ -30,24 +30,24 @@ flood() {
 	udevadm settle
 }
 
-step "more events than the watcher can keep, and among them an unplugging"
+step "more events than the watcher can keep, and among them a removal"
 start_driver
 say "await-device $edu"
 pid=$(watcher)
 kill -STOP "$pid"
 flood
-host device_del edu1
+echo 1 >"/sys/bus/pci/devices/$edu/remove"
 wait_for_removal "$edu"
 kill -CONT "$pid"
 say "await-gone $edu"
 grep -qF "some were lost" "$RIG/driver.log" || fail "no event was lost: the flood was too small"
-host device_add edu,id=edu2,bus=port1,dma_mask=0xffffffffff
+echo 1 >/sys/bus/pci/rescan
 say "await-device $edu"
 
 step "the watcher dies, and does not see what goes meanwhile"
 pid=$(watcher)
 kill -STOP "$pid"
-host device_del edu2
+echo 1 >"/sys/bus/pci/devices/$edu/remove"
 wait_for_removal "$edu"
 kill -KILL "$pid"
 say "await-gone $edu"
@@ -55,10 +55,10 @@ end_client driver
 
 step "without udevd the kernel's own events will do"
 udevadm control --exit
-wait-for-path --gone 10 /run/udev/control
+rm -f /run/udev/control # under systemd its socket unit does that
 start_driver
 say topology
-host device_add edu,id=edu1,bus=port1,dma_mask=0xffffffffff
+echo 1 >/sys/bus/pci/rescan
 say "await-device $edu"
 end_client driver
 /usr/lib/systemd/systemd-udevd --daemon

@@ -15,8 +15,8 @@ marks=0
 say() {
 	echo "> $*"
 	marks=$((marks + 1))
-	printf '%s\n' "$@" "mark /tmp/mark$marks" >"$RIG/driver.stdin"
-	wait_for_mark driver "/tmp/mark$marks"
+	printf '%s\n' "$@" "mark $RIG/mark$marks" >"$RIG/driver.stdin"
+	wait_for_mark driver "$RIG/mark$marks"
 }
 # pids_of WORKER
 pids_of() {
