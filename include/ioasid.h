@@ -98,8 +98,22 @@ const char *ioasid_claim_id(const struct ioasid_claim *claim);
 const char *ioasid_claim_json(const struct ioasid_claim *claim);
 /* The mode of delivery that was granted, "attached". Lives as long as the claim. */
 const char *ioasid_claim_mode(const struct ioasid_claim *claim);
-/* The iommufd, -1 where the mode gives none. Owned by the claim: don't close it, dup it. */
+/* What the devices come through: "iommufd", or "group" where the kernel has none. Lives as long as the claim. */
+const char *ioasid_claim_interface(const struct ioasid_claim *claim);
+/* The iommufd, -1 where there is none. Owned by the claim: don't close it, dup it. */
 int ioasid_claim_iommufd(const struct ioasid_claim *claim);
+/*
+ * The VFIO container (type1v2, VFIO_IOMMU_MAP_DMA of <linux/vfio.h>), -1 where the interface is not "group" or the mode
+ * gives none. Owned by the claim.
+ */
+int ioasid_claim_container(const struct ioasid_claim *claim);
+/* The FD of a device's IOMMU group, -1 where the interface is not "group" or the claim has it not. Owned by the claim. */
+int ioasid_claim_group_fd(const struct ioasid_claim *claim, const char *device);
+/*
+ * In mode "node": the path of the index'th node of a device that this user may open now ("/dev/vfio/12"). NULL past the
+ * last, or if the claim has the device not. Valid until the claim changes.
+ */
+const char *ioasid_claim_node(const struct ioasid_claim *claim, const char *device, size_t index);
 /* The IOAS that the devices are attached to; 0 where the mode attaches nothing. */
 uint32_t ioasid_claim_ioas_id(const struct ioasid_claim *claim);
 /* The lease FD: whoever holds the last copy keeps the claim. Owned by the claim. */
@@ -107,7 +121,7 @@ int ioasid_claim_lease_fd(const struct ioasid_claim *claim);
 /* How many devices the claim has, and the address of each (NULL past the end; valid until the claim changes). */
 size_t ioasid_claim_device_count(const struct ioasid_claim *claim);
 const char *ioasid_claim_device(const struct ioasid_claim *claim, size_t index);
-/* A device's FD, -1 if the claim has it not. Owned by the claim. */
+/* A device's FD, -1 if the claim has it not, and in mode "node". Owned by the claim. */
 int ioasid_claim_device_fd(const struct ioasid_claim *claim, const char *device);
 
 /*

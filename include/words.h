@@ -38,6 +38,15 @@ enum delivery_mode {
 const char *delivery_mode_to_string(enum delivery_mode mode);
 int delivery_mode_from_string(const char *text);
 
+/* Through which of VFIO's interfaces a claim is delivered. */
+enum vfio_interface {
+	INTERFACE_IOMMUFD, /* "iommufd": /dev/iommu, and a cdev for each device (Linux 6.6 and newer) */
+	INTERFACE_GROUP,   /* "group": containers (type1v2) and groups, which is all that kernels without iommufd have */
+	VFIO_INTERFACE_COUNT,
+};
+const char *vfio_interface_to_string(enum vfio_interface vfio_interface);
+int vfio_interface_from_string(const char *text);
+
 /* What it costs the host to lose a device that is used. Ordered: a higher value is worse. */
 enum severity {
 	SEVERITY_IDLE,       /* "idle": nothing is lost but a bound driver */

@@ -56,24 +56,46 @@ void say_kernel_lacks(struct sentences out, const char *release, bool iommufd, b
 	char shown[64];
 
 	text_escape(shown, sizeof shown, release, strnlen(release, 64));
-	MESSAGE(out, "this kernel (%s) has no %s%s%s", shown, iommufd ? "" : "iommufd (/dev/iommu)",
-		!iommufd && !cdev ? " and no " : "", cdev ? "" : "VFIO device nodes (/dev/vfio/devices)");
-	REMEDY(out, "boot a kernel with CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV, which needs Linux 6.6 or newer: "
-		    "those of Fedora, RHEL 9.4 and newer, and Ubuntu 24.04 and newer have them, Debian's do not");
+	MESSAGE(out, "this kernel (%s) has no %s%s%s, and no VFIO groups (/dev/vfio/vfio)", shown,
+		iommufd ? "" : "iommufd (/dev/iommu)", !iommufd && !cdev ? ", no " : "",
+		cdev ? "" : "VFIO device nodes (/dev/vfio/devices)");
+	REMEDY(out, "load the modules vfio_pci and, where the kernel has it, iommufd ('modprobe -a vfio_pci iommufd'), "
+		    "and start ioasidd anew; 'ioasidctl doctor' says what else is missing");
+}
+
+void say_mode_needs_iommufd(struct sentences out, const char *release, enum delivery_mode mode)
+{
+	char shown[64];
+
+	text_escape(shown, sizeof shown, release, strnlen(release, 64));
+	MESSAGE(out, "the mode %s needs iommufd (/dev/iommu and /dev/vfio/devices), which this kernel (%s) does not have",
+		delivery_mode_to_string(mode), shown);
+	REMEDY(out, "ask for the mode node, with which QEMU and others open the device by its path, or boot a kernel with "
+		    "CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV (Fedora, RHEL 9.4 and newer, Ubuntu 24.04 and newer)");
+}
+
+void say_interface_changed(struct sentences out, enum vfio_interface had)
+{
+	MESSAGE(out, "the claim was delivered through the interface %s, which the kernel does not offer any more",
+		vfio_interface_to_string(had));
+	REMEDY(out, "claim the device by itself, or release the claim and make it anew");
 }
 
 void say_mode_not_served(struct sentences out, enum delivery_mode mode)
 {
 	MESSAGE(out, "the mode %s is not served by this version", delivery_mode_to_string(mode));
-	REMEDY(out, "ask for the mode attached or open");
+	REMEDY(out, "ask for the mode attached, open or node");
 }
 
-void say_unsafe_interrupts(struct sentences out)
+void say_unsafe_interrupts(struct sentences out, const struct rule *rule)
 {
 	MESSAGE(out, "this kernel runs with allow_unsafe_interrupts on, so that a device could raise any interrupt of "
 		     "the host");
 	REMEDY(out, "turn the parameter allow_unsafe_interrupts of the modules iommufd and vfio_iommu_type1 off, and "
 		    "interrupt remapping on in the firmware");
+	if (rule)
+		text_append(out.remedy, SENTENCE_MAX, ", or have an operator write \"unsafe_interrupts\": \"accept\" in the "
+						      "rule \"%s\"", rule->name);
 }
 
 void say_noiommu(struct sentences out)

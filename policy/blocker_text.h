@@ -30,8 +30,13 @@ const char *use_told(const struct use *use, bool to_operator);
 void say_unknown_device(struct sentences out, const char *device);
 /* release: of the kernel; iommufd, cdev: whether it has them. */
 void say_kernel_lacks(struct sentences out, const char *release, bool iommufd, bool cdev);
+/* The kernel has groups, and the mode needs iommufd. */
+void say_mode_needs_iommufd(struct sentences out, const char *release, enum delivery_mode mode);
 void say_mode_not_served(struct sentences out, enum delivery_mode mode);
-void say_unsafe_interrupts(struct sentences out);
+/* A claim that grows was made through the interface had, which is not what the kernel offers now. */
+void say_interface_changed(struct sentences out, enum vfio_interface had);
+/* rule: that does not accept it, or NULL. */
+void say_unsafe_interrupts(struct sentences out, const struct rule *rule);
 void say_noiommu(struct sentences out);
 void say_bridge(struct sentences out, const char *device);
 void say_no_group(struct sentences out, const char *device);

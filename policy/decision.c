@@ -448,26 +448,65 @@ static void judge_lockouts(struct deciding *deciding)
 	}
 }
 
+/* The interface of VFIO that this kernel has, if the mode and the claim that grows can do with it. */
+static void judge_interface(struct deciding *deciding)
+{
+	const struct kernel_features *kernel = deciding->host->kernel;
+	const struct claim *claim = deciding->request->claim;
+	enum delivery_mode mode = deciding->request->mode;
+	int interface = kernel_interface(kernel);
+
+	if (mode == MODE_BROKERED)
+		say_mode_not_served(words_of(add_blocker(deciding, BLOCKER_KERNEL, NULL)), mode);
+	else if (interface < 0)
+		say_kernel_lacks(words_of(add_blocker(deciding, BLOCKER_KERNEL, NULL)), kernel->release,
+				 kernel->iommufd, kernel->vfio_cdev);
+	else if (claim && claim->interface != (enum vfio_interface)interface)
+		say_interface_changed(words_of(add_blocker(deciding, BLOCKER_KERNEL, NULL)), claim->interface);
+	else if (mode == MODE_OPEN && interface != INTERFACE_IOMMUFD)
+		say_mode_needs_iommufd(words_of(add_blocker(deciding, BLOCKER_KERNEL, NULL)), kernel->release, mode);
+	else
+		deciding->result.interface = (enum vfio_interface)interface;
+}
+
 /* What this kernel lacks for any claim. Of no interest where no device is known. */
 static void judge_kernel(struct deciding *deciding)
 {
 	const struct kernel_features *kernel = deciding->host->kernel;
-	enum delivery_mode mode = deciding->request->mode;
-	bool any = false;
+	const struct rule *refusing = NULL;
+	bool any = false, accepted = true;
 
-	for (size_t i = 0; i < deciding->count; i++)
+	for (size_t i = 0; i < deciding->count; i++) {
+		const struct rule *rule = deciding->asked[i].rule;
+
 		any = any || deciding->asked[i].device;
+		if (rule && rule->accept_unsafe_interrupts)
+			continue;
+		accepted = false;
+		if (rule && rule->effect == RULE_ALLOW)
+			refusing = rule;
+	}
 	if (!any)
 		return;
-	if (mode != MODE_ATTACHED && mode != MODE_OPEN)
-		say_mode_not_served(words_of(add_blocker(deciding, BLOCKER_KERNEL, NULL)), mode);
-	else if (!kernel->iommufd || !kernel->vfio_cdev)
-		say_kernel_lacks(words_of(add_blocker(deciding, BLOCKER_KERNEL, NULL)), kernel->release,
-				 kernel->iommufd, kernel->vfio_cdev);
-	if (kernel->unsafe_interrupts)
-		say_unsafe_interrupts(words_of(add_blocker(deciding, BLOCKER_KERNEL, NULL)));
+	judge_interface(deciding);
+	if (kernel->unsafe_interrupts && !accepted)
+		say_unsafe_interrupts(words_of(add_blocker(deciding, BLOCKER_KERNEL, NULL)), refusing);
 	if (kernel->noiommu)
 		say_noiommu(words_of(add_blocker(deciding, BLOCKER_KERNEL, NULL)));
+}
+
+/* The groups that the client has open already, where devices are opened by their groups. */
+static void tell_open_groups(const struct claim *claim, struct delivery *delivery)
+{
+	for (size_t i = 0; claim && i < claim->device_count; i++) {
+		const struct claim_device *device = &claim->device[i];
+		bool told = false;
+
+		for (size_t k = 0; k < delivery->group_count; k++)
+			told = told || delivery->group[k] == device->before.group;
+		if (!device->lockout && !told && delivery->group_count < CLAIM_DEVICES_MAX)
+			delivery->group[delivery->group_count++] = device->before.group;
+	}
 }
 
 /* The steps of a claim that nothing stands against. */
@@ -488,8 +527,19 @@ static void make_plan(struct deciding *deciding)
 	for (size_t i = 0; i < deciding->found_count; i++)
 		device[count++] = (struct claim_device){ .before = *deciding->found[i].member, .lockout = true };
 	/* A claim that grows had its memory granted when it was made. */
-	error = plan_for_claim(&deciding->result.plan, device, count, deciding->request->mode, claim != NULL,
-			       claim ? claim->ioas_id : 0, claim ? 0 : rule->memlock);
+	struct delivery delivery = {
+		.mode = deciding->request->mode,
+		.interface = deciding->result.interface,
+		.groups = deciding->host->kernel->vfio_group,
+		.uid = deciding->request->subject->uid,
+		.grows = claim != NULL,
+		.ioas_id = claim ? claim->ioas_id : 0,
+		.memlock = claim ? 0 : rule->memlock,
+	};
+
+	if (delivery.interface == INTERFACE_GROUP && delivery.mode == MODE_ATTACHED)
+		tell_open_groups(claim, &delivery);
+	error = plan_for_claim(&deciding->result.plan, device, count, &delivery);
 	free(device);
 	if (error == -E2BIG)
 		say_plan_too_long(words_of(add_blocker(deciding, BLOCKER_GROUP_TOO_LARGE, NULL)), deciding->count,

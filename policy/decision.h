@@ -5,22 +5,12 @@
  */
 #pragma once
 
+#include "kernel.h"
 #include "ledger.h"
 #include "plan.h"
 #include "policy.h"
 #include "topology.h"
 #include "use.h"
-
-/* What this kernel offers, as the executor found it. */
-struct kernel_features {
-	uint32_t iommufd;      /* 1: /dev/iommu is there */
-	uint32_t vfio_cdev;    /* 1: VFIO has device cdevs */
-	uint32_t vfio_group;   /* 1: VFIO has groups and containers */
-	uint32_t unsafe_interrupts; /* 1: allow_unsafe_interrupts is on in iommufd or vfio_iommu_type1 */
-	uint32_t noiommu;      /* 1: enable_unsafe_noiommu_mode is on */
-	uint32_t reserved;
-	char release[64];      /* uname -r */
-};
 
 struct host_view {
 	const struct topology *topology;
@@ -73,6 +63,7 @@ struct decision {
 	size_t lockout_count;
 	struct blocker *blocker;       /* all of them */
 	size_t blocker_count;
+	enum vfio_interface interface; /* that the devices come through, if allowed */
 	struct plan plan;              /* the steps; empty unless allowed */
 };
 

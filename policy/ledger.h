@@ -21,8 +21,9 @@ struct claim {
 	gid_t gid;
 	pid_t pid;            /* that asked; 0 where unknown */
 	enum delivery_mode mode;
+	enum vfio_interface interface;
 	enum claim_state state;
-	uint32_t ioas_id;     /* MODE_ATTACHED; 0 until known */
+	uint32_t ioas_id;     /* MODE_ATTACHED with iommufd; 0 until known */
 	uint64_t memlock;     /* bytes granted; 0: none */
 	uint64_t since;       /* CLOCK_REALTIME microseconds, told by the caller */
 	char note[TEXT_MAX];  /* why it lingers, is quarantined or stuck; "" else */

@@ -11,13 +11,20 @@ static const char *const step_kinds[STEP_KIND_COUNT] = {
 	[STEP_UNBIND] = "unbind",
 	[STEP_PROBE] = "probe",
 	[STEP_CONTEXT] = "context",
+	[STEP_CONTAINER] = "container",
+	[STEP_GROUP] = "group",
+	[STEP_GROUP_DEVICE] = "group-device",
 	[STEP_OPEN] = "open",
 	[STEP_BIND] = "bind",
 	[STEP_IOAS] = "ioas",
 	[STEP_ATTACH] = "attach",
+	[STEP_GRANT] = "grant",
 	[STEP_MEMLOCK] = "memlock",
+	[STEP_REVOKE] = "revoke",
+	[STEP_UNMAP] = "unmap",
 	[STEP_PROVE_NO_HOLDER] = "prove-no-holder",
 	[STEP_PROVE_UNBOUND] = "prove-unbound",
+	[STEP_PROVE_GROUP_FREE] = "prove-group-free",
 	[STEP_BUS_MASTER_OFF] = "bus-master-off",
 	[STEP_RESET] = "reset",
 	[STEP_UNBIND_VFIO] = "unbind-vfio",
@@ -32,25 +39,31 @@ const char *step_kind_to_string(enum step_kind kind)
 /* What each kind of step may carry. */
 enum presence { ABSENT, OPTIONAL, NEEDED };
 static const struct {
-	bool device;
-	enum presence value, before;
+	enum presence device, value, before;
 	uint64_t number_min, number_max;
 } shapes[STEP_KIND_COUNT] = {
-	[STEP_OVERRIDE] = { true, NEEDED, OPTIONAL, 0, 0 },
-	[STEP_UNBIND] = { true, ABSENT, NEEDED, 0, 0 },
-	[STEP_PROBE] = { true, NEEDED, ABSENT, 0, 0 },
-	[STEP_CONTEXT] = { false, ABSENT, ABSENT, 0, 1 },
-	[STEP_OPEN] = { true, ABSENT, ABSENT, 0, 0 },
-	[STEP_BIND] = { true, ABSENT, ABSENT, 0, 0 },
-	[STEP_IOAS] = { false, ABSENT, ABSENT, 0, UINT32_MAX },
-	[STEP_ATTACH] = { true, ABSENT, ABSENT, 0, 0 },
-	[STEP_MEMLOCK] = { false, ABSENT, ABSENT, 1, UINT64_MAX },
-	[STEP_PROVE_NO_HOLDER] = { true, ABSENT, ABSENT, 0, 0 },
-	[STEP_PROVE_UNBOUND] = { true, ABSENT, ABSENT, 0, 1 },
-	[STEP_BUS_MASTER_OFF] = { true, ABSENT, ABSENT, 0, 0 },
-	[STEP_RESET] = { true, ABSENT, ABSENT, 0, RESET_DEMAND_COUNT - 1 },
-	[STEP_UNBIND_VFIO] = { true, ABSENT, NEEDED, 0, 0 },
-	[STEP_RESTORE] = { true, OPTIONAL, OPTIONAL, 0, 0 },
+	[STEP_OVERRIDE] = { NEEDED, NEEDED, OPTIONAL, 0, 0 },
+	[STEP_UNBIND] = { NEEDED, ABSENT, NEEDED, 0, 0 },
+	[STEP_PROBE] = { NEEDED, NEEDED, ABSENT, 0, 0 },
+	[STEP_CONTEXT] = { ABSENT, ABSENT, ABSENT, 0, 1 },
+	[STEP_CONTAINER] = { ABSENT, ABSENT, ABSENT, 0, 1 },
+	[STEP_GROUP] = { NEEDED, ABSENT, ABSENT, 0, 0 },
+	[STEP_GROUP_DEVICE] = { NEEDED, ABSENT, ABSENT, 0, 1 },
+	[STEP_OPEN] = { NEEDED, ABSENT, ABSENT, 0, 0 },
+	[STEP_BIND] = { NEEDED, ABSENT, ABSENT, 0, 0 },
+	[STEP_IOAS] = { ABSENT, ABSENT, ABSENT, 0, UINT32_MAX },
+	[STEP_ATTACH] = { NEEDED, ABSENT, ABSENT, 0, 0 },
+	[STEP_GRANT] = { OPTIONAL, ABSENT, ABSENT, 0, UINT32_MAX - 1 },
+	[STEP_MEMLOCK] = { ABSENT, ABSENT, ABSENT, 1, UINT64_MAX },
+	[STEP_REVOKE] = { OPTIONAL, ABSENT, ABSENT, 0, UINT32_MAX - 1 },
+	[STEP_UNMAP] = { ABSENT, ABSENT, ABSENT, 0, UINT32_MAX },
+	[STEP_PROVE_NO_HOLDER] = { NEEDED, ABSENT, ABSENT, 0, 1 },
+	[STEP_PROVE_UNBOUND] = { NEEDED, ABSENT, ABSENT, 0, 1 },
+	[STEP_PROVE_GROUP_FREE] = { NEEDED, ABSENT, ABSENT, 0, 1 },
+	[STEP_BUS_MASTER_OFF] = { NEEDED, ABSENT, ABSENT, 0, 0 },
+	[STEP_RESET] = { NEEDED, ABSENT, ABSENT, 0, RESET_DEMAND_COUNT - 1 },
+	[STEP_UNBIND_VFIO] = { NEEDED, ABSENT, NEEDED, 0, 0 },
+	[STEP_RESTORE] = { NEEDED, OPTIONAL, OPTIONAL, 0, 0 },
 };
 
 static bool driver_is_sane(const char text[static DRIVER_NAME_MAX], enum presence presence)
@@ -64,8 +77,8 @@ bool step_is_sane(const struct step *step)
 {
 	if (step->kind >= STEP_KIND_COUNT || step->reserved != 0 || !memchr(step->device, '\0', sizeof step->device))
 		return false;
-	if (shapes[step->kind].device ? !pci_address_is_valid(step->device)
-				      : step->device[0] != '\0' || step->identity != 0)
+	if (step->device[0] ? shapes[step->kind].device == ABSENT || !pci_address_is_valid(step->device)
+			    : shapes[step->kind].device == NEEDED || step->identity != 0)
 		return false;
 	return driver_is_sane(step->value, shapes[step->kind].value) &&
 	       driver_is_sane(step->before, shapes[step->kind].before) &&
@@ -95,6 +108,27 @@ static const char *describe_memlock(const struct step *step, char *out, size_t s
 	return text_format(out, size, "let the client lock %llu bytes of memory", (unsigned long long)step->number);
 }
 
+/* Steps of claims that are delivered by group or by node. */
+static const char *describe_delivery(const struct step *step, char *out, size_t size)
+{
+	const char *nodes = step->device[0] ? step->device : "the VFIO container";
+	unsigned long long number = step->number;
+
+	if (step->kind == STEP_CONTAINER)
+		return text_format(out, size, "%s", number ? "use the claim's VFIO container" : "open a new VFIO container");
+	if (step->kind == STEP_GROUP)
+		return text_format(out, size, "open the IOMMU group of %s and put it into the container", step->device);
+	if (step->kind == STEP_GROUP_DEVICE)
+		return text_format(out, size, number ? "leave the opening of %s to the client, which has its group"
+						     : "open %s by its IOMMU group",
+				   step->device);
+	if (step->kind == STEP_GRANT)
+		return text_format(out, size, "let the user %llu open %s%s", number, step->device[0] ? "the nodes of " : "",
+				   nodes);
+	return text_format(out, size, "let the user %llu open %s%s no more", number,
+			   step->device[0] ? "the nodes of " : "", nodes);
+}
+
 static const char *describe_reset(const struct step *step, char *out, size_t size)
 {
 	if (step->number == RESET_REQUIRE)
@@ -120,6 +154,16 @@ const char *step_describe(const struct step *step, char *out, size_t size)
 		return text_format(out, size, "bind %s to %s", step->value, device);
 	case STEP_CONTEXT:
 		return text_format(out, size, step->number ? "use the claim's iommufd" : "open a new iommufd");
+	case STEP_CONTAINER:
+	case STEP_GROUP:
+	case STEP_GROUP_DEVICE:
+	case STEP_GRANT:
+	case STEP_REVOKE:
+		return describe_delivery(step, out, size);
+	case STEP_UNMAP:
+		return text_format(out, size, "remove all mappings of the claim");
+	case STEP_PROVE_GROUP_FREE:
+		return text_format(out, size, "see that nobody has the IOMMU group of %s open", device);
 	case STEP_OPEN:
 		return text_format(out, size, "open the VFIO device of %s", device);
 	case STEP_BIND:
@@ -221,27 +265,81 @@ static void add_for_asked(struct plan *plan, int *error, enum step_kind kind, co
 			add(plan, error, kind, &device[i].before, "", "", 0);
 }
 
-int plan_for_claim(struct plan *plan, const struct claim_device *device, size_t count, enum delivery_mode mode,
-		   bool grows, uint32_t ioas_id, uint64_t memlock)
+bool plan_opens_group(const struct claim_device *device, size_t index, const struct delivery *delivery)
+{
+	int32_t group = device[index].before.group;
+
+	for (size_t i = 0; i < delivery->group_count; i++)
+		if (delivery->group[i] == group)
+			return false;
+	for (size_t i = 0; i < index; i++)
+		if (!device[i].lockout && device[i].before.group == group)
+			return false;
+	return true;
+}
+
+static bool client_has_group(const struct device *device, const struct delivery *delivery)
+{
+	for (size_t i = 0; i < delivery->group_count; i++)
+		if (delivery->group[i] == device->group)
+			return true;
+	return false;
+}
+
+/* The context and the FDs without iommufd: a container, each group in it, each device by its group. */
+static void add_by_group(struct plan *plan, int *error, const struct claim_device *device, size_t count,
+			 const struct delivery *delivery)
+{
+	add(plan, error, STEP_CONTAINER, NULL, "", "", delivery->grows);
+	for (size_t i = 0; i < count; i++)
+		if (!device[i].lockout && plan_opens_group(device, i, delivery))
+			add(plan, error, STEP_GROUP, &device[i].before, "", "", 0);
+	for (size_t i = 0; i < count; i++)
+		if (!device[i].lockout)
+			add(plan, error, STEP_GROUP_DEVICE, &device[i].before, "", "",
+			    client_has_group(&device[i].before, delivery));
+}
+
+/* Nodes that programs open by path. */
+static void add_by_node(struct plan *plan, int *error, const struct claim_device *device, size_t count,
+			const struct delivery *delivery)
+{
+	if (delivery->interface == INTERFACE_IOMMUFD)
+		add(plan, error, STEP_CONTEXT, NULL, "", "", delivery->grows);
+	if (delivery->interface == INTERFACE_GROUP || delivery->groups)
+		add(plan, error, STEP_GRANT, NULL, "", "", delivery->uid);
+	for (size_t i = 0; i < count; i++)
+		if (!device[i].lockout)
+			add(plan, error, STEP_GRANT, &device[i].before, "", "", delivery->uid);
+}
+
+int plan_for_claim(struct plan *plan, const struct claim_device *device, size_t count, const struct delivery *delivery)
 {
 	size_t start = plan->count;
 	int error = 0;
 
-	if (mode != MODE_ATTACHED && mode != MODE_OPEN)
+	if (delivery->mode == MODE_BROKERED ||
+	    (delivery->mode == MODE_OPEN && delivery->interface != INTERFACE_IOMMUFD))
 		return -EINVAL;
 	/* Overrides first: between its unbind and its own override a device would be free for any driver. */
 	add_moves(plan, &error, STEP_OVERRIDE, device, count);
 	add_moves(plan, &error, STEP_UNBIND, device, count);
 	add_moves(plan, &error, STEP_PROBE, device, count);
-	add(plan, &error, STEP_CONTEXT, NULL, "", "", grows);
-	add_for_asked(plan, &error, STEP_OPEN, device, count);
-	if (mode == MODE_ATTACHED) {
+	if (delivery->mode == MODE_NODE) {
+		add_by_node(plan, &error, device, count, delivery);
+	} else if (delivery->interface == INTERFACE_GROUP) {
+		add_by_group(plan, &error, device, count, delivery);
+	} else {
+		add(plan, &error, STEP_CONTEXT, NULL, "", "", delivery->grows);
+		add_for_asked(plan, &error, STEP_OPEN, device, count);
+	}
+	if (delivery->mode == MODE_ATTACHED && delivery->interface == INTERFACE_IOMMUFD) {
 		add_for_asked(plan, &error, STEP_BIND, device, count);
-		add(plan, &error, STEP_IOAS, NULL, "", "", grows ? ioas_id : 0);
+		add(plan, &error, STEP_IOAS, NULL, "", "", delivery->grows ? delivery->ioas_id : 0);
 		add_for_asked(plan, &error, STEP_ATTACH, device, count);
 	}
-	if (memlock > 0)
-		add(plan, &error, STEP_MEMLOCK, NULL, "", "", memlock);
+	if (delivery->memlock > 0)
+		add(plan, &error, STEP_MEMLOCK, NULL, "", "", delivery->memlock);
 	if (error < 0)
 		plan->count = start;
 	return error;
@@ -262,7 +360,27 @@ static void add_restore(struct plan *plan, int *error, const struct claim_device
 		add(plan, error, STEP_RESTORE, before, VFIO_PCI_DRIVER, VFIO_PCI_DRIVER, 0);
 }
 
-int plan_for_release(struct plan *plan, const struct claim_device *device, size_t count, bool pin)
+/* One step of the proofs for one asked-for device. */
+static void add_proof(struct plan *plan, int *error, enum step_kind kind, const struct claim_device *device,
+		      const struct giving_back *how)
+{
+	const struct device *before = &device->before;
+	bool by_group = how->interface == INTERFACE_GROUP;
+
+	if (kind == STEP_PROVE_NO_HOLDER)
+		add(plan, error, kind, before, "", "", by_group && how->pin);
+	else if (kind == STEP_PROVE_UNBOUND)
+		add(plan, error, by_group ? STEP_PROVE_GROUP_FREE : kind, before, "", "", how->pin);
+	else if (kind == STEP_UNBIND_VFIO)
+		add(plan, error, kind, before, "", device_is_on_vfio(before) ? before->driver : VFIO_PCI_DRIVER, 0);
+	else if (kind != STEP_RESET)
+		add(plan, error, kind, before, "", "", 0);
+	else if (device->reset != RESET_SKIP)
+		add(plan, error, kind, before, "", "", device->reset);
+}
+
+int plan_for_release(struct plan *plan, const struct claim_device *device, size_t count,
+		     const struct giving_back *how)
 {
 	static const enum step_kind proofs[] = {
 		STEP_PROVE_NO_HOLDER, STEP_PROVE_UNBOUND, STEP_BUS_MASTER_OFF, STEP_RESET, STEP_UNBIND_VFIO,
@@ -270,26 +388,36 @@ int plan_for_release(struct plan *plan, const struct claim_device *device, size_
 	size_t start = plan->count;
 	int error = 0;
 
-	for (size_t k = 0; k < sizeof proofs / sizeof *proofs; k++) {
-		for (size_t i = 0; i < count; i++) {
-			const struct device *before = &device[i].before;
-
-			if (device[i].lockout || before->bridge)
-				continue;
-			if (proofs[k] == STEP_PROVE_UNBOUND)
-				add(plan, &error, proofs[k], before, "", "", pin);
-			else if (proofs[k] == STEP_UNBIND_VFIO)
-				add(plan, &error, proofs[k], before, "",
-				    device_is_on_vfio(before) ? before->driver : VFIO_PCI_DRIVER, 0);
-			else if (proofs[k] != STEP_RESET)
-				add(plan, &error, proofs[k], before, "", "", 0);
-			else if (device[i].reset != RESET_SKIP)
-				add(plan, &error, proofs[k], before, "", "", device[i].reset);
-		}
-	}
+	for (size_t k = 0; k < sizeof proofs / sizeof *proofs; k++)
+		for (size_t i = 0; i < count; i++)
+			if (!device[i].lockout && !device[i].before.bridge)
+				add_proof(plan, &error, proofs[k], &device[i], how);
 	for (size_t i = 0; i < count; i++)
-		add_restore(plan, &error, &device[i], pin);
+		add_restore(plan, &error, &device[i], how->pin);
 	if (error < 0)
 		plan->count = start;
+	return error;
+}
+
+int plan_for_revocation(struct plan *plan, const struct claim_device *device, size_t count, uid_t uid, bool last)
+{
+	size_t start = plan->count;
+	int error = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (!device[i].lockout && !device[i].before.bridge)
+			add(plan, &error, STEP_REVOKE, &device[i].before, "", "", uid);
+	if (last)
+		add(plan, &error, STEP_REVOKE, NULL, "", "", uid);
+	if (error < 0)
+		plan->count = start;
+	return error;
+}
+
+int plan_for_unmapping(struct plan *plan, uint32_t ioas_id)
+{
+	int error = 0;
+
+	add(plan, &error, STEP_UNMAP, NULL, "", "", ioas_id);
 	return error;
 }

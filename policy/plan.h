@@ -20,15 +20,22 @@ enum step_kind {
 	STEP_UNBIND,    /* unbind the driver named in before                            [bind that driver, verified] */
 	STEP_PROBE,     /* drivers_probe; then value is its driver, with vfio-dev/      [unbind] */
 	STEP_CONTEXT,   /* open /dev/iommu, RLIMIT_MODE := 1; number 1: the passed FD   [close] */
+	STEP_CONTAINER, /* the same without iommufd: open /dev/vfio/vfio                [close] */
+	STEP_GROUP,     /* open the device's group, put it into the container           [close] */
+	STEP_GROUP_DEVICE, /* open the device by its group; number 1: the client does, which has the group [close] */
 	STEP_OPEN,      /* open the device's cdev, /dev/vfio/devices/vfioN              [close] */
 	STEP_BIND,      /* VFIO_DEVICE_BIND_IOMMUFD                                     [close] */
 	STEP_IOAS,      /* IOMMU_IOAS_ALLOC; or take number, if it is not 0             [close] */
 	STEP_ATTACH,    /* VFIO_DEVICE_ATTACH_IOMMUFD_PT                                [close] */
+	STEP_GRANT,     /* an ACL for uid number on the device's nodes; no device: on /dev/vfio/vfio [STEP_REVOKE] */
 	STEP_MEMLOCK,   /* RLIMIT_MEMLOCK of the passed peer := number                  [:= what it was] */
 	/* Releasing. No undo: what fails is reported, and the rest of that device is left alone, as are the members of its
 	 * group: a group stays closed as long as one of its devices is not free. */
-	STEP_PROVE_NO_HOLDER, /* no process has an FD or a mapping of it */
+	STEP_REVOKE,          /* no ACL for uid number on the device's nodes; no device: on /dev/vfio/vfio */
+	STEP_UNMAP,           /* empty the passed context: its IOAS number, if not 0, and all that are found; no device */
+	STEP_PROVE_NO_HOLDER, /* no process has an FD or a mapping of it; number 1: not asked, its group goes on being held */
 	STEP_PROVE_UNBOUND,   /* our own BIND succeeds, in a fresh context (number 0) or the passed one (1) */
+	STEP_PROVE_GROUP_FREE, /* without iommufd: its group can be opened; number 1: not asked, as above */
 	STEP_BUS_MASTER_OFF,  /* PCI_COMMAND says so */
 	STEP_RESET,           /* sysfs reset, verified; number: enum reset_demand; no such step for RESET_SKIP */
 	STEP_UNBIND_VFIO,     /* unbind its VFIO driver: returns when no open FD of it is left */
@@ -41,7 +48,7 @@ struct step {
 	uint32_t kind;  /* enum step_kind */
 	uint32_t reserved;
 	uint64_t number;
-	char device[DEVICE_NAME_MAX]; /* "" for STEP_CONTEXT, STEP_IOAS and STEP_MEMLOCK */
+	char device[DEVICE_NAME_MAX]; /* "" for steps that are about no device */
 	char value[DRIVER_NAME_MAX];
 	char before[DRIVER_NAME_MAX];
 	uint64_t identity; /* of the device, as planned: another device on that name is refused */
@@ -60,21 +67,50 @@ struct plan {
 int plan_add(struct plan *plan, const struct step *step); /* 0, -ENOMEM, -E2BIG */
 void plan_done(struct plan *plan);
 
+/* How the devices of a plan are to be delivered. */
+struct delivery {
+	enum delivery_mode mode;      /* attached, open (iommufd only) or node */
+	enum vfio_interface interface;
+	bool groups;                  /* MODE_NODE with iommufd: this kernel has groups as well, for programs that want those */
+	uid_t uid;                    /* MODE_NODE: who gets the nodes; root needs no ACL and gets none */
+	bool grows;                   /* a claim that grows: its context is passed in */
+	uint32_t ioas_id;             /* of the passed context */
+	uint64_t memlock;             /* bytes; 0: no STEP_MEMLOCK */
+	int32_t group[CLAIM_DEVICES_MAX]; /* without iommufd: groups that the client has open already */
+	size_t group_count;
+};
+
 /*
  * The steps that make a claim's devices ready: overrides and unbinds of every member that has to move before any
  * probe; then the context and the FDs as the mode wants them. device: those to be taken now (all of a new claim; the
- * new ones where it grows), lockouts among them, each with the device as it is *now* in its field before. grows: the
- * context is passed in and its IOAS is ioas_id. A device that is on a VFIO driver already is neither moved nor probed;
- * a pinned one without a driver needs no unbind. memlock: bytes, 0: no STEP_MEMLOCK. 0, -ENOMEM, -E2BIG, or -EINVAL
- * for a mode other than attached and open. What was in the plan before stays, also after an error.
+ * new ones where it grows), lockouts among them, each with the device as it is *now* in its field before. A device that
+ * is on a VFIO driver already is neither moved nor probed; a pinned one without a driver needs no unbind. Without
+ * iommufd a device whose group the client has is opened by the client itself: the kernel gives out a group once only.
+ * 0, -ENOMEM, -E2BIG, or -EINVAL for a mode that this interface does not have. What was in the plan before stays, also
+ * after an error.
  */
-int plan_for_claim(struct plan *plan, const struct claim_device *device, size_t count, enum delivery_mode mode,
-		   bool grows, uint32_t ioas_id, uint64_t memlock);
+int plan_for_claim(struct plan *plan, const struct claim_device *device, size_t count,
+		   const struct delivery *delivery);
+/* How devices are taken back. */
+struct giving_back {
+	enum vfio_interface interface;
+	bool pin; /* a claim that shrinks, and has others of the group: it ends pinned, proofs use the passed context */
+};
+
 /*
  * The steps that prove devices free and put them back, in the order of the design: for all of them no holder, then for
- * all unbound, bus master off, reset; then unbound from VFIO; then for all restored. pin: a released device that stays
- * locked out because its group does (a claim that shrinks): it ends pinned instead of restored, and proofs use the
- * passed context. Locked-out members and bridges get no proof, only STEP_RESTORE. Every step holds on a device that was
- * never touched, too, so the same plan undoes a claim that stopped anywhere (a crash). 0, -ENOMEM, -E2BIG.
+ * all unbound (without iommufd: group free), bus master off, reset; then unbound from VFIO; then for all restored.
+ * Locked-out members and bridges get no proof, only STEP_RESTORE. Every step holds on a device that was never touched,
+ * too, so the same plan undoes a claim that stopped anywhere (a crash). 0, -ENOMEM, -E2BIG.
  */
-int plan_for_release(struct plan *plan, const struct claim_device *device, size_t count, bool pin);
+int plan_for_release(struct plan *plan, const struct claim_device *device, size_t count,
+		     const struct giving_back *how);
+/*
+ * The steps before a release of what was delivered by nodes: nobody can open them any more. last: no other claim gives
+ * nodes to this uid, so that it needs /dev/vfio/vfio no more. 0, -ENOMEM, -E2BIG.
+ */
+int plan_for_revocation(struct plan *plan, const struct claim_device *device, size_t count, uid_t uid, bool last);
+/* The one step that stops the DMA of a claim whose lease is over though somebody holds it. 0, -ENOMEM. */
+int plan_for_unmapping(struct plan *plan, uint32_t ioas_id);
+/* True if the plan of a claim opens the group of this asked-for device with it: the first of its group. */
+bool plan_opens_group(const struct claim_device *device, size_t index, const struct delivery *delivery);

@@ -9,6 +9,7 @@
 #include "name_table.h"
 #include "text.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,9 +20,7 @@ struct check {
 	struct claim_device *device; /* those to be opened first, in that order; then those that are pinned */
 	size_t taken, count;
 	struct name_table names; /* of all of them */
-	bool grows, attached;
-	uint32_t ioas_id;
-	uint64_t memlock;
+	struct delivery delivery; /* as the plan has it */
 	char *why;
 };
 
@@ -54,25 +53,65 @@ static bool add_device(struct check *check, const struct step *step, bool lockou
 	return true;
 }
 
+/* What the steps say of how the devices are delivered. A plan of a mixture is none that the core makes. */
+static void read_delivery(struct check *check, const struct step *step)
+{
+	struct delivery *delivery = &check->delivery;
+	const struct device *device = topology_find(check->host->topology, step->device);
+
+	if (step->kind == STEP_CONTEXT || step->kind == STEP_CONTAINER)
+		delivery->grows = step->number == 1;
+	if (step->kind == STEP_CONTAINER || step->kind == STEP_BIND)
+		delivery->mode = MODE_ATTACHED;
+	if (step->kind == STEP_GROUP_DEVICE && step->number == 1 && device &&
+	    delivery->group_count < CLAIM_DEVICES_MAX)
+		delivery->group[delivery->group_count++] = device->group;
+	if (step->kind == STEP_IOAS)
+		delivery->ioas_id = (uint32_t)step->number;
+	if (step->kind == STEP_MEMLOCK)
+		delivery->memlock = step->number;
+	if (step->kind == STEP_GRANT) {
+		delivery->mode = MODE_NODE;
+		delivery->uid = (uid_t)step->number;
+	}
+}
+
+/* True for the steps that take a device, one each. */
+static bool takes_device(const struct step *step)
+{
+	return step->kind == STEP_OPEN || step->kind == STEP_GROUP_DEVICE ||
+	       (step->kind == STEP_GRANT && step->device[0] != '\0');
+}
+
+/* How the core would deliver on this host. */
+static bool begin_delivery(struct check *check)
+{
+	static const struct kernel_features newest = { .iommufd = 1, .vfio_cdev = 1 };
+	const struct kernel_features *kernel = check->host->kernel ? check->host->kernel : &newest;
+	int interface = kernel_interface(kernel);
+
+	if (interface < 0)
+		return refuse(check, "this kernel has neither iommufd nor VFIO groups");
+	check->delivery = (struct delivery){ .mode = MODE_OPEN, .interface = (enum vfio_interface)interface,
+					     .groups = kernel->vfio_group };
+	return true;
+}
+
 /* What the plan is about: its devices, and the numbers of the steps that belong to none. */
 static bool gather(struct check *check)
 {
 	const struct plan *plan = check->plan;
 
+	if (!begin_delivery(check))
+		return false;
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct step *step = &plan->step[i];
 
 		if (!step_is_sane(step))
 			return refuse(check, "step %zu of the plan is malformed", i);
-		if (step->kind == STEP_OPEN && !add_device(check, step, false))
+		if (takes_device(step) && !add_device(check, step, false))
 			return false;
-		check->attached = check->attached || step->kind == STEP_BIND;
-		if (step->kind == STEP_CONTEXT)
-			check->grows = step->number == 1;
-		if (step->kind == STEP_IOAS)
-			check->ioas_id = (uint32_t)step->number;
-		if (step->kind == STEP_MEMLOCK)
-			check->memlock = step->number;
+		read_delivery(check, step);
 	}
 	check->taken = check->count;
 	if (check->taken == 0)
@@ -106,8 +145,12 @@ static bool is_made_by_the_core(struct check *check)
 	char text[TEXT_MAX / 2];
 	bool equal = true;
 
-	if (plan_for_claim(&made, check->device, check->count, check->attached ? MODE_ATTACHED : MODE_OPEN,
-			   check->grows, check->ioas_id, check->memlock) < 0)
+	int error = plan_for_claim(&made, check->device, check->count, &check->delivery);
+
+	if (error == -EINVAL)
+		return refuse(check, "this kernel can't deliver the mode %s",
+			      delivery_mode_to_string(check->delivery.mode));
+	if (error < 0)
 		return refuse(check, "out of memory");
 	for (size_t i = 0; equal && (i < made.count || i < check->plan->count); i++) {
 		if (i >= check->plan->count)
@@ -126,9 +169,8 @@ static bool devices_can_be_taken(struct check *check)
 {
 	const struct kernel_features *kernel = check->host->kernel;
 
-	if (kernel && (kernel->unsafe_interrupts || kernel->noiommu))
-		return refuse(check, "this kernel runs with %s on",
-			      kernel->noiommu ? "enable_unsafe_noiommu_mode" : "allow_unsafe_interrupts");
+	if (kernel && kernel->noiommu)
+		return refuse(check, "this kernel runs with enable_unsafe_noiommu_mode on");
 	for (size_t i = 0; i < check->count; i++) {
 		const struct device *device = &check->device[i].before;
 		const struct never_entry *never = policy_never(check->policy, device);
@@ -154,7 +196,7 @@ static bool devices_can_be_taken(struct check *check)
 /* True if a claim that grows can have this member already: it is left as it is then. */
 static bool may_be_the_claims(const struct check *check, size_t rule, const struct device *member)
 {
-	if (!check->grows || name_table_find(&check->names, member->name))
+	if (!check->delivery.grows || name_table_find(&check->names, member->name))
 		return false;
 	if (device_is_on_vfio(member))
 		return coverage_rule_reaches(check->policy, rule, member);
@@ -201,13 +243,16 @@ static bool rule_covers(struct check *check, size_t index)
 {
 	const struct rule *rule = &check->policy->rule[index];
 
-	if (!(rule->modes & 1u << (check->attached ? MODE_ATTACHED : MODE_OPEN)))
+	if (!(rule->modes & 1u << check->delivery.mode))
 		return refuse(check, "the rule \"%s\" does not give the mode %s", rule->name,
-			      delivery_mode_to_string(check->attached ? MODE_ATTACHED : MODE_OPEN));
+			      delivery_mode_to_string(check->delivery.mode));
+	if (check->host->kernel && check->host->kernel->unsafe_interrupts && !rule->accept_unsafe_interrupts)
+		return refuse(check, "this kernel runs with allow_unsafe_interrupts on, which the rule \"%s\" does not "
+				     "accept", rule->name);
 	if (check->taken > rule->device_limit)
 		return refuse(check, "the rule \"%s\" gives %u devices, and the plan takes %zu", rule->name,
 			      rule->device_limit, check->taken);
-	if (check->memlock > rule->memlock)
+	if (check->delivery.memlock > rule->memlock)
 		return refuse(check, "the rule \"%s\" grants less locked memory than the plan sets", rule->name);
 	for (size_t i = 0; i < check->taken; i++) {
 		const struct device *device = &check->device[i].before;

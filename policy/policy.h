@@ -53,6 +53,7 @@ struct rule {
 	enum reset_demand reset;
 	bool restore;          /* put drivers back after; true by default */
 	bool take_in_use;      /* "in_use": "take" */
+	bool accept_unsafe_interrupts; /* "unsafe_interrupts": "accept" */
 };
 
 struct never_entry {

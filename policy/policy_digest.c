@@ -63,7 +63,8 @@ static uint64_t add_rule(uint64_t hash, const struct rule *rule)
 	hash = add_number(hash, rule->memlock);
 	hash = add_number(hash, rule->reset);
 	hash = add_number(hash, rule->restore);
-	return add_number(hash, rule->take_in_use);
+	hash = add_number(hash, rule->take_in_use);
+	return add_number(hash, rule->accept_unsafe_interrupts);
 }
 
 uint64_t policy_digest(const struct policy *policy)

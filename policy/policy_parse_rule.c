@@ -190,6 +190,19 @@ static void read_in_use(struct parse *parse, const struct json_value *value, str
 		rule->take_in_use = take == 1;
 }
 
+static int unsafe_interrupts_from_string(const char *text)
+{
+	return strcmp(text, "refuse") == 0 ? 0 : strcmp(text, "accept") == 0 ? 1 : -EINVAL;
+}
+
+static void read_unsafe_interrupts(struct parse *parse, const struct json_value *value, struct rule *rule)
+{
+	int accept;
+
+	if (parse_word(parse, value, unsafe_interrupts_from_string, "\"refuse\", \"accept\"", &accept))
+		rule->accept_unsafe_interrupts = accept == 1;
+}
+
 /* allowing: the key says how a device is given, so a rule that denies can't have it. */
 static const struct {
 	const char *name;
@@ -201,6 +214,7 @@ static const struct {
 	{ "lockout", false, true, read_lockout },  { "modes", false, true, read_modes },
 	{ "limits", false, true, read_limits },    { "reset", false, true, read_reset },
 	{ "restore", false, true, read_restore },  { "in_use", false, true, read_in_use },
+	{ "unsafe_interrupts", false, true, read_unsafe_interrupts },
 };
 enum { RULE_KEY_COUNT = sizeof rule_keys / sizeof *rule_keys };
 
@@ -256,7 +270,8 @@ void parse_rule(struct parse *parse, const struct json_value *value, struct rule
 		if (key == RULE_KEY_COUNT) {
 			parse_unknown_key(
 				parse, &member,
-				"name, effect, subject, device, lockout, modes, limits, reset, restore, in_use");
+				"name, effect, subject, device, lockout, modes, limits, reset, restore, in_use, "
+				"unsafe_interrupts");
 			continue;
 		}
 		seen[key] = true;

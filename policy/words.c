@@ -13,6 +13,10 @@ static const char *const delivery_modes[DELIVERY_MODE_COUNT] = {
 	[MODE_NODE] = "node",
 	[MODE_BROKERED] = "brokered",
 };
+static const char *const vfio_interfaces[VFIO_INTERFACE_COUNT] = {
+	[INTERFACE_IOMMUFD] = "iommufd",
+	[INTERFACE_GROUP] = "group",
+};
 static const char *const severities[SEVERITY_COUNT] = {
 	[SEVERITY_IDLE] = "idle",
 	[SEVERITY_DISRUPTIVE] = "disruptive",
@@ -91,6 +95,16 @@ const char *delivery_mode_to_string(enum delivery_mode mode)
 int delivery_mode_from_string(const char *text)
 {
 	return value_of(delivery_modes, DELIVERY_MODE_COUNT, text);
+}
+
+const char *vfio_interface_to_string(enum vfio_interface vfio_interface)
+{
+	return text_of(vfio_interfaces, VFIO_INTERFACE_COUNT, vfio_interface);
+}
+
+int vfio_interface_from_string(const char *text)
+{
+	return value_of(vfio_interfaces, VFIO_INTERFACE_COUNT, text);
 }
 
 const char *severity_to_string(enum severity severity)

@@ -19,8 +19,8 @@ static inline int descriptor_take(int *fd)
 	return taken;
 }
 
-/* Most FDs that one message carries: the context, its devices, a lease, and one more that shows an overflow. */
-enum { DESCRIPTORS_MAX = 68 };
+/* Most FDs that one message carries: a context, 64 groups, 64 devices, a lease, and one more that shows an overflow. */
+enum { DESCRIPTORS_MAX = 132 };
 
 /* A list that owns its FDs. All zero is an empty list. */
 struct descriptors {

@@ -36,6 +36,13 @@ static bool name_is_sane(const char name[static DEVICE_NAME_MAX])
 	return text_ends(name, DEVICE_NAME_MAX) && pci_address_is_valid(name);
 }
 
+/* A node of VFIO's below /dev: "vfio/vfio", "vfio/12", "vfio/devices/vfio3". */
+static bool node_is_sane(const char name[static DEVICE_NAME_MAX])
+{
+	return text_ends(name, DEVICE_NAME_MAX) && strncmp(name, "vfio/", 5) == 0 && !strstr(name, "..") &&
+	       name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789/-")] == '\0';
+}
+
 static bool hello_is_sane(const struct wire_hello *hello)
 {
 	return text_is_sane(hello->kernel.release, sizeof(hello->kernel.release)) &&
@@ -64,7 +71,7 @@ static bool plan_is_sane(const struct wire_plan *plan)
 static bool result_is_sane(const struct wire_result *result)
 {
 	return result->outcome < WIRE_OUTCOME_COUNT && result->kind <= STEP_KIND_COUNT && result->error >= 0 &&
-	       result->contexts <= 1 && result->devices <= CLAIM_DEVICES_MAX && result->pid >= 0 &&
+	       result->contexts <= 1 && result->groups <= CLAIM_DEVICES_MAX && result->devices <= CLAIM_DEVICES_MAX && result->pid >= 0 &&
 	       text_is_sane(result->device, sizeof(result->device)) &&
 	       text_is_sane(result->holder, sizeof(result->holder)) &&
 	       text_is_sane(result->text, sizeof(result->text));
@@ -101,7 +108,10 @@ static bool message_is_sane(const union wire_message *message, size_t size, size
 		break;
 	case WIRE_RESULT:
 		sane = size == sizeof(message->result) && result_is_sane(&message->result);
-		fds_allowed = CLAIM_DEVICES_MAX + 1;
+		fds_allowed = 2 * CLAIM_DEVICES_MAX + 1;
+		break;
+	case WIRE_NODE:
+		sane = size == sizeof(message->node) && node_is_sane(message->node.name);
 		break;
 	case WIRE_POLICY:
 		sane = size == sizeof(message->policy) && message->policy.error >= 0;
@@ -130,6 +140,7 @@ void wire_stamp(union wire_message *message, enum wire_type type, uint64_t id)
 	case WIRE_HELLO: size = sizeof(message->hello); break;
 	case WIRE_DEVICE: size = sizeof(message->device); break;
 	case WIRE_DEVICE_GONE: size = sizeof(message->device_gone); break;
+	case WIRE_NODE: size = sizeof(message->node); break;
 	case WIRE_TOPOLOGY_DONE:
 	case WIRE_OVERDUE:
 	case WIRE_RELOAD: size = sizeof(message->plain); break;
@@ -234,7 +245,7 @@ int wire_receive(int socket, union wire_message *message, struct descriptors *fd
 }
 
 size_t wire_plan_chunk(union wire_message *message, uint64_t id, enum wire_plan_kind kind, uint64_t policy_digest,
-		       const struct plan *plan, size_t first, bool context, pid_t peer)
+		       const struct plan *plan, size_t first, const struct wire_enclosure *enclosure)
 {
 	size_t count = plan->count - first < WIRE_STEPS_MAX ? plan->count - first : WIRE_STEPS_MAX;
 
@@ -244,32 +255,38 @@ size_t wire_plan_chunk(union wire_message *message, uint64_t id, enum wire_plan_
 	message->plan.total = (uint32_t)plan->count;
 	message->plan.first = (uint32_t)first;
 	message->plan.count = (uint32_t)count;
-	message->plan.context = context;
-	message->plan.peer = peer;
+	message->plan.context = enclosure->context >= 0;
+	message->plan.peer = enclosure->peer;
+	message->plan.peer_uid = enclosure->peer > 0 ? enclosure->peer_uid : 0;
 	if (count > 0)
 		memcpy(message->plan.step, plan->step + first, count * sizeof(struct step));
 	wire_stamp(message, WIRE_PLAN, id);
 	return count;
 }
 
+size_t wire_enclosure_fds(const struct wire_enclosure *enclosure, int fds[static 2])
+{
+	size_t count = 0;
+
+	if (enclosure->context >= 0)
+		fds[count++] = enclosure->context;
+	if (enclosure->peer > 0)
+		fds[count++] = enclosure->peer_fd;
+	return count;
+}
+
 int wire_send_plan(int socket, uint64_t id, enum wire_plan_kind kind, uint64_t policy_digest, const struct plan *plan,
-		   int context, pid_t peer, int peer_fd)
+		   const struct wire_enclosure *enclosure)
 {
 	size_t first = 0;
 
 	do {
 		union wire_message message;
-		int fds[2];
-		size_t fd_count = 0;
-		size_t count = wire_plan_chunk(&message, id, kind, policy_digest, plan, first, context >= 0, peer);
+		int fds[2], sent;
+		size_t fd_count = first == 0 ? wire_enclosure_fds(enclosure, fds) : 0;
+		size_t count = wire_plan_chunk(&message, id, kind, policy_digest, plan, first, enclosure);
 
-		if (first == 0 && context >= 0)
-			fds[fd_count++] = context;
-		if (first == 0 && peer > 0)
-			fds[fd_count++] = peer_fd;
-
-		int sent = wire_send(socket, &message, fds, fd_count);
-
+		sent = wire_send(socket, &message, fds, fd_count);
 		if (sent < 0)
 			return sent;
 		first += count;
@@ -288,9 +305,10 @@ static int inbox_begin(struct wire_plan_inbox *inbox, const struct wire_plan *ch
 	inbox->policy_digest = chunk->policy_digest;
 	inbox->kind = chunk->kind;
 	inbox->total = chunk->total;
-	inbox->peer = chunk->peer;
-	inbox->context = chunk->context ? descriptors_take(fds, next++) : -1;
-	inbox->peer_fd = chunk->peer > 0 ? descriptors_take(fds, next) : -1;
+	inbox->enclosure.peer = chunk->peer;
+	inbox->enclosure.peer_uid = chunk->peer_uid;
+	inbox->enclosure.context = chunk->context ? descriptors_take(fds, next++) : -1;
+	inbox->enclosure.peer_fd = chunk->peer > 0 ? descriptors_take(fds, next) : -1;
 	inbox->begun = true;
 	return 0;
 }
@@ -320,8 +338,8 @@ int wire_plan_inbox_add(struct wire_plan_inbox *inbox, const struct wire_plan *c
 void wire_plan_inbox_done(struct wire_plan_inbox *inbox)
 {
 	if (inbox->begun) {
-		descriptor_close(&inbox->context);
-		descriptor_close(&inbox->peer_fd);
+		descriptor_close(&inbox->enclosure.context);
+		descriptor_close(&inbox->enclosure.peer_fd);
 	}
 	plan_done(&inbox->plan);
 	memset(inbox, 0, sizeof(*inbox));

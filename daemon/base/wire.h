@@ -14,7 +14,7 @@
 
 #include <stdint.h>
 
-enum { WIRE_VERSION = 1, WIRE_FD = 3, WIRE_STEPS_MAX = 64 };
+enum { WIRE_VERSION = 2, WIRE_FD = 3, WIRE_STEPS_MAX = 64 };
 
 enum wire_type {
 	/* From the executor. */
@@ -26,6 +26,7 @@ enum wire_type {
 	WIRE_SURVEY_DONE,
 	WIRE_RESULT,        /* of plan id */
 	WIRE_POLICY,        /* answer to WIRE_RELOAD */
+	WIRE_NODE,          /* inside the executor, from the watcher: udev was at work on this node of VFIO's */
 	/* From the broker. */
 	WIRE_SURVEY = 101,
 	WIRE_PLAN,
@@ -58,6 +59,11 @@ struct wire_device_gone {
 	char name[DEVICE_NAME_MAX];
 };
 
+struct wire_node {
+	struct wire_header header;
+	char name[DEVICE_NAME_MAX]; /* below /dev: "vfio/12" */
+};
+
 /* Also WIRE_TOPOLOGY_DONE, WIRE_OVERDUE and WIRE_RELOAD: a header alone. */
 struct wire_plain {
 	struct wire_header header;
@@ -87,7 +93,7 @@ enum wire_plan_kind { WIRE_PLAN_CLAIM, WIRE_PLAN_RELEASE };
 
 /*
  * A plan, in chunks of WIRE_STEPS_MAX steps, sent one after the other with the same id. With the first chunk come the
- * FDs: the context (an iommufd) if context is 1, then the client's pidfd if peer is not 0.
+ * FDs: the context (an iommufd or a container) if context is 1, then the client's pidfd if peer is not 0.
  */
 struct wire_plan {
 	struct wire_header header;
@@ -96,8 +102,10 @@ struct wire_plan {
 	uint32_t total;         /* steps of the plan, 0 to PLAN_STEPS_MAX */
 	uint32_t first;         /* index of this chunk's first step */
 	uint32_t count;         /* steps in this chunk */
-	uint32_t context;       /* 1: an iommufd comes with it */
+	uint32_t context;       /* 1: a context comes with it */
 	int32_t peer;           /* pid of the client whose memlock limit is set, with its pidfd; 0: none */
+	uint32_t peer_uid;      /* of that client: a process of another user gets no limit */
+	uint32_t reserved;
 	struct step step[WIRE_STEPS_MAX];
 };
 
@@ -112,8 +120,10 @@ enum wire_outcome {
 };
 
 /*
- * What became of a plan. FDs after WIRE_PLAN_CLAIM that is done: the context, unless it was passed in, then the device
- * FDs in the order of the STEP_OPENs. After WIRE_OUTCOME_HELD: the holder's pidfd, if pid is not 0 and it could be had.
+ * What became of a plan. FDs after WIRE_PLAN_CLAIM that is done: the context, unless it was passed in; the groups in the
+ * order of the STEP_GROUPs; the devices in the order of the STEP_OPENs or STEP_GROUP_DEVICEs (of those with number 0).
+ * After WIRE_OUTCOME_HELD: the context that came with the plan, if contexts is 1; the holder's pidfd, if pid is not 0
+ * and it could be had.
  */
 struct wire_result {
 	struct wire_header header;
@@ -123,8 +133,10 @@ struct wire_result {
 	int32_t error;     /* positive errno of it; 0 where there was none */
 	uint32_t ioas_id;  /* of a claim */
 	uint32_t contexts; /* how many context FDs come (0 or 1) */
+	uint32_t groups;   /* how many group FDs come */
 	uint32_t devices;  /* how many device FDs come */
 	int32_t pid;       /* of the holder, 0 unknown */
+	uint32_t reserved;
 	uint64_t memlock_before; /* the client's RLIMIT_MEMLOCK (soft) before STEP_MEMLOCK */
 	char device[DEVICE_NAME_MAX]; /* of the step that failed, or that is held */
 	char holder[64];   /* the holder's command name, printable; "" unknown */
@@ -143,6 +155,7 @@ union wire_message {
 	struct wire_hello hello;
 	struct wire_device device;
 	struct wire_device_gone device_gone;
+	struct wire_node node;
 	struct wire_plain plain;
 	struct wire_survey survey;
 	struct wire_use use;
@@ -168,19 +181,26 @@ int wire_send(int socket, const union wire_message *message, const int *fds, siz
  */
 int wire_receive(int socket, union wire_message *message, struct descriptors *fds);
 
-/*
- * Fills in and stamps the chunk of a plan that begins at step first; returns how many steps it has. Its FDs, if first
- * is 0: the context if context is true, then the pidfd if peer is not 0.
- */
-size_t wire_plan_chunk(union wire_message *message, uint64_t id, enum wire_plan_kind kind, uint64_t policy_digest,
-		       const struct plan *plan, size_t first, bool context, pid_t peer);
+/* What goes with a plan. FDs stay the caller's. */
+struct wire_enclosure {
+	int context;    /* an iommufd or a container; -1: none */
+	pid_t peer;     /* the client whose memlock limit is set; 0: none */
+	uid_t peer_uid;
+	int peer_fd;    /* its pidfd */
+};
 
 /*
- * Sends a plan in chunks over a blocking socket. peer: 0 or the client's pid, with peer_fd; context: -1 or an iommufd. The FDs stay the
- * caller's. Errors: as wire_send(), after which the connection is unusable.
+ * Fills in and stamps the chunk of a plan that begins at step first; returns how many steps it has. Its FDs, if first
+ * is 0, are those of wire_enclosure_fds().
  */
+size_t wire_plan_chunk(union wire_message *message, uint64_t id, enum wire_plan_kind kind, uint64_t policy_digest,
+		       const struct plan *plan, size_t first, const struct wire_enclosure *enclosure);
+/* The FDs that go with a plan's first chunk; returns how many. */
+size_t wire_enclosure_fds(const struct wire_enclosure *enclosure, int fds[static 2]);
+
+/* Sends a plan in chunks over a blocking socket. Errors: as wire_send(), after which the connection is unusable. */
 int wire_send_plan(int socket, uint64_t id, enum wire_plan_kind kind, uint64_t policy_digest, const struct plan *plan,
-		   int context, pid_t peer, int peer_fd);
+		   const struct wire_enclosure *enclosure);
 
 /* Collects the chunks of one plan. All zero is empty. */
 struct wire_plan_inbox {
@@ -188,11 +208,9 @@ struct wire_plan_inbox {
 	uint64_t policy_digest;
 	uint32_t kind;
 	uint32_t total;
-	int32_t peer;
 	bool begun;
 	struct plan plan;
-	int context; /* owned; -1: none. Only valid once begun */
-	int peer_fd; /* owned; -1: none. Only valid once begun */
+	struct wire_enclosure enclosure; /* its FDs are owned. Only valid once begun */
 };
 /* Adds a chunk, consuming its FDs. 1: the plan is complete; 0: more to come; -EBADMSG: chunk out of order; -ENOMEM. */
 int wire_plan_inbox_add(struct wire_plan_inbox *inbox, const struct wire_plan *chunk, struct descriptors *fds);
