@@ -1,5 +1,6 @@
 #include "claiming.h"
 
+#include "offering.h"
 #include "releasing.h"
 
 #include "../base/log.h"
@@ -48,35 +49,6 @@ static struct operation *operation_new(enum operation_kind kind, struct registry
 static bool is_growing(const struct claim *claim)
 {
 	return claim->state == CLAIM_HELD;
-}
-
-/* Fills in what the client gets. The FDs stay in fds until the face takes them from the offer. */
-static void make_offer(struct holding *holding, const struct wire_result *result, struct descriptors *fds, int lease,
-		       bool grows, struct offer *offer)
-{
-	const struct claim *claim = holding->claim;
-
-	*offer = (struct offer){ .lease = lease, .context = -1 };
-	if (!grows && holding->context >= 0)
-		offer->context = fcntl(holding->context, F_DUPFD_CLOEXEC, 3);
-	for (size_t i = result->contexts; i < fds->count; i++)
-		descriptors_add(&offer->device_fds, descriptors_take(fds, i));
-	for (size_t i = 0, next = 0; i < claim->device_count; i++) {
-		const char *name = claim->device[i].before.name;
-
-		if (claim->device[i].lockout && offer->lockout_count < GROUP_MEMBERS_MAX)
-			offer->lockout[offer->lockout_count++] = name;
-		else if (!claim->device[i].lockout && next < offer->device_fds.count &&
-			 (!grows || strcmp(name, holding->device) == 0))
-			offer->device[next++] = name;
-	}
-}
-
-static void offer_close(struct offer *offer)
-{
-	descriptor_close(&offer->lease);
-	descriptor_close(&offer->context);
-	descriptors_close(&offer->device_fds);
 }
 
 static int on_unacknowledged(sd_event_source *timer, uint64_t usec, void *context)
@@ -131,7 +103,7 @@ static void deliver_claim(struct holding *holding, const struct wire_result *res
 	holding_step(holding, CLAIM_EVENT_DONE);
 	lease = asker && !holding->lease_over ? make_lease(holding) : -ECANCELED;
 	if (lease >= 0) {
-		make_offer(holding, result, fds, lease, false, &offer);
+		offer_make(holding, result, fds, lease, false, &offer);
 		if (offer.context >= 0 || holding->context < 0) {
 			log_notice("claim %s: offered to uid %u", holding->claim->id, holding->claim->uid);
 			offer_to(holding, asker, &offer);
@@ -246,9 +218,12 @@ static int start_plan(struct holding *holding, const struct decision *decision, 
 		.kind = WIRE_PLAN_CLAIM,
 		.plan = &decision->plan,
 		.policy_digest = registry->policy->digest,
-		.context = holding->context,
-		.peer = memlock > 0 && asker->pidfd >= 0 ? asker->subject.pid : 0,
-		.peer_fd = asker->pidfd,
+		.enclosure = {
+			.context = holding->context,
+			.peer = memlock > 0 && asker->pidfd >= 0 ? asker->subject.pid : 0,
+			.peer_uid = asker->subject.uid,
+			.peer_fd = asker->pidfd,
+		},
 	};
 
 	return host_run(registry->host, &order, events, holding);
@@ -282,15 +257,15 @@ static void begin_claim(struct operation *operation, const struct decision *deci
 	claim->gid = requester->subject.gid;
 	claim->pid = requester->subject.pid;
 	claim->mode = operation->mode;
+	claim->interface = decision->interface;
 	claim->memlock = rule->memlock;
 	claim->since = realtime_usec();
 	claim->state = CLAIM_ASKED;
 	error = take_devices(registry, claim, decision);
 	if (error == 0) {
 		holding_step(holding, CLAIM_EVENT_PLANNED);
-		holding_step(holding, CLAIM_EVENT_STARTED);
 		/* No intent on record, no step on the host. */
-		error = holding_journal(holding);
+		error = holding_step(holding, CLAIM_EVENT_STARTED);
 	}
 	if (error == 0) {
 		holding->asker = requester;
@@ -311,28 +286,6 @@ static void begin_claim(struct operation *operation, const struct decision *deci
 	}
 }
 
-/* Puts the ledger back to where it was before an addition: the new device, and what it would have locked out. */
-static void forget_addition(struct holding *holding)
-{
-	struct claim *claim = holding->claim;
-	struct claim_device *entry = claim_find_device(claim, holding->device);
-	int32_t group = entry ? entry->before.group : -1;
-
-	if (entry && group >= 0 && holding_others_in_group(holding, group, holding->device) > 0) {
-		/* Its group was the claim's before: it was a lockout. */
-		entry->lockout = true;
-	} else if (entry) {
-		for (size_t i = claim->device_count; i > 0; i--)
-			if (claim->device[i - 1].before.group == group) {
-				char name[DEVICE_NAME_MAX];
-
-				memcpy(name, claim->device[i - 1].before.name, sizeof(name));
-				ledger_give_back(holding->registry->ledger, claim, name);
-			}
-	}
-	holding_journal(holding);
-}
-
 static void on_addition_done(void *context, const struct wire_result *result, struct descriptors *fds)
 {
 	struct holding *holding = context;
@@ -346,7 +299,7 @@ static void on_addition_done(void *context, const struct wire_result *result, st
 	    holding_arm(holding, ACKNOWLEDGE_USEC, on_unacknowledged) == 0) {
 		holding_journal(holding);
 		holding->run = HOLDING_IDLE;
-		make_offer(holding, result, fds, -1, true, &offer);
+		offer_make(holding, result, fds, -1, true, &offer);
 		offer_to(holding, asker, &offer);
 		return;
 	}
@@ -360,7 +313,8 @@ static void on_addition_done(void *context, const struct wire_result *result, st
 	if (result->outcome == WIRE_OUTCOME_BROKEN) {
 		snprintf(message, sizeof(message), "%s; not everything could be put back: release the claim", why);
 	} else {
-		forget_addition(holding);
+		holding_give_back(holding, holding->device);
+		holding_journal(holding);
 		snprintf(message, sizeof(message), "%s; the claim is as it was", why);
 	}
 	log_warning("claim %s: %s", holding->claim->id, message);
@@ -400,7 +354,8 @@ static void begin_addition(struct operation *operation, struct holding *holding,
 	if (error < 0) {
 		holding_take_asker(holding);
 		holding->run = HOLDING_IDLE;
-		forget_addition(holding);
+		holding_give_back(holding, holding->device);
+		holding_journal(holding);
 		snprintf(message, sizeof(message), "the addition could not be started: %s; nothing was changed",
 			 strerror(-error));
 		requester_answer_failed(requester, message, NULL);

@@ -59,6 +59,7 @@ int holding_adopt(struct registry *registry, const struct claim *read, struct ho
 	holding->claim->gid = read->gid;
 	holding->claim->pid = read->pid;
 	holding->claim->mode = read->mode;
+	holding->claim->interface = read->interface;
 	holding->claim->state = read->state;
 	holding->claim->since = read->since;
 	for (size_t i = 0; i < read->device_count && error == 0; i++)
@@ -103,20 +104,19 @@ int holding_journal(struct holding *holding)
 	return error;
 }
 
-void holding_step(struct holding *holding, enum claim_event event)
+int holding_step(struct holding *holding, enum claim_event event)
 {
 	int next = claim_state_step(holding->claim->state, event);
 
 	if (next < 0) {
 		log_error("claim %s: %s can't happen while it is %s", holding->claim->id, claim_event_to_string(event),
 			  claim_state_to_string(holding->claim->state));
-		return;
+		return next;
 	}
 	holding->claim->state = (enum claim_state)next;
 	if (next == CLAIM_FREE)
-		journal_remove(holding->registry->journal, holding->claim->id);
-	else if (next != CLAIM_PLANNED)
-		holding_journal(holding);
+		return journal_remove(holding->registry->journal, holding->claim->id);
+	return next == CLAIM_PLANNED ? 0 : holding_journal(holding);
 }
 
 int holding_arm(struct holding *holding, uint64_t usec, sd_event_time_handler_t handler)
@@ -141,6 +141,28 @@ void holding_answer_awaiting(struct holding *holding)
 		waiting->awaiting = NULL;
 		requester_answer(waiting, &answer);
 	}
+}
+
+void holding_give_back(struct holding *holding, const char *device)
+{
+	struct claim *claim = holding->claim;
+	struct claim_device *entry = claim_find_device(claim, device);
+	int32_t group = entry ? entry->before.group : -1;
+
+	if (!entry)
+		return;
+	if (group >= 0 && holding_others_in_group(holding, group, device) > 0) {
+		/* Its group stays the claim's. */
+		entry->lockout = true;
+		return;
+	}
+	for (size_t i = claim->device_count; i > 0; i--)
+		if (claim->device[i - 1].before.group == group) {
+			char name[DEVICE_NAME_MAX];
+
+			memcpy(name, claim->device[i - 1].before.name, sizeof(name));
+			ledger_give_back(holding->registry->ledger, claim, name);
+		}
 }
 
 struct requester *holding_take_asker(struct holding *holding)

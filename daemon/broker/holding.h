@@ -1,6 +1,6 @@
 /*
- * What the broker holds for one claim: its lease's peer end, its copy of the iommufd (never a device FD), its timers,
- * and who waits for what. It hangs on the ledger's claim as its attachment and lives as long.
+ * What the broker holds for one claim: its lease's peer end, its copy of the iommufd or container (never a device FD or a
+ * group's), its timers, and who waits for what. It hangs on the ledger's claim as its attachment and lives as long.
  */
 #pragma once
 
@@ -14,7 +14,9 @@ enum holding_run {
 	HOLDING_CLAIMS,
 	HOLDING_ADDS,
 	HOLDING_REMOVES,
+	HOLDING_REVOKES,
 	HOLDING_RELEASES,
+	HOLDING_UNMAPS,
 };
 
 struct holding {
@@ -23,6 +25,8 @@ struct holding {
 	enum holding_run run;
 	bool overdue;                  /* the plan that runs passed its deadline */
 	bool lease_over;               /* release as soon as no plan runs */
+	bool revoked;                  /* its nodes can't be opened any more (mode node) */
+	bool unmapped;                 /* it lingers, and its mappings were removed */
 	bool rolls_back;               /* a removal that nobody asked for: an addition was not acknowledged */
 	int context;                   /* -1: none */
 	int lease;                     /* -1: none */
@@ -45,14 +49,19 @@ struct holding *holding_of(const struct claim *claim);
 /* Closes everything, forgets everybody who waits (they must have been answered), removes the claim from the ledger. */
 void holding_end(struct holding *holding);
 
-/* Steps the claim's state and journals it. A step that the table does not know is logged and not made. */
-void holding_step(struct holding *holding, enum claim_event event);
+/*
+ * Steps the claim's state and journals it. A step that the table does not know is logged and not made. 0, or -errno: it
+ * could not be journalled.
+ */
+int holding_step(struct holding *holding, enum claim_event event);
 /* Journals the claim as it stands. 0 or -errno, after a log line. */
 int holding_journal(struct holding *holding);
 /* Arms or (usec 0) disarms the timer. */
 int holding_arm(struct holding *holding, uint64_t usec, sd_event_time_handler_t handler);
 /* Answers everybody who waits for the release. */
 void holding_answer_awaiting(struct holding *holding);
+/* Takes a device that is given back, or was never got, out of the ledger, with the members that only it locked out. */
+void holding_give_back(struct holding *holding, const char *device);
 /* Takes the asker out: he is answered by the caller. NULL if nobody waits. */
 struct requester *holding_take_asker(struct holding *holding);
 /* The asked-for devices of a group that the claim has, apart from one name (may be NULL). */

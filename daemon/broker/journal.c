@@ -85,6 +85,7 @@ static struct json_object *claim_to_json(const char *boot_id, const struct claim
 	json_object_object_add(object, "gid", json_object_new_int64(claim->gid));
 	json_object_object_add(object, "pid", json_object_new_int64(claim->pid));
 	json_object_object_add(object, "mode", json_object_new_string(delivery_mode_to_string(claim->mode)));
+	json_object_object_add(object, "interface", json_object_new_string(vfio_interface_to_string(claim->interface)));
 	json_object_object_add(object, "state", json_object_new_string(claim_state_to_string(claim->state)));
 	json_object_object_add(object, "since", json_object_new_uint64(claim->since));
 	for (size_t i = 0; i < claim->device_count; i++)
@@ -234,20 +235,23 @@ static bool device_from_json(struct json_object *object, struct claim_device *ou
 
 static bool claim_from_json(struct json_object *object, struct claim *out)
 {
-	char mode[16], state[16];
+	char mode[16], interface[16], state[16];
 	int64_t uid, gid, pid;
-	int mode_value, state_value;
+	int mode_value, interface_value, state_value;
 
 	if (!get_text(object, "id", out->id, sizeof(out->id)) || !claim_id_is_valid(out->id) ||
 	    !get_text(object, "rule", out->rule, sizeof(out->rule)) ||
 	    !get_text(object, "mode", mode, sizeof(mode)) || !get_text(object, "state", state, sizeof(state)) ||
+	    !get_text(object, "interface", interface, sizeof(interface)) ||
 	    !get_number(object, "uid", 0, UINT32_MAX, &uid) || !get_number(object, "gid", 0, UINT32_MAX, &gid) ||
 	    !get_number(object, "pid", 0, INT32_MAX, &pid) || !get_unsigned(object, "since", &out->since))
 		return false;
 	mode_value = delivery_mode_from_string(mode);
 	state_value = claim_state_from_string(state);
-	if (mode_value < 0 || state_value < 0)
+	interface_value = vfio_interface_from_string(interface);
+	if (mode_value < 0 || state_value < 0 || interface_value < 0)
 		return false;
+	out->interface = (enum vfio_interface)interface_value;
 	out->mode = (enum delivery_mode)mode_value;
 	out->state = (enum claim_state)state_value;
 	out->uid = (uid_t)uid;

@@ -13,6 +13,33 @@ enum { RETRY_DOUBLINGS = 6 };
 
 static void run_release(struct holding *holding);
 
+/* Has the executor run a plan of a release. The context goes along as a copy, if the claim has one. 0 or -errno. */
+static int run_plan(struct holding *holding, enum holding_run run, const struct plan *plan,
+		    const struct run_events *events)
+{
+	struct registry *registry = holding->registry;
+	struct run_order order = {
+		.kind = WIRE_PLAN_RELEASE,
+		.plan = plan,
+		.policy_digest = registry->policy->digest,
+		.enclosure = { .context = holding->context, .peer_fd = -1 },
+	};
+	int error;
+
+	holding->run = run;
+	error = host_run(registry->host, &order, events, holding);
+	if (error < 0)
+		holding->run = HOLDING_IDLE;
+	return error;
+}
+
+static void note_unmapped(struct holding *holding)
+{
+	char *text = holding->claim->note;
+
+	snprintf(text + strlen(text), TEXT_MAX - strlen(text), "; its mappings were removed");
+}
+
 static void note(struct holding *holding, const struct wire_result *result)
 {
 	char *text = holding->claim->note;
@@ -26,11 +53,15 @@ static void note(struct holding *holding, const struct wire_result *result)
 	else
 		snprintf(text, TEXT_MAX, "%s: step %u failed: %s", result->device, result->step + 1,
 			 strerror(result->error));
+	if (result->outcome == WIRE_OUTCOME_HELD && holding->unmapped)
+		note_unmapped(holding);
 }
 
 /* Tries a lingering claim's release again. */
 static void retry(struct holding *holding)
 {
+	if (holding->run != HOLDING_IDLE)
+		return; /* it lingers, and is just being unmapped: the next try comes after that */
 	holding->holder_source = sd_event_source_disable_unref(holding->holder_source);
 	descriptor_close(&holding->holder);
 	holding_arm(holding, 0, NULL);
@@ -54,17 +85,59 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *context)
  * Waits for the holder's end, where it is known. It may also just close its FD, which the kernel tells nobody: so it is
  * tried again from time to time.
  */
-static void linger(struct holding *holding, struct descriptors *fds)
+static void linger(struct holding *holding)
 {
 	unsigned seconds = 1u << (holding->retries < RETRY_DOUBLINGS ? holding->retries : RETRY_DOUBLINGS);
 
-	holding->holder = descriptors_take(fds, 0);
 	if (holding->holder >= 0 && sd_event_add_io(holding->registry->event, &holding->holder_source, holding->holder,
 						    EPOLLIN, on_holder_gone, holding) < 0)
 		descriptor_close(&holding->holder);
 	holding->retries++;
 	if (holding_arm(holding, seconds * 1000000ULL, on_retry) < 0)
 		log_error("claim %s: no timer could be set: release it by hand", holding->claim->id);
+	log_warning("claim %s: %s: %s", holding->claim->id, claim_state_to_string(holding->claim->state),
+		    holding->claim->note);
+	holding_answer_awaiting(holding);
+}
+
+static void on_unmapped(void *context, const struct wire_result *result, struct descriptors *fds)
+{
+	struct holding *holding = context;
+
+	holding->run = HOLDING_IDLE;
+	holding->unmapped = result->outcome == WIRE_OUTCOME_DONE;
+	if (holding->unmapped)
+		note_unmapped(holding);
+	else
+		log_warning("claim %s: its mappings could not be removed: %s", holding->claim->id, result->text);
+	linger(holding);
+}
+
+static void on_unmapping_overdue(void *context)
+{
+	struct holding *holding = context;
+
+	log_warning("claim %s: the removal of its mappings takes longer than it should", holding->claim->id);
+}
+
+static const struct run_events unmap_events = { .done = on_unmapped, .overdue = on_unmapping_overdue };
+
+/* Somebody keeps a claim whose lease is over: at least its devices do no more DMA into what was mapped. */
+static void begin_lingering(struct holding *holding)
+{
+	struct plan plan = { 0 };
+	int error = -ENOENT;
+
+	if (holding->context >= 0 && !holding->unmapped) {
+		error = plan_for_unmapping(&plan, holding->claim->ioas_id);
+		if (error == 0)
+			error = run_plan(holding, HOLDING_UNMAPS, &plan, &unmap_events);
+		plan_done(&plan);
+	}
+	/* Where it is not needed any more, its last close has to be the worker's. */
+	descriptor_close(&holding->context);
+	if (error < 0)
+		linger(holding);
 }
 
 static void on_release_done(void *context, const struct wire_result *result, struct descriptors *fds)
@@ -88,9 +161,12 @@ static void on_release_done(void *context, const struct wire_result *result, str
 		return;
 	case WIRE_OUTCOME_HELD:
 		note(holding, result);
+		if (result->contexts > 0)
+			holding->context = descriptors_take(fds, 0);
+		holding->holder = descriptors_take(fds, result->contexts);
 		holding_step(holding, CLAIM_EVENT_HELD_BY_OTHERS);
-		linger(holding, fds);
-		break;
+		begin_lingering(holding);
+		return;
 	case WIRE_OUTCOME_REFUSED:
 	case WIRE_OUTCOME_UNDONE:
 	case WIRE_OUTCOME_BROKEN:
@@ -120,35 +196,65 @@ static void on_release_overdue(void *context)
 
 static const struct run_events release_events = { .done = on_release_done, .overdue = on_release_overdue };
 
+/* A release that can't even be begun. */
+static void fail_release(struct holding *holding, int error)
+{
+	snprintf(holding->claim->note, TEXT_MAX, "the release could not be started: %s", strerror(-error));
+	/* Without an executor this program ends, and the next start does what the journal says is left to do. */
+	if (error != -EPIPE)
+		holding_step(holding, CLAIM_EVENT_BROKEN);
+	holding_answer_awaiting(holding);
+}
+
+/* True if no other claim lets this user open nodes. */
+static bool is_last_of_user(const struct holding *holding)
+{
+	const struct claim *claim = ledger_first(holding->registry->ledger);
+
+	while (claim && (claim == holding->claim || claim->mode != MODE_NODE || claim->uid != holding->claim->uid))
+		claim = ledger_next(claim);
+	return !claim;
+}
+
+static void on_revoked(void *context, const struct wire_result *result, struct descriptors *fds)
+{
+	struct holding *holding = context;
+
+	if (result->outcome != WIRE_OUTCOME_DONE) {
+		on_release_done(context, result, fds);
+		return;
+	}
+	holding->run = HOLDING_IDLE;
+	holding->revoked = true;
+	run_release(holding);
+}
+
+static const struct run_events revoke_events = { .done = on_revoked, .overdue = on_release_overdue };
+
 static void run_release(struct holding *holding)
 {
-	struct registry *registry = holding->registry;
+	const struct claim *claim = holding->claim;
 	struct plan plan = { 0 };
-	int error = plan_for_release(&plan, holding->claim->device, holding->claim->device_count, false);
+	int error;
 
-	if (error == 0) {
-		/* The worker gets our copy of the context, so that its slow last close happens there. */
-		struct run_order order = {
-			.kind = WIRE_PLAN_RELEASE,
-			.plan = &plan,
-			.policy_digest = registry->policy->digest,
-			.context = holding->context,
-			.peer_fd = -1,
-		};
+	/* Before anybody is looked for: nobody shall open a node in the middle of it. */
+	if (claim->mode == MODE_NODE && !holding->revoked) {
+		error = plan_for_revocation(&plan, claim->device, claim->device_count, claim->uid,
+					    is_last_of_user(holding));
+		if (error == 0)
+			error = run_plan(holding, HOLDING_REVOKES, &plan, &revoke_events);
+	} else {
+		const struct giving_back how = { .interface = claim->interface };
 
-		holding->run = HOLDING_RELEASES;
-		error = host_run(registry->host, &order, &release_events, holding);
+		error = plan_for_release(&plan, claim->device, claim->device_count, &how);
+		if (error == 0)
+			error = run_plan(holding, HOLDING_RELEASES, &plan, &release_events);
+		/* The worker has got our copy of the context, so that its slow last close happens there. */
 		descriptor_close(&holding->context);
 	}
 	plan_done(&plan);
-	if (error < 0) {
-		holding->run = HOLDING_IDLE;
-		snprintf(holding->claim->note, TEXT_MAX, "the release could not be started: %s", strerror(-error));
-		/* Without an executor this program ends, and the next start does what the journal says is left to do. */
-		if (error != -EPIPE)
-			holding_step(holding, CLAIM_EVENT_BROKEN);
-		holding_answer_awaiting(holding);
-	}
+	if (error < 0)
+		fail_release(holding, error);
 }
 
 void releasing_start(struct holding *holding)
@@ -194,29 +300,6 @@ int releasing_watch_lease(struct holding *holding, int lease)
 	return 0;
 }
 
-/* Takes what was given back out of the ledger: the device, and the members that only it locked out. */
-static void settle_removal(struct holding *holding)
-{
-	struct registry *registry = holding->registry;
-	struct claim *claim = holding->claim;
-	struct claim_device *entry = claim_find_device(claim, holding->device);
-	int32_t group = entry ? entry->before.group : -1;
-
-	if (!entry)
-		return;
-	if (group >= 0 && holding_others_in_group(holding, group, holding->device) > 0) {
-		entry->lockout = true;
-		return;
-	}
-	for (size_t i = claim->device_count; i > 0; i--)
-		if (claim->device[i - 1].before.group == group) {
-			char name[DEVICE_NAME_MAX];
-
-			memcpy(name, claim->device[i - 1].before.name, sizeof(name));
-			ledger_give_back(registry->ledger, claim, name);
-		}
-}
-
 static void on_removal_done(void *context, const struct wire_result *result, struct descriptors *fds)
 {
 	struct holding *holding = context;
@@ -227,7 +310,7 @@ static void on_removal_done(void *context, const struct wire_result *result, str
 	holding->run = HOLDING_IDLE;
 	holding->overdue = holding->rolls_back = false;
 	if (result->outcome == WIRE_OUTCOME_DONE) {
-		settle_removal(holding);
+		holding_give_back(holding, holding->device);
 		holding_journal(holding);
 		requester_answer_kind(asker, ANSWER_DONE, holding->claim, NULL);
 	} else {
@@ -260,11 +343,11 @@ static const struct run_events removal_events = { .done = on_removal_done, .over
 
 int releasing_remove(struct holding *holding, const char *device)
 {
-	struct registry *registry = holding->registry;
 	struct claim *claim = holding->claim;
 	const struct claim_device *entry = claim_find_device(claim, device);
 	int32_t group = entry->before.group;
-	bool pin = holding_others_in_group(holding, group, device) > 0;
+	struct giving_back how = { .interface = claim->interface,
+				   .pin = holding_others_in_group(holding, group, device) > 0 };
 	struct claim_device *given = calloc(claim->device_count, sizeof(*given));
 	struct plan plan = { 0 };
 	size_t count = 0;
@@ -273,25 +356,17 @@ int releasing_remove(struct holding *holding, const char *device)
 	for (size_t i = 0; i < claim->device_count && error == 0; i++) {
 		const struct claim_device *other = &claim->device[i];
 
-		if (strcmp(other->before.name, device) == 0 || (!pin && other->before.group == group))
+		if (strcmp(other->before.name, device) == 0 || (!how.pin && other->before.group == group))
 			given[count++] = *other;
 	}
+	/* Of a group that the claim keeps only the cdev's node goes, with the unbind. */
+	if (error == 0 && claim->mode == MODE_NODE && !how.pin)
+		error = plan_for_revocation(&plan, given, count, claim->uid, false);
 	if (error == 0)
-		error = plan_for_release(&plan, given, count, pin);
+		error = plan_for_release(&plan, given, count, &how);
 	if (error == 0) {
-		struct run_order order = {
-			.kind = WIRE_PLAN_RELEASE,
-			.plan = &plan,
-			.policy_digest = registry->policy->digest,
-			.context = holding->context,
-			.peer_fd = -1,
-		};
-
-		holding->run = HOLDING_REMOVES;
 		memmove(holding->device, entry->before.name, sizeof(holding->device));
-		error = host_run(registry->host, &order, &removal_events, holding);
-		if (error < 0)
-			holding->run = HOLDING_IDLE;
+		error = run_plan(holding, HOLDING_REMOVES, &plan, &removal_events);
 	}
 	plan_done(&plan);
 	free(given);

@@ -25,9 +25,17 @@ enum answer_kind {
 /* FDs for the client. The face takes them out; what it leaves is closed by whoever answers. */
 struct offer {
 	int lease;   /* -1 where the claim has one already */
-	int context; /* an iommufd, or -1 */
-	const char *device[CLAIM_DEVICES_MAX];
-	struct descriptors device_fds; /* in the order of device */
+	int context; /* an iommufd or a container, or -1 */
+	struct offered_group {
+		int32_t number;
+		int fd;
+	} group[CLAIM_DEVICES_MAX];
+	size_t group_count;
+	struct offered_device {
+		const struct claim_device *device;
+		int fd; /* -1: it has nodes, or the client opens it by its group */
+	} device[CLAIM_DEVICES_MAX];
+	size_t device_count;
 	const char *lockout[GROUP_MEMBERS_MAX];
 	size_t lockout_count;
 };

@@ -78,14 +78,10 @@ static int send_order(struct runs *runs, uint64_t id, const struct run_order *or
 	do {
 		union wire_message message;
 		int fds[2];
-		size_t fd_count = 0;
+		size_t fd_count = first == 0 ? wire_enclosure_fds(&order->enclosure, fds) : 0;
 		size_t count = wire_plan_chunk(&message, id, order->kind, order->policy_digest, order->plan, first,
-					       order->context >= 0, order->peer);
+					       &order->enclosure);
 
-		if (first == 0 && order->context >= 0)
-			fds[fd_count++] = order->context;
-		if (first == 0 && order->peer > 0)
-			fds[fd_count++] = order->peer_fd;
 		error = executor_link_send(runs->link, &message, fds, fd_count);
 		first += count;
 	} while (error == 0 && first < order->plan->count);

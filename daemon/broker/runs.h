@@ -20,9 +20,7 @@ struct run_order {
 	enum wire_plan_kind kind;
 	const struct plan *plan;
 	uint64_t policy_digest;
-	int context;  /* an iommufd, or -1 */
-	pid_t peer;   /* with peer_fd: whose memlock limit is set; 0: none */
-	int peer_fd;
+	struct wire_enclosure enclosure;
 };
 
 int runs_new(sd_event *event, struct executor_link *link, uint64_t deadline_usec, struct runs **out);

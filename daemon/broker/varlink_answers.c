@@ -14,43 +14,90 @@ static struct json_object *object_with_message(const char *message)
 	return object;
 }
 
+/* Moves an FD into the list; its index, or null for none. */
+static struct json_object *index_of(struct descriptors *fds, int *fd)
+{
+	if (*fd < 0 || descriptors_add(fds, *fd) < 0)
+		return NULL;
+	*fd = -1;
+	return json_object_new_int((int)fds->count - 1);
+}
+
+/* What only a new claim's reply has. */
+static void add_claim(struct json_object *object, struct descriptors *fds, const struct answer *answer)
+{
+	struct offer *offer = answer->offer;
+	const struct claim *claim = answer->claim;
+	bool container = claim->interface == INTERFACE_GROUP;
+
+	json_object_object_add(object, "mode", json_object_new_string(delivery_mode_to_string(answer->mode)));
+	json_object_object_add(object, "interface",
+			       json_object_new_string(vfio_interface_to_string(claim->interface)));
+	json_object_object_add(object, "lease", index_of(fds, &offer->lease));
+	json_object_object_add(object, "iommufd", container ? NULL : index_of(fds, &offer->context));
+	json_object_object_add(object, "container", container ? index_of(fds, &offer->context) : NULL);
+	json_object_object_add(object, "ioas_id", claim->ioas_id ? json_object_new_int64(claim->ioas_id) : NULL);
+	/* UINT64_MAX, no limit, is more than Varlink's integers hold. */
+	json_object_object_add(object, "memlock",
+			       claim->memlock ? json_object_new_int64(claim->memlock > INT64_MAX
+									      ? INT64_MAX
+									      : (int64_t)claim->memlock)
+					      : NULL);
+}
+
+/* The paths that the client may open in mode node. */
+static struct json_object *nodes_of(const struct varlink_client *client, const struct claim *claim,
+				    const struct claim_device *device)
+{
+	struct host *host = arbiter_registry(client->arbiter)->host;
+	const struct device *now = topology_find(host_topology(host), device->before.name);
+	struct json_object *nodes = json_object_new_array();
+	char path[64];
+
+	if (claim->mode != MODE_NODE || !now)
+		return nodes;
+	if (claim->interface == INTERFACE_IOMMUFD && now->vfio_node[0]) {
+		snprintf(path, sizeof(path), "/dev/vfio/devices/%s", now->vfio_node);
+		json_object_array_add(nodes, json_object_new_string(path));
+	}
+	if (host_kernel(host)->vfio_group) {
+		snprintf(path, sizeof(path), "/dev/vfio/%d", now->group);
+		json_object_array_add(nodes, json_object_new_string(path));
+	}
+	return nodes;
+}
+
 /* Puts the FDs into the list and their indices into the JSON. */
 static void reply_offer(struct varlink_client *client, const struct answer *answer)
 {
 	struct offer *offer = answer->offer;
-	const struct claim *claim = answer->claim;
-	struct json_object *object = json_object_new_object(), *devices = json_object_new_array(),
-			   *lockouts = json_object_new_array();
+	struct json_object *object = json_object_new_object(), *groups = json_object_new_array(),
+			   *devices = json_object_new_array(), *lockouts = json_object_new_array();
 	struct descriptors fds = { .count = 0 };
 
-	json_object_object_add(object, "claim", json_object_new_string(claim->id));
-	if (offer->lease >= 0) {
-		json_object_object_add(object, "mode", json_object_new_string(delivery_mode_to_string(answer->mode)));
-		json_object_object_add(object, "lease", json_object_new_int((int)fds.count));
-		descriptors_add(&fds, descriptor_take(&offer->lease));
-		json_object_object_add(object, "iommufd",
-				       offer->context >= 0 ? json_object_new_int((int)fds.count) : NULL);
-		if (offer->context >= 0)
-			descriptors_add(&fds, descriptor_take(&offer->context));
-		json_object_object_add(object, "ioas_id",
-				       claim->ioas_id ? json_object_new_int64(claim->ioas_id) : NULL);
-		/* UINT64_MAX, no limit, is more than Varlink's integers hold. */
-		json_object_object_add(object, "memlock",
-				       claim->memlock ? json_object_new_int64(claim->memlock > INT64_MAX
-										      ? INT64_MAX
-										      : (int64_t)claim->memlock)
-						      : NULL);
+	json_object_object_add(object, "claim", json_object_new_string(answer->claim->id));
+	if (offer->lease >= 0)
+		add_claim(object, &fds, answer);
+	for (size_t i = 0; i < offer->group_count; i++) {
+		struct json_object *group = json_object_new_object();
+
+		json_object_object_add(group, "group", json_object_new_int(offer->group[i].number));
+		json_object_object_add(group, "fd", index_of(&fds, &offer->group[i].fd));
+		json_object_array_add(groups, group);
 	}
-	for (size_t i = 0; i < offer->device_fds.count; i++) {
+	for (size_t i = 0; i < offer->device_count; i++) {
+		const struct claim_device *claimed = offer->device[i].device;
 		struct json_object *device = json_object_new_object();
 
-		json_object_object_add(device, "address", json_object_new_string(offer->device[i]));
-		json_object_object_add(device, "fd", json_object_new_int((int)fds.count));
+		json_object_object_add(device, "address", json_object_new_string(claimed->before.name));
+		json_object_object_add(device, "group", json_object_new_int(claimed->before.group));
+		json_object_object_add(device, "fd", index_of(&fds, &offer->device[i].fd));
+		json_object_object_add(device, "nodes", nodes_of(client, answer->claim, claimed));
 		json_object_array_add(devices, device);
-		descriptors_add(&fds, descriptors_take(&offer->device_fds, i));
 	}
 	for (size_t i = 0; i < offer->lockout_count; i++)
 		json_object_array_add(lockouts, json_object_new_string(offer->lockout[i]));
+	json_object_object_add(object, "groups", groups);
 	json_object_object_add(object, "devices", devices);
 	json_object_object_add(object, "lockouts", lockouts);
 	varlink_connection_reply(client->connection, object, &fds);
@@ -144,10 +191,11 @@ static void reply_released(struct varlink_client *client, const struct answer *a
 
 static void reply_plan(struct varlink_client *client, const struct answer *answer)
 {
-	const struct topology *topology = host_topology(arbiter_registry(client->arbiter)->host);
+	const struct host *host = arbiter_registry(client->arbiter)->host;
 	struct json_object *object = json_object_new_object();
 
-	json_object_object_add(object, "plan", varlink_plan(answer->decision, answer->uses, topology, answer->mode));
+	json_object_object_add(object, "plan", varlink_plan(answer->decision, answer->uses, host_topology(host),
+							    host_kernel(host), answer->mode));
 	varlink_connection_reply(client->connection, object, NULL);
 }
 

@@ -101,6 +101,14 @@ static struct json_object *claim_devices(const struct claim *claim, bool lockout
 	return array;
 }
 
+struct json_object *varlink_interface(const struct kernel_features *kernel)
+{
+	int interface = kernel_interface(kernel);
+
+	return interface < 0 ? NULL
+			     : json_object_new_string(vfio_interface_to_string((enum vfio_interface)interface));
+}
+
 struct json_object *varlink_claim(const struct claim *claim)
 {
 	struct json_object *object = json_object_new_object();
@@ -108,6 +116,7 @@ struct json_object *varlink_claim(const struct claim *claim)
 	add_text(object, "id", claim->id);
 	add_text(object, "state", claim_state_to_string(claim->state));
 	add_text(object, "mode", delivery_mode_to_string(claim->mode));
+	add_text(object, "interface", vfio_interface_to_string(claim->interface));
 	add_text(object, "rule", claim->rule);
 	add_number(object, "uid", claim->uid);
 	add_number(object, "pid", claim->pid);
@@ -213,13 +222,15 @@ static struct json_object *plan_steps(const struct plan *plan)
 }
 
 struct json_object *varlink_plan(const struct decision *decision, const struct uses *uses,
-				 const struct topology *topology, enum delivery_mode mode)
+				 const struct topology *topology, const struct kernel_features *kernel,
+				 enum delivery_mode mode)
 {
 	struct json_object *object = json_object_new_object();
 
 	add_truth(object, "allowed", decision->allowed);
 	add_number(object, "status", decision->status);
 	add_text(object, "mode", delivery_mode_to_string(mode));
+	json_object_object_add(object, "interface", varlink_interface(kernel));
 	json_object_object_add(object, "devices", plan_devices(decision, topology));
 	json_object_object_add(object, "lockouts", varlink_lockouts(decision));
 	json_object_object_add(object, "blockers", varlink_blockers(decision));

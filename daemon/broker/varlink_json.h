@@ -14,10 +14,13 @@ struct json_object *varlink_device(const struct device *device, const struct cla
 				   const struct claim_device *entry, bool see);
 struct json_object *varlink_group(int32_t number, const struct device *const *member, size_t count,
 				  const struct claim *owner);
+/* The interface that claims come through on this kernel, or null. */
+struct json_object *varlink_interface(const struct kernel_features *kernel);
 struct json_object *varlink_claim(const struct claim *claim);
 struct json_object *varlink_lockouts(const struct decision *decision);
 struct json_object *varlink_blockers(const struct decision *decision);
 struct json_object *varlink_plan(const struct decision *decision, const struct uses *uses,
-				 const struct topology *topology, enum delivery_mode mode);
+				 const struct topology *topology, const struct kernel_features *kernel,
+				 enum delivery_mode mode);
 /* A string, or null for "". */
 struct json_object *varlink_text_or_null(const char *text);

@@ -72,6 +72,7 @@ struct json_object *varlink_status(const struct arbiter *arbiter)
 	struct json_object *object = json_object_new_object();
 
 	json_object_object_add(object, "version", json_object_new_string(VERSION));
+	json_object_object_add(object, "interface", varlink_interface(host_kernel(registry->host)));
 	json_object_object_add(object, "kernel", kernel_report(host_kernel(registry->host)));
 	json_object_object_add(object, "policy", policy_report(registry->policy));
 	json_object_object_add(object, "devices", json_object_new_int64((int64_t)topology_count(topology)));

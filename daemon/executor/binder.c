@@ -24,7 +24,7 @@ static bool may_run(const struct binder *binder, const struct wire_plan_inbox *i
 	bool may;
 
 	if (inbox->kind == WIRE_PLAN_RELEASE) {
-		may = recheck_release(&inbox->plan, run->context_passed, why);
+		may = recheck_release(&binder->host, &inbox->plan, run->context_passed, why);
 	} else if (inbox->policy_digest != binder->policy->digest) {
 		/* Not asked of a release: it must go through in the middle of a reload, too. */
 		text_format(why, sizeof(why),
@@ -41,7 +41,7 @@ static bool may_run(const struct binder *binder, const struct wire_plan_inbox *i
 	return false;
 }
 
-/* The FDs of a claim: the context, unless it was passed in, and the devices in the order in which they were opened. */
+/* The FDs of a claim: the context, unless it was passed in, then groups and devices in the order of their steps. */
 static void take_descriptors(struct run *run, struct wire_result *result, struct descriptors *fds)
 {
 	if (!run->context_passed && run->context >= 0) {
@@ -51,9 +51,17 @@ static void take_descriptors(struct run *run, struct wire_result *result, struct
 	for (size_t i = 0; i < run->plan->count; i++) {
 		const struct step *step = &run->plan->step[i];
 
-		if (step->kind != STEP_OPEN)
+		if (step->kind != STEP_GROUP)
 			continue;
-		descriptors_add(fds, descriptor_take(&run_device_of(run, step)->cdev));
+		descriptors_add(fds, descriptor_take(&run_device_of(run, step)->group_fd));
+		result->groups++;
+	}
+	for (size_t i = 0; i < run->plan->count; i++) {
+		const struct step *step = &run->plan->step[i];
+
+		if (step->kind != STEP_OPEN && (step->kind != STEP_GROUP_DEVICE || step->number == 1))
+			continue;
+		descriptors_add(fds, descriptor_take(&run_device_of(run, step)->fd));
 		result->devices++;
 	}
 }
@@ -101,6 +109,11 @@ static int run_plan(struct binder *binder, struct wire_plan_inbox *inbox)
 	}
 	if (result->outcome == WIRE_OUTCOME_DONE && inbox->kind == WIRE_PLAN_CLAIM)
 		take_descriptors(&run, result, &fds);
+	if (result->outcome == WIRE_OUTCOME_HELD && run.context >= 0) {
+		/* The claim goes on for a while, and its mappings can be removed only with it. */
+		descriptors_add(&fds, descriptor_take(&run.context));
+		result->contexts = 1;
+	}
 	error = result->outcome == WIRE_OUTCOME_REFUSED ? 0 : tell_devices(binder, &run);
 	/* Before the answer: a passed context's last close unpins all its memory, and belongs to the work. */
 	run_end(&run);

@@ -54,22 +54,18 @@ static bool feed(struct binding *binding, int slot)
 		struct wire_plan_inbox *plan = &job->plan;
 		union wire_message message;
 		int fds[2], error;
-		size_t fd_count = 0;
+		size_t fd_count = job->begun ? 0 : wire_enclosure_fds(&plan->enclosure, fds);
 		size_t count = wire_plan_chunk(&message, plan->id, (enum wire_plan_kind)plan->kind, plan->policy_digest,
-					       &plan->plan, job->sent, plan->context >= 0, plan->peer);
+					       &plan->plan, job->sent, &plan->enclosure);
 
-		if (!job->begun && plan->context >= 0)
-			fds[fd_count++] = plan->context;
-		if (!job->begun && plan->peer > 0)
-			fds[fd_count++] = plan->peer_fd;
 		error = wire_send(binding->worker[slot].socket, &message, fds, fd_count);
 		if (error == -EAGAIN)
 			return true;
 		if (error < 0)
 			return false;
 		/* The binder has to be the last to have the context: the last close takes long. */
-		descriptor_close(&plan->context);
-		descriptor_close(&plan->peer_fd);
+		descriptor_close(&plan->enclosure.context);
+		descriptor_close(&plan->enclosure.peer_fd);
 		job->begun = true;
 		job->sent += count;
 	}
@@ -77,8 +73,19 @@ static bool feed(struct binding *binding, int slot)
 	return true;
 }
 
+/* Keeps what the plan is to let a user open: it counts once the binder has done it. */
+static void note_grants(struct binding *binding, int slot, const struct plan *plan)
+{
+	plan_done(&binding->granting[slot]);
+	grants_withdraw(&binding->grants, plan);
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->step[i].kind == STEP_GRANT && plan_add(&binding->granting[slot], &plan->step[i]) < 0)
+			log_error("out of memory: the nodes of a claim will not hold against udev");
+}
+
 static void assign(struct binding *binding, int slot, struct job *job)
 {
+	note_grants(binding, slot, &job->plan.plan);
 	binders_assign(&binding->binders, slot, job->plan.id);
 	binding->job[slot] = job;
 	if (!feed(binding, slot))
@@ -108,11 +115,11 @@ static void dispatch(struct binding *binding)
 		add_binder(binding);
 }
 
-int binding_start(struct binding *binding, struct crew *crew)
+int binding_start(struct binding *binding, struct crew *crew, const struct host *host)
 {
 	int error = 0;
 
-	*binding = (struct binding){ .crew = crew };
+	*binding = (struct binding){ .crew = crew, .grants = { .host = host } };
 	for (size_t i = 0; i < BINDERS_SLOTS; i++)
 		binding->worker[i].socket = -1;
 	while (error == 0 && binders_want_spare(&binding->binders))
@@ -164,6 +171,11 @@ static bool finish(struct binding *binding, int slot, const union wire_message *
 	    binding->job[slot])
 		return false;
 	crew_worked(binding->crew);
+	if (message->result.outcome == WIRE_OUTCOME_DONE)
+		grants_take_up(&binding->grants, &binding->granting[slot]);
+	else
+		grants_give_up(&binding->grants, &binding->granting[slot]);
+	plan_done(&binding->granting[slot]);
 	outbox_send(&binding->crew->outbox, message, fds);
 	if (!binders_finished(&binding->binders, slot))
 		worker_end(&binding->worker[slot]);
@@ -233,5 +245,7 @@ void binding_end(struct binding *binding)
 	for (size_t i = 0; i < BINDERS_SLOTS; i++) {
 		worker_end(&binding->worker[i]);
 		binding->job[i] = job_free(binding->job[i]);
+		plan_done(&binding->granting[i]);
 	}
+	grants_done(&binding->grants);
 }

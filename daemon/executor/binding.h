@@ -7,16 +7,19 @@
 #include "crew.h"
 #include "job.h"
 #include "binders.h"
+#include "grants.h"
 
 struct binding {
 	struct crew *crew;
 	struct binders binders;
 	struct worker worker[BINDERS_SLOTS];
 	struct job *job[BINDERS_SLOTS]; /* that the binder has not got all of */
+	struct plan granting[BINDERS_SLOTS]; /* the steps of the binder's plan that let a user open nodes */
+	struct grants grants;
 	struct job_queue waiting;
 };
 
-int binding_start(struct binding *binding, struct crew *crew); /* 0 or -errno */
+int binding_start(struct binding *binding, struct crew *crew, const struct host *host); /* 0 or -errno */
 /* Takes a plan over. */
 void binding_run(struct binding *binding, struct job *job);
 /* The deadline of a plan passed: its binder counts as stuck, and another takes its place. */

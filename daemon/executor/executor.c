@@ -196,6 +196,7 @@ static int hear(struct executor *executor, const union wire_message *message, st
 	case WIRE_SURVEY_DONE:
 	case WIRE_RESULT:
 	case WIRE_POLICY:
+	case WIRE_NODE:
 	default:
 		return -EBADMSG; /* what only an executor says */
 	}
@@ -378,11 +379,11 @@ int executor_main(const struct executor_options *options)
 		return EXIT_FAILURE;
 	}
 	say_hello(&executor);
-	error = binding_start(&executor.binding, &executor.crew);
+	error = binding_start(&executor.binding, &executor.crew, &executor.host);
 	if (error == 0)
 		error = surveying_start(&executor.surveying, &executor.crew, &executor.host, on_proven, &executor);
 	if (error == 0)
-		error = watching_start(&executor.watching, &executor.crew);
+		error = watching_start(&executor.watching, &executor.crew, &executor.binding.grants);
 	if (error < 0)
 		return EXIT_FAILURE;
 	loop(&executor);

@@ -2,6 +2,7 @@
 
 #include "../../policy/text.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -22,15 +23,32 @@ static bool is_on(const struct host *host, const char *parameter)
 	       (strcmp(text, "Y") == 0 || strcmp(text, "1") == 0);
 }
 
+/* The kernel reserves the numbers of VFIO's cdevs as soon as it can make them; the folder in /dev comes with the first. */
+static bool makes_cdevs(const struct host *host)
+{
+	FILE *stream = sysfs_lines(host->proc, "devices");
+	size_t allocated = 0;
+	char *line = NULL;
+	bool found = false;
+
+	while (stream && !found && getline(&line, &allocated, stream) > 0) {
+		size_t length = strcspn(line, "\n");
+
+		found = length > 9 && strncmp(line + length - 9, " vfio-dev", 9) == 0;
+	}
+	free(line);
+	if (stream)
+		fclose(stream);
+	return found;
+}
+
 void host_features_read(const struct host *host, struct kernel_features *out)
 {
 	struct kernel_features features = { 0 };
 	struct utsname name;
-	struct stat status;
 
 	features.iommufd = is_character_device(host->dev, "iommu");
-	/* The class is there as soon as VFIO can make cdevs; the folder in /dev only once it has made one. */
-	features.vfio_cdev = fstatat(host->sys, "class/vfio-dev", &status, 0) == 0;
+	features.vfio_cdev = makes_cdevs(host);
 	features.vfio_group = is_character_device(host->dev, "vfio/vfio");
 	features.unsafe_interrupts = is_on(host, "module/iommufd/parameters/allow_unsafe_interrupts") ||
 				     is_on(host, "module/vfio_iommu_type1/parameters/allow_unsafe_interrupts");

@@ -21,6 +21,14 @@ struct iommu_ioas_alloc {
 };
 #define IOMMU_IOAS_ALLOC _IO(IOMMUFD_TYPE, 0x81)
 
+struct iommu_ioas_unmap {
+	__u32 size;
+	__u32 ioas_id;
+	__aligned_u64 iova;
+	__aligned_u64 length;
+};
+#define IOMMU_IOAS_UNMAP _IO(IOMMUFD_TYPE, 0x86)
+
 enum iommufd_option {
 	IOMMU_OPTION_RLIMIT_MODE = 0,
 	IOMMU_OPTION_HUGE_PAGES = 1,

@@ -2,7 +2,9 @@
 
 #include "../../policy/text.h"
 #include "inspect.h"
+#include "node_acl.h"
 #include "vfio.h"
+#include "vfio_group.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -74,20 +76,33 @@ static bool host_owns_group(const struct run *run, const struct run_device *devi
 	return vfio_members_on_host_drivers(run->host, device->name, members, sizeof(members)) > 0;
 }
 
+/* One try to show that nobody has the device. 0; -EINVAL, -EPERM or -EBUSY: somebody has; else no answer. */
+static int try_proof(struct run *run, const struct step *step, const struct run_device *device)
+{
+	autoclose int group = -1;
+	int context, error;
+
+	if (step->kind == STEP_PROVE_GROUP_FREE) {
+		error = vfio_open_group(run->host, device->name, device->folder, &group, run->why);
+		/* A group without a node has no device on VFIO. */
+		return error == -ENODEV ? 0 : error;
+	}
+	error = proof_context(run, step, &context);
+	if (error == 0)
+		error = try_bind(run, device, context);
+	return error == -EPERM && host_owns_group(run, device) ? 0 : error;
+}
+
 static int prove_unbound(struct run *run, const struct step *step, struct run_device *device, int *error)
 {
 	unsigned waited = 0, pause = 1;
-	int context, result;
+	int result;
 
-	if (!is_on_vfio(device))
+	/* A group that goes on being held can't be opened: the unbind alone shows that nobody has this device of it. */
+	if (!is_on_vfio(device) || (step->kind == STEP_PROVE_GROUP_FREE && step->number == 1))
 		return 0;
-	result = proof_context(run, step, &context);
-	if (result < 0)
-		return broken(error, result);
 	for (;;) {
-		result = try_bind(run, device, context);
-		if (result == -EPERM && host_owns_group(run, device))
-			result = 0;
+		result = try_proof(run, step, device);
 		if (result != -EINVAL && result != -EPERM && result != -EBUSY)
 			break;
 		if (waited >= CLOSE_PATIENCE_MSEC) {
@@ -221,6 +236,41 @@ static int restore(struct run *run, const struct step *step, struct run_device *
 	return result == 0 ? 0 : broken(error, result);
 }
 
+/* Nobody can open the nodes by their path any more. */
+static int revoke_nodes(struct run *run, const struct step *step, const struct run_device *device, int *error)
+{
+	struct vfio_node node[VFIO_NODES_MAX];
+	size_t count = 0;
+	int result = 0;
+
+	if (device)
+		count = node_acl_nodes_of(run->host, device->folder, node);
+	else if (node_acl_container(run->host, &node[0]) == 0)
+		count = 1;
+	for (size_t i = 0; i < count; i++) {
+		int revoked = node_acl_revoke(run->host, &node[i], (uid_t)step->number, run->why);
+
+		result = result < 0 ? result : revoked;
+	}
+	return result < 0 ? broken(error, result) : 0;
+}
+
+/* Empties the claim's context, so that its devices do no more DMA. Whoever has a copy of it can map again. */
+static int unmap(struct run *run, const struct step *step, int *error)
+{
+	int result;
+
+	if (!run->context_passed)
+		result = run_fail(run, -EBADF, "the claim's context did not come with the plan");
+	else if (vfio_is_container(run->host, run->context))
+		result = vfio_empty_container(run->context, run->why);
+	else if (vfio_is_context(run->host, run->context))
+		result = vfio_empty_context(run->context, (uint32_t)step->number, run->why);
+	else
+		result = run_fail(run, -EBADF, "what came with the plan is no context");
+	return result < 0 ? broken(error, result) : 0;
+}
+
 int release_step_make(struct run *run, const struct step *step, int *error)
 {
 	struct run_device *device = run_device_of(run, step);
@@ -228,12 +278,20 @@ int release_step_make(struct run *run, const struct step *step, int *error)
 
 	*error = 0;
 	run->why[0] = '\0';
+	if (step->kind == STEP_UNMAP)
+		return unmap(run, step, error);
+	if (step->kind == STEP_REVOKE && !step->device[0])
+		return revoke_nodes(run, step, NULL, error);
 	if (!device || device->folder < 0 || inspect_is_gone(device->folder))
 		return 0;
 	switch ((enum step_kind)step->kind) {
 	case STEP_PROVE_NO_HOLDER:
 		return 0; /* proven by the main process with the surveyor, before the plan came here */
+	case STEP_REVOKE:
+		outcome = revoke_nodes(run, step, device, error);
+		break;
 	case STEP_PROVE_UNBOUND:
+	case STEP_PROVE_GROUP_FREE:
 		outcome = prove_unbound(run, step, device, error);
 		break;
 	case STEP_BUS_MASTER_OFF:
@@ -252,11 +310,16 @@ int release_step_make(struct run *run, const struct step *step, int *error)
 	case STEP_UNBIND:
 	case STEP_PROBE:
 	case STEP_CONTEXT:
+	case STEP_CONTAINER:
+	case STEP_GROUP:
+	case STEP_GROUP_DEVICE:
 	case STEP_OPEN:
 	case STEP_BIND:
 	case STEP_IOAS:
 	case STEP_ATTACH:
+	case STEP_GRANT:
 	case STEP_MEMLOCK:
+	case STEP_UNMAP:
 	case STEP_KIND_COUNT:
 	default:
 		run_fail(run, 0, "a step of a claim stands in a release");

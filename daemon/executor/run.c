@@ -30,7 +30,7 @@ static int gather_devices(struct run *run)
 			continue;
 		memcpy(device->name, step->device, sizeof(device->name));
 		device->identity = step->identity;
-		device->folder = device->cdev = -1;
+		device->folder = device->fd = device->group_fd = -1;
 		count++;
 	}
 	qsort(run->device, count, sizeof(*run->device), compare_names);
@@ -105,10 +105,11 @@ int run_begin(struct run *run, const struct host *host, struct wire_plan_inbox *
 		.host = host,
 		.plan = &inbox->plan,
 		.lock = -1,
-		.context = descriptor_take(&inbox->context),
+		.context = descriptor_take(&inbox->enclosure.context),
 		.proof_context = -1,
-		.peer = inbox->peer,
-		.peer_fd = descriptor_take(&inbox->peer_fd),
+		.peer = inbox->enclosure.peer,
+		.peer_uid = inbox->enclosure.peer_uid,
+		.peer_fd = descriptor_take(&inbox->enclosure.peer_fd),
 	};
 	run->context_passed = run->context >= 0;
 	error = gather_devices(run);
@@ -122,7 +123,8 @@ int run_begin(struct run *run, const struct host *host, struct wire_plan_inbox *
 void run_end(struct run *run)
 {
 	for (size_t i = 0; i < run->device_count; i++) {
-		descriptor_close(&run->device[i].cdev);
+		descriptor_close(&run->device[i].fd);
+		descriptor_close(&run->device[i].group_fd);
 		descriptor_close(&run->device[i].folder);
 	}
 	descriptor_close(&run->context);
@@ -148,6 +150,16 @@ struct run_device *run_device_of(const struct run *run, const struct step *step)
 		else
 			high = middle;
 	}
+	return NULL;
+}
+
+struct run_device *run_present(struct run *run, const struct step *step)
+{
+	struct run_device *device = run_device_of(run, step);
+
+	if (device && device->folder >= 0 && !inspect_is_gone(device->folder))
+		return device;
+	run_fail(run, -ENODEV, "%s was removed meanwhile", step->device);
 	return NULL;
 }
 

@@ -127,7 +127,7 @@ void surveying_prove(struct surveying *surveying, struct job *job)
 	for (size_t i = 0; i < job->plan.plan.count; i++) {
 		const struct step *step = &job->plan.plan.step[i];
 
-		if (step->kind != STEP_PROVE_NO_HOLDER)
+		if (step->kind != STEP_PROVE_NO_HOLDER || step->number == 1)
 			continue;
 		if (survey->count == GROUP_MEMBERS_MAX) {
 			answer_failure(surveying, job, job->plan.id, E2BIG);
@@ -146,7 +146,7 @@ void surveying_prove(struct surveying *surveying, struct job *job)
 }
 
 /* Answers a release of which a device is held. False: the holder has ended meanwhile. */
-static bool answer_held(struct surveying *surveying, const struct job *job, const struct ask *ask)
+static bool answer_held(struct surveying *surveying, struct job *job, const struct ask *ask)
 {
 	struct descriptors fds = { .count = 0 };
 	const struct plan *plan = &job->plan.plan;
@@ -167,6 +167,11 @@ static bool answer_held(struct surveying *surveying, const struct job *job, cons
 	for (size_t i = 0; i < plan->count; i++)
 		if (plan->step[i].kind == STEP_PROVE_NO_HOLDER && strcmp(plan->step[i].device, ask->device) == 0)
 			result->step = (uint32_t)i;
+	/* The claim goes on for a while, and its mappings can be removed only with its context. */
+	if (job->plan.enclosure.context >= 0) {
+		descriptors_add(&fds, descriptor_take(&job->plan.enclosure.context));
+		result->contexts = 1;
+	}
 	if (fd >= 0)
 		descriptors_add(&fds, fd);
 	outbox_send(&surveying->crew->outbox, &message, &fds);

@@ -12,6 +12,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* Objects of a context are numbered from 1 as they are made: QEMU's IOAS has a number below ten. */
+enum { IOAS_SEARCHED = 1024 };
+
 bool vfio_node_of(int folder, char node[static 32])
 {
 	DIR *stream = sysfs_list(folder, "vfio-dev");
@@ -173,6 +176,28 @@ int vfio_allocate_ioas(int context, uint32_t *ioas, char why[static TEXT_MAX])
 	}
 	error = -errno;
 	text_format(why, TEXT_MAX, "no I/O address space can be made: %s", strerror(-error));
+	return error;
+}
+
+static int empty_ioas(int context, uint32_t ioas)
+{
+	struct iommu_ioas_unmap unmap = { .size = sizeof(unmap), .ioas_id = ioas, .length = UINT64_MAX };
+
+	/* ENOENT: there is no such IOAS, or it is empty; EINVAL: the number is another object's. */
+	if (ioctl(context, IOMMU_IOAS_UNMAP, &unmap) == 0 || errno == ENOENT || errno == EINVAL)
+		return 0;
+	return -errno;
+}
+
+int vfio_empty_context(int context, uint32_t ioas, char why[static TEXT_MAX])
+{
+	int error = ioas != 0 ? empty_ioas(context, ioas) : 0;
+
+	for (uint32_t number = 1; number <= IOAS_SEARCHED; number++)
+		if (number != ioas)
+			empty_ioas(context, number);
+	if (error < 0)
+		text_format(why, TEXT_MAX, "the mappings of the claim can't be removed: %s", strerror(-error));
 	return error;
 }
 

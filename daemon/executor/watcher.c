@@ -139,6 +139,44 @@ static bool find_subject(struct udev_device *event, char name[static DEVICE_NAME
 	return true;
 }
 
+/* Says that udev was at work on a node of VFIO's: a group's, a cdev's, or the container's. 0 or -errno. */
+static int tell_node(struct watcher *watcher, struct udev_device *event)
+{
+	const char *node = udev_device_get_devnode(event);
+	union wire_message message;
+
+	if (!node || strncmp(node, "/dev/vfio/", 10) != 0 || strlen(node + 5) >= sizeof(message.node.name))
+		return 0;
+	memset(&message.node, 0, sizeof(message.node));
+	memcpy(message.node.name, node + 5, strlen(node + 5) + 1);
+	return tell(watcher, &message, WIRE_NODE);
+}
+
+/* The same for all there are: what udev did to which of them was lost. */
+static int tell_all_nodes(struct watcher *watcher)
+{
+	static const char *const folders[] = { "vfio", "vfio/devices" };
+	int error = 0;
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(*folders); i++) {
+		DIR *stream = sysfs_list(watcher->host.dev, folders[i]);
+		const struct dirent *entry;
+
+		while (stream && error == 0 && (entry = sysfs_next(stream))) {
+			union wire_message message;
+
+			memset(&message.node, 0, sizeof(message.node));
+			if (entry->d_type == DT_CHR && strlen(entry->d_name) < 32) {
+				snprintf(message.node.name, sizeof(message.node.name), "%s/%s", folders[i], entry->d_name);
+				error = tell(watcher, &message, WIRE_NODE);
+			}
+		}
+		if (stream)
+			closedir(stream);
+	}
+	return error;
+}
+
 /* Devices that events were about. */
 struct subjects {
 	char name[SUBJECTS_MAX][DEVICE_NAME_MAX];
@@ -157,6 +195,7 @@ static int take_events(struct watcher *watcher, struct subjects *subjects)
 		char *name = subjects->name[subjects->count];
 		struct udev_device *event;
 		bool found;
+		int error;
 
 		errno = 0;
 		event = udev_monitor_receive_device(watcher->monitor);
@@ -167,7 +206,10 @@ static int take_events(struct watcher *watcher, struct subjects *subjects)
 		if (!event)
 			break;
 		found = find_subject(event, name);
+		error = tell_node(watcher, event);
 		udev_device_unref(event);
+		if (error < 0)
+			return error;
 		for (size_t i = 0; i < subjects->count && found; i++)
 			found = strcmp(subjects->name[i], name) != 0;
 		subjects->count += found;
@@ -186,6 +228,8 @@ static int follow_events(struct watcher *watcher)
 		if (error == 0 && subjects.lost) {
 			log_notice("so many events came that some were lost: looking at all devices anew");
 			error = scan(watcher);
+			if (error == 0)
+				error = tell_all_nodes(watcher);
 		}
 		for (size_t i = 0; i < subjects.count && error == 0 && !subjects.lost; i++)
 			error = look_at_changed(watcher, subjects.name[i]);
@@ -198,6 +242,8 @@ static int follow_events(struct watcher *watcher)
 /* Listens before anything is read, so that no change falls between. */
 static int start_listening(struct watcher *watcher)
 {
+	/* vfio-dev: cdevs; vfio: groups; misc: the container. */
+	static const char *const subsystems[] = { "pci", "vfio-dev", "vfio", "misc" };
 	/* Without udevd nobody passes the kernel's events on. */
 	const char *source = access("/run/udev/control", F_OK) == 0 ? "udev" : "kernel";
 	int error;
@@ -208,9 +254,9 @@ static int start_listening(struct watcher *watcher)
 	watcher->monitor = udev_monitor_new_from_netlink(watcher->udev, source);
 	if (!watcher->monitor)
 		return errno ? -errno : -ENOMEM;
-	error = udev_monitor_filter_add_match_subsystem_devtype(watcher->monitor, "pci", NULL);
-	if (error >= 0)
-		error = udev_monitor_filter_add_match_subsystem_devtype(watcher->monitor, "vfio-dev", NULL);
+	error = 0;
+	for (size_t i = 0; i < sizeof(subsystems) / sizeof(*subsystems) && error >= 0; i++)
+		error = udev_monitor_filter_add_match_subsystem_devtype(watcher->monitor, subsystems[i], NULL);
 	udev_monitor_set_receive_buffer_size(watcher->monitor, RECEIVE_BUFFER);
 	if (error >= 0)
 		error = udev_monitor_enable_receiving(watcher->monitor);

@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
-int watching_start(struct watching *watching, struct crew *crew)
+int watching_start(struct watching *watching, struct crew *crew, struct grants *grants)
 {
-	*watching = (struct watching){ .crew = crew, .worker = { .socket = -1 } };
+	*watching = (struct watching){ .crew = crew, .grants = grants, .worker = { .socket = -1 } };
 	return crew_start(crew, &watching->worker, WORKER_WATCHER);
 }
 
@@ -55,9 +55,14 @@ static bool pass_on(struct watching *watching, const union wire_message *message
 			return false;
 	} else if (message->header.type == WIRE_DEVICE_GONE) {
 		known_devices_forget(&watching->known, message->device_gone.name);
+	} else if (message->header.type == WIRE_NODE) {
+		grants_renew(watching->grants, message->node.name);
+		return true;
 	} else if (message->header.type == WIRE_TOPOLOGY_DONE) {
 		crew_worked(watching->crew);
 		watching->worker.ready = watching->listed = true;
+		/* What udev did between two watchers nobody has told. */
+		grants_renew(watching->grants, NULL);
 		tell_gone(watching);
 		return true;
 	} else {

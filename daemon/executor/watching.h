@@ -5,17 +5,19 @@
 #pragma once
 
 #include "crew.h"
+#include "grants.h"
 #include "known_devices.h"
 
 struct watching {
 	struct crew *crew;
+	struct grants *grants;      /* told of udev's work on nodes */
 	struct worker worker;
 	struct known_devices known; /* what the broker was told of */
 	bool listed;                /* all devices were told once */
 	bool complete;              /* and the broker knows that */
 };
 
-int watching_start(struct watching *watching, struct crew *crew); /* 0 or -errno */
+int watching_start(struct watching *watching, struct crew *crew, struct grants *grants); /* 0 or -errno */
 /* The watcher's socket is readable. */
 void watching_readable(struct watching *watching);
 /* Tells the broker that it knows all devices, as soon as it does: when all workers are ready. */

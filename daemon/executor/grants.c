@@ -1,0 +1,128 @@
+#include "grants.h"
+
+#include "../base/log.h"
+#include "inspect.h"
+#include "node_acl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* One step of a claim: a user's right to a device's nodes, or (device "") to the container. */
+struct grant {
+	struct grant *next;
+	char device[DEVICE_NAME_MAX];
+	uint64_t identity;
+	uid_t uid;
+};
+
+/* The nodes of a grant as they are now. */
+static size_t nodes_of(const struct grants *grants, const struct grant *grant, struct vfio_node node[static VFIO_NODES_MAX])
+{
+	uint64_t identity;
+	size_t count = 0;
+
+	if (!grant->device[0])
+		return node_acl_container(grants->host, &node[0]) == 0 && !node_acl_is_open_to_all(grants->host, &node[0]);
+
+	autoclose int folder = inspect_open(grants->host, grant->device);
+
+	if (folder >= 0 && inspect_identity(folder, &identity) == 0 && identity == grant->identity)
+		count = node_acl_nodes_of(grants->host, folder, node);
+	return count;
+}
+
+/* Grants anew what a node has lost. name: only this node; NULL: all of them. */
+static void renew(const struct grants *grants, const struct grant *grant, const char *name)
+{
+	struct vfio_node node[VFIO_NODES_MAX];
+	size_t count = nodes_of(grants, grant, node);
+	char why[TEXT_MAX];
+
+	for (size_t i = 0; i < count; i++)
+		if ((!name || strcmp(node[i].name, name) == 0) &&
+		    node_acl_grant(grants->host, &node[i], grant->uid, why) < 0)
+			log_warning("the user %u can't open /dev/%s any more: %s", grant->uid, node[i].name, why);
+}
+
+static struct grant **find(struct grants *grants, const struct step *step)
+{
+	struct grant **link = &grants->first;
+
+	while (*link && ((*link)->uid != (uid_t)step->number || strcmp((*link)->device, step->device) != 0))
+		link = &(*link)->next;
+	return link;
+}
+
+static void add_grant(struct grants *grants, const struct step *step)
+{
+	struct grant **link = find(grants, step);
+	struct grant *grant = *link;
+
+	if (step->number == 0)
+		return;
+	if (!grant) {
+		grant = *link = calloc(1, sizeof(*grant));
+		if (!grant) {
+			log_error("out of memory: what user %u may open will not hold against udev",
+				  (unsigned)step->number);
+			return;
+		}
+		grant->uid = (uid_t)step->number;
+		memcpy(grant->device, step->device, sizeof(grant->device));
+	}
+	grant->identity = step->identity;
+	/* udev may have been at work since the binder was. */
+	renew(grants, grant, NULL);
+}
+
+static void drop(struct grants *grants, const struct step *step)
+{
+	struct grant **link = find(grants, step), *grant = *link;
+
+	if (!grant)
+		return;
+	*link = grant->next;
+	free(grant);
+}
+
+void grants_withdraw(struct grants *grants, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->step[i].kind == STEP_REVOKE)
+			drop(grants, &plan->step[i]);
+}
+
+void grants_take_up(struct grants *grants, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->step[i].kind == STEP_GRANT)
+			add_grant(grants, &plan->step[i]);
+}
+
+void grants_give_up(struct grants *grants, const struct plan *plan)
+{
+	struct vfio_node node;
+	char why[TEXT_MAX];
+
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->step[i].kind == STEP_GRANT && !plan->step[i].device[0] && !*find(grants, &plan->step[i]) &&
+		    node_acl_container(grants->host, &node) == 0 &&
+		    node_acl_revoke(grants->host, &node, (uid_t)plan->step[i].number, why) < 0)
+			log_warning("%s", why);
+}
+
+void grants_renew(struct grants *grants, const char *node)
+{
+	for (const struct grant *grant = grants->first; grant; grant = grant->next)
+		renew(grants, grant, node);
+}
+
+void grants_done(struct grants *grants)
+{
+	while (grants->first) {
+		struct grant *grant = grants->first;
+
+		grants->first = grant->next;
+		free(grant);
+	}
+}

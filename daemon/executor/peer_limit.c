@@ -1,0 +1,98 @@
+#include "peer_limit.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* True while the process that the pidfd stands for lives, so that its pid can't mean another. */
+static bool peer_lives(const struct run *run)
+{
+	struct pollfd state = { .fd = run->peer_fd, .events = POLLIN };
+
+	return poll(&state, 1, 0) == 0;
+}
+
+/* The rest of the first line that begins like this, in a file of /proc. False: there is none. */
+static bool read_line(const struct run *run, const char *path, const char *beginning, char *out, size_t size)
+{
+	FILE *stream = sysfs_lines(run->host->proc, path);
+	size_t allocated = 0;
+	char *line = NULL;
+	bool found = false;
+
+	while (stream && !found && getline(&line, &allocated, stream) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		found = strncmp(line, beginning, strlen(beginning)) == 0;
+		if (found)
+			snprintf(out, size, "%s", line + strlen(beginning));
+	}
+	free(line);
+	if (stream)
+		fclose(stream);
+	return found;
+}
+
+/* True if the pidfd is of that pid: nobody else is to be given a limit. */
+static bool peer_is_right(const struct run *run)
+{
+	char path[64], text[32];
+	uint64_t pid;
+
+	snprintf(path, sizeof(path), "self/fdinfo/%d", run->peer_fd);
+	return read_line(run, path, "Pid:\t", text, sizeof(text)) && number_parse(text, INT32_MAX, &pid) == 0 &&
+	       (pid_t)pid == run->peer;
+}
+
+/* True if all of its uids are the client's: kernels before 6.5 tell the pid of a client only, which may be reused. */
+static bool peer_has_uid(const struct run *run)
+{
+	unsigned real, effective, saved;
+	char path[32], text[64];
+
+	snprintf(path, sizeof(path), "%d/status", run->peer);
+	return read_line(run, path, "Uid:\t", text, sizeof(text)) &&
+	       sscanf(text, "%u %u %u", &real, &effective, &saved) == 3 && real == run->peer_uid &&
+	       effective == run->peer_uid && saved == run->peer_uid;
+}
+
+/* Raises the limit; one that is higher already stays. */
+int peer_limit_raise(struct run *run, const struct step *step)
+{
+	struct rlimit limit;
+
+	if (run->peer <= 0 || run->peer_fd < 0 || !peer_is_right(run))
+		return run_fail(run, -ESRCH, "the client whose memlock limit is to be set is not known");
+	if (!peer_lives(run) || prlimit(run->peer, RLIMIT_MEMLOCK, NULL, &run->limit_before) < 0)
+		return run_fail(run, -ESRCH, "the client [%d] has ended", run->peer);
+	if (!peer_has_uid(run))
+		return run_fail(run, -EPERM, "the client [%d] runs as another user", run->peer);
+	limit = run->limit_before;
+	if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < step->number)
+		limit.rlim_cur = step->number;
+	if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < limit.rlim_cur)
+		limit.rlim_max = limit.rlim_cur;
+	if (prlimit(run->peer, RLIMIT_MEMLOCK, &limit, NULL) < 0) {
+		int error = -errno;
+
+		return run_fail(run, error, "the memlock limit of the client [%d] can't be set: %s", run->peer,
+				strerror(-error));
+	}
+	run->limit_set = true;
+	return peer_lives(run) ? 0 : run_fail(run, -ESRCH, "the client [%d] has ended", run->peer);
+}
+
+int peer_limit_put_back(struct run *run, const struct step *step)
+{
+	if (!run->limit_set || !peer_lives(run))
+		return 0;
+	if (prlimit(run->peer, RLIMIT_MEMLOCK, &run->limit_before, NULL) < 0 && errno != ESRCH) {
+		int error = -errno;
+
+		return run_fail(run, error, "the memlock limit of the client [%d] can't be put back: %s", run->peer,
+				strerror(-error));
+	}
+	run->limit_set = false;
+	return 0;
+}
+

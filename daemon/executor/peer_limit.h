@@ -1,0 +1,12 @@
+/*
+ * The client's limit of locked memory, which is what the kernel counts its mappings against: raised with the claim, put
+ * back if the claim fails. Only of the process that the pidfd is of, and only if it is the client's user's.
+ */
+#pragma once
+
+#include "run.h"
+
+/* 0, or -errno with run->why. A limit that is higher already stays. */
+int peer_limit_raise(struct run *run, const struct step *step);
+/* The same; nothing to do where nothing was raised, or the client has ended. */
+int peer_limit_put_back(struct run *run, const struct step *step);
