@@ -5,67 +5,7 @@
  */
 #pragma once
 
-#include "kernel.h"
-#include "ledger.h"
-#include "plan.h"
-#include "policy.h"
-#include "topology.h"
-#include "use.h"
-
-struct host_view {
-	const struct topology *topology;
-	const struct uses *uses;     /* at least of every member of every group that is asked for */
-	const struct ledger *ledger; /* NULL: no claims */
-	const struct kernel_features *kernel;
-};
-
-struct request {
-	const struct subject *subject;
-	const char *const *device; /* full names; duplicates are taken as one */
-	size_t device_count;       /* 1 to CLAIM_DEVICES_MAX */
-	enum delivery_mode mode;
-	const struct claim *claim; /* NULL for a new claim; else the claim that is to grow */
-};
-
-/* A member of a group that the claim would take from the host though nobody asked for it. */
-struct lockout {
-	char device[DEVICE_NAME_MAX];
-	char for_device[DEVICE_NAME_MAX]; /* the asked-for device that shares its group */
-	char driver[DRIVER_NAME_MAX];     /* the host loses this driver; "" where none is bound */
-	enum severity severity;           /* of its worst use */
-	char use[TEXT_MAX];               /* its worst use; "" where none was found */
-	bool covered;                     /* the rule allows it */
-};
-
-struct blocker {
-	enum blocker_kind kind;
-	char device[DEVICE_NAME_MAX];  /* the asked-for device */
-	char member[DEVICE_NAME_MAX];  /* the member that blocks; "" where it is the device itself */
-	char use[TEXT_MAX];            /* what uses it; "" where that is not the matter */
-	char claim[CLAIM_ID_MAX];      /* the claim in the way; "" where none */
-	char rule[RULE_NAME_MAX];      /* the rule that decided; "" for deny by default */
-	char message[2 * TEXT_MAX];    /* one sentence: what blocks, naming member, use or owner, and rule */
-	char remedy[2 * TEXT_MAX];     /* one sentence: what would resolve it */
-};
-
-/* What each asked-for device falls under. */
-struct decided_device {
-	char device[DEVICE_NAME_MAX];
-	const struct rule *rule; /* of the policy; NULL where none matched. Valid as long as the policy */
-};
-
-struct decision {
-	bool allowed;
-	enum exit_status status;       /* EXIT_DONE, or of the blocker that counts most: 5, then 3, then 4, then 6 */
-	struct decided_device *device; /* in the order asked, without duplicates */
-	size_t device_count;
-	struct lockout *lockout;       /* sorted by name */
-	size_t lockout_count;
-	struct blocker *blocker;       /* all of them */
-	size_t blocker_count;
-	enum vfio_interface interface; /* that the devices come through, if allowed */
-	struct plan plan;              /* the steps; empty unless allowed */
-};
+#include "verdict.h"
 
 /* Decides. 0 with *out filled (free it with decision_done()), -ENOMEM, or -EINVAL for a count or mode out of range. */
 int decide(const struct policy *policy, const struct host_view *host, const struct request *request,

@@ -1,0 +1,56 @@
+/*
+ * One decision while it is made: what was asked, what was found, and the blockers so far. The parts that judge share it;
+ * nothing here decides.
+ */
+#pragma once
+
+#include "blocker_text.h"
+#include "coverage.h"
+#include "verdict.h"
+
+/* A device that is asked for. */
+struct asked {
+	const char *name;            /* as the request has it: hostile */
+	const struct device *device; /* NULL: unknown */
+	const struct rule *rule;     /* the first that matches, whatever it says; NULL: none */
+	bool eligible;               /* an allow rule stands for it: what it would lock out is judged by that rule */
+	bool held;                   /* the claim that grows has it already */
+};
+
+/* A member that would be locked out. */
+struct found {
+	const struct device *member;
+	const struct asked *asked; /* the asked-for device whose group it is in */
+	enum cover cover;
+	const struct use *blocking; /* with COVER_IN_USE */
+	bool owned;                 /* by another claim: said of the asked-for device already */
+};
+
+struct deciding {
+	const struct policy *policy;
+	const struct host_view *host;
+	const struct request *request;
+	bool by_operator;
+	struct asked asked[CLAIM_DEVICES_MAX];
+	size_t count;
+	struct found *found;
+	size_t found_count, found_allocated;
+	struct decision result;
+	size_t blockers_allocated;
+	const struct rule *needed_of; /* the rule that needed is for */
+	char needed[TEXT_MAX];
+	struct blocker scrap; /* what is said once memory is out */
+	int error;            /* -ENOMEM, or 0 */
+};
+
+/* Adds a blocker and returns it for its words. Once memory is out the words go nowhere. asked: NULL where none is meant. */
+struct blocker *deciding_add_blocker(struct deciding *deciding, enum blocker_kind kind, const struct asked *asked);
+struct sentences deciding_words(struct blocker *blocker);
+/*
+ * The claim that has a device, with *entry its entry there, or NULL. The claim that is to grow counts as none, with *own
+ * set.
+ */
+const struct claim *deciding_other_owner(const struct deciding *deciding, const char *device, bool *own,
+					 const struct claim_device **entry);
+/* How much of a claim in the way may be told to whoever asks. */
+struct other_claim deciding_other_claim(const struct deciding *deciding, const struct claim *claim);
