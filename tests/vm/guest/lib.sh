@@ -166,6 +166,28 @@ wait_for_removal() {
 	udevadm wait --timeout=20 --removed "/sys/bus/pci/devices/$1" || fail "$1 has not gone"
 }
 
+# to_vfio ADDRESS… / to_host ADDRESS…: what root does by hand without ioasidd; for the scenarios that show that kernel and
+# rig work. All members of a group have to be named.
+to_vfio() {
+	local address
+	for address in "$@"; do
+		echo vfio-pci >"/sys/bus/pci/devices/$address/driver_override"
+		[ "$(driver_of "$address")" = none ] || echo "$address" >"/sys/bus/pci/devices/$address/driver/unbind"
+		echo "$address" >/sys/bus/pci/drivers_probe
+		expect_equal "the driver of $address" vfio-pci "$(driver_of "$address")"
+	done
+	udevadm settle --timeout=30
+}
+
+to_host() {
+	local address
+	for address in "$@"; do
+		echo "$address" >"/sys/bus/pci/devices/$address/driver/unbind"
+		echo >"/sys/bus/pci/devices/$address/driver_override"
+		echo "$address" >/sys/bus/pci/drivers_probe 2>/dev/null || :
+	done
+}
+
 # snapshot_sysfs: what a claim may change and a release has to restore, a line for each device. By the shell's own means
 # in one process, because others wait for a change with it.
 snapshot_sysfs() (

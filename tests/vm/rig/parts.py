@@ -40,17 +40,47 @@ def find_kernel(kind, cache):
         path = _ask("build-kernel", cache)
         folder = os.path.dirname(path)
         return Kernel(path, {"mtty.ko": os.path.join(folder, "mtty.ko")})
-    folder = _ask("stock-kernel", cache)
+    series = {"stock": "6.12", "stock-6.1": "6.1"}[kind]
+    folder = _ask("stock-kernel", cache, "--series", series)
     modules = os.path.join(folder, "modules")
     return Kernel(os.path.join(folder, "vmlinuz"),
                   {name: os.path.join(modules, name) for name in os.listdir(modules)})
 
 
-def _ask(script, cache):
-    result = subprocess.run([os.path.join(HERE, script), "--if-there", cache], capture_output=True, text=True,
-                            check=False)
+def find_userlands(names, cache):
+    """The archives with those programs that were fetched before."""
+    paths = []
+    for name in names:
+        command = [os.path.join(HERE, "userland"), "--if-there", name, cache]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            raise PartMissing(f"the programs of {name} are missing: tests/vm/userland {name} {cache} "
+                              f"({result.stderr.strip()})")
+        paths.append(result.stdout.strip())
+    return paths
+
+
+def find_nested(cache):
+    """{path in the guest: (bytes, mode)} of the guest for the guest: the rig's kernel, busybox, our init, and what boots
+    them. Nothing is compressed: there unpacking takes ten times as long."""
+    with open(_ask("build-kernel", cache), "rb") as file:
+        kernel = file.read()
+    with open(os.path.join(HERE, "guest", "nested-qemu"), "rb") as file:
+        script = file.read()
+    archive = Archive()
+    for folder in ("dev", "proc", "sys", "bin"):
+        archive.add_folder(folder)
+    archive.add_file("/bin/busybox", "/bin/busybox")
+    archive.add_file("/init", os.path.join(HERE, "guest", "nested-init"))
+    return {"/rig/nested/vmlinuz": (kernel, 0o644), "/rig/nested/initramfs": (archive.to_bytes(), 0o644),
+            "/rig/nested/qemu": (script, 0o755)}
+
+
+def _ask(script, cache, *options):
+    result = subprocess.run([os.path.join(HERE, script), "--if-there", *options, cache], capture_output=True,
+                            text=True, check=False)
     if result.returncode != 0:
-        raise PartMissing(f"there is no kernel yet: tests/vm/{script} {cache}")
+        raise PartMissing(f"there is no kernel yet: {' '.join(['tests/vm/' + script, *options, cache])}")
     return result.stdout.strip()
 
 
@@ -67,8 +97,9 @@ def make_image(build, path):
             raise ImageFailed(f"{' '.join(command)}:\n{result.stdout.strip()}")
 
 
-def complete_image(image, kernel, scenarios, path):
-    """Adds what changes from boot to boot behind an image, as an archive of its own.
+def complete_image(image, kernel, userlands, nested, scenarios, path):
+    """Puts together what one boot needs: several archives, of which a later one's files replace those of an earlier
+    one. So userlands come first, and the product has the libraries that it was built with.
 
     JSON files beside a scenario go along: policies that are too long to stand in the script.
     """
@@ -81,7 +112,11 @@ def complete_image(image, kernel, scenarios, path):
                 archive.add_file(f"/rig/scenarios/{name}", os.path.join(folder, name))
     for name, source in kernel.modules.items():
         archive.add_file(f"/rig/modules/{name}", source)
-    with open(path, "wb") as out, open(image, "rb") as base:
-        shutil.copyfileobj(base, out)
-        out.write(b"\0" * (-out.tell() % 512))
+    for name, (content, mode) in nested.items():
+        archive.add_bytes(name, content, mode)
+    with open(path, "wb") as out:
+        for part in [*userlands, image]:
+            with open(part, "rb") as file:
+                shutil.copyfileobj(file, out)
+            out.write(b"\0" * (-out.tell() % 512))
         out.write(archive.to_bytes())

@@ -1,18 +1,24 @@
 """Reads topology files: which machine QEMU makes. One thing a line, "#" starts a comment:
 
-    kernel iommufd | stock      the rig's own kernel, or Debian's (default: iommufd)
+    kernel KIND                 iommufd: the rig's own (default); stock: Debian's 6.12; stock-6.1: the one Debian 12 has
     memory MEGABYTES            (default: 768)
     cpus N                      (default: 2)
     iommu OPTIONS | none        properties of intel-iommu (default: intremap=on)
     append WORDS                for the kernel's command line
-    disk ID SIZE                an empty disk, made anew for each boot; then: device nvme,drive=ID,serial=…
-    net ID                      a network with nobody else on it, link up; then: device e1000,netdev=ID
+    userland NAME…              real programs of Debian, as tests/vm/userland fetches them
+    nested yes                  a small guest for the guest: /rig/nested/vmlinuz and /rig/nested/initramfs
+    disk ID SIZE [text:TEXT]    a disk, empty but for TEXT at its start, made anew for each boot; then:
+                                device nvme,drive=ID,serial=…
+    net ID [HUB]                a network, link up, with nobody else on it but the other nets on the same HUB (a
+                                number); then: device e1000,netdev=ID
     device …                    as in QEMU's -device
     qemu …                      any other arguments of QEMU's
 """
 
 import os
 import re
+
+KERNELS = ("iommufd", "stock", "stock-6.1")
 
 
 class TopologyError(Exception):
@@ -28,7 +34,9 @@ class Topology:
         self.cpus = 2
         self.iommu = "intremap=on"
         self.append = []
-        self.disks = {}  # id -> bytes
+        self.userlands = []
+        self.nested = False
+        self.disks = {}  # id -> (bytes, the text at its start)
         self.arguments = []
         with open(path, encoding="utf-8") as file:
             for number, line in enumerate(file, start=1):
@@ -45,8 +53,8 @@ class Topology:
         if not rest:
             raise ValueError(f"'{word}' needs something behind it")
         if word == "kernel":
-            if rest not in ("iommufd", "stock"):
-                raise ValueError(f"the kernel is 'iommufd' or 'stock', not '{rest}'")
+            if rest not in KERNELS:
+                raise ValueError(f"the kernel is one of {', '.join(KERNELS)}, not '{rest}'")
             self.kernel = rest
         elif word in ("memory", "cpus"):
             setattr(self, word, int(rest))
@@ -57,28 +65,44 @@ class Topology:
         elif word == "disk":
             self._read_disk(rest.split())
         elif word == "net":
-            self.arguments += ["-netdev", f"hubport,id={rest},hubid={len(self.arguments)}"]
+            self._read_net(rest.split())
+        elif word == "userland":
+            self.userlands += rest.split()
+        elif word == "nested":
+            if rest != "yes":
+                raise ValueError(f"nested is 'yes' or not there, not '{rest}'")
+            self.nested = True
         elif word == "device":
             self.arguments += ["-device", rest]
         elif word == "qemu":
             self.arguments += rest.split()
         else:
-            raise ValueError(f"nothing is called '{word}': kernel, memory, cpus, iommu, append, disk, net, device, qemu")
+            raise ValueError(f"nothing is called '{word}': kernel, memory, cpus, iommu, append, userland, nested, disk, "
+                             "net, device, qemu")
 
     def _read_disk(self, words):
-        match = re.fullmatch(r"([1-9][0-9]*)([MG])", words[1]) if len(words) == 2 else None
-        if not match:
-            raise ValueError("a disk is 'disk ID SIZE', SIZE such as 32M or 1G")
-        self.disks[words[0]] = int(match[1]) << {"M": 20, "G": 30}[match[2]]
+        match = re.fullmatch(r"([1-9][0-9]*)([MG])", words[1]) if len(words) in (2, 3) else None
+        text = words[2] if len(words) == 3 else "text:"
+        if not match or not text.startswith("text:"):
+            raise ValueError("a disk is 'disk ID SIZE [text:TEXT]', SIZE such as 32M or 1G")
+        self.disks[words[0]] = int(match[1]) << {"M": 20, "G": 30}[match[2]], text.removeprefix("text:")
+
+    def _read_net(self, words):
+        # Hubs without a number get one that nobody would give.
+        hub = words[1] if len(words) == 2 else str(1000 + len(self.arguments))
+        if len(words) > 2 or not hub.isdecimal():
+            raise ValueError("a network is 'net ID [HUB]', HUB a number")
+        self.arguments += ["-netdev", f"hubport,id={words[0]},hubid={hub}"]
 
     def qemu_arguments(self, folder):
         """The machine's hardware; disks become sparse files in folder."""
         arguments = ["-machine", "q35,accel=tcg", "-cpu", "max", "-smp", str(self.cpus), "-m", str(self.memory)]
         if self.iommu:
             arguments += ["-device", f"intel-iommu,{self.iommu}"]
-        for name, size in self.disks.items():
+        for name, (size, text) in self.disks.items():
             path = os.path.join(folder, f"{name}.img")
             with open(path, "wb") as file:
+                file.write(text.encode())
                 file.truncate(size)
             arguments += ["-drive", f"if=none,id={name},file={path},format=raw,cache=unsafe"]
         return arguments + self.arguments

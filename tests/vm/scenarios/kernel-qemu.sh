@@ -1,0 +1,15 @@
+# The kernel's side without ioasidd: root opens an iommufd and the cdev of a disk, and a user without any privilege runs
+# QEMU 10 with both FDs; its guest's own driver does DMA. If this fails, blame the rig before the product.
+# needs: qemu
+# timeout: 200
+disk=0000:01:00.0
+to_vfio "$disk"
+
+step "QEMU $(as alice qemu-system-x86_64 -version | head -n 1)"
+start=$(cut -d ' ' -f 1 /proc/uptime)
+ulimit -l 1048576
+expect_success open-for-qemu "$disk" -- as-user alice /rig/nested/qemu \
+	-object iommufd,id=i,fd=3 -device vfio-pci,iommufd=i,fd=4
+expect_output_contains "NESTED-DMA nvme 0000:00:01.0 the-disk-of-alice"
+echo "started at $start, ended at $(cut -d ' ' -f 1 /proc/uptime)"
+to_host "$disk"
