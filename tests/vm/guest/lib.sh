@@ -346,6 +346,19 @@ wait_for_mark() {
 	wait-for-path --pid "$(cat "$RIG/$1.pid")" 20 "$2" || { cat "$RIG/$1.log"; fail "client $1 does not get there"; }
 }
 
+# wait_for_line NAME SECONDS TEXT: until client NAME has printed a line with TEXT, or is gone, which fails. Files announce
+# no line: this reads again.
+wait_for_line() {
+	local left=$(($2 * 10))
+	while ! grep -q -F -e "$3" "$RIG/$1.log"; do
+		[ "$left" -gt 0 ] && [ -d "/proc/$(cat "$RIG/$1.pid")/fd" ] || break
+		usleep 100000
+		left=$((left - 1))
+	done
+	# It may have printed that with its last breath.
+	grep -q -F -e "$3" "$RIG/$1.log" || { cat "$RIG/$1.log"; fail "client $1 has not printed '$3' within $2 s"; }
+}
+
 # end_holder NAME: what keeps the stdin of client NAME open.
 end_holder() {
 	kill "$(cat "$RIG/$1.holder")"

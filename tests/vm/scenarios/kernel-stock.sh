@@ -1,5 +1,5 @@
 # What Debian's own kernel offers: legacy VFIO and no iommufd, with the devices of the topology "demo".
-# needs: stock
+# needs: stock stock-6.1
 [ ! -e /dev/iommu ] || fail "this kernel has /dev/iommu: the scenarios for kernels without it belong elsewhere"
 [ -e /dev/vfio/vfio ] || fail "/dev/vfio/vfio is missing"
 expect_equal "the driver of the e1000" e1000 "$(driver_of "$(find_device 8086:100e)")"

@@ -1,11 +1,14 @@
 /*
- * A user-space driver of QEMU's edu device (1234:11e8), as an unprivileged client of ioasidd runs it: with a bound
- * and attached device FD, an iommufd and the number of an IOAS. It maps its own memory, has the device read it and
- * write it back to another place by DMA, waits for each end by MSI, and compares. It opens nothing.
+ * A user-space driver of QEMU's edu device (1234:11e8), as an unprivileged client of ioasidd runs it: with a device FD
+ * that is bound and attached, and an iommufd and the number of an IOAS, or the container of legacy VFIO. It maps its own
+ * memory, has the device read it and write it back to another place by DMA, waits for each end by MSI, and compares.
+ * It opens nothing.
  *
  * usage: edu-dma DEVICE_FD IOMMUFD IOASID [--hold] [--touch FILE]
- *   --hold   afterwards keep everything until stdin ends or a signal comes
- *   --touch  create FILE once the DMA is verified, for whoever waits for that
+ *        edu-dma DEVICE_FD --container=FD [--hold] [--touch FILE]
+ *   --container  map by VFIO_IOMMU_MAP_DMA (type1v2)
+ *   --hold       afterwards keep everything until stdin ends or a signal comes
+ *   --touch      create FILE once the DMA is verified, for whoever waits for that
  */
 #include "rig.h"
 #include "uapi.h"
@@ -47,6 +50,13 @@ struct edu {
 	int irq;    /* eventfd behind MSI 0 */
 	uint64_t bar;
 	uint64_t config;
+};
+
+/* Where memory is mapped for the device: an IOAS of an iommufd, or a container. */
+struct space {
+	int fd;
+	bool is_container;
+	uint32_t ioas;
 };
 
 static uint64_t region_offset(int device, unsigned index)
@@ -129,23 +139,39 @@ static void dma(const struct edu *edu, uint32_t source, uint32_t destination, ui
 	write_register(edu, EDU_IRQ_ACKNOWLEDGE, EDU_IRQ_OF_DMA);
 }
 
-static void map_memory(int iommufd, uint32_t ioas, void *memory, size_t length)
+static void map_in_container(int container, void *memory, size_t length)
+{
+	struct vfio_iommu_type1_dma_map map = {
+		.argsz = sizeof map,
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+		.vaddr = (uintptr_t)memory,
+		.iova = IOVA,
+		.size = length,
+	};
+
+	if (ioctl(container, VFIO_IOMMU_MAP_DMA, &map) < 0)
+		die_errno("VFIO_IOMMU_MAP_DMA of %zu bytes", length);
+}
+
+static void map_memory(const struct space *space, void *memory, size_t length)
 {
 	struct uapi_ioas_map map = {
 		.size = sizeof map,
 		.flags = UAPI_MAP_FIXED_IOVA | UAPI_MAP_READABLE | UAPI_MAP_WRITEABLE,
-		.ioas_id = ioas,
+		.ioas_id = space->ioas,
 		.user_va = (uintptr_t)memory,
 		.length = length,
 		.iova = IOVA,
 	};
 
-	if (ioctl(iommufd, UAPI_IOMMU_IOAS_MAP, &map) < 0)
-		die_errno("IOMMU_IOAS_MAP of %zu bytes into IOAS %u", length, ioas);
+	if (space->is_container)
+		map_in_container(space->fd, memory, length);
+	else if (ioctl(space->fd, UAPI_IOMMU_IOAS_MAP, &map) < 0)
+		die_errno("IOMMU_IOAS_MAP of %zu bytes into IOAS %u", length, space->ioas);
 }
 
 /* Sends a pattern to the device and back and dies unless it returned unchanged. */
-static void round_trip(const struct edu *edu, int iommufd, uint32_t ioas)
+static void round_trip(const struct edu *edu, const struct space *space)
 {
 	unsigned char *memory;
 	unsigned char *back;
@@ -158,7 +184,7 @@ static void round_trip(const struct edu *edu, int iommufd, uint32_t ioas)
 	for (i = 0; i < DMA_BYTES; i++)
 		memory[i] = (unsigned char)(i * 7 + (unsigned)getpid());
 	memset(back, 0xff, PAGE);
-	map_memory(iommufd, ioas, memory, 2 * PAGE);
+	map_memory(space, memory, 2 * PAGE);
 	dma(edu, IOVA, EDU_BUFFER, 0);
 	dma(edu, EDU_BUFFER, IOVA + PAGE, EDU_TO_MEMORY);
 	if (memcmp(memory, back, DMA_BYTES) != 0)
@@ -195,22 +221,34 @@ static void touch(const char *path)
 	close(fd);
 }
 
+/* Reads where to map out of the arguments behind the device's; returns the index of the first option. */
+static int read_space(struct space *space, int argc, char **argv)
+{
+	static const char option[] = "--container=";
+
+	if (argc >= 3 && strncmp(argv[2], option, sizeof option - 1) == 0) {
+		space->fd = (int)number_of("--container", argv[2] + sizeof option - 1, INT32_MAX);
+		space->is_container = true;
+		return 3;
+	}
+	if (argc < 4)
+		die("usage: edu-dma DEVICE_FD IOMMUFD IOASID | DEVICE_FD --container=FD [--hold] [--touch FILE]");
+	space->fd = (int)number_of("IOMMUFD", argv[2], INT32_MAX);
+	space->ioas = (uint32_t)number_of("IOASID", argv[3], UINT32_MAX);
+	return 4;
+}
+
 int main(int argc, char **argv)
 {
 	struct edu edu = {0};
+	struct space space = {0};
 	const char *mark = NULL;
 	bool keep = false;
-	int iommufd;
-	uint32_t ioas;
 	uint32_t id;
-	int i;
+	int i = read_space(&space, argc, argv);
 
-	if (argc < 4)
-		die("usage: edu-dma DEVICE_FD IOMMUFD IOASID [--hold] [--touch FILE]");
 	edu.device = (int)number_of("DEVICE_FD", argv[1], INT32_MAX);
-	iommufd = (int)number_of("IOMMUFD", argv[2], INT32_MAX);
-	ioas = (uint32_t)number_of("IOASID", argv[3], UINT32_MAX);
-	for (i = 4; i < argc; i++) {
+	for (; i < argc; i++) {
 		if (strcmp(argv[i], "--hold") == 0)
 			keep = true;
 		else if (strcmp(argv[i], "--touch") == 0 && i + 1 < argc)
@@ -225,7 +263,7 @@ int main(int argc, char **argv)
 	if ((id & 0xff) != 0xed)
 		die("this is no edu device: its identification reads %#x", id);
 	enable_msi(&edu);
-	round_trip(&edu, iommufd, ioas);
+	round_trip(&edu, &space);
 	if (mark)
 		touch(mark);
 	if (keep)

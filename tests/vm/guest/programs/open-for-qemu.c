@@ -16,7 +16,7 @@
 
 enum { FIRST_FD = 3, PATH_SIZE = 512 };
 
-/* Nobody else has opened anything here, so FDs come in order; a caller that left one open would notice. */
+/* A caller may have left 0, 1 or 2 closed, hence not simply the next one. */
 static void open_as(int number, const char *path)
 {
 	int fd = open(path, O_RDWR);
