@@ -13,6 +13,9 @@
  *	ioasid_claim_release(claim);
  *	ioasid_disconnect(connection);
  *
+ * Where the kernel has no iommufd, ioasid_claim_interface() is "group", and memory is mapped with VFIO_IOMMU_MAP_DMA on
+ * ioasid_claim_container() instead; the devices are used the same.
+ *
  * Every function that can fail returns 0 or a negative errno; ioasid_error_*() then tell what the daemon said. Outputs
  * are untouched on failure. A connection and its claims belong to one thread at a time. Strings are UTF-8.
  */
@@ -78,14 +81,15 @@ const char *ioasid_error_parameters(const struct ioasid *connection);
 int ioasid_call(struct ioasid *connection, const char *method, const char *parameters, char **reply);
 
 /*
- * Asks what a claim of these devices would cost, without changing anything. mode: "attached", "open", ...; NULL for
- * "attached". *plan: JSON text of the type Plan of org.ioasid1.varlink, which the caller frees with free(). A refusal is
+ * Asks what a claim of these devices would cost, without changing anything. mode: "attached", "open" or "node"; NULL
+ * for "attached". *plan: JSON text of the type Plan of org.ioasid1.varlink, which the caller frees with free(). A refusal is
  * an answer (0), not an error. Errors: as ioasid_call().
  */
 int ioasid_plan(struct ioasid *connection, const char *const *devices, size_t count, const char *mode, char **plan);
 
 /*
- * Claims devices, receives their FDs and acknowledges them. A claim whose FDs could not be received (-EMFILE: this
+ * Claims devices, receives their FDs and acknowledges them. mode: as for ioasid_plan(); a claim in another mode than was
+ * asked for is refused by this library. A claim whose FDs could not be received (-EMFILE: this
  * process is at its limit of open FDs) is rejected, so that it is rolled back by the daemon. All FDs are close-on-exec.
  * *claim is freed by ioasid_claim_release() or ioasid_claim_free(). The connection may be closed before the claim.
  * Errors: as ioasid_call(); ioasid_error_status() tells refused (3), busy (4), unknown (5), unsupported (6) apart.
@@ -100,38 +104,52 @@ const char *ioasid_claim_json(const struct ioasid_claim *claim);
 const char *ioasid_claim_mode(const struct ioasid_claim *claim);
 /* What the devices come through: "iommufd", or "group" where the kernel has none. Lives as long as the claim. */
 const char *ioasid_claim_interface(const struct ioasid_claim *claim);
-/* The iommufd, -1 where there is none. Owned by the claim: don't close it, dup it. */
+/*
+ * The iommufd, -1 where there is none: with the interface "iommufd" each mode gives it. Owned by the claim: don't close
+ * it, dup it.
+ */
 int ioasid_claim_iommufd(const struct ioasid_claim *claim);
 /*
- * The VFIO container (type1v2, VFIO_IOMMU_MAP_DMA of <linux/vfio.h>), -1 where the interface is not "group" or the mode
- * gives none. Owned by the claim.
+ * The VFIO container (type1v2, VFIO_IOMMU_MAP_DMA of <linux/vfio.h>), which all groups of the claim are in; -1 where the
+ * interface is not "group" or the mode is not "attached". Owned by the claim.
  */
 int ioasid_claim_container(const struct ioasid_claim *claim);
-/* The FD of a device's IOMMU group, -1 where the interface is not "group" or the claim has it not. Owned by the claim. */
+/*
+ * The FD of a device's IOMMU group, the same for all devices of one group; -1 where the interface is not "group", the
+ * mode is not "attached", or the claim has the device not. Owned by the claim, which closes it with the group's last
+ * device.
+ */
 int ioasid_claim_group_fd(const struct ioasid_claim *claim, const char *device);
 /*
  * In mode "node": the path of the index'th node of a device that this user may open now ("/dev/vfio/12"). NULL past the
  * last, or if the claim has the device not. Valid until the claim changes.
  */
 const char *ioasid_claim_node(const struct ioasid_claim *claim, const char *device, size_t index);
-/* The IOAS that the devices are attached to; 0 where the mode attaches nothing. */
+/* The IOAS that the devices are attached to; 0 where there is none: in the other modes, and with "group". */
 uint32_t ioasid_claim_ioas_id(const struct ioasid_claim *claim);
 /* The lease FD: whoever holds the last copy keeps the claim. Owned by the claim. */
 int ioasid_claim_lease_fd(const struct ioasid_claim *claim);
 /* How many devices the claim has, and the address of each (NULL past the end; valid until the claim changes). */
 size_t ioasid_claim_device_count(const struct ioasid_claim *claim);
 const char *ioasid_claim_device(const struct ioasid_claim *claim, size_t index);
-/* A device's FD, -1 if the claim has it not, and in mode "node". Owned by the claim. */
+/*
+ * A device's FD, -1 if the claim has it not, in mode "node", and after an ioasid_claim_remove() that was refused. Owned
+ * by the claim.
+ */
 int ioasid_claim_device_fd(const struct ioasid_claim *claim, const char *device);
 
 /*
- * Adds a device to a claim that is held, in the same context and IOAS. Errors: as ioasid_claim(); the claim stays as it
- * was.
+ * Adds a device to a claim that is held, in the same context and IOAS. With the interface "group", a device whose group
+ * the claim has open already is opened by this library (VFIO_GROUP_GET_DEVICE_FD of <linux/vfio.h>): the kernel lets a
+ * group be opened once. Errors: as ioasid_claim(); that ioctl's, after which the device was given back; the claim stays
+ * as it was.
  */
 int ioasid_claim_add(struct ioasid *connection, struct ioasid_claim *claim, const char *device);
 /*
- * Gives one device of a claim back: closes this process's FD of it, then asks the daemon to prove it free. The last
- * device of a claim can't be removed: release the claim. Errors: as ioasid_call(); -ENOENT: the claim has it not.
+ * Gives one device of a claim back: closes this process's FD of it, and of its group where the claim has no other device
+ * in that, then asks the daemon to prove it free. In mode "node" there is nothing to close: the program that opened the
+ * node has to. The last device of a claim can't be removed: release the claim. Errors: as ioasid_call(); -ENOENT: the
+ * claim has it not; -EINVAL: it is the last. Where the daemon refuses, the device stays in the claim, without its FD.
  */
 int ioasid_claim_remove(struct ioasid *connection, struct ioasid_claim *claim, const char *device);
 /*

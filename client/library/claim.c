@@ -5,6 +5,7 @@
 #include "claim_json.h"
 #include "claim_reply.h"
 #include "connection.h"
+#include "group_device.h"
 
 #include "../json_build.h"
 
@@ -73,9 +74,12 @@ static int reject_truncated(struct ioasid *connection, struct varlink_reply *rep
 	return -EMFILE;
 }
 
-/* Calls Claim or AddDevice and reads what is offered. device: the one that is added; NULL: a new claim. */
-static int receive_offer(struct ioasid *connection, const char *device, struct json_object *parameters,
-			 struct varlink_reply *reply, struct claim_reply *offer)
+/*
+ * Calls Claim or AddDevice and reads what is offered. device: the one that is added to the claim that grows; both NULL:
+ * a new claim.
+ */
+static int receive_offer(struct ioasid *connection, const struct claim_reply *grows, const char *device,
+			 struct json_object *parameters, struct varlink_reply *reply, struct claim_reply *offer)
 {
 	const char *method = device != NULL ? "org.ioasid1.AddDevice" : "org.ioasid1.Claim";
 	struct varlink_reply received;
@@ -90,7 +94,7 @@ static int receive_offer(struct ioasid *connection, const char *device, struct j
 		return result;
 	if (received.fds.truncated)
 		return reject_truncated(connection, &received, device);
-	result = claim_reply_read(&received, device != NULL, offer, &why);
+	result = claim_reply_read(&received, grows, offer, &why);
 	if (result < 0) {
 		varlink_reply_done(&received);
 		return connection_fail_reply(connection, method, why);
@@ -112,14 +116,20 @@ int ioasid_claim(struct ioasid *connection, const char *const *devices, size_t c
 	claim = calloc(1, sizeof(*claim));
 	if (claim == NULL)
 		return connection_fail_memory(connection);
-	result = receive_offer(connection, NULL, claim_json_devices(devices, count, mode), &reply, &claim->is);
+	result = receive_offer(connection, NULL, NULL, claim_json_devices(devices, count, mode), &reply, &claim->is);
 	if (result < 0) {
 		free(claim);
 		return result;
 	}
+	if (strcmp(claim->is.mode, mode != NULL ? mode : "attached") != 0) {
+		varlink_reply_done(&reply);
+		ioasid_claim_free(claim);
+		return connection_fail_reply(connection, "org.ioasid1.Claim", "it is in another mode than was asked for");
+	}
 	claim->reply = json_object_get(reply.parameters);
 	varlink_reply_done(&reply);
 	if (claim_json_describe(&claim->is, claim->reply, &claim->json) < 0) {
+		claim_reply_done(&claim->is); /* what is open here would hinder the taking back */
 		reject(connection, claim->is.id, NULL);
 		result = connection_fail_memory(connection);
 	} else {
@@ -180,9 +190,19 @@ const char *ioasid_claim_mode(const struct ioasid_claim *claim)
 	return claim->is.mode;
 }
 
+const char *ioasid_claim_interface(const struct ioasid_claim *claim)
+{
+	return claim->is.interface;
+}
+
 int ioasid_claim_iommufd(const struct ioasid_claim *claim)
 {
 	return claim->is.iommufd;
+}
+
+int ioasid_claim_container(const struct ioasid_claim *claim)
+{
+	return claim->is.container;
 }
 
 uint32_t ioasid_claim_ioas_id(const struct ioasid_claim *claim)
@@ -205,20 +225,35 @@ const char *ioasid_claim_device(const struct ioasid_claim *claim, size_t index)
 	return index < claim->is.device_count ? claim->is.device[index].address : NULL;
 }
 
-static struct claim_device_fd *find(struct claim_reply *is, const char *device)
+/* The place of a device, or -1. */
+static int find(const struct claim_reply *is, const char *device)
 {
-	for (size_t i = 0; i < is->device_count; i++)
+	for (size_t i = 0; device != NULL && i < is->device_count; i++)
 		if (strcmp(is->device[i].address, device) == 0)
-			return &is->device[i];
-	return NULL;
+			return (int)i;
+	return -1;
 }
 
 int ioasid_claim_device_fd(const struct ioasid_claim *claim, const char *device)
 {
-	for (size_t i = 0; i < claim->is.device_count; i++)
-		if (strcmp(claim->is.device[i].address, device) == 0)
-			return claim->is.device[i].fd;
-	return -1;
+	int place = find(&claim->is, device);
+
+	return place >= 0 ? claim->is.device[place].fd : -1;
+}
+
+int ioasid_claim_group_fd(const struct ioasid_claim *claim, const char *device)
+{
+	int place = find(&claim->is, device);
+	int group = place >= 0 ? claim_reply_find_group(&claim->is, claim->is.device[place].group) : -1;
+
+	return group >= 0 ? claim->is.group[group].fd : -1;
+}
+
+const char *ioasid_claim_node(const struct ioasid_claim *claim, const char *device, size_t index)
+{
+	int place = find(&claim->is, device);
+
+	return place >= 0 && index < claim->is.device[place].node_count ? claim->is.device[place].node[index] : NULL;
 }
 
 /* Replaces what a claim says of itself; consumes both. */
@@ -230,20 +265,55 @@ static void replace_description(struct ioasid_claim *claim, struct json_object *
 	claim->json = json;
 }
 
-/* What the claim is to become with the devices of an offer, as a copy: descriptors stay where they are. */
+/* What the claim is to become with the device of an offer, as a copy: descriptors stay where they are. */
 static const char *grow(const struct claim_reply *is, const struct claim_reply *offer, struct claim_reply *grown)
 {
 	*grown = *is;
-	if (strcmp(offer->id, is->id) != 0)
-		return "it is about another claim";
-	if (offer->device_count > CLAIM_DEVICES_MAX - is->device_count)
+	if (offer->device_count > CLAIM_DEVICES_MAX - is->device_count ||
+	    offer->group_count > CLAIM_DEVICES_MAX - is->group_count)
 		return "it makes the claim larger than one can be";
 	for (size_t i = 0; i < offer->device_count; i++) {
-		if (find(grown, offer->device[i].address) != NULL)
+		if (find(grown, offer->device[i].address) >= 0)
 			return "it adds a device that the claim has";
 		grown->device[grown->device_count++] = offer->device[i];
 	}
+	for (size_t i = 0; i < offer->group_count; i++)
+		grown->group[grown->group_count++] = offer->group[i];
 	return NULL;
+}
+
+/*
+ * Opens the device of an offer by the group that the claim has open already: the kernel lets a group be opened once, so
+ * that the daemon could not.
+ */
+static int open_by_group(struct ioasid *connection, const struct claim_reply *is, struct claim_reply *offer)
+{
+	struct claim_device_fd *device = &offer->device[0];
+	int group = claim_reply_find_group(is, device->group);
+
+	if (device->fd >= 0 || group < 0)
+		return 0;
+	device->fd = group_device_open(is->group[group].fd, device->address);
+	if (device->fd >= 0)
+		return 0;
+	failure_set(&connection->failure, IOASID_FAILED,
+		    "%s was prepared, but the kernel did not open it through its IOMMU group, which this process has "
+		    "open (VFIO_GROUP_GET_DEVICE_FD: %s), so it was given back; the kernel's log may have more",
+		    device->address, strerror(-device->fd));
+	group = device->fd;
+	device->fd = -1;
+	return group;
+}
+
+/* Gives back what was offered, and keeps the words for the failure that was the reason. */
+static void undo_offer(struct ioasid *connection, const char *id, const char *device)
+{
+	struct failure reason = connection->failure;
+
+	connection->failure = (struct failure){ 0 };
+	reject(connection, id, device);
+	failure_done(&connection->failure);
+	connection->failure = reason;
 }
 
 int ioasid_claim_add(struct ioasid *connection, struct ioasid_claim *claim, const char *device)
@@ -251,24 +321,29 @@ int ioasid_claim_add(struct ioasid *connection, struct ioasid_claim *claim, cons
 	struct claim_reply offer, grown;
 	struct json_object *description = NULL;
 	struct varlink_reply reply;
-	const char *wrong;
+	const char *wrong = NULL;
 	char *json = NULL;
 	int result;
 
 	if (device == NULL)
 		return connection_fail_argument(connection, "the name of a device is missing");
-	result = receive_offer(connection, device, claim_json_claim(claim->is.id, device), &reply, &offer);
+	result = receive_offer(connection, &claim->is, device, claim_json_claim(claim->is.id, device), &reply, &offer);
 	if (result < 0)
 		return result;
-	wrong = grow(&claim->is, &offer, &grown);
+	result = open_by_group(connection, &claim->is, &offer);
+	if (result < 0)
+		undo_offer(connection, claim->is.id, device);
+	else
+		wrong = grow(&claim->is, &offer, &grown);
 	if (wrong != NULL) {
 		result = connection_fail_reply(connection, "org.ioasid1.AddDevice", wrong);
-	} else if (json_object_deep_copy(claim->reply, &description, NULL) < 0 ||
-		   claim_json_merge_lockouts(description, reply.parameters) < 0 ||
-		   claim_json_describe(&grown, description, &json) < 0) {
+	} else if (result == 0 && (json_object_deep_copy(claim->reply, &description, NULL) < 0 ||
+				   claim_json_merge_lockouts(description, reply.parameters) < 0 ||
+				   claim_json_describe(&grown, description, &json) < 0)) {
+		claim_reply_done(&offer);
 		reject(connection, claim->is.id, device);
 		result = connection_fail_memory(connection);
-	} else {
+	} else if (result == 0) {
 		result = call_claim(connection, "org.ioasid1.Acknowledge", claim->is.id, NULL, NULL);
 	}
 	varlink_reply_done(&reply);
@@ -283,14 +358,31 @@ int ioasid_claim_add(struct ioasid *connection, struct ioasid_claim *claim, cons
 	return 0;
 }
 
+/* Closes what this process has of a device: its FD, and its group's where the claim has no other device in it. */
+static void close_device(struct claim_reply *is, struct claim_device_fd *device)
+{
+	int group = claim_reply_find_group(is, device->group);
+
+	if (device->fd >= 0)
+		close(device->fd);
+	device->fd = -1;
+	for (size_t i = 0; i < is->device_count; i++)
+		if (&is->device[i] != device && is->device[i].group == device->group)
+			return;
+	if (group < 0)
+		return;
+	close(is->group[group].fd);
+	is->group[group] = is->group[--is->group_count];
+}
+
 int ioasid_claim_remove(struct ioasid *connection, struct ioasid_claim *claim, const char *device)
 {
-	struct claim_device_fd *found = device != NULL ? find(&claim->is, device) : NULL;
-	struct claim_device_fd *end = &claim->is.device[claim->is.device_count];
+	int place = find(&claim->is, device);
+	struct claim_device_fd *found, *end;
 	char *json = NULL;
 	int result;
 
-	if (found == NULL) {
+	if (place < 0) {
 		failure_set(&connection->failure, IOASID_UNKNOWN, "claim %s has no device %s", claim->is.id,
 			    device != NULL ? device : "without a name");
 		return -ENOENT;
@@ -301,22 +393,22 @@ int ioasid_claim_remove(struct ioasid *connection, struct ioasid_claim *claim, c
 			    claim->is.id);
 		return -EINVAL;
 	}
+	found = &claim->is.device[place];
+	end = &claim->is.device[claim->is.device_count];
 	/*
 	 * Closed first, because the daemon proves that nobody has it. If it refuses, the device stays, without its
 	 * FD.
 	 */
-	if (found->fd >= 0)
-		close(found->fd);
-	found->fd = -1;
+	close_device(&claim->is, found);
 	result = call_claim(connection, "org.ioasid1.RemoveDevice", claim->is.id, device, NULL);
-	if (result < 0)
-		return result;
-	memmove(found, found + 1, (size_t)(end - (found + 1)) * sizeof(*found));
-	claim->is.device_count--;
-	/* The device is given back, whatever happens here: without memory the text goes on saying what it said. */
+	if (result == 0) {
+		memmove(found, found + 1, (size_t)(end - (found + 1)) * sizeof(*found));
+		claim->is.device_count--;
+	}
+	/* What was closed is closed, whatever happens here: without memory the text goes on saying what it said. */
 	if (claim_json_describe(&claim->is, claim->reply, &json) == 0)
 		replace_description(claim, json_object_get(claim->reply), json);
-	return 0;
+	return result;
 }
 
 int ioasid_claim_release(struct ioasid *connection, struct ioasid_claim *claim)

@@ -6,12 +6,46 @@
 #include <json-c/json.h>
 #include <string.h>
 
+/* A descriptor as JSON has it; null where there is none. */
+static int set_fd(struct json_object *object, const char *key, int fd)
+{
+	if (fd >= 0)
+		return json_build_set(object, key, json_object_new_int(fd));
+	return json_object_object_add(object, key, NULL) == 0 ? 0 : -ENOMEM;
+}
+
+static struct json_object *list_nodes(const struct claim_device_fd *device)
+{
+	struct json_object *nodes = json_object_new_array();
+
+	for (size_t i = 0; nodes != NULL && i < device->node_count; i++) {
+		if (json_build_append(nodes, json_object_new_string(device->node[i])) < 0) {
+			json_object_put(nodes);
+			return NULL;
+		}
+	}
+	return nodes;
+}
+
 static int append_device(struct json_object *array, const struct claim_device_fd *device)
 {
 	struct json_object *entry = json_object_new_object();
 
 	if (entry == NULL || json_build_set(entry, "address", json_object_new_string(device->address)) < 0 ||
-	    json_build_set(entry, "fd", json_object_new_int(device->fd)) < 0) {
+	    json_build_set(entry, "group", json_object_new_int(device->group)) < 0 ||
+	    set_fd(entry, "fd", device->fd) < 0 || json_build_set(entry, "nodes", list_nodes(device)) < 0) {
+		json_object_put(entry);
+		return -ENOMEM;
+	}
+	return json_build_append(array, entry);
+}
+
+static int append_group(struct json_object *array, const struct claim_group_fd *group)
+{
+	struct json_object *entry = json_object_new_object();
+
+	if (entry == NULL || json_build_set(entry, "group", json_object_new_int(group->number)) < 0 ||
+	    set_fd(entry, "fd", group->fd) < 0) {
 		json_object_put(entry);
 		return -ENOMEM;
 	}
@@ -37,11 +71,9 @@ static void drop_lockouts(const struct claim_reply *is, struct json_object *repl
 	}
 }
 
-int claim_json_describe(const struct claim_reply *is, struct json_object *reply, char **json)
+static int set_devices(const struct claim_reply *is, struct json_object *reply)
 {
 	struct json_object *devices = json_object_new_array();
-	const char *text;
-	char *copy;
 	int result = devices == NULL ? -ENOMEM : 0;
 
 	for (size_t i = 0; result == 0 && i < is->device_count; i++)
@@ -50,15 +82,33 @@ int claim_json_describe(const struct claim_reply *is, struct json_object *reply,
 		json_object_put(devices);
 		return result;
 	}
+	return json_build_set(reply, "devices", devices);
+}
+
+static int set_groups(const struct claim_reply *is, struct json_object *reply)
+{
+	struct json_object *groups = json_object_new_array();
+	int result = groups == NULL ? -ENOMEM : 0;
+
+	for (size_t i = 0; result == 0 && i < is->group_count; i++)
+		result = append_group(groups, &is->group[i]);
+	if (result < 0) {
+		json_object_put(groups);
+		return result;
+	}
+	return json_build_set(reply, "groups", groups);
+}
+
+int claim_json_describe(const struct claim_reply *is, struct json_object *reply, char **json)
+{
+	const char *text;
+	char *copy;
+
 	drop_lockouts(is, reply);
-	if (json_build_set(reply, "devices", devices) < 0 ||
-	    json_build_set(reply, "lease", json_object_new_int(is->lease)) < 0)
+	if (set_devices(is, reply) < 0 || set_groups(is, reply) < 0 || set_fd(reply, "lease", is->lease) < 0 ||
+	    set_fd(reply, "iommufd", is->iommufd) < 0 || set_fd(reply, "container", is->container) < 0)
 		return -ENOMEM;
-	if (is->iommufd >= 0)
-		result = json_build_set(reply, "iommufd", json_object_new_int(is->iommufd));
-	else
-		result = json_object_object_add(reply, "iommufd", NULL);
-	text = result == 0 ? json_build_text(reply) : NULL;
+	text = json_build_text(reply);
 	if (text == NULL)
 		return -ENOMEM;
 	copy = strdup(text);

@@ -49,25 +49,127 @@ static bool is_absent(struct json_object *object, const char *key)
 	return !json_object_object_get_ex(object, key, &value) || value == NULL;
 }
 
-static bool read_device(struct varlink_reply *reply, struct json_object *entry, struct claim_reply *out)
+static bool is_mode(const struct claim_reply *claim, enum delivery_mode mode)
 {
-	struct claim_device_fd *device = &out->device[out->device_count];
+	static const char *const text[] = {
+		[MODE_ATTACHED] = "attached", [MODE_OPEN] = "open", [MODE_NODE] = "node", [MODE_BROKERED] = "brokered",
+	};
 
-	if (!json_object_is_type(entry, json_type_object) ||
-	    !copy_name(entry, "address", device->address, sizeof(device->address)))
+	return strcmp(claim->mode, text[mode]) == 0;
+}
+
+static bool is_interface(const struct claim_reply *claim, enum vfio_interface expected)
+{
+	return strcmp(claim->interface, expected == INTERFACE_IOMMUFD ? "iommufd" : "group") == 0;
+}
+
+/* The number of an IOMMU group. False: none, or none that the kernel could have given. */
+static bool read_group_number(struct json_object *entry, int32_t *out)
+{
+	struct json_object *value;
+	int64_t number;
+
+	if (!json_object_object_get_ex(entry, "group", &value) || !json_object_is_type(value, json_type_int))
 		return false;
-	for (size_t i = 0; i < out->device_count; i++)
-		if (strcmp(out->device[i].address, device->address) == 0)
-			return false;
-	if (!take_fd(reply, entry, "fd", &device->fd))
+	number = json_object_get_int64(value);
+	if (number < 0 || number > INT32_MAX)
 		return false;
-	out->device_count++;
+	*out = (int32_t)number;
 	return true;
 }
 
-static const char *read_devices(struct varlink_reply *reply, struct claim_reply *out)
+/* A path below /dev that says what it means: no "..", nothing doubled. */
+static bool copy_node(struct json_object *value, char out[static NODE_PATH_MAX])
+{
+	const char *text = json_object_get_string(value);
+	size_t length;
+
+	if (!json_object_is_type(value, json_type_string))
+		return false;
+	length = (size_t)json_object_get_string_len(value);
+	if (length >= NODE_PATH_MAX || strlen(text) != length || strncmp(text, "/dev/", 5) != 0 ||
+	    text[length - 1] == '/' || strstr(text, "/.") != NULL || strstr(text, "//") != NULL)
+		return false;
+	for (size_t i = 0; i < length; i++)
+		if (text[i] <= ' ' || text[i] > '~')
+			return false;
+	memcpy(out, text, length + 1);
+	return true;
+}
+
+static bool read_nodes(struct json_object *entry, struct claim_device_fd *device)
+{
+	struct json_object *nodes;
+	size_t count;
+
+	if (is_absent(entry, "nodes"))
+		return true;
+	json_object_object_get_ex(entry, "nodes", &nodes);
+	if (!json_object_is_type(nodes, json_type_array))
+		return false;
+	count = json_object_array_length(nodes);
+	if (count > CLAIM_NODES_MAX)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (!copy_node(json_object_array_get_idx(nodes, i), device->node[i]))
+			return false;
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(device->node[i], device->node[j]) == 0)
+				return false;
+		device->node_count++;
+	}
+	return true;
+}
+
+/* What a device has to come with. grows: the claim that it is added to, or NULL. */
+static const char *check_device(const struct claim_device_fd *device, const struct claim_reply *out,
+				const struct claim_reply *grows)
+{
+	bool by_group = is_mode(out, MODE_ATTACHED) && is_interface(out, INTERFACE_GROUP);
+
+	if (is_mode(out, MODE_NODE)) {
+		if (device->fd >= 0)
+			return "a device has a descriptor, though mode node gives none";
+		return device->node_count > 0 ? NULL : "a device has no node, though the mode is node";
+	}
+	if (device->node_count > 0)
+		return "a device has nodes, though the mode is not node";
+	if (device->fd < 0 && (!by_group || grows == NULL || claim_reply_find_group(grows, device->group) < 0))
+		return "a device has no descriptor";
+	if (by_group && claim_reply_find_group(out, device->group) < 0 &&
+	    (grows == NULL || claim_reply_find_group(grows, device->group) < 0))
+		return "a device is in a group that the claim has not";
+	return NULL;
+}
+
+static const char *read_device(struct varlink_reply *reply, struct json_object *entry, struct claim_reply *out,
+			       const struct claim_reply *grows)
+{
+	struct claim_device_fd *device = &out->device[out->device_count];
+	const char *wrong;
+
+	device->fd = -1;
+	if (!json_object_is_type(entry, json_type_object) ||
+	    !copy_name(entry, "address", device->address, sizeof(device->address)))
+		return "a device has no name";
+	for (size_t i = 0; i < out->device_count; i++)
+		if (strcmp(out->device[i].address, device->address) == 0)
+			return "it lists a device twice";
+	if (!read_group_number(entry, &device->group))
+		return "the IOMMU group of a device is no number";
+	if (!read_nodes(entry, device))
+		return "the nodes of a device make no sense";
+	if (!is_absent(entry, "fd") && !take_fd(reply, entry, "fd", &device->fd))
+		return "a device has no descriptor of its own";
+	out->device_count++; /* from here on its descriptor is closed with the others */
+	wrong = check_device(device, out, grows);
+	return wrong;
+}
+
+static const char *read_devices(struct varlink_reply *reply, struct claim_reply *out, const struct claim_reply *grows)
 {
 	struct json_object *devices;
+	const char *wrong = NULL;
 	size_t count;
 
 	if (!json_object_object_get_ex(reply->parameters, "devices", &devices) ||
@@ -76,24 +178,86 @@ static const char *read_devices(struct varlink_reply *reply, struct claim_reply 
 	count = json_object_array_length(devices);
 	if (count == 0 || count > CLAIM_DEVICES_MAX)
 		return "it lists no devices, or more than a claim can have";
-	for (size_t i = 0; i < count; i++)
-		if (!read_device(reply, json_object_array_get_idx(devices, i), out))
-			return "a device has no name of its own, or no descriptor of its own";
+	if (grows != NULL && count > 1)
+		return "it adds more than the one device";
+	for (size_t i = 0; i < count && wrong == NULL; i++)
+		wrong = read_device(reply, json_object_array_get_idx(devices, i), out, grows);
+	return wrong;
+}
+
+static const char *read_group(struct varlink_reply *reply, struct json_object *entry, struct claim_reply *out,
+			      const struct claim_reply *grows)
+{
+	struct claim_group_fd *group = &out->group[out->group_count];
+
+	if (!json_object_is_type(entry, json_type_object) || !read_group_number(entry, &group->number))
+		return "an IOMMU group has no number";
+	if (claim_reply_find_group(out, group->number) >= 0 ||
+	    (grows != NULL && claim_reply_find_group(grows, group->number) >= 0))
+		return "it lists an IOMMU group twice";
+	if (!take_fd(reply, entry, "fd", &group->fd))
+		return "an IOMMU group has no descriptor of its own";
+	out->group_count++;
 	return NULL;
 }
 
-/* What the reply of Claim has and that of AddDevice has not. */
-static const char *read_context(struct varlink_reply *reply, struct claim_reply *out)
+static const char *read_groups(struct varlink_reply *reply, struct claim_reply *out, const struct claim_reply *grows)
 {
-	struct json_object *parameters = reply->parameters;
-	struct json_object *value;
+	bool expected = is_mode(out, MODE_ATTACHED) && is_interface(out, INTERFACE_GROUP);
+	struct json_object *groups;
+	const char *wrong = NULL;
+	size_t count;
 
+	if (is_absent(reply->parameters, "groups"))
+		return NULL;
+	json_object_object_get_ex(reply->parameters, "groups", &groups);
+	if (!json_object_is_type(groups, json_type_array))
+		return "its IOMMU groups are no list";
+	count = json_object_array_length(groups);
+	if (count > 0 && !expected)
+		return "it lists IOMMU groups, though it delivers none";
+	if (count > CLAIM_DEVICES_MAX)
+		return "it lists more IOMMU groups than a claim can have";
+	for (size_t i = 0; i < count && wrong == NULL; i++)
+		wrong = read_group(reply, json_object_array_get_idx(groups, i), out, grows);
+	return wrong;
+}
+
+/* A group that no device is in was not asked for. */
+static const char *check_groups(const struct claim_reply *out)
+{
+	for (size_t i = 0; i < out->group_count; i++) {
+		bool found = false;
+
+		for (size_t j = 0; j < out->device_count; j++)
+			found |= out->device[j].group == out->group[i].number;
+		if (!found)
+			return "it lists an IOMMU group that none of its devices is in";
+	}
+	return NULL;
+}
+
+/* The mode and the interface, and whether there can be both. */
+static const char *read_delivery(struct json_object *parameters, struct claim_reply *out)
+{
 	if (!copy_name(parameters, "mode", out->mode, sizeof(out->mode)))
 		return "it names no mode";
-	if (!take_fd(reply, parameters, "lease", &out->lease))
-		return "it names no descriptor for the lease";
-	if (!is_absent(parameters, "iommufd") && !take_fd(reply, parameters, "iommufd", &out->iommufd))
-		return "it names no descriptor for the iommufd";
+	if (!is_mode(out, MODE_ATTACHED) && !is_mode(out, MODE_OPEN) && !is_mode(out, MODE_NODE))
+		return "it names a mode that this library does not know";
+	if (!copy_name(parameters, "interface", out->interface, sizeof(out->interface)))
+		return "it names no interface";
+	if (!is_interface(out, INTERFACE_IOMMUFD) && !is_interface(out, INTERFACE_GROUP))
+		return "it names an interface that this library does not know";
+	if (is_mode(out, MODE_OPEN) && !is_interface(out, INTERFACE_IOMMUFD))
+		return "mode open is not to be had with groups";
+	return NULL;
+}
+
+/* The IOAS and the limit. */
+static const char *read_numbers(struct json_object *parameters, struct claim_reply *out)
+{
+	struct json_object *value;
+
 	if (!is_absent(parameters, "ioas_id")) {
 		int64_t number;
 
@@ -109,6 +273,45 @@ static const char *read_context(struct varlink_reply *reply, struct claim_reply 
 			return "its limit of locked memory is no number of bytes";
 	}
 	return NULL;
+}
+
+/* What the reply of Claim has and that of AddDevice has not. */
+static const char *read_context(struct varlink_reply *reply, struct claim_reply *out)
+{
+	struct json_object *parameters = reply->parameters;
+	const char *wrong = read_delivery(parameters, out);
+	bool attached, iommufd;
+
+	if (wrong != NULL)
+		return wrong;
+	if (!take_fd(reply, parameters, "lease", &out->lease))
+		return "it names no descriptor for the lease";
+	if (!is_absent(parameters, "iommufd") && !take_fd(reply, parameters, "iommufd", &out->iommufd))
+		return "it names no descriptor for the iommufd";
+	if (!is_absent(parameters, "container") && !take_fd(reply, parameters, "container", &out->container))
+		return "it names no descriptor for the container";
+	wrong = read_numbers(parameters, out);
+	if (wrong != NULL)
+		return wrong;
+	attached = is_mode(out, MODE_ATTACHED);
+	iommufd = is_interface(out, INTERFACE_IOMMUFD);
+	if ((out->iommufd >= 0) != iommufd)
+		return iommufd ? "it has no iommufd, though that is its interface"
+			       : "it has an iommufd, though that is not its interface";
+	if ((out->container >= 0) != (attached && !iommufd))
+		return out->container >= 0 ? "it has a container, though its mode and interface have none"
+					   : "it has no container, though its devices are attached to one";
+	if ((out->ioas_id != 0) != (attached && iommufd))
+		return out->ioas_id != 0 ? "it has an IOAS, though nothing is attached to one"
+					 : "it has no IOAS, though its devices are attached to one";
+	return NULL;
+}
+
+/* What AddDevice says is about a claim whose delivery is known. */
+static void inherit(const struct claim_reply *grows, struct claim_reply *out)
+{
+	memcpy(out->mode, grows->mode, sizeof(out->mode));
+	memcpy(out->interface, grows->interface, sizeof(out->interface));
 }
 
 static const char *read_lockouts(struct json_object *parameters)
@@ -143,17 +346,26 @@ const char *claim_reply_id(const struct varlink_reply *reply)
 	return json_object_get_string(value);
 }
 
-int claim_reply_read(struct varlink_reply *reply, bool added, struct claim_reply *out, const char **why)
+int claim_reply_read(struct varlink_reply *reply, const struct claim_reply *grows, struct claim_reply *out,
+		     const char **why)
 {
-	struct claim_reply claim = { .lease = -1, .iommufd = -1 };
+	struct claim_reply claim = { .lease = -1, .iommufd = -1, .container = -1 };
 	const char *wrong = NULL;
 
 	if (!copy_name(reply->parameters, "claim", claim.id, sizeof(claim.id)))
 		wrong = "it names no claim";
-	if (wrong == NULL && !added)
+	else if (grows != NULL && strcmp(claim.id, grows->id) != 0)
+		wrong = "it is about another claim";
+	else if (grows != NULL)
+		inherit(grows, &claim);
+	else
 		wrong = read_context(reply, &claim);
 	if (wrong == NULL)
-		wrong = read_devices(reply, &claim);
+		wrong = read_groups(reply, &claim, grows);
+	if (wrong == NULL)
+		wrong = read_devices(reply, &claim, grows);
+	if (wrong == NULL)
+		wrong = check_groups(&claim);
 	if (wrong == NULL)
 		wrong = read_lockouts(reply->parameters);
 	if (wrong == NULL && reply->fds.left > 0)
@@ -167,16 +379,30 @@ int claim_reply_read(struct varlink_reply *reply, bool added, struct claim_reply
 	return 0;
 }
 
+int claim_reply_find_group(const struct claim_reply *claim, int32_t number)
+{
+	for (size_t i = 0; i < claim->group_count; i++)
+		if (claim->group[i].number == number)
+			return (int)i;
+	return -1;
+}
+
+static void close_one(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
 void claim_reply_done(struct claim_reply *claim)
 {
 	for (size_t i = 0; i < claim->device_count; i++)
-		if (claim->device[i].fd >= 0)
-			close(claim->device[i].fd);
+		close_one(&claim->device[i].fd);
+	for (size_t i = 0; i < claim->group_count; i++)
+		close_one(&claim->group[i].fd);
 	claim->device_count = 0;
-	if (claim->iommufd >= 0)
-		close(claim->iommufd);
-	if (claim->lease >= 0)
-		close(claim->lease);
-	claim->iommufd = -1;
-	claim->lease = -1;
+	claim->group_count = 0;
+	close_one(&claim->iommufd);
+	close_one(&claim->container);
+	close_one(&claim->lease);
 }

@@ -16,8 +16,8 @@ enum {
 	 * cuts.
 	 */
 	RECEIVED_FDS_ROOM = 253,
-	/* What a message of org.ioasid1 can carry: the lease, the iommufd, and the devices of a claim. */
-	RECEIVED_FDS_MAX = 66,
+	/* What a message of org.ioasid1 can carry: the lease, a container, and the groups and devices of a claim. */
+	RECEIVED_FDS_MAX = 130,
 };
 
 struct received_fds {

@@ -11,7 +11,7 @@
 const struct option_row command_line_options[] = {
 	{ "--json", 'j', NULL, 0, "print JSON, failures too, with the same exit status" },
 	{ "--socket", 0, "PATH", 0, "talk to the ioasidd that listens there" },
-	{ "--mode", 0, "MODE", OPTION_MODE, "how the claim is delivered: attached (default) or open" },
+	{ "--mode", 0, "MODE", OPTION_MODE, "how it is delivered: attached (default), open, node" },
 	{ "--failure-status", 0, "N", OPTION_FAILURE_STATUS, "exit with N where it is not COMMAND that failed" },
 	{ "--help", 'h', NULL, 0, "say what there is to say, about a verb if one is named" },
 	{ "--version", 0, NULL, 0, "print the version" },

@@ -11,7 +11,7 @@ int fd_passing_add(struct fd_passing *passing, int fd, const char *name)
 {
 	char *copy = passing->name[passing->count];
 
-	snprintf(copy, DEVICE_NAME_MAX, "%s", name);
+	snprintf(copy, FD_PASSING_NAME_MAX, "%s", name);
 	for (char *colon = strchr(copy, ':'); colon != NULL; colon = strchr(colon, ':'))
 		*colon = '-';
 	passing->fd[passing->count] = fd;
@@ -28,7 +28,7 @@ static int set_number(const char *name, unsigned long number)
 
 static int set_environment(const struct fd_passing *passing)
 {
-	char names[FD_PASSING_MAX * DEVICE_NAME_MAX] = "";
+	char names[FD_PASSING_MAX * FD_PASSING_NAME_MAX] = "";
 	char *end = names;
 	int result = set_number("LISTEN_FDS", passing->count);
 

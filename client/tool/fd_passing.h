@@ -11,12 +11,13 @@
 
 enum {
 	FD_PASSING_FIRST = 3,
-	FD_PASSING_MAX = CLAIM_DEVICES_MAX + 2, /* and the iommufd, and the lease */
+	FD_PASSING_MAX = 2 * CLAIM_DEVICES_MAX + 2, /* groups and devices, the iommufd or container, the lease */
+	FD_PASSING_NAME_MAX = DEVICE_NAME_MAX + 8,  /* "group-" before the name of a device */
 };
 
 struct fd_passing {
 	int fd[FD_PASSING_MAX];
-	char name[FD_PASSING_MAX][DEVICE_NAME_MAX];
+	char name[FD_PASSING_MAX][FD_PASSING_NAME_MAX];
 	size_t count;
 };
 

@@ -1,12 +1,35 @@
 #include "memlock.h"
 
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static uint64_t from_limit(rlim_t limit)
 {
 	return limit == RLIM_INFINITY ? UINT64_MAX : (uint64_t)limit;
+}
+
+static bool has_ipc_lock(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { { 0 } };
+
+	return syscall(SYS_capget, &header, data) == 0 && (data[0].effective & (1U << CAP_IPC_LOCK)) != 0;
+}
+
+struct memlock memlock_read(void)
+{
+	struct memlock limits = { .free = has_ipc_lock() };
+	struct rlimit now;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &now) == 0) {
+		limits.soft = from_limit(now.rlim_cur);
+		limits.hard = from_limit(now.rlim_max);
+	}
+	return limits;
 }
 
 bool memlock_raise(uint64_t granted, uint64_t *limit)

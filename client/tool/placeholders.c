@@ -6,19 +6,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum placeholder_kind {
-	PLACEHOLDER_NONE,
-	PLACEHOLDER_IOMMUFD,
-	PLACEHOLDER_IOAS_ID,
-	PLACEHOLDER_LEASE,
-	PLACEHOLDER_DEVICE,
-};
-
 struct placeholder {
 	enum placeholder_kind kind;
 	size_t length; /* with its braces */
-	int device;    /* PLACEHOLDER_DEVICE: its place among the devices, -1 if it is none of them */
+	int device;    /* of those that name one: its place among the devices, -1 if it is none of them */
 };
+
+/* A placeholder with the name of a device: from prefix to the closing brace. */
+static bool read_named(const char *text, const char *prefix, const struct device_names *devices,
+		       struct placeholder *found)
+{
+	size_t start = strlen(prefix), length;
+	char typed[DEVICE_NAME_MAX], name[DEVICE_NAME_MAX];
+
+	if (strncmp(text, prefix, start) != 0)
+		return false;
+	length = strcspn(text + start, "}");
+	if (text[start + length] != '}')
+		return false;
+	found->length = start + length + 1;
+	found->device = -1;
+	if (length < sizeof(typed)) {
+		memcpy(typed, text + start, length);
+		typed[length] = '\0';
+		if (device_name_read(typed, name) == 0)
+			found->device = device_names_find(devices, name);
+	}
+	return true;
+}
 
 /* The placeholder that starts at text, which is a '{'. */
 static struct placeholder read_placeholder(const char *text, const struct device_names *devices)
@@ -26,37 +41,34 @@ static struct placeholder read_placeholder(const char *text, const struct device
 	static const struct {
 		const char *text;
 		enum placeholder_kind kind;
-	} fixed[] = {
-		{ "{iommufd}", PLACEHOLDER_IOMMUFD },
-		{ "{ioasid}", PLACEHOLDER_IOAS_ID },
-		{ "{lease}", PLACEHOLDER_LEASE },
+		bool named;
+	} known[] = {
+		{ "{iommufd}", PLACEHOLDER_IOMMUFD, false },
+		{ "{ioasid}", PLACEHOLDER_IOAS_ID, false },
+		{ "{container}", PLACEHOLDER_CONTAINER, false },
+		{ "{lease}", PLACEHOLDER_LEASE, false },
+		{ "{fd:", PLACEHOLDER_DEVICE, true },
+		{ "{group:", PLACEHOLDER_GROUP, true },
 	};
 	struct placeholder found = { .kind = PLACEHOLDER_NONE, .length = 1 };
-	char typed[DEVICE_NAME_MAX], name[DEVICE_NAME_MAX];
-	size_t length;
 
-	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++) {
-		if (strncmp(text, fixed[i].text, strlen(fixed[i].text)) == 0) {
-			found.kind = fixed[i].kind;
-			found.length = strlen(fixed[i].text);
-			return found;
-		}
-	}
-	if (strncmp(text, "{fd:", 4) != 0)
-		return found;
-	length = strcspn(text + 4, "}");
-	if (text[4 + length] != '}')
-		return found;
-	found.kind = PLACEHOLDER_DEVICE;
-	found.length = length + 5;
-	found.device = -1;
-	if (length < sizeof(typed)) {
-		memcpy(typed, text + 4, length);
-		typed[length] = '\0';
-		if (device_name_read(typed, name) == 0)
-			found.device = device_names_find(devices, name);
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		bool is = known[i].named ? read_named(text, known[i].text, devices, &found)
+					 : strncmp(text, known[i].text, strlen(known[i].text)) == 0;
+
+		if (!is)
+			continue;
+		found.kind = known[i].kind;
+		if (!known[i].named)
+			found.length = strlen(known[i].text);
+		break;
 	}
 	return found;
+}
+
+static bool names_device(const struct placeholder *found)
+{
+	return found->kind == PLACEHOLDER_DEVICE || found->kind == PLACEHOLDER_GROUP;
 }
 
 int placeholders_check(char *const *argument, const struct device_names *devices, struct placeholder_needs *needs,
@@ -67,9 +79,8 @@ int placeholders_check(char *const *argument, const struct device_names *devices
 		for (const char *text = strchr(argument[i], '{'); text != NULL; text = strchr(text, '{')) {
 			struct placeholder found = read_placeholder(text, devices);
 
-			needs->iommufd |= found.kind == PLACEHOLDER_IOMMUFD;
-			needs->ioas_id |= found.kind == PLACEHOLDER_IOAS_ID;
-			if (found.kind == PLACEHOLDER_DEVICE && found.device < 0) {
+			needs->kind[found.kind] = found.kind != PLACEHOLDER_NONE;
+			if (names_device(&found) && found.device < 0) {
 				size_t length = found.length < size ? found.length : size - 1;
 
 				snprintf(wrong, size, "%.*s", (int)length, text);
@@ -90,6 +101,12 @@ static void write_value(FILE *stream, const struct placeholder *found, const str
 	case PLACEHOLDER_IOAS_ID:
 		fprintf(stream, "%" PRIu32, values->ioas_id);
 		break;
+	case PLACEHOLDER_CONTAINER:
+		fprintf(stream, "%d", values->container);
+		break;
+	case PLACEHOLDER_GROUP:
+		fprintf(stream, "%d", values->group_fd[found->device]);
+		break;
 	case PLACEHOLDER_LEASE:
 		fprintf(stream, "%d", values->lease);
 		break;
@@ -97,6 +114,7 @@ static void write_value(FILE *stream, const struct placeholder *found, const str
 		fprintf(stream, "%d", values->device_fd[found->device]);
 		break;
 	case PLACEHOLDER_NONE:
+	case PLACEHOLDER_KINDS:
 		fputc('{', stream);
 		break;
 	}

@@ -2,10 +2,11 @@
 
 #include "command_search.h"
 #include "device_arguments.h"
+#include "delivery.h"
 #include "fd_passing.h"
-#include "memlock.h"
 #include "placeholders.h"
 #include "reply.h"
+#include "run_warnings.h"
 #include "session.h"
 
 #include "../json_build.h"
@@ -30,12 +31,16 @@ static int fail_exec(struct session *session, int status, const char *command)
 			    status == COMMAND_NOT_FOUND ? "there is no command" : "this user can't execute", command);
 }
 
-/* All that can be known to be wrong before anything is claimed. */
+static const char *asked_mode(const struct session *session)
+{
+	return session->line->mode != NULL ? session->line->mode : "attached";
+}
+
+/* All that can be known to be wrong before anybody is asked. */
 static int check(struct session *session, struct takeover *takeover)
 {
 	char *const *command = session->line->command;
-	const char *mode = session->line->mode;
-	char wrong[DEVICE_NAME_MAX + 8];
+	char wrong[DEVICE_NAME_MAX + 12], why[512];
 	int status = device_arguments_read(session, &takeover->devices);
 
 	if (status != EXIT_DONE)
@@ -44,10 +49,9 @@ static int check(struct session *session, struct takeover *takeover)
 		return session_fail(session, EXIT_USAGE,
 				    "%s stands in the command, but that device is not among those to be claimed; "
 				    "nothing was claimed", wrong);
-	if (takeover->needs.ioas_id && mode != NULL && strcmp(mode, "attached") != 0)
-		return session_fail(session, EXIT_USAGE,
-				    "{ioasid} stands in the command, but in mode %s the devices are attached to no "
-				    "IOAS; nothing was claimed", mode);
+	status = delivery_check(&takeover->needs, asked_mode(session), NULL, why, sizeof(why));
+	if (status != EXIT_DONE)
+		return session_fail(session, status, "%s; nothing was claimed", why);
 	if (fd_passing_was_used())
 		return session_fail(session, EXIT_USAGE,
 				    "this process was passed file descriptors itself (LISTEN_FDS), which run would "
@@ -56,53 +60,84 @@ static int check(struct session *session, struct takeover *takeover)
 	return status != 0 ? fail_exec(session, status, command[0]) : EXIT_DONE;
 }
 
+/*
+ * Asks by what interface the claim would be delivered, if the command depends on it, so that nothing is touched for one
+ * that could not run. Whatever else stands in the way is for the claim itself to tell.
+ */
+static int foresee(struct session *session, struct takeover *takeover)
+{
+	struct json_object *plan;
+	char *text, why[512];
+	int status = EXIT_DONE;
+
+	if (!delivery_depends(&takeover->needs, asked_mode(session)) ||
+	    ioasid_plan(session->connection, takeover->devices.pointer, takeover->devices.count, session->line->mode,
+			&text) < 0)
+		return EXIT_DONE;
+	plan = reply_parse(text);
+	free(text);
+	if (reply_flag(plan, "allowed"))
+		status = delivery_check(&takeover->needs, asked_mode(session), reply_string(plan, "interface", NULL),
+					why, sizeof(why));
+	json_object_put(plan);
+	return status != EXIT_DONE ? session_fail(session, status, "%s; nothing was claimed", why) : EXIT_DONE;
+}
+
+/* Numbers each group once, called by the first of the devices that are in it. */
+static void add_groups(struct takeover *takeover, const struct ioasid_claim *claim, struct placeholder_values *values)
+{
+	int seen[CLAIM_DEVICES_MAX];
+
+	for (size_t i = 0; i < takeover->devices.count; i++) {
+		char name[FD_PASSING_NAME_MAX];
+
+		seen[i] = ioasid_claim_group_fd(claim, takeover->devices.name[i]);
+		values->group_fd[i] = -1;
+		for (size_t j = 0; j < i && seen[i] >= 0; j++)
+			if (seen[j] == seen[i])
+				values->group_fd[i] = values->group_fd[j];
+		if (seen[i] < 0 || values->group_fd[i] >= 0)
+			continue;
+		snprintf(name, sizeof(name), "group-%s", takeover->devices.name[i]);
+		values->group_fd[i] = fd_passing_add(&takeover->passing, seen[i], name);
+	}
+}
+
+static bool has_device(const struct ioasid_claim *claim, const char *name)
+{
+	for (size_t i = 0; i < ioasid_claim_device_count(claim); i++)
+		if (strcmp(ioasid_claim_device(claim, i), name) == 0)
+			return true;
+	return false;
+}
+
 /* Numbers the descriptors, and puts the numbers into the command. */
 static int prepare(struct session *session, struct takeover *takeover, const struct ioasid_claim *claim)
 {
-	struct placeholder_values values = { .iommufd = -1, .devices = &takeover->devices };
-	int device_fd[CLAIM_DEVICES_MAX];
-	int iommufd = ioasid_claim_iommufd(claim);
+	struct placeholder_values values = { .iommufd = -1, .container = -1, .devices = &takeover->devices };
+	char why[512];
+	int status = delivery_check(&takeover->needs, ioasid_claim_mode(claim), ioasid_claim_interface(claim), why,
+				    sizeof(why));
 
-	if (takeover->needs.iommufd && iommufd < 0)
-		return session_fail(session, EXIT_UNSUPPORTED,
-				    "{iommufd} stands in the command, but mode %s gives none here",
-				    ioasid_claim_mode(claim));
-	if (iommufd >= 0)
-		values.iommufd = fd_passing_add(&takeover->passing, iommufd, "iommufd");
-	for (size_t i = 0; i < takeover->devices.count; i++) {
-		const char *name = takeover->devices.name[i];
-		int fd = ioasid_claim_device_fd(claim, name);
-
-		if (fd < 0)
+	if (status != EXIT_DONE)
+		return session_fail(session, status, "%s; the claim was given back", why);
+	for (size_t i = 0; i < takeover->devices.count; i++)
+		if (!has_device(claim, takeover->devices.name[i]))
 			return session_malformed(session, "the claim has not all devices that were asked for");
-		device_fd[i] = fd_passing_add(&takeover->passing, fd, name);
+	if (ioasid_claim_iommufd(claim) >= 0)
+		values.iommufd = fd_passing_add(&takeover->passing, ioasid_claim_iommufd(claim), "iommufd");
+	if (ioasid_claim_container(claim) >= 0)
+		values.container = fd_passing_add(&takeover->passing, ioasid_claim_container(claim), "container");
+	add_groups(takeover, claim, &values);
+	for (size_t i = 0; i < takeover->devices.count; i++) {
+		int fd = ioasid_claim_device_fd(claim, takeover->devices.name[i]);
+
+		values.device_fd[i] = fd < 0 ? -1 : fd_passing_add(&takeover->passing, fd, takeover->devices.name[i]);
 	}
-	values.device_fd = device_fd;
 	values.ioas_id = ioasid_claim_ioas_id(claim);
 	values.lease = fd_passing_add(&takeover->passing, ioasid_claim_lease_fd(claim), "lease");
 	takeover->command = placeholders_replace(session->line->command, &values);
 	return takeover->command != NULL ? EXIT_DONE : session_fail(session, EXIT_FAILED, "out of memory");
-}
-
-/*
- * Uses the limit that the rule granted, and says so where it falls short: the command would see ENOMEM and no reason.
- */
-static void raise_memlock(struct session *session, const struct ioasid_claim *claim)
-{
-	struct json_object *object = reply_parse(ioasid_claim_json(claim));
-	int64_t number = reply_number(object, "memlock", -1);
-	uint64_t granted = number == INT64_MAX ? UINT64_MAX : (uint64_t)number;
-	uint64_t limit;
-	char granted_text[32], limit_text[32];
-
-	json_object_put(object);
-	if (number < 0 || memlock_raise(granted, &limit))
-		return;
-	session_warn(session,
-		     "warning: the rule grants %s of locked memory, but this process may lock %s only: mapping more "
-		     "for the devices will fail with ENOMEM. Its hard limit is in the way (`ulimit -H -l`, or "
-		     "LimitMEMLOCK= of its unit)",
-		     memlock_text(granted, granted_text), memlock_text(limit, limit_text));
 }
 
 /*
@@ -158,6 +193,8 @@ static int run(struct session *session)
 
 	if (status == EXIT_DONE)
 		status = session_connect(session);
+	if (status == EXIT_DONE)
+		status = foresee(session, &takeover);
 	if (status != EXIT_DONE)
 		return status;
 	if (ioasid_claim(session->connection, takeover.devices.pointer, takeover.devices.count, session->line->mode,
@@ -168,7 +205,7 @@ static int run(struct session *session)
 	}
 	status = prepare(session, &takeover, claim);
 	if (status == EXIT_DONE) {
-		raise_memlock(session, claim);
+		run_warnings_give(session, claim);
 		status = become(session, &takeover, claim);
 	} else {
 		ioasid_claim_release(session->connection, claim);
@@ -181,14 +218,18 @@ const struct verb verb_run = {
 	.name = "run",
 	.arguments = "DEVICE... -- COMMAND...",
 	.summary = "claim devices and become COMMAND, which has them",
-	.text = "Claims devices and executes COMMAND in its place, with the iommufd, the devices\n"
-		"and the lease as file descriptors from 3 on, as sd_listen_fds(3) takes them. The\n"
-		"claim lasts as long as COMMAND, or whoever it hands the lease to. In COMMAND's\n"
-		"arguments these are replaced:\n"
-		"  {iommufd}    the file descriptor of the iommufd\n"
-		"  {ioasid}     the number of the I/O address space (mode attached)\n"
-		"  {fd:DEVICE}  the file descriptor of that device\n"
-		"  {lease}      the file descriptor of the lease\n"
+	.text = "Claims devices and executes COMMAND in its place, with the iommufd (without one\n"
+		"in the kernel: the container and the IOMMU groups), the devices and the lease as\n"
+		"file descriptors from 3 on, as sd_listen_fds(3) takes them. With --mode node\n"
+		"COMMAND opens the devices by their paths, and gets the lease, and the iommufd if\n"
+		"there is one. The claim lasts as long as COMMAND, or whoever it hands the lease\n"
+		"to. In COMMAND's arguments these are replaced by the number of\n"
+		"  {iommufd}       the iommufd's file descriptor\n"
+		"  {ioasid}        the I/O address space (mode attached, with an iommufd)\n"
+		"  {container}     the container's file descriptor (mode attached, without one)\n"
+		"  {group:DEVICE}  the file descriptor of that device's group (the same)\n"
+		"  {fd:DEVICE}     the device's file descriptor (modes attached and open)\n"
+		"  {lease}         the lease's file descriptor\n"
 		"The exit status is COMMAND's; 127 and 126 where it can't be found or executed.\n",
 	.options = OPTION_MODE | OPTION_FAILURE_STATUS,
 	.minimum = 1,

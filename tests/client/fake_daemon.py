@@ -160,28 +160,47 @@ def memfd(name):
     return os.memfd_create(name)
 
 
-def claim_reply(daemon, devices=("0000:01:00.0",), claim="c1", mode="attached", iommufd=True, **more):
-    """The reply of a well-behaved daemon to Claim."""
+def claim_reply(daemon, devices=("0000:01:00.0",), claim="c1", mode="attached", interface="iommufd", groups=None,
+                **more):
+    """The reply of a well-behaved daemon to Claim. groups: the number of each device's group; else each has its own."""
     fds = [daemon.lease()]
-    parameters = {"claim": claim, "mode": mode, "lease": 0, "iommufd": None, "ioas_id": None, "memlock": None,
-                  "devices": [], "lockouts": []}
-    if iommufd:
+    numbers = groups or {device: 10 + place for place, device in enumerate(devices)}
+    parameters = {"claim": claim, "mode": mode, "interface": interface, "lease": 0, "iommufd": None, "container": None,
+                  "ioas_id": None, "memlock": None, "groups": [], "devices": [], "lockouts": []}
+    by_group = mode == "attached" and interface == "group"
+    if interface == "iommufd":
         parameters["iommufd"] = len(fds)
         fds.append(memfd("iommufd"))
-    if mode == "attached":
+    if by_group:
+        parameters["container"] = len(fds)
+        fds.append(memfd("container"))
+        for number in dict.fromkeys(numbers[device] for device in devices):
+            parameters["groups"].append({"group": number, "fd": len(fds)})
+            fds.append(memfd(f"group-{number}"))
+    if mode == "attached" and interface == "iommufd":
         parameters["ioas_id"] = 7
-    for device in devices:
-        parameters["devices"].append({"address": device, "fd": len(fds)})
-        fds.append(memfd("device-" + device))
+    for place, device in enumerate(devices):
+        entry = {"address": device, "group": numbers[device], "fd": None, "nodes": []}
+        if mode == "node":
+            entry["nodes"] = [f"/dev/vfio/devices/vfio{place}" if interface == "iommufd" else
+                              f"/dev/vfio/{numbers[device]}"]
+        else:
+            entry["fd"] = len(fds)
+            fds.append(memfd("device-" + device))
+        parameters["devices"].append(entry)
     parameters.update(more)
     return Reply(parameters, fds=fds)
 
 
 def claiming_daemon(devices=("0000:01:00.0",), **more):
-    """A daemon that grants any claim, and frees any claim that is released."""
+    """A daemon that grants any claim, in the mode that is asked for, and frees any claim that is released."""
     daemon = FakeDaemon()
     daemon.methods = {
-        "Claim": lambda _: claim_reply(daemon, devices, **more),
+        "Claim": lambda asked: claim_reply(daemon, devices, **{"mode": asked.get("mode", "attached"), **more}),
+        "Plan": lambda asked: Reply({"plan": {
+            "allowed": True, "status": 0, "mode": asked.get("mode", "attached"),
+            "interface": more.get("interface", "iommufd"), "devices": [], "lockouts": [], "blockers": [], "uses": [],
+            "steps": []}}),
         "Acknowledge": Reply(),
         "Release": Reply({"state": "free", "note": None}),
     }

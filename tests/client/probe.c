@@ -54,17 +54,37 @@ static struct json_object *describe_fd(int fd)
 	return out;
 }
 
+static struct json_object *list_nodes(const struct ioasid_claim *claim, const char *device)
+{
+	struct json_object *out = json_object_new_array();
+	const char *node;
+
+	for (size_t i = 0; (node = ioasid_claim_node(claim, device, i)) != NULL; i++)
+		json_object_array_add(out, json_object_new_string(node));
+	return out;
+}
+
 static void describe_claim(const struct probe *probe, struct json_object *out)
 {
 	struct json_object *devices = json_object_new_object();
+	struct json_object *groups = json_object_new_object();
+	struct json_object *nodes = json_object_new_object();
 	const struct ioasid_claim *claim = probe->claim;
 
 	for (size_t i = 0; i < ioasid_claim_device_count(claim); i++) {
 		const char *name = ioasid_claim_device(claim, i);
 
 		json_object_object_add(devices, name, describe_fd(ioasid_claim_device_fd(claim, name)));
+		json_object_object_add(groups, name, describe_fd(ioasid_claim_group_fd(claim, name)));
+		json_object_object_add(nodes, name, list_nodes(claim, name));
 	}
 	json_object_object_add(out, "devices", devices);
+	json_object_object_add(out, "groups", groups);
+	json_object_object_add(out, "nodes", nodes);
+	json_object_object_add(out, "container", describe_fd(ioasid_claim_container(claim)));
+	json_object_object_add(out, "other_group", json_object_new_int(ioasid_claim_group_fd(claim, "no-such-device")));
+	add_text(out, "other_node", ioasid_claim_node(claim, "no-such-device", 0));
+	add_text(out, "interface", ioasid_claim_interface(claim));
 	add_text(out, "id", ioasid_claim_id(claim));
 	add_text(out, "mode", ioasid_claim_mode(claim));
 	add_text(out, "past_the_end", ioasid_claim_device(claim, ioasid_claim_device_count(claim)));

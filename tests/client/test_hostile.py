@@ -14,10 +14,15 @@ PROTO = -errno.EPROTO
 RESET = -errno.ECONNRESET
 
 
+def device(address, fd, group=5, **changes):
+    return dict({"address": address, "group": group, "fd": fd, "nodes": []}, **changes)
+
+
 def offer(daemon, fds=3, **changes):
     """A good reply to Claim (lease 0, iommufd 1, one device 2) with some fields changed and so many descriptors."""
-    parameters = {"claim": "c1", "mode": "attached", "lease": 0, "iommufd": 1, "ioas_id": 7, "memlock": None,
-                  "devices": [{"address": A, "fd": 2}], "lockouts": []}
+    parameters = {"claim": "c1", "mode": "attached", "interface": "iommufd", "lease": 0, "iommufd": 1,
+                  "container": None, "ioas_id": 7, "memlock": None, "groups": [], "devices": [device(A, 2)],
+                  "lockouts": []}
     parameters.update(changes)
     parameters = {key: value for key, value in parameters.items() if value != "missing"}
     return Reply(parameters, fds=[memfd(f"fd{i}") if i > 0 else daemon.lease() for i in range(fds)])
@@ -84,10 +89,10 @@ def test_a_long_reply_is_read():
 
 def test_SR_31_indices_of_descriptors():
     for field in ("lease", "iommufd"):
-        for index in (-1, -(1 << 31), -(1 << 63), 3, 66, 253, 1 << 31, 1 << 32, (1 << 63) - 1, "0", 0.0, [0], {}, True):
+        for index in (-1, -(1 << 31), -(1 << 63), 3, 66, 130, 253, 1 << 31, 1 << 32, (1 << 63) - 1, "0", 0.0, [0], {}, True):
             is_refused(f"{field} is {index!r}", lambda daemon, i=index, f=field: offer(daemon, **{f: i}))
     for index in (-1, 3, 1 << 32, "2", None, True, "missing"):
-        entry = {"address": A, "fd": index}
+        entry = device(A, index)
         entry = {key: value for key, value in entry.items() if value != "missing"}
         is_refused(f"the device's is {index!r}", lambda daemon, e=entry: offer(daemon, devices=[e]))
     is_refused("no lease", lambda daemon: offer(daemon, lease=None))
@@ -96,15 +101,15 @@ def test_SR_31_indices_of_descriptors():
 
 def test_SR_31_a_descriptor_has_one_name():
     is_refused("lease and iommufd", lambda daemon: offer(daemon, iommufd=0))
-    is_refused("lease and device", lambda daemon: offer(daemon, devices=[{"address": A, "fd": 0}]))
+    is_refused("lease and device", lambda daemon: offer(daemon, devices=[device(A, 0)]))
     is_refused("two devices",
-               lambda daemon: offer(daemon, devices=[{"address": A, "fd": 2}, {"address": "b", "fd": 2}]))
+               lambda daemon: offer(daemon, devices=[device(A, 2), device("b", 2, 6)]))
 
 
 def test_SR_26_more_and_fewer_descriptors_than_are_named():
     is_refused("one more", lambda daemon: offer(daemon, fds=4))
-    is_refused("66 where 3 are named", lambda daemon: offer(daemon, fds=66))
-    is_refused("67", lambda daemon: offer(daemon, fds=67))
+    is_refused("130 where 3 are named", lambda daemon: offer(daemon, fds=130))
+    is_refused("131", lambda daemon: offer(daemon, fds=131))
     is_refused("253, all that a message can have", lambda daemon: offer(daemon, fds=253))
     is_refused("one fewer", lambda daemon: offer(daemon, fds=2))
     is_refused("none", lambda daemon: offer(daemon, fds=0))
@@ -137,15 +142,21 @@ def test_a_frame_in_single_bytes():
 
 
 def test_fields_of_a_claim():
-    device = {"address": A, "fd": 2}
+    good = device(A, 2)
     changes = {
         "claim": ["missing", None, 7, "", "x" * 40, "a b", "a\x1b[2J", "a\0b", "\u00e4"],
-        "mode": ["missing", None, 7, "", "x" * 64, "a b"],
-        "ioas_id": [-1, 1 << 32, "7", 7.5, [], True],
+        "mode": ["missing", None, 7, "", "x" * 64, "a b", "open", "node", "brokered", "Attached"],
+        "interface": ["missing", None, 7, "", "x" * 64, "a b", "group", "vdpa", "IOMMUFD"],
+        "iommufd": ["missing", None], "container": [2, 3, -1, "x"],
+        "ioas_id": ["missing", None, 0, -1, 1 << 32, "7", 7.5, [], True],
+        "groups": ["x", 7, {}, [7], [None], [[]], [{"group": 5, "fd": 2}], [{"group": 5}]],
         "memlock": [-1, "1", 1.5, {}],
         "lockouts": ["x", 7, {}, [7], [None], [""], ["x" * 64], [["a"]]],
-        "devices": ["missing", None, {}, "x", [], [7], [None], [[]], [{"fd": 2}], [dict(device, address=7)],
-                    [dict(device, address="")], [dict(device, address="x" * 64)], [dict(device, address="a\n")]],
+        "devices": ["missing", None, {}, "x", [], [7], [None], [[]], [{"fd": 2}], [dict(good, address=7)],
+                    [dict(good, address="")], [dict(good, address="x" * 64)], [dict(good, address="a\n")],
+                    [{"address": A, "fd": 2}], [dict(good, group=None)], [dict(good, group=-1)],
+                    [dict(good, group=1 << 31)], [dict(good, group="5")], [dict(good, nodes=["/dev/vfio/5"])],
+                    [dict(good, nodes="x")], [dict(good, nodes={})]],
     }
     for field, values in changes.items():
         for value in values:
@@ -153,18 +164,19 @@ def test_fields_of_a_claim():
 
 
 def test_the_same_device_twice_and_too_many():
-    is_refused("twice", lambda daemon: offer(daemon, fds=4, devices=[{"address": A, "fd": 2}, {"address": A, "fd": 3}]))
+    is_refused("twice", lambda daemon: offer(daemon, fds=4, devices=[device(A, 2), device(A, 3)]))
     is_refused("65", lambda daemon: offer(daemon, fds=66, devices=[
-        {"address": f"d{i}", "fd": min(i + 2, 65)} for i in range(65)]))
+        device(f"d{i}", min(i + 2, 65)) for i in range(65)]))
 
 
 def test_null_is_what_is_left_out():
     with FakeDaemon({"Acknowledge": Reply()}) as daemon, Probe(daemon.path) as probe:
-        daemon.methods["Claim"] = lambda _: offer(daemon, fds=2, iommufd="missing", ioas_id="missing",
-                                                  memlock="missing", lockouts=None, devices=[{"address": A, "fd": 1}])
+        entry = {"address": A, "group": 5, "fd": 2}
+        daemon.methods["Claim"] = lambda _: offer(daemon, container="missing", memlock="missing", lockouts=None,
+                                                  groups="missing", devices=[entry])
         probe("connect")
         claim = probe("claim", "-", A)
-        tap.equal([claim["result"], claim["iommufd"]["number"], claim["ioas_id"]], [0, -1, 0])
+        tap.equal([claim["result"], claim["container"]["number"], claim["nodes"]], [0, -1, {A: []}])
 
 
 def test_errors_that_carry_descriptors():

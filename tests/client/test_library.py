@@ -14,8 +14,8 @@ B = "0000:02:00.0"
 
 
 def added(device, claim="c1", lockouts=()):
-    return Reply({"claim": claim, "devices": [{"address": device, "fd": 0}], "lockouts": list(lockouts)},
-                 fds=[memfd("device-" + device)])
+    return Reply({"claim": claim, "groups": [], "devices": [{"address": device, "group": 30, "fd": 0, "nodes": []}],
+                  "lockouts": list(lockouts)}, fds=[memfd("device-" + device)])
 
 
 def test_a_claim_delivers_its_descriptors_and_is_acknowledged():
@@ -24,7 +24,8 @@ def test_a_claim_delivers_its_descriptors_and_is_acknowledged():
         claim = probe("claim", "-", A, B)
         tap.equal(claim["result"], 0, claim.get("message"))
         tap.equal(claim["fds"], idle + 4, "descriptors after the claim")
-        tap.equal([claim["id"], claim["mode"], claim["ioas_id"]], ["c1", "attached", 7])
+        tap.equal([claim["id"], claim["mode"], claim["interface"], claim["ioas_id"]],
+                  ["c1", "attached", "iommufd", 7])
         tap.equal(claim["iommufd"]["target"], "/memfd:iommufd (deleted)")
         for device in (A, B):
             tap.equal(claim["devices"][device]["target"], f"/memfd:device-{device} (deleted)")
@@ -42,17 +43,21 @@ def test_the_json_of_a_claim_has_the_descriptors_of_this_process():
         probe("connect")
         claim = probe("claim", "attached", A)
         tap.equal(claim["json"], {
-            "claim": "c1", "mode": "attached", "lease": claim["lease"]["number"],
-            "iommufd": claim["iommufd"]["number"], "ioas_id": 7, "memlock": 65536,
-            "devices": [{"address": A, "fd": claim["devices"][A]["number"]}], "lockouts": [B]})
+            "claim": "c1", "mode": "attached", "interface": "iommufd", "lease": claim["lease"]["number"],
+            "iommufd": claim["iommufd"]["number"], "container": None, "ioas_id": 7, "memlock": 65536, "groups": [],
+            "devices": [{"address": A, "group": 10, "fd": claim["devices"][A]["number"], "nodes": []}],
+            "lockouts": [B]})
 
 
 def test_what_a_mode_does_not_give_is_absent():
-    with claiming_daemon((A,), mode="open", iommufd=False) as daemon, Probe(daemon.path) as probe:
+    with claiming_daemon((A,)) as daemon, Probe(daemon.path) as probe:
         probe("connect")
         claim = probe("claim", "open", A)
-        tap.equal([claim["result"], claim["iommufd"]["number"], claim["ioas_id"]], [0, -1, 0])
-        tap.equal(claim["json"]["iommufd"], None)
+        tap.equal([claim["result"], claim["iommufd"]["target"], claim["ioas_id"], claim["container"]["number"]],
+                  [0, "/memfd:iommufd (deleted)", 0, -1])
+        tap.equal([claim["json"]["ioas_id"], claim["json"]["container"]], [None, None])
+        tap.equal([claim["groups"][A]["number"], claim["nodes"][A], claim["other_group"], claim["other_node"]],
+                  [-1, [], -1, None])
         tap.equal(daemon.called("Claim"), [{"devices": [A], "mode": "open"}])
 
 
@@ -150,8 +155,8 @@ def test_add_that_makes_no_sense_leaves_the_claim_as_it_was():
     answers = {
         "another claim": lambda: added(B, claim="c2"),
         "a device that it has": lambda: added(A),
-        "too many": lambda: Reply({"claim": "c1", "devices": [{"address": f"d{i}", "fd": i} for i in range(64)],
-                                   "lockouts": []}, fds=[memfd("x") for _ in range(64)]),
+        "two devices": lambda: Reply({"claim": "c1", "groups": [], "lockouts": [], "devices": [
+            {"address": f"d{i}", "group": 30, "fd": i, "nodes": []} for i in range(2)]}, fds=[memfd("x"), memfd("y")]),
     }
     for what, answer in answers.items():
         with claiming_daemon((A,)) as daemon, Probe(daemon.path) as probe:
@@ -162,6 +167,16 @@ def test_add_that_makes_no_sense_leaves_the_claim_as_it_was():
             tap.equal(claim["result"], -errno.EPROTO, what)
             tap.equal(claim["json"], before["json"], what)
             tap.equal(claim["fds"], before["fds"] - 1, f"{what}: the connection alone is closed")
+
+
+def test_add_to_a_claim_that_is_full():
+    devices = [f"0000:{number:02x}:00.0" for number in range(1, 65)]
+    with claiming_daemon(devices) as daemon, Probe(daemon.path) as probe:
+        daemon.methods["AddDevice"] = added("0000:ff:00.0")
+        probe("connect")
+        before = probe("claim", "-", *devices)
+        claim = probe("add", "0000:ff:00.0")
+        tap.equal([claim["result"], claim["json"]], [-errno.EPROTO, before["json"]])
 
 
 def test_remove_shrinks_a_claim():

@@ -1,5 +1,6 @@
 """ioasidctl run: the command it becomes, that command's descriptors, placeholders and limits, and every way to fail."""
 
+import ctypes
 import json
 import os
 import resource
@@ -13,6 +14,8 @@ from program import IOASIDCTL, environment, ioasidctl, output_json
 
 A = "0000:01:00.0"
 B = "0000:02:00.1"
+PR_CAPBSET_DROP = 24
+CAP_IPC_LOCK = 14
 # Not through PATH, where the name may be a script that starts others: then the descriptors would be that script's.
 SHOW = [sys.executable, "-S", "-E", os.path.join(os.path.dirname(os.path.abspath(__file__)), "show_fds.py")]
 
@@ -56,7 +59,7 @@ def test_placeholders_are_replaced():
 
 
 def test_other_braces_are_left_alone():
-    others = ["{}", "{iommufd", "iommufd}", "{IOMMUFD}", "{fd}", "{fd:", "{container}", "a{b}c", "", "{fd:01:00.0"]
+    others = ["{}", "{iommufd", "iommufd}", "{IOMMUFD}", "{fd}", "{fd:", "{group}", "{group:01:00.0", "{containers}", "a{b}c", "", "{fd:01:00.0"]
     with claiming_daemon((A,)) as daemon:
         tap.equal(seen(ioasidctl(daemon, "run", A, "--", *SHOW, *others))["arguments"], others)
 
@@ -67,11 +70,45 @@ def test_options_behind_the_separator_are_the_commands():
         tap.equal(report["arguments"], ["--json", "--help", "--", "--mode"])
 
 
-def test_without_an_iommufd_the_devices_come_first():
-    with claiming_daemon((A,), mode="open", iommufd=False) as daemon:
-        report = seen(ioasidctl(daemon, "run", "--mode", "open", A, "--", *SHOW, "{fd:01:00.0}"))
-        tap.equal([report["arguments"], report["listen"]["LISTEN_FDNAMES"]], [["3"], "0000-01-00.0:lease"])
+def test_mode_open_gives_an_iommufd_and_devices():
+    with claiming_daemon((A,)) as daemon:
+        report = seen(ioasidctl(daemon, "run", "--mode", "open", A, "--", *SHOW, "{iommufd}", "{fd:01:00.0}", "{lease}"))
+        tap.equal([report["arguments"], report["listen"]["LISTEN_FDNAMES"]],
+                  [["3", "4", "5"], "iommufd:0000-01-00.0:lease"])
         tap.equal(daemon.called("Claim"), [{"devices": [A], "mode": "open"}])
+        tap.equal(daemon.called("Plan"), [], "this does not depend on the kernel, so nobody is asked")
+
+
+def test_without_an_iommufd_there_are_a_container_and_groups():
+    c = "0000:02:00.2"
+    with claiming_daemon((A, B, c), interface="group", groups={A: 7, B: 8, c: 8}) as daemon:
+        report = seen(ioasidctl(daemon, "run", c, A, B, "--", *SHOW, "{container}", "c={container}", "{group:01:00.0}",
+                                "{group:02:00.1}{group:02:00.2}", "{fd:01:00.0}", "{lease}"))
+        found = targets(report)
+        names = ["container", "group-8", "group-7", f"device-{c}", f"device-{A}", f"device-{B}"]
+        tap.equal([found[3 + place] for place in range(6)], [f"/memfd:{name} (deleted)" for name in names])
+        tap.equal(report["listen"]["LISTEN_FDNAMES"],
+                  "container:group-0000-02-00.2:group-0000-01-00.0:0000-02-00.2:0000-01-00.0:0000-02-00.1:lease")
+        tap.equal(report["arguments"], ["3", "c=3", "5", "44", "7", "9"])
+        tap.equal(daemon.called(), ["Plan", "Claim", "Acknowledge"])
+
+
+def test_mode_node_gives_the_lease_and_an_iommufd_where_there_is_one():
+    for interface, names, arguments, numbers in (("group", "lease", ["{lease}"], ["3"]),
+                                                 ("iommufd", "iommufd:lease", ["{iommufd}", "{lease}"], ["3", "4"])):
+        with claiming_daemon((A,), interface=interface) as daemon:
+            report = seen(ioasidctl(daemon, "run", "--mode", "node", A, "--", *SHOW, *arguments))
+            tap.equal([report["arguments"], report["listen"]["LISTEN_FDNAMES"]], [numbers, names])
+            tap.equal(len(targets(report)), len(numbers), "and nothing else")
+            tap.equal(daemon.called("Claim"), [{"devices": [A], "mode": "node"}])
+
+
+def test_130_descriptors():
+    devices = [f"0000:{number:02x}:00.0" for number in range(64)]
+    with claiming_daemon(devices, interface="group") as daemon:
+        report = seen(ioasidctl(daemon, "run", *devices, "--", *SHOW))
+        tap.equal(sorted(targets(report)), list(range(3, 133)))
+        tap.equal([report["listen"]["LISTEN_FDS"], len(report["listen"]["LISTEN_FDNAMES"].split(":"))], ["130", 130])
 
 
 def test_a_claim_of_64_devices():
@@ -155,6 +192,65 @@ def test_a_memlock_limit_that_falls_short_is_told():
             tap.contains(result.stderr, "ulimit -H -l")
 
 
+def without_ipc_lock(soft, hard):
+    """A limit, and no capability to ignore it, also where the tests run as root."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def change():
+        resource.setrlimit(resource.RLIMIT_MEMLOCK, (soft, hard))
+        if os.geteuid() == 0 and libc.prctl(PR_CAPBSET_DROP, CAP_IPC_LOCK, 0, 0, 0) != 0:
+            raise OSError(ctypes.get_errno(), "prctl")
+    return change
+
+
+def test_a_small_limit_without_a_grant_is_told_to_programs_that_map_much():
+    mib = 1 << 20
+    for mode, soft, hard, warned in (("open", 8 * mib, 8 * mib, True), ("node", 65536, 65536, True),
+                                     ("node", 4 * mib, 8 * mib, True), ("attached", 65536, 65536, False)):
+        with claiming_daemon((A,)) as daemon:
+            result = ioasidctl(daemon, "run", "--mode", mode, A, "--", "/bin/true",
+                               preexec_fn=without_ipc_lock(soft, hard))
+            tap.equal([result.returncode, result.stderr != ""], [0, warned], f"{mode} {soft}: {result.stderr}")
+            if warned:
+                for words in ("the rule grants nothing beyond that", "limits.memlock", "LimitMEMLOCK=", "limits.conf"):
+                    tap.contains(result.stderr, words)
+                tap.equal("ulimit -l" in result.stderr, hard > soft)
+
+
+def test_a_grant_in_mode_node_is_used_like_in_the_others():
+    with claiming_daemon((A,), memlock=131072) as daemon:
+        report = seen(ioasidctl(daemon, "run", "--mode", "node", A, "--", *SHOW,
+                                preexec_fn=with_memlock(65536, 1 << 20)))
+        tap.equal(report["memlock"], [131072, 1 << 20])
+
+
+def huge_pages_are_free():
+    folder = "/sys/kernel/mm/hugepages"
+    counts = []
+    for name in os.listdir(folder) if os.path.isdir(folder) else []:
+        with open(os.path.join(folder, name, "free_hugepages"), encoding="ascii") as file:
+            counts.append(int(file.read()))
+    return sum(counts) > 0
+
+
+def test_programs_that_want_huge_pages_are_told_where_none_is_free():
+    with tempfile.TemporaryDirectory() as folder, claiming_daemon((A,), memlock=4096) as daemon:
+        for name, mode, arguments, told in (
+                ("dpdk-testpmd", "node", [], True), ("spdk_tgt", "node", [], True), ("testpmd", "node", [], True),
+                ("vpp", "node", [], True), ("dpdk-testpmd", "node", ["--no-huge"], False),
+                ("dpdk-testpmd", "open", [], False), ("qemu-system-x86_64", "node", [], False)):
+            program = os.path.join(folder, name)
+            if not os.path.exists(program):
+                os.symlink("/bin/true", program)
+            result = ioasidctl(daemon, "run", "--mode", mode, A, "--", program, *arguments)
+            tap.equal(result.returncode, 0, result.stderr)
+            tap.equal("no huge page is free" in result.stderr, told and not huge_pages_are_free(), f"{name} {mode}")
+            tap.true(len(result.stderr.splitlines()) <= 1, "one line")
+            if result.stderr:
+                for words in ("sysctl vm.nr_hugepages=", "--no-huge", "--in-memory"):
+                    tap.contains(result.stderr, words)
+
+
 def nothing_was_claimed(status, part, *arguments, **more):
     """The command line is answered with that status, in words and in JSON, without a word to the daemon."""
     with claiming_daemon((A,)) as daemon:
@@ -213,15 +309,57 @@ def test_a_refusal_names_what_can_not_be_claimed_and_how_to_resolve_it():
                                                   "message": "0000:01:00.0 is not to be had"}})
 
 
-def test_what_the_command_needs_and_the_claim_has_not():
-    with claiming_daemon((A,), iommufd=False, mode="node") as daemon:
-        result = ioasidctl(daemon, "run", A, "--", "/bin/true", "{iommufd}")
-        tap.equal(result.returncode, 6)
-        tap.contains(result.stderr, "mode node gives none")
-        tap.equal(daemon.called(), ["Claim", "Acknowledge", "Release"], "the claim is given back")
+# Placeholder, mode, the interface of the host, exit status, and what the message says has to be written.
+NOT_TO_BE_HAD = [
+    ("{iommufd}", "attached", "group", 6, "write {container} and {group:DEVICE} instead"),
+    ("{ioasid}", "attached", "group", 6, "write {container} and {group:DEVICE} instead"),
+    ("{container}", "attached", "iommufd", 6, "write {iommufd} and {ioasid} instead"),
+    ("{group:01:00.0}", "attached", "iommufd", 6, "write {fd:DEVICE} instead"),
+    ("{iommufd}", "node", "group", 6, "kernel has no iommufd"),
+]
+
+
+def test_what_this_host_does_not_deliver_is_told_before_anything_is_claimed():
+    for placeholder, mode, interface, status, words in NOT_TO_BE_HAD:
+        arguments = ["run", "--mode", mode, A, "--", "/bin/true", f"x={placeholder}"]
+        with claiming_daemon((A,), interface=interface) as daemon:
+            result = ioasidctl(daemon, *arguments)
+            tap.equal([result.returncode, result.stdout], [status, ""], placeholder)
+            tap.contains(result.stderr, placeholder[:6])
+            tap.contains(result.stderr, words)
+            tap.contains(result.stderr, "nothing was claimed")
+            tap.equal(output_json(ioasidctl(daemon, "--json", *arguments))["error"]["status"], status)
+            tap.equal(set(daemon.called()), {"Plan"}, "nothing was claimed")
+
+
+def test_what_a_mode_gives_nowhere_is_wrong_before_anybody_is_asked():
+    nothing_was_claimed(2, "mode node gives none", "--mode", "node", A, "--", "/bin/true", "{fd:01:00.0}")
+    nothing_was_claimed(2, "vfio-pci,host=ADDRESS", "--mode", "node", A, "--", "/bin/true", "{fd:01:00.0}")
+    nothing_was_claimed(2, "mode node gives none", "--mode", "node", A, "--", "/bin/true", "{ioasid}")
+    nothing_was_claimed(2, "mode node gives none", "--mode", "node", A, "--", "/bin/true", "{group:01:00.0}")
+    nothing_was_claimed(2, "mode open gives none", "--mode", "open", A, "--", "/bin/true", "{container}")
+    nothing_was_claimed(2, "{group:02:00.0}", A, "--", "/bin/true", "{group:02:00.0}")
+
+
+def test_a_delivery_that_nobody_foresaw_is_given_back():
+    for plan in (None, Reply({"message": "no"}, error="org.ioasid1.Failed"), Reply({"plan": 7}),
+                 Reply({"plan": {"allowed": True, "interface": None}}), Reply({"plan": {"allowed": True}}),
+                 Reply({"plan": {"allowed": True, "interface": 7}}),
+                 Reply({"plan": {"allowed": False, "status": 4, "interface": "group"}})):
+        with claiming_daemon((A,), interface="group") as daemon:
+            daemon.methods["Plan"] = plan
+            result = ioasidctl(daemon, "run", A, "--", "/bin/true", "{iommufd}")
+            tap.equal([result.returncode, daemon.called()], [6, ["Plan", "Claim", "Acknowledge", "Release"]])
+            tap.contains(result.stderr, "the claim was given back")
+
+
+def test_a_claim_without_what_was_asked_for_is_given_back():
     with claiming_daemon((B,)) as daemon:
         result = ioasidctl(daemon, "run", A, "--", "/bin/true")
         tap.equal([result.returncode, daemon.called()], [1, ["Claim", "Acknowledge", "Release"]])
+    with claiming_daemon((A,), mode="node") as daemon:
+        result = ioasidctl(daemon, "run", A, "--", "/bin/true")
+        tap.equal([result.returncode, daemon.called()], [1, ["Claim"]], "another mode than was asked for")
 
 
 def test_a_command_that_can_not_be_executed_after_all():

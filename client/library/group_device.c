@@ -1,0 +1,16 @@
+#include "group_device.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/vfio.h>
+#include <sys/ioctl.h>
+
+int group_device_open(int group, const char *address)
+{
+	int fd = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, address);
+
+	if (fd < 0)
+		return -errno;
+	fcntl(fd, F_SETFD, FD_CLOEXEC); /* as the kernel makes it; a promise of this library all the same */
+	return fd;
+}
