@@ -32,6 +32,7 @@ struct tree {
 	size_t count;
 	struct group_state *state; /* sorted by number */
 	size_t state_count;
+	struct json_object *claims; /* NULL: not known */
 };
 
 /* Columns of the cells of a row. */
@@ -123,7 +124,7 @@ static void link_nodes(struct tree *tree)
 	}
 }
 
-struct tree *tree_new(struct json_object *devices, struct json_object *groups)
+struct tree *tree_new(struct json_object *devices, struct json_object *groups, struct json_object *claims)
 {
 	struct tree *tree = calloc(1, sizeof(*tree));
 	size_t count = reply_count(devices), group_count = reply_count(groups);
@@ -132,6 +133,7 @@ struct tree *tree_new(struct json_object *devices, struct json_object *groups)
 		return NULL;
 	tree->node = calloc(count + 1, sizeof(*tree->node));
 	tree->state = calloc(group_count + 1, sizeof(*tree->state));
+	tree->claims = claims;
 	if (tree->node == NULL || tree->state == NULL)
 		return tree_free(tree);
 	for (size_t i = 0; i < count; i++) {
@@ -319,18 +321,31 @@ static void draw_row(const struct tree *tree, const struct layout *layout, const
 	fputc('\n', layout->stream);
 }
 
+/* ", attached/iommufd" of a claim that is known, else "". Returns out. */
+static const char *delivery_text(const struct tree *tree, const char *claim, char *out, size_t size)
+{
+	struct json_object *found = claim != NULL ? reply_find(tree->claims, "id", claim) : NULL;
+	const char *mode = reply_string(found, "mode", NULL);
+
+	out[0] = '\0';
+	if (mode != NULL)
+		snprintf(out, size, ", %s/%s", mode, reply_string(found, "interface", "?"));
+	return out;
+}
+
 static void draw_heading(const struct tree *tree, const struct layout *layout, int64_t group, const char *claim)
 {
 	struct group_state key = { .number = group };
 	const struct group_state *found = bsearch(&key, tree->state, tree->state_count, sizeof(key), compare_states);
 	const char *state = found != NULL ? found->state : NULL;
-	char text[128];
+	char text[256], delivery[128];
 
 	if (group == NO_GROUP)
 		snprintf(text, sizeof(text), "no IOMMU group: these can't be claimed");
 	else
-		snprintf(text, sizeof(text), "IOMMU group %" PRId64 "%s%s%s%s", group, state != NULL ? ": " : "",
-			 state != NULL ? state : "", claim != NULL ? " by claim " : "", claim != NULL ? claim : "");
+		snprintf(text, sizeof(text), "IOMMU group %" PRId64 "%s%s%s%s%s", group, state != NULL ? ": " : "",
+			 state != NULL ? state : "", claim != NULL ? " by claim " : "", claim != NULL ? claim : "",
+			 delivery_text(tree, claim, delivery, sizeof(delivery)));
 	layout_colour(layout, COLOUR_BOLD);
 	layout_cell(layout, text, layout->width, false);
 	layout_colour(layout, COLOUR_NONE);

@@ -15,10 +15,11 @@ struct tree;
 #define TREE_ALL_GROUPS INT64_MIN
 
 /*
- * Sorts devices into groups. devices and groups are the lists of ListDevices and ListGroups; they have to live as
- * long as the tree. Where they differ (a device came or went between two calls), devices counts. NULL: out of memory.
+ * Sorts devices into groups. devices, groups and claims are the lists of ListDevices, ListGroups and ListClaims (NULL:
+ * not known); they have to live as long as the tree. Where they differ (a device came or went between two calls),
+ * devices counts. NULL: out of memory.
  */
-struct tree *tree_new(struct json_object *devices, struct json_object *groups);
+struct tree *tree_new(struct json_object *devices, struct json_object *groups, struct json_object *claims);
 struct tree *tree_free(struct tree *tree);
 /* Draws one group, or all with the devices that have none at the end. Returns how many devices were drawn. */
 size_t tree_draw(const struct tree *tree, const struct layout *layout, int64_t group);

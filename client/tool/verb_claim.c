@@ -18,15 +18,26 @@ enum ending {
 	ENDING_LEASE,  /* the daemon closed its end of the lease: somebody else released the claim, or it is gone */
 };
 
+/* A device, and in mode node the paths that it can be opened by. */
+static void write_device(struct session *session, struct json_object *device)
+{
+	struct json_object *nodes = reply_list(device, "nodes");
+
+	layout_sentence(&session->out, "  ", 4, reply_string(device, "address", "?"));
+	for (size_t i = 0; i < reply_count(nodes); i++)
+		layout_sentence_of(&session->out, "    ", 6, "by %s", reply_text(nodes, i));
+}
+
 static void write_claim(struct session *session, struct json_object *claim)
 {
 	struct json_object *devices = reply_list(claim, "devices");
 	struct json_object *lockouts = reply_list(claim, "lockouts");
 	const char *id = reply_string(claim, "claim", "?");
 
-	layout_sentence_of(&session->out, "", 2, "claim %s is held:", id);
+	layout_sentence_of(&session->out, "", 2, "claim %s is held (mode %s, %s):", id,
+			   reply_string(claim, "mode", "?"), reply_string(claim, "interface", "?"));
 	for (size_t i = 0; i < reply_count(devices); i++)
-		layout_sentence(&session->out, "  ", 4, reply_string(reply_entry(devices, i), "address", "?"));
+		write_device(session, reply_entry(devices, i));
 	if (reply_count(lockouts) > 0)
 		layout_sentence(&session->out, "", 2, "the host has lost besides:");
 	for (size_t i = 0; i < reply_count(lockouts); i++)
@@ -184,8 +195,9 @@ const struct verb verb_claim = {
 	.summary = "claim devices and hold them until this ends",
 	.text = "Claims devices, says which they are and what is locked out, and holds them in\n"
 		"the foreground until it gets SIGINT (Ctrl-C), SIGTERM or SIGHUP, or the claim is\n"
-		"released by somebody else. Then it says what became of the claim. To use the\n"
-		"devices see run.\n",
+		"released by somebody else. Then it says what became of the claim. With --mode\n"
+		"node programs of this user open the devices by their paths meanwhile; to use\n"
+		"them otherwise see run.\n",
 	.options = OPTION_MODE,
 	.minimum = 1,
 	.maximum = ARGUMENTS_UNLIMITED,

@@ -5,6 +5,7 @@
 #include "tree.h"
 
 #include <json-c/json.h>
+#include <stdlib.h>
 
 static int print_both(struct session *session, struct json_object *devices, struct json_object *groups)
 {
@@ -20,15 +21,32 @@ static int print_both(struct session *session, struct json_object *devices, stru
 	return EXIT_DONE;
 }
 
+/* The claims that this user is told of, for their modes. NULL where they can't be had: the tree is drawn without. */
+static struct json_object *ask_for_claims(struct session *session)
+{
+	struct json_object *reply;
+	char *text;
+
+	if (ioasid_call(session->connection, "org.ioasid1.ListClaims", NULL, &text) < 0)
+		return NULL;
+	reply = reply_parse(text);
+	free(text);
+	return reply;
+}
+
 static int draw(struct session *session, struct json_object *devices, struct json_object *groups)
 {
-	struct tree *tree = tree_new(devices, groups);
+	struct json_object *claims = ask_for_claims(session);
+	struct tree *tree = tree_new(devices, groups, reply_list(claims, "claims"));
 
-	if (tree == NULL)
+	if (tree == NULL) {
+		json_object_put(claims);
 		return session_fail(session, EXIT_FAILED, "out of memory");
+	}
 	if (tree_draw(tree, &session->out, TREE_ALL_GROUPS) == 0)
 		fputs("There are no devices.\n", session->out.stream);
 	tree_free(tree);
+	json_object_put(claims);
 	return EXIT_DONE;
 }
 
@@ -60,7 +78,8 @@ const struct verb verb_list = {
 	.arguments = "",
 	.summary = "all IOMMU groups, their members, whose they are",
 	.text = "Draws each IOMMU group with its members: whoever claims one of them locks the\n"
-		"others out. A row has the address, [vendor:device], the class, the driver (- for\n"
-		"none), and whose the device is.\n",
+		"others out. Behind a claim of your own stands how it is delivered: mode/interface.\n"
+		"A row has the address, [vendor:device], the class, the driver (- for none), and\n"
+		"whose the device is.\n",
 	.run = run,
 };

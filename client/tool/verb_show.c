@@ -105,6 +105,7 @@ static void write_claim(struct session *session, struct json_object *claim)
 	if (note != NULL)
 		write_row(session, "note", note);
 	write_row(session, "mode", reply_string(claim, "mode", "?"));
+	write_row(session, "interface", reply_string(claim, "interface", "?"));
 	write_row(session, "rule", reply_string(claim, "rule", "?"));
 	write_number(session, "uid", reply_number(claim, "uid", -1));
 	if (reply_number(claim, "pid", 0) > 0)
@@ -187,7 +188,7 @@ static int print_group(struct session *session, struct json_object *group, struc
 
 static int draw_group(struct session *session, int64_t number, struct json_object *devices, struct json_object *groups)
 {
-	struct tree *tree = tree_new(devices, groups);
+	struct tree *tree = tree_new(devices, groups, NULL);
 
 	if (tree == NULL)
 		return session_fail(session, EXIT_FAILED, "out of memory");

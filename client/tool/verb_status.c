@@ -5,12 +5,31 @@
 
 #include <inttypes.h>
 #include <json-c/json.h>
+#include <string.h>
 
-enum { LABEL_COLUMNS = 8 };
+enum { LABEL_COLUMNS = 9 };
 
 static const char *yes_no(struct json_object *object, const char *key)
 {
 	return reply_flag(object, key) ? "yes" : "no";
+}
+
+/* How claims are delivered, and why that way. */
+static void write_interface(struct session *session, struct json_object *reply, struct json_object *kernel)
+{
+	const char *interface = reply_string(reply, "interface", "");
+	const char *text;
+
+	if (strcmp(interface, "iommufd") == 0)
+		text = "iommufd: this kernel has iommufd and VFIO device nodes";
+	else if (strcmp(interface, "group") == 0 && reply_flag(kernel, "iommufd"))
+		text = "groups: containers (type1v2) and groups, as this kernel has iommufd but no VFIO device nodes";
+	else if (strcmp(interface, "group") == 0)
+		text = "groups: containers (type1v2) and groups, as this kernel has no iommufd; mode open is not to be had";
+	else
+		text = "none: this kernel has neither iommufd with VFIO device nodes nor VFIO groups; "
+		       "`ioasidctl doctor` says what to do";
+	layout_row_of(&session->out, "interface", LABEL_COLUMNS, "%s", text);
 }
 
 static void write_status(struct session *session, struct json_object *reply)
@@ -26,6 +45,7 @@ static void write_status(struct session *session, struct json_object *reply)
 	layout_row_of(out, "kernel", LABEL_COLUMNS, "%s: iommufd %s, VFIO device nodes %s, VFIO groups %s",
 		      reply_string(kernel, "release", "of an unknown release"), yes_no(kernel, "iommufd"),
 		      yes_no(kernel, "vfio_cdev"), yes_no(kernel, "vfio_group"));
+	write_interface(session, reply, kernel);
 	if (reply_flag(kernel, "unsafe_interrupts"))
 		layout_row_of(out, "", LABEL_COLUMNS,
 			      "unsafe interrupts are allowed: a device can forge interrupts of the host");
@@ -60,7 +80,8 @@ const struct verb verb_status = {
 	.name = "status",
 	.arguments = "",
 	.summary = "which ioasidd, on what kernel, with what policy",
-	.text = "Says which ioasidd runs, what this kernel offers, which policy is in force, and\n"
-		"how many devices, IOMMU groups and claims there are.\n",
+	.text = "Says which ioasidd runs, what this kernel offers and by which interface claims\n"
+		"are delivered for that reason, which policy is in force, and how many devices, IOMMU\n"
+		"groups and claims there are.\n",
 	.run = run,
 };

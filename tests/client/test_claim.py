@@ -11,7 +11,7 @@ from program import ioasidctl, output_json, start_ioasidctl
 A = "0000:01:00.0"
 B = "0000:01:01.0"
 HELD = f"""\
-claim c1 is held:
+claim c1 is held (mode attached, iommufd):
   {A}
 the host has lost besides:
   {B}, locked out
@@ -50,6 +50,14 @@ def test_a_claim_without_lockouts():
         held.child.terminate()
         tap.equal(held.end()[0], 0)
         tap.equal(daemon.called("Claim"), [{"devices": [A], "mode": "open"}])
+
+
+def test_a_claim_of_nodes_names_their_paths():
+    with claiming_daemon((A,), interface="group", groups={A: 7}) as daemon:
+        held = Held(daemon, "--mode", "node", expected="1\n2\n3\n4\n")
+        tap.equal(held.said.splitlines()[:3], ["claim c1 is held (mode node, group):", f"  {A}", "    by /dev/vfio/7"])
+        held.child.terminate()
+        tap.equal(held.end()[0], 0)
 
 
 def test_a_claim_in_json_is_one_object():

@@ -6,7 +6,7 @@ import select
 
 import host
 import tap
-from fake_daemon import TIMEOUT
+from fake_daemon import TIMEOUT, Reply
 from program import IOASIDCTL, environment, ioasidctl, output_json
 
 import subprocess
@@ -35,12 +35,22 @@ def test_status_in_words():
         result = ioasidctl(daemon, "status")
         tap.equal([result.returncode, result.stderr], [0, ""])
         tap.equal(result.stdout,
-                  f"ioasidd  0.1.0 at {daemon.path}\n"
-                  "kernel   6.12.0: iommufd yes, VFIO device nodes yes, VFIO groups no\n"
-                  "policy   3 rules, digest 0123456789abcdef\n"
-                  "         /etc/ioasidd/policy.d/50-alice.json\n"
-                  "devices  5 in 2 IOMMU groups\n"
-                  "claims   1\n")
+                  f"ioasidd   0.1.0 at {daemon.path}\n"
+                  "kernel    6.12.0: iommufd yes, VFIO device nodes yes, VFIO groups no\n"
+                  "interface iommufd: this kernel has iommufd and VFIO device nodes\n"
+                  "policy    3 rules, digest 0123456789abcdef\n"
+                  "          /etc/ioasidd/policy.d/50-alice.json\n"
+                  "devices   5 in 2 IOMMU groups\n"
+                  "claims    1\n")
+
+
+def test_status_says_which_interface_and_why():
+    for interface, iommufd, words in (("group", False, "as this kernel has no iommufd"),
+                                      ("group", True, "has iommufd but no VFIO device nodes"),
+                                      (None, False, "neither iommufd with VFIO device nodes nor VFIO groups")):
+        kernel = dict(host.STATUS["kernel"], iommufd=iommufd, vfio_cdev=False, vfio_group=interface is not None)
+        with host.daemon(status=dict(host.STATUS, interface=interface, kernel=kernel)) as daemon:
+            tap.contains(ioasidctl(daemon, "status").stdout, words)
 
 
 def test_status_warns_of_unsafe_settings():
@@ -62,7 +72,7 @@ def test_list_draws_groups_as_trees():
         result = ioasidctl(daemon, "list")
         tap.equal([result.returncode, result.stderr], [0, ""])
         tap.equal(result.stdout, """\
-IOMMU group 7: held by claim c1
+IOMMU group 7: held by claim c1, attached/iommufd
 └─ 0000:00:1c.0     [8086:a110]  PCI bridge            pcieport       bridge
    ├─ 0000:01:00.0  [1234:11e8]  unclassified device   vfio-pci       held
    └─ 0000:01:01.0  [144d:a80a]  NVM Express control…  -              locked out
@@ -71,6 +81,15 @@ IOMMU group 9: free
 no IOMMU group: these can't be claimed
 └─ 0000:00:1f.3     [1234:11e8]  audio device          snd_hda_intel  free
 """)
+
+
+def test_list_is_drawn_without_claims_where_they_can_not_be_had():
+    with host.daemon() as daemon:
+        for answer in (None, Reply({"claims": 7}), Reply({"claims": [{"id": "c1", "mode": 7}]})):
+            daemon.methods["ListClaims"] = answer
+            result = ioasidctl(daemon, "list")
+            tap.equal([result.returncode, result.stderr], [0, ""])
+            tap.contains(result.stdout, "IOMMU group 7: held by claim c1\n")
 
 
 def test_list_names_claims_in_full():
@@ -138,7 +157,7 @@ def test_list_in_json():
 
 def test_colours_are_for_terminals_that_want_them():
     with host.daemon() as daemon:
-        tap.contains(on_terminal(daemon, "list"), "\x1b[1mIOMMU group 7: held by claim c1\x1b[0m")
+        tap.contains(on_terminal(daemon, "list"), "\x1b[1mIOMMU group 7: held by claim c1, attached/iommufd\x1b[0m")
         tap.lacks(on_terminal(daemon, "list", NO_COLOR="1"), "\x1b")
         tap.lacks(on_terminal(daemon, "list", TERM="dumb"), "\x1b")
         tap.contains(on_terminal(daemon, "list", NO_COLOR=""), "\x1b[1m")
@@ -169,6 +188,7 @@ def test_show_of_a_claim():
     with host.daemon() as daemon:
         text = ioasidctl(daemon, "show", "c1", env=environment(TZ="UTC")).stdout
         for part in ("claim              c1", "state              held",
+                     "mode               attached\ninterface          iommufd",
                      "rule               alice drives the test card", "process            4711",
                      "since              2025-10-09 08:53:20 +0000",
                      "devices            0000:01:00.0", "locked out         0000:01:01.0"):
