@@ -1,5 +1,5 @@
 /*
- * The steps that take devices, and their undos: what a binder does for each, on the simulated host. They answer 0,
+ * The steps that move devices off the host, and their undos: what a binder does for each, on the simulated host. They answer 0,
  * STEP_WAITS, or -errno: what the kernel says where it was asked. Taking a device that is gone is -ENODEV; an undo on
  * it is vacuous.
  */
@@ -13,11 +13,3 @@ int do_unbind(struct run *run, const struct step *step);
 int undo_unbind(struct run *run, const struct step *step);
 int do_probe(struct run *run, const struct step *step);
 int undo_probe(struct run *run, const struct step *step);
-int do_context(struct run *run, const struct step *step);
-int undo_context(struct run *run, const struct step *step);
-int do_open(struct run *run, const struct step *step);
-int undo_open(struct run *run, const struct step *step);
-int do_bind(struct run *run, const struct step *step);
-int do_ioas(struct run *run, const struct step *step);
-int do_attach(struct run *run, const struct step *step);
-int do_memlock(struct run *run, const struct step *step);

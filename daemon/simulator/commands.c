@@ -4,6 +4,7 @@
 #include "host_file.h"
 #include "json_build.h"
 #include "kernel.h"
+#include "node_opener.h"
 
 #include "../../policy/text.h"
 
@@ -131,6 +132,38 @@ static int command_override(struct command_call *call, const struct json_value *
 	return error < 0 ? error : tell(call, value, kernel_override(device, order.driver));
 }
 
+/* {"device", "uid", "group"} */
+struct opening {
+	char device[DEVICE_NAME_MAX];
+	int32_t uid;
+	bool by_group;
+};
+
+static int command_open_node(struct command_call *call, const struct json_value *value)
+{
+	static const struct field fields[] = {
+		{ .key = "device", .read = read_text, .offset = offsetof(struct opening, device),
+		  .size = DEVICE_NAME_MAX, .required = true },
+		{ .key = "uid", .read = read_number32, .offset = offsetof(struct opening, uid), .max = INT32_MAX,
+		  .required = true },
+		{ .key = "group", .read = read_bool, .offset = offsetof(struct opening, by_group) },
+	};
+	struct opening opening = { .uid = 0 };
+	struct simulated_device *device;
+	pid_t pid;
+	int error = fields_read(value, fields, sizeof(fields) / sizeof(*fields), &opening, &call->problem);
+
+	if (error < 0)
+		return error;
+	device = machine_find(call->machine, opening.device);
+	if (!device)
+		return fields_refuse(value, false, &call->problem, "there is no device %s", opening.device);
+	error = node_opener_start(device, (uid_t)opening.uid, opening.by_group, &pid);
+	if (error < 0)
+		return refuse_errno(value, &call->problem, error);
+	return json_put_number(call->answer, "pid", pid) ? 0 : -ENOMEM;
+}
+
 /* A fault as it stands in JSON. */
 struct said_fault {
 	struct fault fault;
@@ -251,6 +284,19 @@ static int command_await(struct command_call *call, const struct json_value *val
 	return 0;
 }
 
+static bool put_acl(struct json_object *acls, const char *key, const struct acl *acl)
+{
+	struct json_object *list = json_object_new_array();
+	bool whole = list != NULL;
+
+	for (size_t i = 0; i < acl->count && whole; i++)
+		whole = json_append(list, json_object_new_int64(acl->uid[i]));
+	if (whole && acl->count > 0)
+		return json_put(acls, key, list);
+	json_object_put(list);
+	return whole;
+}
+
 static struct json_object *files_to_json(struct simulated_device *device)
 {
 	struct json_object *object = json_object_new_object();
@@ -267,24 +313,66 @@ static struct json_object *files_to_json(struct simulated_device *device)
 	return NULL;
 }
 
+/* Who may open which nodes: lists of uids by device, "" for the container. */
+static struct json_object *acls_to_json(const struct machine *machine)
+{
+	struct json_object *acls = json_object_new_object();
+	const struct simulated_device *device;
+	bool whole = acls && put_acl(acls, "", &machine->container_acl);
+
+	TAILQ_FOREACH(device, &machine->devices, link)
+		whole = whole && put_acl(acls, device->now.name, &device->acl);
+	if (whole)
+		return acls;
+	json_object_put(acls);
+	return NULL;
+}
+
+/* The groups that somebody has open: how many devices were opened by each. */
+static struct json_object *groups_to_json(const struct machine *machine)
+{
+	struct json_object *groups = json_object_new_object();
+	const struct group_file *group;
+	const struct device_file *file;
+	bool whole = groups != NULL;
+
+	TAILQ_FOREACH(group, &machine->group_files, link) {
+		int64_t devices = 0;
+
+		TAILQ_FOREACH(file, &group->files, by_group_link)
+			devices++;
+		whole = whole && (!group->group || json_put_number(groups, group->group->key, devices));
+	}
+	if (whole)
+		return groups;
+	json_object_put(groups);
+	return NULL;
+}
+
 static int command_state(struct command_call *call, const struct json_value *value)
 {
-	struct json_object *open = json_object_new_object();
+	struct json_object *open;
 	struct simulated_device *device;
-	bool whole = open != NULL;
+	bool whole;
 
-	if (want_true(call, value) < 0) {
-		json_object_put(open);
+	if (want_true(call, value) < 0)
 		return -EINVAL;
-	}
+	/* It hears of what is closed at this moment, which the others then show. */
 	TAILQ_FOREACH(device, &call->machine->devices, link)
-		if (whole && kernel_is_open(device))
+		kernel_is_within_reach(device);
+	open = json_object_new_object();
+	whole = open != NULL;
+	TAILQ_FOREACH(device, &call->machine->devices, link)
+		if (whole && !TAILQ_EMPTY(&device->files))
 			whole = json_put(open, device->now.name, files_to_json(device));
 	if (!whole) {
 		json_object_put(open);
 		return -ENOMEM;
 	}
 	return json_put(call->answer, "open", open) && json_put(call->answer, "host", host_to_json(call->machine)) &&
+			       json_put(call->answer, "acls", acls_to_json(call->machine)) &&
+			       json_put(call->answer, "groups", groups_to_json(call->machine)) &&
+			       json_put_number(call->answer, "unmapped", (int64_t)call->machine->unmapped) &&
 			       json_put_number(call->answer, "contexts", (int64_t)call->machine->contexts.count) &&
 			       json_put_number(call->answer, "plans", (int64_t)runs_count(call->runs)) &&
 			       json_put_number(call->answer, "hung", (int64_t)runs_hung(call->runs))
@@ -336,6 +424,7 @@ static const struct command {
 	{ "bind", command_bind },
 	{ "unbind", command_unbind },
 	{ "override", command_override },
+	{ "open_node", command_open_node },
 	{ "fail", command_fail },
 	{ "hang", command_hang },
 	{ "unhang", command_unhang },

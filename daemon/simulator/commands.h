@@ -8,6 +8,9 @@
  *   {"bind": {"device", "driver"}}        as root at a shell does it: writes to the driver's bind,
  *   {"unbind": "ADDRESS"}                 to the device's driver's unbind,
  *   {"override": {"device", "driver"}}    to driver_override (null clears it)
+ *   {"open_node": {"device", "uid", "group"}}
+ *       a program of that user opens the device by its path: by its cdev, or, where there is none or group is true, by
+ *       container and group. Refused unless the nodes' ACLs let it. "pid": of the process, which holds it until killed
  *   {"fail": {"step", "device", "undo", "after", "times", "errno"}}
  *   {"hang": {"step", "device", "undo", "after", "times"}}
  *       the matching steps of plans fail, or hang before they do anything. All keys may be left out. step: a step's
@@ -19,7 +22,10 @@
  *   {"await": {"hung": N}}                answered once at least N plans hang,
  *   {"await": {"plans": N}}               or once at most N plans are under way
  *   {"state": true}                       "host": the host as a host file; "open": by device, how many of its files are
- *                                         "open" and "bound"; "contexts"; "plans"; "hung"
+ *                                         "open" and "bound"; "groups": by number of those that are open, how many
+ *                                         devices were opened by it; "acls": by device ("": the container), who may
+ *                                         open its nodes; "contexts"; "unmapped": how many times one was emptied;
+ *                                         "plans"; "hung"
  *   {"attach": {"policy_dirs": […]}}      with an FD: a broker's wire, which is served from now on; the end of either
  *                                         connection ends the other
  *   {"stop": true}                        ends the simulator

@@ -9,7 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* True if one of the FDs in the folder /proc/PID/fd is a file of the device. */
+/* True for a file of the device's cdev, or of its group: what was opened by a group shows no device. */
+static bool is_of_device(const struct simulated_device *device, ino_t inode)
+{
+	const struct device_file *file;
+
+	TAILQ_FOREACH(file, &device->files, link)
+		if (!file->by_group && file->stand_in.inode == inode)
+			return true;
+	return device->group && device->group->opened && device->group->opened->stand_in.inode == inode;
+}
+
+/* True if one of the FDs in the folder /proc/PID/fd leads to the device. */
 static bool has_file(int folder, const struct simulated_device *device)
 {
 	DIR *listing = fdopendir(folder);
@@ -21,17 +32,13 @@ static bool has_file(int folder, const struct simulated_device *device)
 		return false;
 	}
 	while (!found && (entry = readdir(listing))) {
-		const struct device_file *file;
 		char target[64];
 		/* Only the link is read: what it leads to may be on a file system that does not answer. */
 		ssize_t length = readlinkat(dirfd(listing), entry->d_name, target, sizeof(target) - 1);
 		unsigned long long inode;
 
 		target[length > 0 ? length : 0] = '\0';
-		if (sscanf(target, "socket:[%llu]", &inode) != 1)
-			continue;
-		TAILQ_FOREACH(file, &device->files, link)
-			found = found || file->stand_in.inode == (ino_t)inode;
+		found = sscanf(target, "socket:[%llu]", &inode) == 1 && is_of_device(device, (ino_t)inode);
 	}
 	closedir(listing);
 	return found;

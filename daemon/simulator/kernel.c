@@ -31,8 +31,21 @@ static bool is_held(struct device_file *file)
 	return false;
 }
 
-/* The context that owns the group at this very moment, or NULL. */
-static const struct context *owner_of(const struct simulated_group *group)
+/* The one file by which somebody has the group open at this very moment, or NULL. */
+static const struct group_file *opened_of(const struct simulated_group *group)
+{
+	struct device_file *file;
+
+	if (group->opened && group->opened->open && !stand_in_is_held(&group->opened->stand_in))
+		kernel_close_group(group->opened);
+	while (group->opened && !group->opened->open && (file = TAILQ_FIRST(&group->opened->files)))
+		if (is_held(file))
+			break;
+	return group->opened;
+}
+
+/* The context that a member of the group is bound to at this very moment, or NULL. */
+static const struct context *bound_of(const struct simulated_group *group)
 {
 	struct device_file *file;
 
@@ -40,6 +53,32 @@ static const struct context *owner_of(const struct simulated_group *group)
 		if (is_held(file))
 			return file->context;
 	return NULL;
+}
+
+/* The context that owns the group at this very moment, or NULL. */
+static const struct context *owner_of(const struct simulated_group *group)
+{
+	const struct group_file *opened = opened_of(group);
+
+	return opened && opened->container ? opened->container : bound_of(group);
+}
+
+/* Tells whether a member, other than one (or NULL), is on VFIO; and wakes who waits for any, if wake says so. */
+static bool look_at_members(const struct machine *machine, const struct simulated_group *group,
+			    const struct simulated_device *other_than, bool wake)
+{
+	const struct device *member[GROUP_MEMBERS_MAX];
+	size_t count = topology_members(machine->topology, group->number, member, GROUP_MEMBERS_MAX);
+	bool on_vfio = false;
+
+	for (size_t i = 0; i < count && i < GROUP_MEMBERS_MAX; i++) {
+		struct simulated_device *device = machine_find(machine, member[i]->name);
+
+		on_vfio = on_vfio || (device->on_vfio && device != other_than);
+		if (wake)
+			machine_wake(device);
+	}
+	return on_vfio;
 }
 
 static void set_text(char *out, size_t size, const char *text)
@@ -127,6 +166,11 @@ bool kernel_is_open(struct simulated_device *device)
 	return false;
 }
 
+bool kernel_is_within_reach(struct simulated_device *device)
+{
+	return kernel_is_open(device) || (*device->now.vfio_node && device->group && opened_of(device->group));
+}
+
 /* The node vanishes as soon as the driver begins to let go of the device, long before it is through. */
 static void drop_node(struct simulated_device *device)
 {
@@ -134,7 +178,39 @@ static void drop_node(struct simulated_device *device)
 		return;
 	machine_free_vfio_number(device->machine, vfio_node_number(device->now.vfio_node));
 	set_text(device->now.vfio_node, sizeof(device->now.vfio_node), "");
+	acl_clear(&device->acl);
 	machine_note_change(device);
+}
+
+static void context_free_unless_needed(struct context *context)
+{
+	if (context->open || context->files > 0)
+		return;
+	free(context->ioas);
+	free(context);
+}
+
+static void leave_container(struct group_file *file)
+{
+	struct context *container = file->container;
+
+	file->container = NULL;
+	if (!container)
+		return;
+	container->files--;
+	context_free_unless_needed(container);
+}
+
+/* The last device of a group has left VFIO: whoever has the group open has nothing of it any more. */
+static void drop_group(struct simulated_device *device)
+{
+	struct simulated_group *group = device->group;
+
+	if (!group || !group->opened || look_at_members(device->machine, group, device, false))
+		return;
+	leave_container(group->opened);
+	group->opened->group = NULL;
+	group->opened = NULL;
 }
 
 int kernel_unbind(struct simulated_device *device, const void *who)
@@ -155,6 +231,7 @@ int kernel_unbind(struct simulated_device *device, const void *who)
 		device->group->host_drivers--;
 	set_text(device->now.driver, sizeof(device->now.driver), "");
 	device->on_vfio = false;
+	drop_group(device);
 	machine_note_change(device);
 	machine_wake(device);
 	return 0;
@@ -197,19 +274,12 @@ int kernel_unplug(struct simulated_device *device)
 		device->leaving = true;
 		return KERNEL_BLOCKED;
 	}
+	drop_group(device);
 	machine_remove(device);
 	return 0;
 }
 
-static void context_free_unless_needed(struct context *context)
-{
-	if (context->open || context->files > 0)
-		return;
-	free(context->ioas);
-	free(context);
-}
-
-void kernel_close_iommu(struct context *context)
+void kernel_close_context(struct context *context)
 {
 	if (!context->open)
 		return;
@@ -222,15 +292,15 @@ void kernel_close_iommu(struct context *context)
 static void on_context_closed(struct stand_in *stand_in)
 {
 	/* The stand-in is the first member. */
-	kernel_close_iommu((struct context *)stand_in);
+	kernel_close_context((struct context *)stand_in);
 }
 
-int kernel_open_iommu(struct machine *machine, struct context **out)
+static int open_context(struct machine *machine, bool container, struct context **out)
 {
 	struct context *context;
 	int error;
 
-	if (!machine->kernel.iommufd)
+	if (container ? !machine->kernel.vfio_group : !machine->kernel.iommufd)
 		return -ENOENT;
 	context = calloc(1, sizeof(*context));
 	if (!context)
@@ -241,6 +311,7 @@ int kernel_open_iommu(struct machine *machine, struct context **out)
 		return error;
 	}
 	context->machine = machine;
+	context->container = container;
 	context->open = true;
 	snprintf(context->key, sizeof(context->key), "%llu", (unsigned long long)context->stand_in.inode);
 	if (name_table_add(&machine->contexts, context->key, context) < 0) {
@@ -250,6 +321,21 @@ int kernel_open_iommu(struct machine *machine, struct context **out)
 	}
 	*out = context;
 	return 0;
+}
+
+int kernel_open_iommu(struct machine *machine, struct context **out)
+{
+	return open_context(machine, false, out);
+}
+
+int kernel_open_container(struct machine *machine, struct context **out)
+{
+	return open_context(machine, true, out);
+}
+
+void kernel_unmap(struct context *context)
+{
+	context->machine->unmapped++;
 }
 
 struct context *kernel_context_of(const struct machine *machine, int fd)
@@ -277,13 +363,11 @@ static void on_device_closed(struct stand_in *stand_in)
 	kernel_close_device((struct device_file *)stand_in);
 }
 
-int kernel_open_device(struct simulated_device *device, struct device_file **out)
+static int open_device(struct simulated_device *device, struct device_file **out)
 {
 	struct device_file *file;
 	int error;
 
-	if (!device->machine->kernel.vfio_cdev || !*device->now.vfio_node)
-		return -ENOENT;
 	file = calloc(1, sizeof(*file));
 	if (!file)
 		return -ENOMEM;
@@ -298,11 +382,18 @@ int kernel_open_device(struct simulated_device *device, struct device_file **out
 	return 0;
 }
 
+int kernel_open_device(struct simulated_device *device, struct device_file **out)
+{
+	return device->machine->kernel.vfio_cdev && *device->now.vfio_node ? open_device(device, out) : -ENOENT;
+}
+
 int kernel_can_bind(const struct simulated_device *device, const struct context *context)
 {
 	const struct context *owner;
 	struct device_file *file, *next;
 
+	if (device->group && opened_of(device->group))
+		return -EBUSY;
 	for (file = TAILQ_FIRST(&device->files); file; file = next) {
 		next = TAILQ_NEXT(file, link);
 		if (file->context && is_held(file))
@@ -342,10 +433,100 @@ int kernel_attach(struct device_file *file, uint32_t ioas)
 	return -ENOENT;
 }
 
+int kernel_can_open_group(struct simulated_device *device)
+{
+	if (!device->machine->kernel.vfio_group || !device->group ||
+	    !look_at_members(device->machine, device->group, NULL, false))
+		return -ENOENT;
+	return opened_of(device->group) || bound_of(device->group) ? -EBUSY : 0;
+}
+
+static void on_group_closed(struct stand_in *stand_in)
+{
+	kernel_close_group((struct group_file *)stand_in);
+}
+
+int kernel_open_group(struct simulated_device *device, struct group_file **out)
+{
+	int error = kernel_can_open_group(device);
+	struct group_file *file;
+
+	if (error < 0)
+		return error;
+	file = calloc(1, sizeof(*file));
+	if (!file)
+		return -ENOMEM;
+	error = stand_in_open(&file->stand_in, device->machine->loop, on_group_closed);
+	if (error < 0) {
+		free(file);
+		return error;
+	}
+	TAILQ_INIT(&file->files);
+	TAILQ_INSERT_TAIL(&device->machine->group_files, file, link);
+	file->machine = device->machine;
+	file->group = device->group;
+	file->group->opened = file;
+	file->open = true;
+	*out = file;
+	return 0;
+}
+
+int kernel_set_container(struct group_file *file, struct context *container)
+{
+	if (file->container || !container->container || !file->group)
+		return -EINVAL;
+	if (file->group->host_drivers > 0)
+		return -EPERM;
+	file->container = container;
+	container->files++;
+	return 0;
+}
+
+int kernel_open_by_group(struct group_file *group, struct simulated_device *device, struct device_file **out)
+{
+	int error;
+
+	if (!group->container)
+		return -EINVAL;
+	if (device->group != group->group || !*device->now.vfio_node)
+		return -ENODEV;
+	error = open_device(device, out);
+	if (error < 0)
+		return error;
+	(*out)->by_group = group;
+	TAILQ_INSERT_TAIL(&group->files, *out, by_group_link);
+	return 0;
+}
+
+static void group_free_unless_needed(struct group_file *file)
+{
+	struct simulated_group *group = file->group;
+
+	if (file->open || !TAILQ_EMPTY(&file->files))
+		return;
+	leave_container(file);
+	TAILQ_REMOVE(&file->machine->group_files, file, link);
+	if (group) {
+		group->opened = NULL;
+		look_at_members(file->machine, group, NULL, true);
+	}
+	free(file);
+}
+
+void kernel_close_group(struct group_file *file)
+{
+	if (!file->open)
+		return;
+	stand_in_close(&file->stand_in);
+	file->open = false;
+	group_free_unless_needed(file);
+}
+
 void kernel_close_device(struct device_file *file)
 {
 	struct simulated_device *device = file->device;
 	struct context *context = file->context;
+	struct group_file *by_group = file->by_group;
 
 	TAILQ_REMOVE(&device->files, file, link);
 	stand_in_close(&file->stand_in);
@@ -354,21 +535,30 @@ void kernel_close_device(struct device_file *file)
 		context->files--;
 		context_free_unless_needed(context);
 	}
+	if (by_group) {
+		TAILQ_REMOVE(&by_group->files, file, by_group_link);
+		group_free_unless_needed(by_group);
+	}
 	free(file);
 	machine_wake(device);
-	if (device->leaving && TAILQ_EMPTY(&device->files))
+	if (device->leaving && TAILQ_EMPTY(&device->files)) {
+		drop_group(device);
 		depart(device);
+	}
 }
 
 void kernel_close_all(struct machine *machine)
 {
 	struct simulated_device *device;
+	struct group_file *group;
 	struct device_file *file;
 
 	TAILQ_FOREACH(device, &machine->devices, link)
 		while ((file = TAILQ_FIRST(&device->files)))
 			kernel_close_device(file);
+	while ((group = TAILQ_FIRST(&machine->group_files)))
+		kernel_close_group(group);
 	for (size_t i = 0; i < machine->contexts.allocated; i++)
 		while (machine->contexts.slot[i].name)
-			kernel_close_iommu(machine->contexts.slot[i].value);
+			kernel_close_context(machine->contexts.slot[i].value);
 }

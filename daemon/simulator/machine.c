@@ -28,6 +28,7 @@ int machine_new(struct loop *loop, struct machine **out)
 	TAILQ_INIT(&machine->devices);
 	TAILQ_INIT(&machine->changed);
 	TAILQ_INIT(&machine->leaving);
+	TAILQ_INIT(&machine->group_files);
 	machine->departure.expired = remove_departed;
 	TAILQ_INIT(&machine->listeners);
 	machine->topology = topology_new();
@@ -43,6 +44,7 @@ static void device_free(struct simulated_device *device)
 {
 	free(device->driver);
 	free(device->use);
+	acl_clear(&device->acl);
 	free(device);
 }
 
@@ -66,6 +68,7 @@ struct machine *machine_free(struct machine *machine)
 	name_table_done(&machine->buses);
 	name_table_done(&machine->contexts);
 	topology_free(machine->topology);
+	acl_clear(&machine->container_acl);
 	free(machine->vfio_number);
 	free(machine);
 	return NULL;
@@ -93,6 +96,7 @@ static struct simulated_group *find_or_make_group(struct machine *machine, int32
 		return found;
 	}
 	TAILQ_INIT(&group->bound);
+	group->number = number;
 	return group;
 }
 
@@ -101,6 +105,8 @@ static void leave_group(struct machine *machine, struct simulated_group *group)
 	if (!group || --group->members > 0)
 		return;
 	name_table_remove(&machine->groups, group->key);
+	if (group->opened)
+		group->opened->group = NULL;
 	free(group);
 }
 

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "acl.h"
 #include "stand_in.h"
 
 #include "../../policy/decision.h"
@@ -21,24 +22,38 @@ struct waiter {
 	void (*wake)(struct waiter *waiter);
 };
 
-/* One iommufd. */
+/* One iommufd, or one container of VFIO's. */
 struct context {
 	struct stand_in stand_in;
 	char key[24];          /* its stand-in's inode, in machine::contexts while there are FDs of it */
 	struct machine *machine;
 	bool open;             /* there are FDs of it */
-	size_t files;          /* that are bound to it: they keep it, too */
+	bool container;        /* it is a container: it has groups, and neither objects nor address spaces */
+	size_t files;          /* that are bound to it, or groups that are in it: they keep it, too */
 	uint32_t last_object;  /* objects of the iommufd are numbered from 1 */
 	uint32_t *ioas;        /* those of them that are address spaces */
 	size_t ioas_count;
 };
 
-/* One open file of a device's cdev. */
+/* The one open file that a group can have. */
+struct group_file {
+	struct stand_in stand_in;
+	TAILQ_ENTRY(group_file) link; // machine::group_files
+	struct machine *machine;
+	struct simulated_group *group; /* NULL: its last device has left VFIO, and another can open the group anew */
+	struct context *container;     /* NULL: in none */
+	TAILQ_HEAD(, device_file) files; /* devices that were opened by it: they keep it, too */
+	bool open;                     /* there are FDs of it */
+};
+
+/* One open file of a device, by its cdev or by its group. */
 struct device_file {
 	struct stand_in stand_in;
 	TAILQ_ENTRY(device_file) link;       // simulated_device::files
 	TAILQ_ENTRY(device_file) bound_link; // simulated_group::bound, if there is a context
+	TAILQ_ENTRY(device_file) by_group_link; // group_file::files, if it was opened by its group
 	struct simulated_device *device;
+	struct group_file *by_group; /* NULL: opened by its cdev */
 	struct context *context; /* NULL: not bound */
 	uint32_t ioas;           /* it is attached to; 0: none */
 };
@@ -46,9 +61,11 @@ struct device_file {
 /* An IOMMU group, as far as DMA goes: its members are the topology's. */
 struct simulated_group {
 	char key[16];          /* its number, in machine::groups */
+	int32_t number;
 	size_t members;
 	size_t host_drivers;   /* members that are bound to a driver which uses the host's DMA */
 	TAILQ_HEAD(, device_file) bound; /* files of members that are bound, all of them to one context: its owner */
+	struct group_file *opened; /* NULL: nobody has it open */
 };
 
 struct bus {
@@ -77,6 +94,7 @@ struct simulated_device {
 	TAILQ_HEAD(, waiter) waiters;
 	struct machine *machine;
 	struct device now;                     /* as sysfs shows it */
+	struct acl acl;                        /* of its nodes */
 	char (*driver)[DRIVER_NAME_MAX];       /* as in its description */
 	size_t driver_count;
 	char vendor_vfio[DRIVER_NAME_MAX];     /* a vendor's driver that offers VFIO without being called so; or "" */
@@ -114,6 +132,9 @@ struct machine {
 	struct name_table groups;
 	struct name_table buses;
 	struct name_table contexts;  /* those that are open */
+	TAILQ_HEAD(, group_file) group_files;
+	struct acl container_acl;    /* of /dev/vfio/vfio */
+	uint64_t unmapped;           /* how many times a context was emptied */
 	uint64_t last_identity;
 	uint64_t *vfio_number;       /* bit N: vfioN is taken */
 	size_t vfio_words;

@@ -26,6 +26,7 @@ struct run {
 	int passed_context; /* owned FD, or -1 */
 	int peer_fd;        /* owned pidfd, or -1 */
 	pid_t peer;
+	uid_t peer_uid;
 	/* run_done of run.h. NULL: nobody wants the result any more. */
 	void (*done)(void *context, const union wire_message *result, struct descriptors *fds);
 	void *done_context;
@@ -41,7 +42,9 @@ struct run {
 
 	struct context *context; /* of the plan: new, or the passed one */
 	uint32_t ioas;
-	struct device_file *file[CLAIM_DEVICES_MAX]; /* in the order of the STEP_OPENs */
+	struct group_file *group[CLAIM_DEVICES_MAX]; /* in the order of the STEP_GROUPs */
+	size_t group_count;
+	struct device_file *file[CLAIM_DEVICES_MAX]; /* in the order of the STEP_OPENs or STEP_GROUP_DEVICEs */
 	size_t file_count;
 	bool *skip;         /* a release: steps of a device where one has failed, by number of the step */
 	bool *marked;       /* a release: restores of a device that the plan itself has unbound */

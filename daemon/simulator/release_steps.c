@@ -9,6 +9,30 @@
 /* As long as the kernel may take to close what an ending process had open. */
 enum { PATIENCE_MILLISECONDS = 1000 };
 
+int do_revoke(struct run *run, const struct step *step)
+{
+	struct simulated_device *device = *step->device ? run_device(run, step) : NULL;
+
+	if (!*step->device)
+		acl_revoke(&run->machine->container_acl, (uid_t)step->number);
+	else if (device)
+		acl_revoke(&device->acl, (uid_t)step->number);
+	return 0;
+}
+
+int do_unmap(struct run *run, const struct step *step)
+{
+	struct context *context =
+		run->passed_context < 0 ? NULL : kernel_context_of(run->machine, run->passed_context);
+
+	if (context)
+		kernel_unmap(context);
+	else
+		run_say(run, run->passed_context < 0 ? "the claim's context did not come with the plan"
+						     : "what came with the plan is no context");
+	return context ? 0 : -EBADF;
+}
+
 static int on_holder(void *context, const struct holder *holder)
 {
 	*(struct holder *)context = *holder;
@@ -22,7 +46,7 @@ int do_prove_no_holder(struct run *run, const struct step *step)
 	struct holder holder;
 
 	/* A file that is open, and that no process is seen to have, is in flight, or its process is ending just now. */
-	if (!device || !kernel_is_open(device) || holders_find(device, on_holder, &holder) == 0)
+	if (!device || step->number == 1 || !kernel_is_within_reach(device) || holders_find(device, on_holder, &holder) == 0)
 		return 0;
 	result->pid = holder.pid;
 	memcpy(result->holder, holder.name, sizeof(result->holder));
@@ -53,13 +77,31 @@ int do_prove_unbound(struct run *run, const struct step *step)
 	/* A group with a member on a host driver has no other owner: that shows the same. */
 	if (error == -EPERM && device->group->host_drivers > 0)
 		error = 0;
-	if (error != -EINVAL && error != -EPERM)
+	if (error != -EINVAL && error != -EPERM && error != -EBUSY)
 		return error;
 	if (!run->patience_over)
 		return run_wait(run, device, PATIENCE_MILLISECONDS);
-	run_say(run, error == -EINVAL ? "%s is bound already, by somebody who has an FD of it"
-				      : "%s: its IOMMU group belongs to another context",
+	run_say(run, error == -EINVAL  ? "%s is bound already, by somebody who has an FD of it"
+		     : error == -EBUSY ? "%s: somebody has its IOMMU group open"
+				       : "%s: its IOMMU group belongs to another context",
 		step->device);
+	return error;
+}
+
+int do_prove_group_free(struct run *run, const struct step *step)
+{
+	struct simulated_device *device = run_device(run, step);
+	int error;
+
+	/* A group that goes on being held can't be opened: the unbind alone shows that nobody has this device of it. */
+	if (!is_on_vfio(device) || step->number == 1)
+		return 0;
+	error = kernel_can_open_group(device);
+	if (error != -EBUSY)
+		return error;
+	if (!run->patience_over)
+		return run_wait(run, device, PATIENCE_MILLISECONDS);
+	run_say(run, "%s: somebody has its IOMMU group open, or a device of it", step->device);
 	return error;
 }
 

@@ -6,8 +6,11 @@
 
 #include "plan_run.h"
 
+int do_revoke(struct run *run, const struct step *step);
+int do_unmap(struct run *run, const struct step *step);
 int do_prove_no_holder(struct run *run, const struct step *step);
 int do_prove_unbound(struct run *run, const struct step *step);
+int do_prove_group_free(struct run *run, const struct step *step);
 int do_bus_master_off(struct run *run, const struct step *step);
 int do_reset(struct run *run, const struct step *step);
 int do_unbind_vfio(struct run *run, const struct step *step);

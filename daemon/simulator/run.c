@@ -1,6 +1,7 @@
 #include "run.h"
 
 #include "claim_steps.h"
+#include "delivery_steps.h"
 #include "release_steps.h"
 #include "run_check.h"
 
@@ -30,14 +31,21 @@ static const struct {
 	[STEP_UNBIND] = { do_unbind, undo_unbind },
 	[STEP_PROBE] = { do_probe, undo_probe },
 	[STEP_CONTEXT] = { do_context, undo_context },
+	[STEP_CONTAINER] = { do_container, undo_context },
+	[STEP_GROUP] = { do_group, undo_group },
+	[STEP_GROUP_DEVICE] = { do_group_device, undo_group_device },
 	[STEP_OPEN] = { do_open, undo_open },
 	/* These end with the files that the steps before them have opened. */
 	[STEP_BIND] = { do_bind, NULL },
 	[STEP_IOAS] = { do_ioas, NULL },
 	[STEP_ATTACH] = { do_attach, NULL },
+	[STEP_GRANT] = { do_grant, undo_grant },
 	[STEP_MEMLOCK] = { do_memlock, NULL },
+	[STEP_REVOKE] = { do_revoke, NULL },
+	[STEP_UNMAP] = { do_unmap, NULL },
 	[STEP_PROVE_NO_HOLDER] = { do_prove_no_holder, NULL },
 	[STEP_PROVE_UNBOUND] = { do_prove_unbound, NULL },
+	[STEP_PROVE_GROUP_FREE] = { do_prove_group_free, NULL },
 	[STEP_BUS_MASTER_OFF] = { do_bus_master_off, NULL },
 	[STEP_RESET] = { do_reset, NULL },
 	[STEP_UNBIND_VFIO] = { do_unbind_vfio, NULL },
@@ -54,8 +62,11 @@ static void run_free(struct run *run)
 	for (size_t i = 0; i < run->file_count; i++)
 		if (run->file[i])
 			kernel_close_device(run->file[i]);
+	for (size_t i = 0; i < run->group_count; i++)
+		if (run->group[i])
+			kernel_close_group(run->group[i]);
 	if (run->context && run->passed_context < 0)
-		kernel_close_iommu(run->context);
+		kernel_close_context(run->context);
 	descriptor_close(&run->passed_context);
 	descriptor_close(&run->peer_fd);
 	descriptor_close(&run->pidfd);
@@ -105,10 +116,15 @@ static void give_descriptors(struct run *run, struct descriptors *fds)
 		result->contexts = 1;
 		run->context = NULL;
 	}
+	for (size_t i = 0; i < run->group_count; i++) {
+		descriptors_add(fds, stand_in_give(&run->group[i]->stand_in));
+		run->group[i] = NULL;
+	}
 	for (size_t i = 0; i < run->file_count; i++) {
 		descriptors_add(fds, stand_in_give(&run->file[i]->stand_in));
 		run->file[i] = NULL;
 	}
+	result->groups = (uint32_t)run->group_count;
 	result->devices = (uint32_t)run->file_count;
 	result->ioas_id = run->ioas;
 }
@@ -123,6 +139,11 @@ static void finish(struct run *run)
 
 	if (run->kind == WIRE_PLAN_CLAIM && result->outcome == WIRE_OUTCOME_DONE && run->done)
 		give_descriptors(run, &fds);
+	/* The claim goes on for a while, and its mappings can be removed only with its context. */
+	if (result->outcome == WIRE_OUTCOME_HELD && run->passed_context >= 0) {
+		descriptors_add(&fds, descriptor_take(&run->passed_context));
+		result->contexts = 1;
+	}
 	if (result->outcome == WIRE_OUTCOME_HELD && run->pidfd >= 0)
 		descriptors_add(&fds, descriptor_take(&run->pidfd));
 	machine_publish(run->machine);
@@ -170,8 +191,9 @@ static void note_broken(struct run *run, const struct step *step, int error)
 
 static enum wire_outcome release_outcome(const struct step *step, int error)
 {
-	if (step->kind == STEP_PROVE_NO_HOLDER ||
-	    (step->kind == STEP_PROVE_UNBOUND && (error == -EINVAL || error == -EPERM)))
+	bool proves = step->kind == STEP_PROVE_UNBOUND || step->kind == STEP_PROVE_GROUP_FREE;
+
+	if (step->kind == STEP_PROVE_NO_HOLDER || (proves && (error == -EINVAL || error == -EPERM || error == -EBUSY)))
 		return WIRE_OUTCOME_HELD;
 	return step->kind == STEP_RESET ? WIRE_OUTCOME_NO_RESET : WIRE_OUTCOME_BROKEN;
 }
@@ -356,9 +378,10 @@ static void take_order(struct run *run, struct wire_plan_inbox *inbox)
 	run->id = inbox->id;
 	run->kind = (enum wire_plan_kind)inbox->kind;
 	run->plan = inbox->plan;
-	run->passed_context = inbox->context;
-	run->peer_fd = inbox->peer_fd;
-	run->peer = inbox->peer;
+	run->passed_context = inbox->enclosure.context;
+	run->peer_fd = inbox->enclosure.peer_fd;
+	run->peer = inbox->enclosure.peer;
+	run->peer_uid = inbox->enclosure.peer_uid;
 	run->policy_digest = inbox->policy_digest;
 	memset(inbox, 0, sizeof(*inbox));
 }

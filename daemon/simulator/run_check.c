@@ -71,6 +71,13 @@ static bool came_before(const struct plan *plan, size_t index, enum step_kind ki
 	return false;
 }
 
+/* True if the proofs that the interface has were asked for before. */
+static bool is_proven(const struct plan *plan, size_t index)
+{
+	return came_before(plan, index, STEP_PROVE_NO_HOLDER) &&
+	       (came_before(plan, index, STEP_PROVE_UNBOUND) || came_before(plan, index, STEP_PROVE_GROUP_FREE));
+}
+
 static bool refuse_digest(char why[static TEXT_MAX])
 {
 	text_format(why, TEXT_MAX, "broker and executor hold different policies: have them read it again");
@@ -80,19 +87,26 @@ static bool refuse_digest(char why[static TEXT_MAX])
 /* A release goes through in the middle of a reload, too; but it must not move what it has not proven to be free. */
 static bool release_is_allowed(const struct run *run, char why[static TEXT_MAX])
 {
+	/* The group proves less, and is proof only where there is nothing better. */
+	const enum step_kind no_proof = kernel_interface(&run->machine->kernel) == INTERFACE_IOMMUFD
+						? STEP_PROVE_GROUP_FREE
+						: STEP_PROVE_UNBOUND;
+
 	if (run->policy && run->policy_digest != run->policy->policy->digest &&
 	    run->policy_digest != run->policy->digest_before)
 		return refuse_digest(why);
 	for (size_t i = 0; i < run->plan.count; i++) {
 		const struct step *step = &run->plan.step[i];
-		bool proven = came_before(&run->plan, i, STEP_PROVE_NO_HOLDER) &&
-			      came_before(&run->plan, i, STEP_PROVE_UNBOUND);
 
-		if (step->kind < STEP_PROVE_NO_HOLDER) {
+		if (step->kind < STEP_REVOKE) {
 			text_format(why, TEXT_MAX, "step %zu of the release is one of a claim", i);
 			return false;
 		}
-		if ((step->kind == STEP_RESET || step->kind == STEP_UNBIND_VFIO) && !proven) {
+		if (step->kind == no_proof) {
+			text_format(why, TEXT_MAX, "step %zu of the release is no proof on this kernel", i);
+			return false;
+		}
+		if ((step->kind == STEP_RESET || step->kind == STEP_UNBIND_VFIO) && !is_proven(&run->plan, i)) {
 			text_format(why, TEXT_MAX, "step %zu of the release touches %s before it is proven free", i,
 				    step->device);
 			return false;

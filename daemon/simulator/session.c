@@ -232,7 +232,7 @@ static int list_holders(struct simulated_device *device, struct uses *uses)
 {
 	struct finding finding = { .device = &device->now, .uses = uses };
 
-	return kernel_is_open(device) ? holders_find(device, on_holder, &finding) : 0;
+	return kernel_is_within_reach(device) ? holders_find(device, on_holder, &finding) : 0;
 }
 
 static void survey(struct session *session, const struct wire_survey *question)
@@ -342,6 +342,7 @@ static int handle(struct session *session, const union wire_message *message, st
 	case WIRE_HELLO:
 	case WIRE_DEVICE:
 	case WIRE_DEVICE_GONE:
+	case WIRE_NODE:
 	case WIRE_TOPOLOGY_DONE:
 	case WIRE_USE:
 	case WIRE_SURVEY_DONE:
