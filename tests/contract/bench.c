@@ -3,6 +3,7 @@
 #include "../../daemon/base/policy_files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,7 +13,7 @@ const char usual_policy[] =
 	"  \"rules\": [\n"
 	"    { \"name\": \"test cards and their neighbours\", \"effect\": \"allow\",\n"
 	"      \"device\": { \"id\": [\"1234:11e8\", \"8086:100e\"] },\n"
-	"      \"lockout\": \"unused\", \"modes\": [\"attached\", \"open\"],\n"
+	"      \"lockout\": \"unused\", \"modes\": [\"attached\", \"open\", \"node\"],\n"
 	"      \"limits\": { \"memlock\": \"64M\" }, \"reset\": \"try\" },\n"
 	"    { \"name\": \"a card that can be reset\", \"effect\": \"allow\",\n"
 	"      \"device\": { \"id\": [\"8086:10d3\"] } }\n"
@@ -97,7 +98,13 @@ static void find_roles(struct bench *bench)
 
 void bench_start(struct bench *bench)
 {
+	int interface;
+
 	side_start(&bench->side, bench->command, bench->folder);
+	interface = kernel_interface(&bench->side.hello.kernel);
+	if (interface < 0)
+		bail_out("this kernel has neither iommufd nor VFIO groups");
+	bench->interface = (enum vfio_interface)interface;
 	find_roles(bench);
 }
 
@@ -137,11 +144,26 @@ void claimed_add(struct bench *bench, struct claimed *claimed, const char *name,
 void claimed_begin(struct bench *bench, struct claimed *claimed, const char *const *asked,
 		   const char *const *locked_out)
 {
-	*claimed = (struct claimed){ .mode = MODE_ATTACHED, .context = -1, .device_fd = { -1, -1, -1, -1 } };
+	*claimed = (struct claimed){ .mode = MODE_ATTACHED, .context = -1, .group_fd = { -1, -1, -1, -1 },
+				     .device_fd = { -1, -1, -1, -1 } };
 	for (size_t i = 0; asked[i]; i++)
 		claimed_add(bench, claimed, asked[i], false);
 	for (size_t i = 0; locked_out && locked_out[i]; i++)
 		claimed_add(bench, claimed, locked_out[i], true);
+}
+
+void claimed_begin_to_grow(struct bench *bench, struct claimed *more, const struct claimed *claimed,
+			   const char *const *asked)
+{
+	claimed_begin(bench, more, asked, NULL);
+	more->mode = claimed->mode;
+	more->uid = claimed->uid;
+	more->ioas = claimed->ioas;
+	if (claimed->context >= 0)
+		more->context = fcntl(claimed->context, F_DUPFD_CLOEXEC, 3);
+	for (size_t i = 0; i < claimed->count; i++)
+		if (!claimed->device[i].lockout)
+			more->had_group[more->had_groups++] = claimed->device[i].before.group;
 }
 
 void note_result(const struct bench *bench, const char *what, const struct result *result)
@@ -157,21 +179,28 @@ void note_result(const struct bench *bench, const char *what, const struct resul
 		snprintf(error, sizeof(error), "%s",
 			 strerrorname_np(wire->error) ? strerrorname_np(wire->error) : "an unknown errno");
 	if (wire->outcome == WIRE_OUTCOME_DONE)
-		snprintf(end, sizeof(end), "contexts %u, devices %u, ioas %s", wire->contexts, wire->devices,
-			 wire->ioas_id != 0 ? "yes" : "no");
+		snprintf(end, sizeof(end), "contexts %u, groups %u, devices %u, ioas %s", wire->contexts, wire->groups,
+			 wire->devices, wire->ioas_id != 0 ? "yes" : "no");
 	else if (wire->outcome != WIRE_OUTCOME_REFUSED)
 		snprintf(end, sizeof(end), "at %s of %s: %s", step ? step : "no step",
 			 role_of(bench, wire->device), error);
 	if (wire->outcome == WIRE_OUTCOME_HELD)
-		snprintf(end + strlen(end), sizeof(end) - strlen(end), ", by %s%s",
+		snprintf(end + strlen(end), sizeof(end) - strlen(end), ", by %s%s%s",
 			 wire->pid == 0 ? "somebody" : wire->pid == getpid() ? "me" : "another",
-			 result->fds.count == 1 ? ", with a pidfd" : "");
+			 result->fds.count == wire->contexts + 1 ? ", with a pidfd" : "",
+			 wire->contexts == 1 ? ", with the context" : "");
 	report_note("%s: %s%s%s", what, outcomes[wire->outcome], *end ? " " : "", end);
 	report_check(wire->outcome == WIRE_OUTCOME_DONE || wire->outcome == WIRE_OUTCOME_HELD ||
-			     (wire->contexts == 0 && wire->devices == 0 && result->fds.count == 0),
+			     (wire->contexts == 0 && wire->groups == 0 && wire->devices == 0 && result->fds.count == 0),
 		     "%s: FDs come with a plan that is not done", what);
-	report_check(wire->outcome != WIRE_OUTCOME_DONE || result->fds.count == wire->contexts + wire->devices,
-		     "%s: %zu FDs come instead of %u", what, result->fds.count, wire->contexts + wire->devices);
+	report_check(wire->outcome != WIRE_OUTCOME_DONE ||
+			     result->fds.count == wire->contexts + wire->groups + wire->devices,
+		     "%s: %zu FDs come instead of %u", what, result->fds.count,
+		     wire->contexts + wire->groups + wire->devices);
+	report_check(wire->outcome != WIRE_OUTCOME_HELD ||
+			     (wire->groups == 0 && wire->devices == 0 && result->fds.count >= wire->contexts &&
+			      result->fds.count <= wire->contexts + 1),
+		     "%s: %zu FDs come with it", what, result->fds.count);
 	report_check(wire->outcome == WIRE_OUTCOME_DONE || *wire->text, "%s: nothing is said about why", what);
 	if (*wire->text)
 		printf("# %s: %s\n", what, wire->text);
@@ -180,7 +209,8 @@ void note_result(const struct bench *bench, const char *what, const struct resul
 enum wire_outcome run_claim(struct bench *bench, struct claimed *claimed, const struct plan *plan, uint64_t digest,
 			    const char *what)
 {
-	uint64_t id = side_send_plan(&bench->side, WIRE_PLAN_CLAIM, digest, plan, claimed->context, 0, -1);
+	const struct wire_enclosure enclosure = { .context = claimed->context, .peer_fd = -1 };
+	uint64_t id = side_send_plan(&bench->side, WIRE_PLAN_CLAIM, digest, plan, &enclosure);
 	struct result result = side_await_result(&bench->side, id);
 	size_t next = 0;
 
@@ -188,47 +218,85 @@ enum wire_outcome run_claim(struct bench *bench, struct claimed *claimed, const 
 	if (result.wire.outcome == WIRE_OUTCOME_DONE) {
 		if (result.wire.contexts == 1)
 			claimed->context = descriptors_take(&result.fds, next++);
-		for (size_t i = 0; i < 4; i++)
-			claimed->device_fd[i] = descriptors_take(&result.fds, next + i);
+		for (size_t i = 0; i < 4 && i < result.wire.groups; i++)
+			claimed->group_fd[i] = descriptors_take(&result.fds, next++);
+		for (size_t i = 0; i < 4 && i < result.wire.devices; i++)
+			claimed->device_fd[i] = descriptors_take(&result.fds, next++);
 		claimed->ioas = result.wire.ioas_id;
 	}
 	descriptors_close(&result.fds);
 	return (enum wire_outcome)result.wire.outcome;
 }
 
+struct plan claim_plan(const struct bench *bench, const struct claimed *claimed, uint64_t memlock)
+{
+	struct delivery delivery = {
+		.mode = claimed->mode,
+		/* There is no plan for devices that are opened only without iommufd: what is made then is refused. */
+		.interface = claimed->mode == MODE_OPEN ? INTERFACE_IOMMUFD : bench->interface,
+		.groups = bench->side.hello.kernel.vfio_group,
+		.uid = claimed->uid,
+		.grows = claimed->context >= 0,
+		.ioas_id = claimed->ioas,
+		.memlock = memlock,
+		.group_count = claimed->had_groups,
+	};
+	struct plan plan = { .count = 0 };
+
+	memcpy(delivery.group, claimed->had_group, sizeof(claimed->had_group));
+	if (plan_for_claim(&plan, claimed->device, claimed->count, &delivery) < 0)
+		bail_out("no plan could be made");
+	return plan;
+}
+
+struct plan release_plan(const struct bench *bench, const struct claimed *claimed, bool pin)
+{
+	const struct giving_back how = { .interface = bench->interface, .pin = pin };
+	struct plan plan = { .count = 0 };
+
+	if (claimed->mode == MODE_NODE &&
+	    plan_for_revocation(&plan, claimed->device, claimed->count, claimed->uid, !pin) < 0)
+		bail_out("no plan could be made");
+	if (plan_for_release(&plan, claimed->device, claimed->count, &how) < 0)
+		bail_out("no plan could be made");
+	return plan;
+}
+
 enum wire_outcome claim(struct bench *bench, struct claimed *claimed, const char *what)
 {
-	struct plan plan = { .count = 0 };
-	enum wire_outcome outcome;
+	struct plan plan = claim_plan(bench, claimed, 0);
+	enum wire_outcome outcome = run_claim(bench, claimed, &plan, bench->digest, what);
 
-	if (plan_for_claim(&plan, claimed->device, claimed->count, claimed->mode, claimed->context >= 0, claimed->ioas,
-			   0) < 0)
-		bail_out("no plan could be made");
-	outcome = run_claim(bench, claimed, &plan, bench->digest, what);
 	plan_done(&plan);
 	return outcome;
 }
 
-enum wire_outcome release(struct bench *bench, const struct claimed *claimed, bool pin, const char *what)
+enum wire_outcome run_release(struct bench *bench, const struct plan *plan, int context, const char *what)
 {
-	struct plan plan = { .count = 0 };
-	struct result result;
-	uint64_t id;
+	const struct wire_enclosure enclosure = { .context = context, .peer_fd = -1 };
+	uint64_t id = side_send_plan(&bench->side, WIRE_PLAN_RELEASE, bench->digest, plan, &enclosure);
+	struct result result = side_await_result(&bench->side, id);
 
-	if (plan_for_release(&plan, claimed->device, claimed->count, pin) < 0)
-		bail_out("no plan could be made");
-	id = side_send_plan(&bench->side, WIRE_PLAN_RELEASE, bench->digest, &plan, pin ? claimed->context : -1, 0, -1);
-	plan_done(&plan);
-	result = side_await_result(&bench->side, id);
 	note_result(bench, what, &result);
 	descriptors_close(&result.fds);
 	return (enum wire_outcome)result.wire.outcome;
 }
 
+enum wire_outcome release(struct bench *bench, const struct claimed *claimed, bool pin, const char *what)
+{
+	struct plan plan = release_plan(bench, claimed, pin);
+	enum wire_outcome outcome = run_release(bench, &plan, pin ? claimed->context : -1, what);
+
+	plan_done(&plan);
+	return outcome;
+}
+
 void claimed_close_devices(struct claimed *claimed)
 {
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < 4; i++) {
 		descriptor_close(&claimed->device_fd[i]);
+		descriptor_close(&claimed->group_fd[i]);
+	}
 }
 
 void claimed_end(struct claimed *claimed)

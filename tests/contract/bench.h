@@ -23,6 +23,7 @@ struct bench {
 	const char *command; /* of the executor */
 	char folder[64];     /* of the policy, ours */
 	uint64_t digest;     /* of the policy, as we read it ourselves */
+	enum vfio_interface interface; /* that the other side's kernel has */
 	struct roles roles;
 };
 
@@ -41,9 +42,13 @@ struct claimed {
 	struct claim_device device[4];
 	size_t count;
 	enum delivery_mode mode;
-	int context;     /* owned, or -1 */
+	uid_t uid;           /* MODE_NODE */
+	int context;         /* owned, or -1; with one the claim grows */
 	uint32_t ioas;
-	int device_fd[4]; /* owned, or -1: of those asked for, in their order */
+	int32_t had_group[4]; /* without iommufd: groups that the claim that grows has */
+	size_t had_groups;
+	int group_fd[4];     /* owned, or -1: in the order of the devices that they were opened for */
+	int device_fd[4];    /* owned, or -1: of those asked for, in their order */
 };
 
 /* Fills in the devices as a fresh survey shows them: those asked for, then those locked out; NULL ends each list. */
@@ -51,14 +56,22 @@ void claimed_begin(struct bench *bench, struct claimed *claimed, const char *con
 		   const char *const *locked_out);
 /* Adds a device as it is now. */
 void claimed_add(struct bench *bench, struct claimed *claimed, const char *name, bool lockout);
+/* Fills in devices that another claim is to grow by. */
+void claimed_begin_to_grow(struct bench *bench, struct claimed *more, const struct claimed *claimed,
+			   const char *const *asked);
+/* The plans of a claim and of its release, which the caller frees; pin: the claim shrinks. */
+struct plan claim_plan(const struct bench *bench, const struct claimed *claimed, uint64_t memlock);
+struct plan release_plan(const struct bench *bench, const struct claimed *claimed, bool pin);
 /* Makes the plan of a claim, runs it, notes the result, and keeps the FDs that came. Returns the outcome. */
 enum wire_outcome claim(struct bench *bench, struct claimed *claimed, const char *what);
 /* The same with a plan made already; digest: of the policy that it claims to be made under. */
 enum wire_outcome run_claim(struct bench *bench, struct claimed *claimed, const struct plan *plan, uint64_t digest,
 			    const char *what);
-/* Makes the plan of a release and runs it; pin: the claim shrinks. */
+/* Makes the plan of a release and runs it. */
 enum wire_outcome release(struct bench *bench, const struct claimed *claimed, bool pin, const char *what);
-/* Closes the device FDs: the client is done. */
+/* The same with a plan made already, and a context that goes with it (-1: none). */
+enum wire_outcome run_release(struct bench *bench, const struct plan *plan, int context, const char *what);
+/* Closes the FDs of devices and groups: the client is done. */
 void claimed_close_devices(struct claimed *claimed);
 /* Closes what is left. */
 void claimed_end(struct claimed *claimed);

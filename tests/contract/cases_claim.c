@@ -15,7 +15,7 @@ void case_claim_with_lockout(struct bench *bench)
 	claimed_begin(bench, &claimed, asked, locked_out);
 	claim(bench, &claimed, "claim of the edu");
 	note_state(bench, "held");
-	report_check(claimed.ioas != 0, "there is no IOAS");
+	report_check((claimed.ioas != 0) == (bench->interface == INTERFACE_IOMMUFD), "the IOAS is %u", claimed.ioas);
 	claimed_close_devices(&claimed);
 	/* The broker's copy of the iommufd is no hindrance. */
 	release(bench, &claimed, false, "release");
@@ -56,17 +56,18 @@ void case_plan_in_chunks(struct bench *bench)
 {
 	const char *asked[] = { bench->roles.alone, NULL };
 	struct claimed claimed;
-	struct plan plan = { .count = 0 };
+	const struct wire_enclosure nothing = { .context = -1, .peer_fd = -1 };
+	struct plan plan;
 	struct result result;
-	uint64_t id = ++bench->side.last_id;
+	uint64_t id;
 
 	claimed_begin(bench, &claimed, asked, NULL);
-	if (plan_for_claim(&plan, claimed.device, 1, MODE_ATTACHED, false, 0, 0) < 0)
-		bail_out("no plan could be made");
+	plan = claim_plan(bench, &claimed, 0);
+	id = ++bench->side.last_id;
 	for (size_t first = 0; first < plan.count; first++) {
 		union wire_message message;
 
-		wire_plan_chunk(&message, id, WIRE_PLAN_CLAIM, bench->digest, &plan, first, false, 0);
+		wire_plan_chunk(&message, id, WIRE_PLAN_CLAIM, bench->digest, &plan, first, &nothing);
 		message.plan.count = 1;
 		wire_stamp(&message, WIRE_PLAN, id);
 		if (wire_send(bench->side.wire, &message, NULL, 0) < 0)
@@ -80,6 +81,15 @@ void case_plan_in_chunks(struct bench *bench)
 	check_untouched(bench);
 }
 
+/* Its only device leaves a claim that has others of the group. */
+static void shrink(struct bench *bench, const struct claimed *grown, int context, const char *what)
+{
+	struct claimed left = *grown;
+
+	left.context = context;
+	release(bench, &left, true, what);
+}
+
 void case_grow_and_shrink(struct bench *bench)
 {
 	const char *asked[] = { bench->roles.edu, NULL }, *locked_out[] = { bench->roles.nic, NULL };
@@ -89,49 +99,66 @@ void case_grow_and_shrink(struct bench *bench)
 	claimed_begin(bench, &claimed, asked, locked_out);
 	claim(bench, &claimed, "claim of the edu");
 
-	claimed_begin(bench, &grown, more, NULL);
-	grown.context = fcntl(claimed.context, F_DUPFD_CLOEXEC, 3);
-	grown.ioas = claimed.ioas;
+	claimed_begin_to_grow(bench, &grown, &claimed, more);
 	claim(bench, &grown, "it grows by the nic");
 	note_state(bench, "grown");
-	release(bench, &grown, true, "it shrinks while the nic is open");
+	/* Without iommufd the client has the group already, and opens the nic by it: it has not done so. */
+	if (bench->interface == INTERFACE_IOMMUFD)
+		shrink(bench, &grown, claimed.context, "it shrinks while the nic is open");
 	claimed_close_devices(&grown);
-	release(bench, &grown, true, "it shrinks");
+	shrink(bench, &grown, claimed.context, "it shrinks");
 	note_state(bench, "shrunk");
 	claim(bench, &grown, "it grows again");
 	claimed_end(&grown);
-	release(bench, &(struct claimed){ .device = { grown.device[0] }, .count = 1, .context = claimed.context }, true,
-		"it shrinks again");
+	shrink(bench, &grown, claimed.context, "it shrinks again");
 
 	claimed_end(&claimed);
 	release(bench, &claimed, false, "release");
 	check_untouched(bench);
 }
 
-/* A plan that sets the memlock limit of a process. */
-static enum wire_outcome claim_with_memlock(struct bench *bench, struct claimed *claimed, uint64_t memlock, pid_t pid,
-					    const char *what)
+/* By a group of its own a claim shrinks as if that were a claim. */
+void case_grow_by_a_group(struct bench *bench)
 {
-	struct plan plan = { .count = 0 };
-	int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	const char *asked[] = { bench->roles.edu, NULL }, *locked_out[] = { bench->roles.nic, NULL };
+	const char *more[] = { bench->roles.alone, NULL };
+	struct claimed claimed, grown;
+
+	claimed_begin(bench, &claimed, asked, locked_out);
+	claim(bench, &claimed, "claim of the edu");
+	claimed_begin_to_grow(bench, &grown, &claimed, more);
+	claim(bench, &grown, "it grows by the other edu");
+	note_state(bench, "grown");
+	release(bench, &grown, false, "it shrinks while that is open");
+	claimed_end(&grown);
+	release(bench, &grown, false, "it shrinks");
+	note_state(bench, "shrunk");
+	claimed_end(&claimed);
+	release(bench, &claimed, false, "release");
+	check_untouched(bench);
+}
+
+/* A plan that sets the memlock limit of a process: ours, or (ended) of one that is no more. */
+static enum wire_outcome claim_with_memlock(struct bench *bench, const struct claimed *claimed, uint64_t memlock,
+					    uid_t uid, bool ended, const char *what)
+{
+	struct plan plan = claim_plan(bench, claimed, memlock);
+	struct wire_enclosure enclosure = { .context = -1, .peer = getpid(), .peer_uid = uid };
 	struct result result;
 	struct rlimit limit;
-	uint64_t id;
 
-	if (pid != getpid()) {
+	if (ended) {
 		/* A child that has ended, but whose pid nobody else can get. */
-		pid = fork();
-		if (pid == 0)
+		enclosure.peer = fork();
+		if (enclosure.peer == 0)
 			_exit(0);
-		close(pidfd);
-		pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-		waitid(P_PID, (id_t)pid, NULL, WEXITED | WNOWAIT);
+		waitid(P_PID, (id_t)enclosure.peer, NULL, WEXITED | WNOWAIT);
 	}
-	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0 ||
-	    plan_for_claim(&plan, claimed->device, claimed->count, MODE_ATTACHED, false, 0, memlock) < 0)
-		bail_out("no plan could be made");
-	id = side_send_plan(&bench->side, WIRE_PLAN_CLAIM, bench->digest, &plan, -1, pid, pidfd);
-	result = side_await_result(&bench->side, id);
+	enclosure.peer_fd = (int)syscall(SYS_pidfd_open, enclosure.peer, 0);
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0)
+		bail_out("there is no memlock limit");
+	result = side_await_result(&bench->side,
+				   side_send_plan(&bench->side, WIRE_PLAN_CLAIM, bench->digest, &plan, &enclosure));
 	note_result(bench, what, &result);
 	if (result.wire.outcome == WIRE_OUTCOME_DONE)
 		report_check(result.wire.memlock_before == limit.rlim_cur, "memlock was %llu before, not %llu",
@@ -139,9 +166,9 @@ static enum wire_outcome claim_with_memlock(struct bench *bench, struct claimed 
 	setrlimit(RLIMIT_MEMLOCK, &limit);
 	descriptors_close(&result.fds);
 	plan_done(&plan);
-	close(pidfd);
-	if (pid != getpid())
-		waitpid(pid, NULL, 0);
+	close(enclosure.peer_fd);
+	if (ended)
+		waitpid(enclosure.peer, NULL, 0);
 	return (enum wire_outcome)result.wire.outcome;
 }
 
@@ -151,10 +178,64 @@ void case_memlock(struct bench *bench)
 	struct claimed claimed;
 
 	claimed_begin(bench, &claimed, asked, NULL);
-	claim_with_memlock(bench, &claimed, 8 << 20, getpid(), "claim with memlock");
+	claim_with_memlock(bench, &claimed, 8 << 20, getuid(), false, "claim with memlock");
 	release(bench, &claimed, false, "release");
-	claim_with_memlock(bench, &claimed, 8 << 20, 0, "claim of a client that has ended");
+	claim_with_memlock(bench, &claimed, 8 << 20, getuid(), true, "claim of a client that has ended");
 	check_untouched(bench);
-	claim_with_memlock(bench, &claimed, UINT64_C(1) << 40, getpid(), "claim with more than the rule grants");
+	claim_with_memlock(bench, &claimed, 8 << 20, getuid() + 1, false, "claim of another user's client");
+	check_untouched(bench);
+	claim_with_memlock(bench, &claimed, UINT64_C(1) << 40, getuid(), false,
+			   "claim with more than the rule grants");
+	check_untouched(bench);
+}
+
+/* Some user that is not root: nobody logs in as this one. */
+enum { SOMEBODY = 47110 };
+
+/* Nodes that a user may open by path. What their ACLs are does not come over the wire; that no FD of a device does. */
+void case_claim_node(struct bench *bench)
+{
+	const char *asked[] = { bench->roles.edu, NULL }, *locked_out[] = { bench->roles.nic, NULL };
+	const char *more[] = { bench->roles.nic, NULL };
+	struct claimed claimed, grown;
+
+	claimed_begin(bench, &claimed, asked, locked_out);
+	claimed.mode = MODE_NODE;
+	claimed.uid = SOMEBODY;
+	claim(bench, &claimed, "claim of the edu");
+	note_state(bench, "held");
+	claimed_begin_to_grow(bench, &grown, &claimed, more);
+	claim(bench, &grown, "it grows by the nic");
+	claimed_end(&grown);
+	shrink(bench, &grown, claimed.context, "it shrinks");
+	claimed_end(&claimed);
+	release(bench, &claimed, false, "release");
+	check_untouched(bench);
+	release(bench, &claimed, false, "release of what was released");
+	check_untouched(bench);
+
+	claimed.uid = 0;
+	claim(bench, &claimed, "claim of the edu by root");
+	claimed_end(&claimed);
+	release(bench, &claimed, false, "release");
+	check_untouched(bench);
+}
+
+/* The rights that were given are taken back with everything else. */
+void case_undo_of_node(struct bench *bench)
+{
+	const char *asked[] = { bench->roles.edu, NULL }, *locked_out[] = { bench->roles.nic, NULL };
+	const char *other[] = { bench->roles.good, NULL };
+	struct claimed claimed;
+
+	claimed_begin(bench, &claimed, asked, locked_out);
+	claimed.mode = MODE_NODE;
+	claimed.uid = SOMEBODY;
+	claim_with_memlock(bench, &claimed, 8 << 20, getuid() + 1, false, "claim of another user's client");
+	check_untouched(bench);
+	claimed_begin(bench, &claimed, other, NULL);
+	claimed.mode = MODE_NODE;
+	claimed.uid = SOMEBODY;
+	claim(bench, &claimed, "claim under a rule that does not give nodes");
 	check_untouched(bench);
 }

@@ -82,7 +82,8 @@ static void refuse_device(struct bench *bench, const char *name, const char *wha
 
 void case_devices_nobody_gets(struct bench *bench)
 {
-	struct claimed claimed = { .mode = MODE_ATTACHED, .context = -1, .device_fd = { -1, -1, -1, -1 }, .count = 1 };
+	struct claimed claimed = { .mode = MODE_ATTACHED, .context = -1, .count = 1,
+				   .group_fd = { -1, -1, -1, -1 }, .device_fd = { -1, -1, -1, -1 } };
 
 	refuse_device(bench, bench->roles.never, "a device in never");
 	refuse_device(bench, bench->roles.other, "a device that no rule names");
@@ -116,34 +117,49 @@ void case_lockout_not_covered(struct bench *bench)
 	check_untouched(bench);
 }
 
+static enum vfio_interface other_interface(const struct bench *bench)
+{
+	return bench->interface == INTERFACE_IOMMUFD ? INTERFACE_GROUP : INTERFACE_IOMMUFD;
+}
+
+/* Runs the plan with two of its steps in each other's place, and puts them back. */
+static void run_swapped(struct bench *bench, struct claimed *claimed, struct plan *plan, size_t first)
+{
+	struct step step = plan->step[first];
+
+	plan->step[first] = plan->step[first + 1];
+	plan->step[first + 1] = step;
+	run_claim(bench, claimed, plan, bench->digest, "steps in another order");
+	plan->step[first + 1] = plan->step[first];
+	plan->step[first] = step;
+}
+
 /* Plans that the broker would never make. */
 void case_odd_plans(struct bench *bench)
 {
 	const char *asked[] = { bench->roles.edu, NULL }, *locked_out[] = { bench->roles.nic, NULL };
+	struct delivery wrong = { .mode = MODE_ATTACHED, .interface = other_interface(bench) };
 	struct claimed claimed;
 	struct plan plan = { .count = 0 };
-	struct step step;
 
 	claimed_begin(bench, &claimed, asked, locked_out);
 	run_claim(bench, &claimed, &plan, bench->digest, "a plan without steps");
-	if (plan_for_claim(&plan, claimed.device, claimed.count, MODE_ATTACHED, false, 0, 0) < 0)
+	if (plan_for_claim(&plan, claimed.device, claimed.count, &wrong) < 0)
 		bail_out("no plan could be made");
-	step = plan.step[0];
-	plan.step[0] = plan.step[1];
-	plan.step[1] = step;
-	run_claim(bench, &claimed, &plan, bench->digest, "steps in another order");
-	step = plan.step[0];
-	plan.step[0] = plan.step[1];
-	plan.step[1] = step;
+	run_claim(bench, &claimed, &plan, bench->digest, "steps of the other interface");
+	plan_done(&plan);
+	plan = claim_plan(bench, &claimed, 0);
+	run_swapped(bench, &claimed, &plan, 0);
 	strcpy(plan.step[0].value, "e1000");
 	run_claim(bench, &claimed, &plan, bench->digest, "a driver that is none of VFIO's");
 	strcpy(plan.step[0].value, VFIO_PCI_DRIVER);
 	plan.count--;
 	run_claim(bench, &claimed, &plan, bench->digest, "without the last step");
 	plan.count++;
+	plan_add(&plan, &(struct step){ .kind = STEP_GRANT, .number = 47110 });
+	run_claim(bench, &claimed, &plan, bench->digest, "a right to nodes beside FDs");
 	plan_done(&plan);
-	if (plan_for_release(&plan, claimed.device, claimed.count, false) < 0)
-		bail_out("no plan could be made");
+	plan = release_plan(bench, &claimed, false);
 	run_claim(bench, &claimed, &plan, bench->digest, "a release that says it is a claim");
 	plan_done(&plan);
 	claimed_end(&claimed);
@@ -151,23 +167,19 @@ void case_odd_plans(struct bench *bench)
 }
 
 /* Runs a release without the steps of one kind (STEP_KIND_COUNT: with all), and without any context. */
-static void release_without(struct bench *bench, const struct claimed *claimed, bool pin, enum step_kind kind,
-			    const char *what)
+static void release_without(struct bench *bench, const struct claimed *claimed, const struct giving_back *how,
+			    enum step_kind kind, const char *what)
 {
 	struct plan plan = { .count = 0 };
-	struct result result;
 	size_t kept = 0;
 
-	if (plan_for_release(&plan, claimed->device, claimed->count, pin) < 0)
+	if (plan_for_release(&plan, claimed->device, claimed->count, how) < 0)
 		bail_out("no plan could be made");
 	for (size_t i = 0; i < plan.count; i++)
 		if (plan.step[i].kind != kind)
 			plan.step[kept++] = plan.step[i];
 	plan.count = kept;
-	result = side_await_result(&bench->side,
-				   side_send_plan(&bench->side, WIRE_PLAN_RELEASE, bench->digest, &plan, -1, 0, -1));
-	note_result(bench, what, &result);
-	descriptors_close(&result.fds);
+	run_release(bench, &plan, -1, what);
 	plan_done(&plan);
 }
 
@@ -175,20 +187,29 @@ static void release_without(struct bench *bench, const struct claimed *claimed, 
 void case_odd_releases(struct bench *bench)
 {
 	const char *asked[] = { bench->roles.edu, NULL }, *locked_out[] = { bench->roles.nic, NULL };
+	const struct giving_back how = { .interface = bench->interface };
+	const struct giving_back wrong = { .interface = other_interface(bench) };
+	const struct giving_back shrinks = { .interface = INTERFACE_IOMMUFD, .pin = true };
 	struct claimed claimed;
-	struct plan plan = { .count = 0 };
-	struct result result;
+	struct plan plan;
 
 	claimed_begin(bench, &claimed, asked, locked_out);
-	release_without(bench, &claimed, false, STEP_PROVE_NO_HOLDER, "nobody was looked for");
-	release_without(bench, &claimed, false, STEP_PROVE_UNBOUND, "nobody was found to be bound");
-	release_without(bench, &claimed, true, STEP_KIND_COUNT, "in a context that did not come with it");
-	if (plan_for_claim(&plan, claimed.device, claimed.count, MODE_ATTACHED, false, 0, 0) < 0)
-		bail_out("no plan could be made");
-	result = side_await_result(&bench->side,
-				   side_send_plan(&bench->side, WIRE_PLAN_RELEASE, bench->digest, &plan, -1, 0, -1));
-	note_result(bench, "a claim that says it is a release", &result);
-	descriptors_close(&result.fds);
+	release_without(bench, &claimed, &how, STEP_PROVE_NO_HOLDER, "nobody was looked for");
+	release_without(bench, &claimed, &how,
+			how.interface == INTERFACE_IOMMUFD ? STEP_PROVE_UNBOUND : STEP_PROVE_GROUP_FREE,
+			"nobody was found to be bound");
+	release_without(bench, &claimed, &wrong, STEP_KIND_COUNT, "proofs of the other interface");
+	/* Without iommufd nothing of it is proof anyway. */
+	release_without(bench, &claimed, &shrinks, STEP_KIND_COUNT, "in a context that did not come with it");
+	plan = claim_plan(bench, &claimed, 0);
+	run_release(bench, &plan, -1, "a claim that says it is a release");
+	plan_done(&plan);
+	claimed.mode = MODE_NODE;
+	claimed.uid = 47110;
+	plan = claim_plan(bench, &claimed, 0);
+	plan.step[0] = plan.step[plan.count - 1];
+	plan.count = 1;
+	run_release(bench, &plan, -1, "a right to nodes in a release");
 	plan_done(&plan);
 	claimed_end(&claimed);
 	check_untouched(bench);

@@ -1,5 +1,6 @@
 #include "cases.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -29,6 +30,8 @@ void case_release_with_known_holder(struct bench *bench)
 	claimed_end(&claimed);
 	check_untouched(bench);
 
+	if (bench->interface != INTERFACE_IOMMUFD)
+		return;
 	claimed_begin(bench, &claimed, asked, locked_out);
 	claimed.mode = MODE_OPEN;
 	claim(bench, &claimed, "claim of the edu, not bound");
@@ -38,19 +41,19 @@ void case_release_with_known_holder(struct bench *bench)
 	check_untouched(bench);
 }
 
-/* Puts the claim's device FD where no process is seen to have it: into a socket. Returns the socket's ends. */
-static void hide(struct claimed *claimed, int pair[static 2])
+/* Puts an FD where no process is seen to have it: into a socket. Returns the socket's ends. */
+static void hide(int *fd, int pair[static 2])
 {
 	struct side box;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		bail_out("no socket");
 	box.wire = pair[0];
-	side_send_bytes(&box, "", 1, claimed->device_fd[0]);
-	claimed_close_devices(claimed);
+	side_send_bytes(&box, "", 1, *fd);
+	descriptor_close(fd);
 }
 
-/* Nobody is seen to hold it, but it is bound: the kernel's BIND says so. */
+/* Nobody is seen to hold it, but the kernel's BIND says that it is bound, or that its group is open. */
 void case_release_with_unknown_holder(struct bench *bench)
 {
 	const char *asked[] = { bench->roles.alone, NULL };
@@ -59,7 +62,8 @@ void case_release_with_unknown_holder(struct bench *bench)
 
 	claimed_begin(bench, &claimed, asked, NULL);
 	claim(bench, &claimed, "claim of the edu that is alone");
-	hide(&claimed, pair);
+	hide(&claimed.device_fd[0], pair);
+	claimed_close_devices(&claimed);
 	release(bench, &claimed, false, "release while its FD is in flight");
 	close(pair[0]);
 	close(pair[1]);
@@ -68,41 +72,131 @@ void case_release_with_unknown_holder(struct bench *bench)
 	check_untouched(bench);
 }
 
+/* A group that is open is as good as a device: one can be opened by it. */
+void case_release_with_open_group(struct bench *bench)
+{
+	const char *asked[] = { bench->roles.alone, NULL };
+	struct claimed claimed;
+	int pair[2];
+
+	claimed_begin(bench, &claimed, asked, NULL);
+	claim(bench, &claimed, "claim of the edu that is alone");
+	report_note("it comes with its group: %s", claimed.group_fd[0] >= 0 ? "yes" : "no");
+	descriptor_close(&claimed.device_fd[0]);
+	if (bench->interface == INTERFACE_GROUP) {
+		release(bench, &claimed, false, "release while its group is open");
+		hide(&claimed.group_fd[0], pair);
+		release(bench, &claimed, false, "release while its group is in flight");
+		close(pair[0]);
+		close(pair[1]);
+	}
+	claimed_end(&claimed);
+	release(bench, &claimed, false, "release");
+	check_untouched(bench);
+}
+
+/* Whoever goes on holding a claim that is over does no more DMA; the context comes back to be emptied again. */
+void case_unmapping(struct bench *bench)
+{
+	const char *asked[] = { bench->roles.alone, NULL };
+	struct claimed claimed;
+	struct plan plan = { .count = 0 }, held;
+	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	claimed_begin(bench, &claimed, asked, NULL);
+	claim(bench, &claimed, "claim of the edu that is alone");
+	if (plan_for_unmapping(&plan, claimed.ioas) < 0)
+		bail_out("no plan could be made");
+	run_release(bench, &plan, claimed.context, "its context is emptied");
+	run_release(bench, &plan, claimed.context, "its context is emptied again");
+	run_release(bench, &plan, -1, "a context that did not come is emptied");
+	run_release(bench, &plan, nothing, "/dev/null is emptied");
+	held = release_plan(bench, &claimed, false);
+	for (size_t i = 0; i < held.count; i++)
+		plan_add(&plan, &held.step[i]);
+	run_release(bench, &plan, claimed.context, "release while it is open");
+	note_state(bench, "held still");
+	claimed_close_devices(&claimed);
+	run_release(bench, &plan, claimed.context, "release");
+	plan_done(&plan);
+	plan_done(&held);
+	close(nothing);
+	claimed_end(&claimed);
+	check_untouched(bench);
+}
+
+/*
+ * Runs a release that hangs in the unbind of a device until FDs of ours are closed, and sees that others are served
+ * meanwhile.
+ */
+static void release_that_hangs(struct bench *bench, const struct claimed *claimed, bool pin, int held[static 2],
+			       struct claimed *other)
+{
+	const struct wire_enclosure enclosure = { .context = pin ? claimed->context : -1, .peer_fd = -1 };
+	struct plan plan = release_plan(bench, claimed, pin);
+	uint64_t id = side_send_plan(&bench->side, WIRE_PLAN_RELEASE, bench->digest, &plan, &enclosure);
+	union wire_message message;
+	struct result result;
+
+	plan_done(&plan);
+	report_check(side_await_node_gone(&bench->side, claimed->device[0].before.name),
+		     "its node stays while it is unbound");
+	wire_stamp(&message, WIRE_OVERDUE, id);
+	if (wire_send(bench->side.wire, &message, NULL, 0) < 0)
+		bail_out("WIRE_OVERDUE can't be sent");
+	report_note("a release hangs; meanwhile:");
+	claim(bench, other, "claim of the other edu");
+	claimed_end(other);
+	release(bench, other, false, "release of the other edu");
+	descriptor_close(&held[0]);
+	descriptor_close(&held[1]);
+	result = side_await_result(&bench->side, id);
+	note_result(bench, "the release that hung", &result);
+	descriptors_close(&result.fds);
+}
+
 /* Nobody is seen to hold it, and it is not bound: only the unbind shows that somebody has it open, by never ending. */
-void case_unbind_that_blocks(struct bench *bench)
+static void unbind_blocks_without_holder(struct bench *bench)
 {
 	const char *asked[] = { bench->roles.alone, NULL }, *others[] = { bench->roles.edu, NULL };
 	const char *locked_out[] = { bench->roles.nic, NULL };
 	struct claimed claimed, other;
-	struct plan plan = { .count = 0 };
-	union wire_message message;
-	struct result result;
 	int pair[2];
-	uint64_t id;
 
 	claimed_begin(bench, &claimed, asked, NULL);
 	claimed_begin(bench, &other, others, locked_out);
 	claimed.mode = MODE_OPEN;
 	claim(bench, &claimed, "claim of the edu that is alone, not bound");
-	hide(&claimed, pair);
-	if (plan_for_release(&plan, claimed.device, claimed.count, false) < 0)
-		bail_out("no plan could be made");
-	id = side_send_plan(&bench->side, WIRE_PLAN_RELEASE, bench->digest, &plan, -1, 0, -1);
-	plan_done(&plan);
-	report_check(side_await_node_gone(&bench->side, bench->roles.alone), "its node stays while it is unbound");
-	wire_stamp(&message, WIRE_OVERDUE, id);
-	if (wire_send(bench->side.wire, &message, NULL, 0) < 0)
-		bail_out("WIRE_OVERDUE can't be sent");
-	report_note("a release hangs; meanwhile:");
-	claim(bench, &other, "claim of the other edu");
-	claimed_end(&other);
-	release(bench, &other, false, "release of the other edu");
-	close(pair[0]);
-	close(pair[1]);
-	result = side_await_result(&bench->side, id);
-	note_result(bench, "the release that hung", &result);
-	descriptors_close(&result.fds);
+	hide(&claimed.device_fd[0], pair);
+	release_that_hangs(bench, &claimed, false, pair, &other);
 	claimed_end(&claimed);
+}
+
+/* Nobody is asked for, because the group goes on being held: so a device of it that is open still shows there only. */
+static void unbind_blocks_in_open_group(struct bench *bench)
+{
+	const char *asked[] = { bench->roles.nic, bench->roles.edu, NULL }, *others[] = { bench->roles.alone, NULL };
+	struct claimed claimed, other, nic;
+	int held[2] = { -1, -1 };
+
+	claimed_begin(bench, &claimed, asked, NULL);
+	claimed_begin(bench, &other, others, NULL);
+	claim(bench, &claimed, "claim of the edu and the nic");
+	nic = claimed;
+	nic.count = 1;
+	held[0] = descriptor_take(&claimed.device_fd[0]);
+	release_that_hangs(bench, &nic, true, held, &other);
+	note_state(bench, "shrunk");
+	claimed_end(&claimed);
+	release(bench, &claimed, false, "release");
+}
+
+void case_unbind_that_blocks(struct bench *bench)
+{
+	if (bench->interface == INTERFACE_IOMMUFD)
+		unbind_blocks_without_holder(bench);
+	else
+		unbind_blocks_in_open_group(bench);
 	check_untouched(bench);
 }
 

@@ -15,8 +15,9 @@ void report_case(const char *name);
 void report_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Fails the case unless it holds; the format says what should have been. Returns whether it holds. */
 bool report_check(bool holds, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Ends the last case; compares the transcript with the expected one as a case of its own. Returns how many failed. */
-int report_finish(void);
+/* Ends the last case; compares the transcript with this one as a case of its own. Returns how many failed. */
+int report_finish(const char *expected);
 
-/* What every side has to leave: expected.transcript, built in. */
+/* What every side has to leave: expected.transcript, and expected-group.transcript without iommufd, built in. */
 extern const char expected_transcript[];
+extern const char expected_group_transcript[];

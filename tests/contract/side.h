@@ -32,9 +32,9 @@ bool side_has_closed(struct side *side);
 
 /* Surveys devices: side->surveyed, side->uses and the topology are fresh then. Returns the survey's error. */
 int side_survey(struct side *side, const char *const *device, size_t count);
-/* Sends a plan and returns its id. context: -1 or an iommufd; peer: 0 or a process, with its pidfd. */
+/* Sends a plan and returns its id. enclosure: NULL: nothing goes with it. */
 uint64_t side_send_plan(struct side *side, enum wire_plan_kind kind, uint64_t digest, const struct plan *plan,
-			int context, pid_t peer, int peer_fd);
+			const struct wire_enclosure *enclosure);
 /* Waits for the result of a plan. */
 struct result side_await_result(struct side *side, uint64_t id);
 /* True if a device is told to have lost its VFIO node before the result of the plan comes. */

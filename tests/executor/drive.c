@@ -187,15 +187,18 @@ static struct driven_claim *find_claim(const char *name)
 static void send_plan(struct driven_claim *claim, bool release)
 {
 	struct plan plan = { .count = 0 };
-	int error = release ? plan_for_release(&plan, claim->device, claim->count, false)
-			    : plan_for_claim(&plan, claim->device, claim->count, claim->mode, false, 0, 0);
+	const struct delivery delivery = { .mode = claim->mode };
+	const struct giving_back how = { .pin = false };
+	const struct wire_enclosure enclosure = { .context = release ? claim->context : -1, .peer_fd = -1 };
+	int error = release ? plan_for_release(&plan, claim->device, claim->count, &how)
+			    : plan_for_claim(&plan, claim->device, claim->count, &delivery);
 
 	if (error < 0)
 		die("no plan can be made");
 	claim->plan = ++last_id;
 	claim->releasing = release;
 	if (wire_send_plan(wire, claim->plan, release ? WIRE_PLAN_RELEASE : WIRE_PLAN_CLAIM, digest, &plan,
-			   release ? claim->context : -1, 0, -1) < 0)
+			   &enclosure) < 0)
 		die("the executor is gone");
 	if (release)
 		descriptor_close(&claim->context);

@@ -64,14 +64,14 @@ static void cycle(struct side *side, uint64_t digest, const char *name)
 
 	side_survey(side, &name, 1);
 	device.before = *topology_find(side->topology, name);
-	if (plan_for_claim(&claim, &device, 1, MODE_ATTACHED, false, 0, 0) < 0 ||
-	    plan_for_release(&release, &device, 1, false) < 0)
+	if (plan_for_claim(&claim, &device, 1, &(struct delivery){ .mode = MODE_ATTACHED }) < 0 ||
+	    plan_for_release(&release, &device, 1, &(struct giving_back){ .pin = false }) < 0)
 		bail_out("no plan could be made");
-	result = side_await_result(side, side_send_plan(side, WIRE_PLAN_CLAIM, digest, &claim, -1, 0, -1));
+	result = side_await_result(side, side_send_plan(side, WIRE_PLAN_CLAIM, digest, &claim, NULL));
 	if (result.wire.outcome != WIRE_OUTCOME_DONE)
 		bail_out("a claim is not done: %s", result.wire.text);
 	descriptors_close(&result.fds);
-	result = side_await_result(side, side_send_plan(side, WIRE_PLAN_RELEASE, digest, &release, -1, 0, -1));
+	result = side_await_result(side, side_send_plan(side, WIRE_PLAN_RELEASE, digest, &release, NULL));
 	if (result.wire.outcome != WIRE_OUTCOME_DONE)
 		bail_out("a release is not done: %s", result.wire.text);
 	plan_done(&claim);

@@ -26,7 +26,7 @@ static const char host[] =
 
 static const char policy[] =
 	"{ 'rules': [ { 'name': 'all', 'effect': 'allow', 'device': { 'id': ['*'] }, 'lockout': 'unused',\n"
-	"               'modes': ['attached', 'open'], 'reset': 'try' } ] }\n";
+	"               'modes': ['attached', 'open', 'node'], 'limits': { 'memlock': '1M' }, 'reset': 'try' } ] }\n";
 
 /* JSON with ' for ". The caller frees it. */
 static char *unquote(const char *text)
@@ -213,7 +213,7 @@ struct plan claim_plan(struct fixture *fixture, const char *asked, const char *l
 
 	if (locked_out)
 		device[count++] = (struct claim_device){ .before = known(fixture, locked_out), .lockout = true };
-	if (plan_for_claim(&plan, device, count, MODE_ATTACHED, false, 0, 0) < 0)
+	if (plan_for_claim(&plan, device, count, &fixture->delivery) < 0)
 		bail_out("no plan could be made");
 	return plan;
 }
@@ -226,19 +226,20 @@ struct plan release_plan(struct fixture *fixture, const struct device *asked, co
 
 	if (locked_out)
 		device[count++] = (struct claim_device){ .before = *locked_out, .lockout = true, .restore = true };
-	if (plan_for_release(&plan, device, count, false) < 0)
+	if (plan_for_release(&plan, device, count,
+			     &(struct giving_back){ .interface = fixture->delivery.interface }) < 0)
 		bail_out("no plan could be made");
 	return plan;
 }
 
 uint64_t send_claim(struct fixture *fixture, const struct plan *plan)
 {
-	return side_send_plan(&fixture->side, WIRE_PLAN_CLAIM, fixture->digest, plan, -1, 0, -1);
+	return side_send_plan(&fixture->side, WIRE_PLAN_CLAIM, fixture->digest, plan, NULL);
 }
 
 uint64_t send_release(struct fixture *fixture, const struct plan *plan)
 {
-	return side_send_plan(&fixture->side, WIRE_PLAN_RELEASE, fixture->digest, plan, -1, 0, -1);
+	return side_send_plan(&fixture->side, WIRE_PLAN_RELEASE, fixture->digest, plan, NULL);
 }
 
 struct result run_claim_plan(struct fixture *fixture, const struct plan *plan)

@@ -14,6 +14,7 @@ struct fixture {
 	pid_t staying;    /* that simulator; 0: none */
 	int control;
 	uint64_t digest;
+	struct delivery delivery; /* of claim_plan(): all zero is the mode attached with an iommufd */
 };
 
 /* A host file of four devices: a bridge with two cards in one group, and a card alone. */
