@@ -29,6 +29,7 @@ struct search {
 	size_t pid_count;
 	bool *held;         /* pid_count rows of count marks */
 	bool blind;         /* a process could not be looked into */
+	bool one_group;     /* VFIO has one group only: what is anonymous is of that */
 };
 
 /* Some processes whose maps are searched, with copies of all that is needed: a thread that hangs keeps it. */
@@ -38,6 +39,7 @@ struct maps_task {
 	size_t pid_count;
 	size_t count;
 	bool blind;
+	bool one_group;
 	struct holder_target *target; /* count of them */
 	bool *held;                   /* pid_count rows of count marks */
 	char text[16 * 1024];
@@ -84,21 +86,25 @@ static bool only_names(const struct search *search, pid_t pid, const char *fd)
 	return read_fdinfo(search, pid, fd, "flags:\t", flags, sizeof(flags)) && (strtoul(flags, NULL, 8) & O_PATH);
 }
 
+/* What an FD, or a mapping, of a device that was opened by its group looks like, whichever device it is. */
+static const char anonymous[] = "anon_inode:[vfio-device]";
+
 /*
  * Marks the target that an anonymous FD of legacy VFIO is of. They look all alike; newer kernels tell the device in
- * fdinfo.
+ * fdinfo, and with others it is sure only where there is one group: all its devices are held together.
  */
 static void mark_anonymous(const struct search *search, pid_t pid, const char *fd, bool *held)
 {
 	char path[300], text[4096];
 
 	snprintf(path, sizeof(path), "%d/fd/%s", pid, fd);
-	if (sysfs_read_link(search->host->proc, path, text, sizeof(text)) < 0 ||
-	    strcmp(text, "anon_inode:[vfio-device]") != 0 ||
-	    !read_fdinfo(search, pid, fd, "vfio-device-syspath:", text, sizeof(text)))
+	if (sysfs_read_link(search->host->proc, path, text, sizeof(text)) < 0 || strcmp(text, anonymous) != 0)
 		return;
+	if (!read_fdinfo(search, pid, fd, "vfio-device-syspath:", text, sizeof(text)))
+		text[0] = '\0';
 	for (size_t i = 0; i < search->count; i++)
-		if (!search->target[i].block && strcmp(path_last(text), search->target[i].device) == 0)
+		if (!search->target[i].block && (text[0] ? strcmp(path_last(text), search->target[i].device) == 0
+							  : search->one_group && search->target[i].group != 0))
 			held[i] = true;
 }
 
@@ -138,7 +144,7 @@ static int mark_descriptors(struct search *search, pid_t pid, bool *held)
 }
 
 /* True for a line of maps that maps the target: "7f00-7f01 rw-s 00000000 00:05 123   /dev/vfio/devices/vfio0". */
-static bool is_mapping(const struct holder_target *target, const char *line)
+static bool is_mapping(const struct holder_target *target, const char *line, bool one_group)
 {
 	unsigned high, low;
 	unsigned long inode;
@@ -151,6 +157,8 @@ static bool is_mapping(const struct holder_target *target, const char *line)
 	if (target->node_inode != 0 && inode == target->node_inode && makedev(high, low) == target->node_device)
 		return true;
 	/* The node in another tree than ours, or removed already. */
+	if (path > 0 && one_group && target->group != 0 && strcmp(line + path, anonymous) == 0)
+		return true;
 	name = path > 0 ? path_last(line + path) : "";
 	return strncmp(name, target->label, length) == 0 && (name[length] == '\0' || name[length] == ' ');
 }
@@ -163,7 +171,7 @@ static void mark_line(struct maps_task *task, const char *line, bool *held)
 	if (!mode || strlen(mode) < 5 || mode[4] != 's')
 		return;
 	for (size_t i = 0; i < task->count; i++)
-		if (!task->target[i].block && is_mapping(&task->target[i], line))
+		if (!task->target[i].block && is_mapping(&task->target[i], line, task->one_group))
 			held[i] = true;
 }
 
@@ -228,6 +236,7 @@ static struct maps_task *new_maps(const struct search *search, size_t first, siz
 	task->pid_count = pid_count;
 	memcpy(task->pid, search->pid + first, pid_count * sizeof(*task->pid));
 	task->count = search->count;
+	task->one_group = search->one_group;
 	task->target = calloc(search->count, sizeof(*task->target));
 	task->held = calloc(pid_count * search->count, sizeof(*task->held));
 	if (task->proc < 0 || !task->target || !task->held) {
@@ -332,6 +341,20 @@ static int list_processes(struct search *search)
 	return error;
 }
 
+static bool has_one_group(const struct host *host)
+{
+	DIR *stream = sysfs_list(host->sys, "class/vfio");
+	const struct dirent *entry;
+	unsigned count = 0;
+
+	/* The container is of another class. */
+	while (stream && (entry = sysfs_next(stream)))
+		count++;
+	if (stream)
+		closedir(stream);
+	return count == 1;
+}
+
 static int report(const struct search *search)
 {
 	int result = 0;
@@ -353,6 +376,7 @@ int holders_find(const struct host *host, const struct holder_target *target, si
 
 	if (count == 0)
 		return 0;
+	search.one_group = has_one_group(host);
 	for (size_t i = 0; i < count; i++)
 		mappable = mappable || !target[i].block;
 	error = list_processes(&search);

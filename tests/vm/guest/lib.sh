@@ -308,6 +308,40 @@ wait_until_free() {
 	fail "$1 has not been given back"
 }
 
+# dma_words ADDRESS: what edu-dma needs of a claim in mode attached, as ioasidctl run fills it in: by iommufd where the
+# kernel has it, else by a container. Not to be quoted.
+dma_words() {
+	if [ -e /dev/iommu ]; then
+		echo "{fd:$1} {iommufd} {ioasid}"
+	else
+		echo "{fd:$1} --container={container}"
+	fi
+}
+
+# wait_until_lingering: until a claim's lease is over, and somebody holds it still.
+wait_until_lingering() {
+	local left=100
+	until ioasidctl list | grep -q lingering; do
+		[ "$left" -gt 0 ] || fail "the claim does not linger"
+		left=$((left - 1))
+		usleep 50000
+	done
+}
+
+# the_claim: the id of the only claim that there is.
+the_claim() {
+	speak-varlink say '{"method":"org.ioasid1.ListClaims"}' hear | sed -n 's/.*"id": *"\([0-9a-f]*\)".*/\1/p'
+}
+
+# pid_of PROGRAM: of the one process that runs it.
+pid_of() {
+	local pid
+	for pid in $(processes); do
+		[ "$(program_of "$pid")" != "$1" ] || { echo "$pid"; return; }
+	done
+	fail "nobody runs $1"
+}
+
 # remember_fd_counts, and later expect_same_fd_counts: that no process of the product has more or fewer FDs than then.
 # What it closes after it has answered gets two seconds.
 remember_fd_counts() {

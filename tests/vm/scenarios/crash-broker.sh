@@ -1,6 +1,6 @@
 # F1: the broker is killed while a claim is held. The client's DMA goes on, the next start finds the claim in the journal,
 # lets it linger as long as the client has its FDs, and puts everything back after.
-# needs: demo
+# needs: demo stock
 edu=0000:01:01.0
 nic=0000:01:02.0
 cat >/tmp/policy <<'EOP'
@@ -9,7 +9,7 @@ cat >/tmp/policy <<'EOP'
 EOP
 start_daemon /tmp/policy
 start_client alice as alice ioasidctl run "$edu" -- \
-	edu-dma "{fd:$edu}" '{iommufd}' '{ioasid}' --hold --touch /tmp/held
+	edu-dma $(dma_words "$edu") --hold --touch /tmp/held
 wait_for_mark alice /tmp/held
 all=$(product_processes)
 kill -KILL "$daemon"
@@ -29,6 +29,6 @@ expect_status 4 as alice ioasidctl claim "$edu"
 end_client alice
 wait_until_free "$edu"
 expect_equal "the driver of $nic" e1000 "$(driver_of "$nic")"
-expect_success as alice ioasidctl run "$edu" -- edu-dma "{fd:$edu}" '{iommufd}' '{ioasid}'
+expect_success as alice ioasidctl run "$edu" -- edu-dma $(dma_words "$edu")
 wait_until_free "$edu"
 stop_daemon

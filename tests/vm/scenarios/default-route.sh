@@ -1,5 +1,5 @@
 # The link of the default route is the host's lifeline: a claim that would lock it out says so.
-# needs: demo
+# needs: demo stock
 edu=0000:01:01.0
 nic=0000:01:02.0
 interface=$(interface_of "$nic")

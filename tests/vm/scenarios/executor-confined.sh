@@ -40,7 +40,7 @@ if awk '$5 !~ /^\/(sys|proc|dev)?(\/|$)/' "/proc/$surveyor/mountinfo" | grep .; 
 fi
 step "while a claim is held nobody but the client has the device"
 start_client alice as alice ioasidctl run "$edu" -- \
-	edu-dma "{fd:$edu}" '{iommufd}' '{ioasid}' --hold --touch /tmp/held
+	edu-dma $(dma_words "$edu") --hold --touch /tmp/held
 wait_for_mark alice /tmp/held
 for pid in $(product_processes); do
 	for fd in "/proc/$pid/fd"/*; do

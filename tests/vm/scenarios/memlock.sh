@@ -1,6 +1,6 @@
 # The memlock limit of the rule becomes the client's; without one a map beyond its limit fails in the client, with
 # ENOMEM, and the daemon goes on.
-# needs: demo
+# needs: demo stock stock-6.1
 edu=0000:00:03.0
 start_daemon - <<'EOP'
 { "rules": [ { "name": "cards with memory", "effect": "allow", "subject": { "user": "alice" },

@@ -1,12 +1,12 @@
 # The resident memory of all processes together stays under 24 MiB, with a claim held.
-# needs: demo
+# needs: demo stock
 edu=0000:01:01.0
 start_daemon - <<'EOP'
 { "rules": [ { "name": "cards", "effect": "allow", "subject": { "user": "alice" },
                "device": { "id": ["1234:11e8"] }, "lockout": "unused", "reset": "try" } ] }
 EOP
 start_client alice as alice ioasidctl run "$edu" -- \
-	edu-dma "{fd:$edu}" '{iommufd}' '{ioasid}' --hold --touch /tmp/held
+	edu-dma $(dma_words "$edu") --hold --touch /tmp/held
 wait_for_mark alice /tmp/held
 sum=0
 for pid in $(product_processes); do

@@ -1,6 +1,6 @@
 # Frames that are no JSON, too long, or carry FDs nobody asked for: a named error, the end of that connection, and no
 # trace in the daemon. The other clients notice nothing.
-# needs: demo
+# needs: demo stock
 start_daemon - <<'EOP'
 { "rules": [] }
 EOP

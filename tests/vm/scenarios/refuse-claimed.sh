@@ -1,6 +1,6 @@
 # What one user has another can't get; and a sibling in a second context is refused, with the reason that the kernel's
 # EPERM does not give.
-# needs: two-edus
+# needs: two-edus two-edus-stock
 first=0000:01:01.0
 second=0000:01:02.0
 start_daemon - <<'EOP'
@@ -8,7 +8,7 @@ start_daemon - <<'EOP'
                "device": { "id": ["1234:11e8"] }, "lockout": "unused", "reset": "try" } ] }
 EOP
 start_client alice as alice ioasidctl run "$first" -- \
-	edu-dma "{fd:$first}" '{iommufd}' '{ioasid}' --hold --touch /tmp/held
+	edu-dma $(dma_words "$first") --hold --touch /tmp/held
 wait_for_mark alice /tmp/held
 remember_fd_counts
 step "bob wants the same device, then the sibling"
@@ -26,6 +26,6 @@ expect_same_fd_counts
 end_client alice
 wait_until_free "$first"
 step "now bob gets it"
-expect_success as bob ioasidctl run "$second" -- edu-dma "{fd:$second}" '{iommufd}' '{ioasid}'
+expect_success as bob ioasidctl run "$second" -- edu-dma $(dma_words "$second")
 wait_until_free "$second"
 stop_daemon

@@ -30,7 +30,7 @@ expect_output_contains "swap"
 swapoff "/dev/$block"
 expect_equal "the driver of $disk" nvme "$(driver_of "$disk")"
 step "unused it may be locked out, and comes back with its driver"
-expect_success as alice ioasidctl run "$edu" -- edu-dma "{fd:$edu}" '{iommufd}' '{ioasid}'
+expect_success as alice ioasidctl run "$edu" -- edu-dma $(dma_words "$edu")
 wait_until_free "$edu"
 expect_same_fd_counts
 stop_daemon

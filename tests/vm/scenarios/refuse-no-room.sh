@@ -1,5 +1,5 @@
 # SR-29: a client without room for the FDs gets a message without them, and owns nothing afterwards.
-# needs: demo
+# needs: demo stock
 edu=0000:00:03.0
 start_daemon - <<'EOP'
 { "rules": [ { "name": "cards", "effect": "allow", "subject": { "user": "alice" },

@@ -1,5 +1,5 @@
 # A user without a rule gets nothing, and learns which rule is missing; a device that is not there is said to be unknown.
-# needs: demo
+# needs: demo stock
 start_daemon - <<'EOP'
 { "rules": [ { "name": "alice alone", "effect": "allow", "subject": { "user": "alice" },
                "device": { "id": ["1234:11e8"] }, "lockout": "unused", "reset": "try" },

@@ -1,5 +1,5 @@
 # A sibling that the rule lets be locked out while it is unused, but its link is up: busy, and the link stays up.
-# needs: demo
+# needs: demo stock
 edu=0000:01:01.0
 nic=0000:01:02.0
 interface=$(interface_of "$nic")
@@ -19,7 +19,7 @@ done
 expect_equal "the driver of $nic" e1000 "$(driver_of "$nic")"
 ip link set "$interface" down
 step "with the link down it is unused, and the claim is allowed"
-expect_success as alice ioasidctl run "$edu" -- edu-dma "{fd:$edu}" '{iommufd}' '{ioasid}'
+expect_success as alice ioasidctl run "$edu" -- edu-dma $(dma_words "$edu")
 wait_until_free "$edu"
 expect_same_fd_counts
 stop_daemon

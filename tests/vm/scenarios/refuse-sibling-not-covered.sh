@@ -1,5 +1,5 @@
 # A sibling on a host driver that the rule does not let be locked out: refused by policy, and nothing is touched.
-# needs: demo
+# needs: demo stock stock-6.1
 edu=0000:01:01.0
 nic=0000:01:02.0
 start_daemon - <<'EOP'

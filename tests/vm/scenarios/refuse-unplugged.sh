@@ -16,7 +16,7 @@ step "plugged in again it is there again, and can be claimed"
 host device_add edu,id=edu1,bus=port1,dma_mask=0xffffffffff
 wait_for_device "$edu"
 expect_success ioasidctl show "$edu"
-expect_success as alice ioasidctl run "$edu" -- edu-dma "{fd:$edu}" '{iommufd}' '{ioasid}'
+expect_success as alice ioasidctl run "$edu" -- edu-dma $(dma_words "$edu")
 wait_until_free "$edu"
 expect_same_fd_counts
 stop_daemon

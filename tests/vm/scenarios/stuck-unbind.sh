@@ -17,11 +17,11 @@ grep -q '"state":"stuck"' "$RIG/alice.log" || { cat "$RIG/alice.log"; fail "the 
 step "the device is nobody's, and all else works"
 expect_status 4 as bob ioasidctl claim "$edu"
 expect_output_contains "stuck"
-expect_success as bob ioasidctl run "$other" -- edu-dma "{fd:$other}" '{iommufd}' '{ioasid}'
+expect_success as bob ioasidctl run "$other" -- edu-dma $(dma_words "$other")
 step "the FD is gone with its process: the kernel lets go"
 end_client alice
 wait_until_free "$edu"
-expect_success as bob ioasidctl run "$edu" -- edu-dma "{fd:$edu}" '{iommufd}' '{ioasid}'
+expect_success as bob ioasidctl run "$edu" -- edu-dma $(dma_words "$edu")
 wait_until_free "$edu"
 expect_same_fd_counts
 stop_daemon
