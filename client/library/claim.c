@@ -124,7 +124,8 @@ int ioasid_claim(struct ioasid *connection, const char *const *devices, size_t c
 	if (strcmp(claim->is.mode, mode != NULL ? mode : "attached") != 0) {
 		varlink_reply_done(&reply);
 		ioasid_claim_free(claim);
-		return connection_fail_reply(connection, "org.ioasid1.Claim", "it is in another mode than was asked for");
+		return connection_fail_reply(connection, "org.ioasid1.Claim",
+					     "it is in another mode than was asked for");
 	}
 	claim->reply = json_object_get(reply.parameters);
 	varlink_reply_done(&reply);

@@ -47,11 +47,13 @@ static unsigned int interfaces(const char *interface)
 static const char *other_mode(const char *mode, enum placeholder_kind kind)
 {
 	if (strcmp(mode, "node") == 0)
-		return "there the command opens its devices by their paths: name them by their addresses (QEMU: -device "
+		return "there the command opens its devices by their paths: name them by their addresses (QEMU: "
+		       "-device "
 		       "vfio-pci,host=ADDRESS; DPDK: -a ADDRESS), or take mode attached or open, which pass file "
 		       "descriptors";
 	if (kind == PLACEHOLDER_IOAS_ID)
-		return "there the devices are attached to no IOAS, which is for the command to do; or take mode attached";
+		return "there the devices are attached to no IOAS, which is for the command to do; or take mode "
+		       "attached";
 	return "there is {iommufd} in its place; a container and groups are for mode attached on kernels without "
 	       "iommufd";
 }
@@ -84,7 +86,8 @@ enum exit_status delivery_check(const struct placeholder_needs *needs, const cha
 		if (!needs->kind[kind] || (row->given[kind] & possible) != 0)
 			continue;
 		if (row->given[kind] == NEVER) {
-			snprintf(out, size, "%s stands in the command, but mode %s gives none: %s", spelling[kind], mode,
+			snprintf(out, size, "%s stands in the command, but mode %s gives none: "
+					    "%s", spelling[kind], mode,
 				 other_mode(mode, kind));
 			return EXIT_USAGE;
 		}

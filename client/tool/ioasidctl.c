@@ -3,6 +3,7 @@
 #include "help.h"
 #include "session.h"
 #include "verb_claim.h"
+#include "verb_doctor.h"
 #include "verb_list.h"
 #include "verb_plan.h"
 #include "verb_release.h"
@@ -13,7 +14,8 @@
 #include <stdlib.h>
 
 const struct verb *const ioasidctl_verbs[] = {
-	&verb_status, &verb_list, &verb_show, &verb_plan, &verb_run, &verb_claim, &verb_release, NULL,
+	&verb_status, &verb_list, &verb_show, &verb_plan, &verb_run, &verb_claim, &verb_release, &verb_doctor,
+	NULL,
 };
 
 static int dispatch(struct session *session, int read_status)

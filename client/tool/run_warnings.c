@@ -37,8 +37,10 @@ static void check_limit(struct session *session, const char *mode)
 	if (strcmp(mode, "attached") == 0 || limits.free || limits.soft > MEMLOCK_DEFAULT)
 		return;
 	session_warn(session,
-		     "warning: this process may lock %s of memory only, and the rule grants nothing beyond that: mapping "
-		     "more for the devices, as a guest's memory, will fail with ENOMEM. Set limits.memlock in the rule; "
+		     "warning: this process may lock %s of memory only, and the rule grants nothing beyond that: "
+		     "mapping "
+		     "more for the devices, as a guest's memory, will fail with ENOMEM. Set limits.memlock in the "
+		     "rule; "
 		     "%s" RAISE_IT,
 		     memlock_text(limits.soft, text), limits.hard > limits.soft ? "or raise it with `ulimit -l`; or "
 									       : "or ");
@@ -56,8 +58,10 @@ static void check_huge_pages(struct session *session, const char *mode)
 		return;
 	if (huge_pages_read(root).free == 0)
 		session_warn(session,
-			     "no huge page is free, and %s may want some: `sysctl vm.nr_hugepages=512` as root sets 1 GiB "
-			     "aside (2 MiB each); DPDK runs without any with --no-huge, and without a mounted hugetlbfs "
+			     "no huge page is free, and %s may want some: `sysctl vm.nr_hugepages=512` as root sets 1 "
+			     "GiB "
+			     "aside (2 MiB each); DPDK runs without any with --no-huge, and without a mounted "
+			     "hugetlbfs "
 			     "with --in-memory", command[0]);
 	close(root);
 }

@@ -25,7 +25,8 @@ static void write_interface(struct session *session, struct json_object *reply, 
 	else if (strcmp(interface, "group") == 0 && reply_flag(kernel, "iommufd"))
 		text = "groups: containers (type1v2) and groups, as this kernel has iommufd but no VFIO device nodes";
 	else if (strcmp(interface, "group") == 0)
-		text = "groups: containers (type1v2) and groups, as this kernel has no iommufd; mode open is not to be had";
+		text = "groups: containers (type1v2) and groups, as this kernel has no iommufd; mode open is not to "
+		       "be had";
 	else
 		text = "none: this kernel has neither iommufd with VFIO device nodes nor VFIO groups; "
 		       "`ioasidctl doctor` says what to do";
@@ -81,7 +82,7 @@ const struct verb verb_status = {
 	.arguments = "",
 	.summary = "which ioasidd, on what kernel, with what policy",
 	.text = "Says which ioasidd runs, what this kernel offers and by which interface claims\n"
-		"are delivered for that reason, which policy is in force, and how many devices, IOMMU\n"
+		"are delivered therefore, which policy is in force, and how many devices, IOMMU\n"
 		"groups and claims there are.\n",
 	.run = run,
 };

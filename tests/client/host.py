@@ -27,8 +27,9 @@ SOUND = device("0000:00:1f.3", class_text="audio device", driver="snd_hda_intel"
 DEVICES = [BRIDGE, SOUND, NETWORK, CARD, DISK]
 GROUPS = [{"number": 7, "members": [BRIDGE["address"], CARD["address"], DISK["address"]], "state": "held"},
           {"number": 9, "members": [NETWORK["address"]], "state": "free"}]
-CLAIMS = [{"id": "c1", "state": "held", "mode": "attached", "interface": "iommufd", "rule": "alice drives the test card", "uid": 1000,
-           "pid": 4711, "since": 1760000000000000, "devices": [CARD["address"]], "lockouts": [DISK["address"]],
+CLAIMS = [{"id": "c1", "state": "held", "mode": "attached", "interface": "iommufd",
+           "rule": "alice drives the test card", "uid": 1000, "pid": 4711, "since": 1760000000000000,
+           "devices": [CARD["address"]], "lockouts": [DISK["address"]],
            "note": None}]
 STATUS = {"version": "0.1.0", "interface": "iommufd",
           "kernel": {"release": "6.12.0", "iommufd": True, "vfio_cdev": True, "vfio_group": False,

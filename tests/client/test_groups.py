@@ -1,4 +1,4 @@
-"""libioasid where the kernel has no iommufd: containers and groups, devices that it opens itself, and lies about them."""
+"""libioasid where the kernel has no iommufd: containers, groups, devices that it opens itself, and lies about them."""
 
 import errno
 import os
@@ -54,7 +54,8 @@ def test_a_claim_delivers_container_groups_and_devices():
             tap.true(fd["cloexec"], "close-on-exec")
         tap.equal([claim["json"]["container"], claim["json"]["iommufd"], claim["json"]["groups"]],
                   [claim["container"]["number"], None,
-                   [{"group": 7, "fd": claim["groups"][A]["number"]}, {"group": 8, "fd": claim["groups"][C]["number"]}]])
+                   [{"group": 7, "fd": claim["groups"][A]["number"]},
+                    {"group": 8, "fd": claim["groups"][C]["number"]}]])
         tap.equal([probe("release")["result"], probe("limit", "9")["fds"]], [0, idle], "all is closed")
 
 

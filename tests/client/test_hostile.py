@@ -89,7 +89,8 @@ def test_a_long_reply_is_read():
 
 def test_SR_31_indices_of_descriptors():
     for field in ("lease", "iommufd"):
-        for index in (-1, -(1 << 31), -(1 << 63), 3, 66, 130, 253, 1 << 31, 1 << 32, (1 << 63) - 1, "0", 0.0, [0], {}, True):
+        for index in (-1, -(1 << 31), -(1 << 63), 3, 66, 130, 253, 1 << 31, 1 << 32, (1 << 63) - 1, "0", 0.0, [0], {},
+                      True):
             is_refused(f"{field} is {index!r}", lambda daemon, i=index, f=field: offer(daemon, **{f: i}))
     for index in (-1, 3, 1 << 32, "2", None, True, "missing"):
         entry = device(A, index)

@@ -59,7 +59,8 @@ def test_placeholders_are_replaced():
 
 
 def test_other_braces_are_left_alone():
-    others = ["{}", "{iommufd", "iommufd}", "{IOMMUFD}", "{fd}", "{fd:", "{group}", "{group:01:00.0", "{containers}", "a{b}c", "", "{fd:01:00.0"]
+    others = ["{}", "{iommufd", "iommufd}", "{IOMMUFD}", "{fd}", "{fd:", "{group}", "{group:01:00.0",
+              "{containers}", "a{b}c", "", "{fd:01:00.0"]
     with claiming_daemon((A,)) as daemon:
         tap.equal(seen(ioasidctl(daemon, "run", A, "--", *SHOW, *others))["arguments"], others)
 
@@ -72,7 +73,8 @@ def test_options_behind_the_separator_are_the_commands():
 
 def test_mode_open_gives_an_iommufd_and_devices():
     with claiming_daemon((A,)) as daemon:
-        report = seen(ioasidctl(daemon, "run", "--mode", "open", A, "--", *SHOW, "{iommufd}", "{fd:01:00.0}", "{lease}"))
+        report = seen(ioasidctl(daemon, "run", "--mode", "open", A, "--", *SHOW, "{iommufd}", "{fd:01:00.0}",
+                                "{lease}"))
         tap.equal([report["arguments"], report["listen"]["LISTEN_FDNAMES"]],
                   [["3", "4", "5"], "iommufd:0000-01-00.0:lease"])
         tap.equal(daemon.called("Claim"), [{"devices": [A], "mode": "open"}])

@@ -1,0 +1,162 @@
+#include "host_facts.h"
+
+#include "host_file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+static bool is_yes(int root, const char *path)
+{
+	char text[8];
+
+	return host_file_read(root, path, text, sizeof(text)) > 0 && (text[0] == 'Y' || text[0] == '1');
+}
+
+/* False: no such file. */
+static bool read_option_in(int root, const char *path, const char *option, enum kernel_option *out)
+{
+	char yes[64], module[64];
+	bool readable;
+
+	snprintf(yes, sizeof(yes), "%s=y", option);
+	snprintf(module, sizeof(module), "%s=m", option);
+	if (host_file_has_line_with(root, path, yes, &readable))
+		*out = OPTION_BUILT_IN;
+	else if (readable)
+		*out = host_file_has_line_with(root, path, module, NULL) ? OPTION_MODULE : OPTION_NO;
+	return readable;
+}
+
+/* Distributions put the kernel's configuration into one of two places. */
+static enum kernel_option read_option(int root, const char *release, const char *option)
+{
+	enum kernel_option found = OPTION_UNKNOWN;
+	char path[128];
+
+	snprintf(path, sizeof(path), "boot/config-%s", release);
+	if (read_option_in(root, path, option, &found))
+		return found;
+	snprintf(path, sizeof(path), "lib/modules/%s/config", release);
+	read_option_in(root, path, option, &found);
+	return found;
+}
+
+/* file: as it is called in modules.dep, "/vfio-pci.ko"; name: as it is called once it is loaded, "vfio_pci". */
+static enum module_state read_module(int root, const char *release, const char *name, const char *file)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "sys/module/%s", name);
+	if (host_file_exists(root, path))
+		return MODULE_PRESENT;
+	snprintf(path, sizeof(path), "lib/modules/%s/modules.builtin", release);
+	if (host_file_has_line_with(root, path, file, NULL))
+		return MODULE_PRESENT;
+	snprintf(path, sizeof(path), "lib/modules/%s/modules.dep", release);
+	return host_file_has_line_with(root, path, file, NULL) ? MODULE_AVAILABLE : MODULE_ABSENT;
+}
+
+static void read_kernel(int root, struct host_facts *out)
+{
+	if (host_file_read(root, "proc/sys/kernel/osrelease", out->release, sizeof(out->release)) < 0 ||
+	    strchr(out->release, '/') != NULL)
+		out->release[0] = '\0';
+	out->iommufd = host_file_exists(root, "dev/iommu");
+	out->vfio_cdev = host_file_exists(root, "sys/class/vfio-dev");
+	out->vfio_group = host_file_exists(root, "dev/vfio/vfio");
+	out->vfio_pci_driver = host_file_exists(root, "sys/bus/pci/drivers/vfio-pci");
+	out->config_iommufd = read_option(root, out->release, "CONFIG_IOMMUFD");
+	out->config_cdev = read_option(root, out->release, "CONFIG_VFIO_DEVICE_CDEV");
+	out->vfio_pci = read_module(root, out->release, "vfio_pci", "/vfio-pci.ko");
+	out->vfio_iommu_type1 = read_module(root, out->release, "vfio_iommu_type1", "/vfio_iommu_type1.ko");
+	out->iommufd_module = read_module(root, out->release, "iommufd", "/iommufd.ko");
+}
+
+static void read_iommu(int root, struct host_facts *out)
+{
+	static const char *const off[] = { "intel_iommu=off", "amd_iommu=off", " iommu=off" };
+
+	if (host_file_has_line_with(root, "proc/cpuinfo", "GenuineIntel", NULL))
+		out->cpu = CPU_INTEL;
+	else if (host_file_has_line_with(root, "proc/cpuinfo", "AuthenticAMD", NULL))
+		out->cpu = CPU_AMD;
+	out->virtual_machine = host_file_has_line_with(root, "proc/cpuinfo", " hypervisor", NULL);
+	out->iommu_groups = host_file_has_entries(root, "sys/kernel/iommu_groups");
+	out->iommu_hardware = host_file_has_entries(root, "sys/class/iommu") ||
+			      host_file_exists(root, "sys/firmware/acpi/tables/DMAR") ||
+			      host_file_exists(root, "sys/firmware/acpi/tables/IVRS");
+	for (size_t i = 0; i < sizeof(off) / sizeof(*off); i++)
+		out->iommu_off |= host_file_has_line_with(root, "proc/cmdline", off[i], NULL);
+	out->interrupts_remapped = host_file_has_line_with(root, "proc/interrupts", " IR-", &out->interrupts_known);
+	out->unsafe_interrupts = is_yes(root, "sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts") ||
+				 is_yes(root, "sys/module/iommufd/parameters/allow_unsafe_interrupts");
+	out->noiommu = is_yes(root, "sys/module/vfio/parameters/enable_unsafe_noiommu_mode");
+}
+
+/* An ACL says for itself whom it lets in: then the group's bits of the mode are but its mask. */
+static bool has_acl(int root, const char *path)
+{
+	char link[64];
+	int fd = openat(root, path, O_PATH | O_CLOEXEC);
+	ssize_t size;
+
+	if (fd < 0)
+		return false;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	size = getxattr(link, "system.posix_acl_access", NULL, 0);
+	close(fd);
+	return size > 0;
+}
+
+static void look_at_node(int root, const char *path, struct host_facts *out)
+{
+	struct stat status;
+
+	if (fstatat(root, path, &status, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(status.st_mode) ||
+	    S_ISLNK(status.st_mode))
+		return;
+	if ((status.st_mode & 0006) == 0 && ((status.st_mode & 0060) == 0 || status.st_gid == 0 || has_acl(root, path)))
+		return;
+	if (out->open_nodes < OPEN_NODES_MAX)
+		snprintf(out->open_node[out->open_nodes], OPEN_NODE_PATH_MAX, "/%s", path);
+	out->open_nodes++;
+}
+
+static void look_at_folder(int root, const char *path, struct host_facts *out)
+{
+	int fd = openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *entry;
+
+	if (folder == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((entry = readdir(folder)) != NULL) {
+		char node[OPEN_NODE_PATH_MAX + 256];
+
+		/* The container's own node gives nothing: the kernel lets everybody open it. */
+		if (entry->d_name[0] == '.' || strcmp(entry->d_name, "vfio") == 0)
+			continue;
+		snprintf(node, sizeof(node), "%s/%s", path, entry->d_name);
+		look_at_node(root, node, out);
+	}
+	closedir(folder);
+}
+
+void host_facts_read(int root, struct host_facts *out)
+{
+	memset(out, 0, sizeof(*out));
+	read_kernel(root, out);
+	read_iommu(root, out);
+	look_at_node(root, "dev/iommu", out);
+	look_at_folder(root, "dev/vfio", out);
+	look_at_folder(root, "dev/vfio/devices", out);
+	out->huge_pages = huge_pages_read(root);
+}
