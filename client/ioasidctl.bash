@@ -21,7 +21,7 @@ _ioasidctl_offer()
 
 _ioasidctl()
 {
-	local verbs=$'status\nlist\nshow\nplan\nrun\nclaim\nrelease'
+	local verbs=$'status\nlist\nshow\nplan\nrun\nclaim\nrelease\ndoctor'
 	local options=$'--json\n--socket\n--help\n--version'
 	local line=${COMP_LINE:0:COMP_POINT} verb='' value='' word i
 	local typed=${line##*[[:space:]]}
@@ -51,7 +51,7 @@ _ioasidctl()
 	if [[ $value == --socket ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$typed")
 	elif [[ $value == --mode ]]; then
-		_ioasidctl_offer $'attached\nopen' "$typed"
+		_ioasidctl_offer $'attached\nopen\nnode' "$typed"
 	elif [[ $value == --failure-status ]]; then
 		COMPREPLY=()
 	elif [[ $typed == -* ]]; then

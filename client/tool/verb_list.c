@@ -78,8 +78,8 @@ const struct verb verb_list = {
 	.arguments = "",
 	.summary = "all IOMMU groups, their members, whose they are",
 	.text = "Draws each IOMMU group with its members: whoever claims one of them locks the\n"
-		"others out. Behind a claim of your own stands how it is delivered: mode/interface.\n"
-		"A row has the address, [vendor:device], the class, the driver (- for none), and\n"
-		"whose the device is.\n",
+		"others out. Behind a claim of your own stands how it is delivered, mode and\n"
+		"interface. A row has the address, [vendor:device], the class, the driver (- for\n"
+		"none), and whose the device is.\n",
 	.run = run,
 };

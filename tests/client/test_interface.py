@@ -63,7 +63,7 @@ def test_the_manual_page_has_every_verb_option_and_exit_status():
             tap.contains(page, f"Fl -{option[2:]}", f"an option of {verb}")
     for status in range(8):
         tap.contains(page, f".It {status}\n", "the exit status")
-    for placeholder in ("{iommufd}", "{ioasid}", "{fd:DEVICE}", "{lease}"):
+    for placeholder in ("{iommufd}", "{ioasid}", "{container}", "{group:DEVICE}", "{fd:DEVICE}", "{lease}"):
         tap.contains(page, placeholder)
 
 
@@ -85,7 +85,7 @@ def test_the_completion_knows_every_verb_and_option():
     tap.equal(complete("ioasidctl", "rel"), ["release"])
     for verb, options in known.items():
         tap.equal(sorted(complete("ioasidctl", verb, "-")), sorted(options), verb)
-    tap.equal(complete("ioasidctl", "plan", "--mode", ""), ["attached", "open"])
+    tap.equal(complete("ioasidctl", "plan", "--mode", ""), ["attached", "open", "node"])
     tap.equal(complete("ioasidctl", "--json", "sta"), ["status"])
     tap.equal(complete("ioasidctl", "run", "a", "--", "/bin/fals"), ["/bin/false"])
 
