@@ -357,9 +357,7 @@ static int command_state(struct command_call *call, const struct json_value *val
 
 	if (want_true(call, value) < 0)
 		return -EINVAL;
-	/* It hears of what is closed at this moment, which the others then show. */
-	TAILQ_FOREACH(device, &call->machine->devices, link)
-		kernel_is_within_reach(device);
+	kernel_hear_of_closes(call->machine);
 	open = json_object_new_object();
 	whole = open != NULL;
 	TAILQ_FOREACH(device, &call->machine->devices, link)

@@ -547,6 +547,22 @@ void kernel_close_device(struct device_file *file)
 	}
 }
 
+void kernel_hear_of_closes(struct machine *machine)
+{
+	struct simulated_device *device;
+
+	TAILQ_FOREACH(device, &machine->devices, link)
+		kernel_is_within_reach(device);
+	for (size_t i = 0; i < machine->contexts.allocated; i++) {
+		struct context *context;
+
+		/* Another may move into the place of one that goes. */
+		while (machine->contexts.slot[i].name && (context = machine->contexts.slot[i].value) &&
+		       !stand_in_is_held(&context->stand_in))
+			kernel_close_context(context);
+	}
+}
+
 void kernel_close_all(struct machine *machine)
 {
 	struct simulated_device *device;

@@ -78,5 +78,7 @@ void kernel_close_device(struct device_file *file);
 bool kernel_is_open(struct simulated_device *device);
 /* The same, or the device is on VFIO and anybody has its group open, by which it can be opened. */
 bool kernel_is_within_reach(struct simulated_device *device);
+/* Hears of everything that was closed up to this moment. */
+void kernel_hear_of_closes(struct machine *machine);
 /* Closes all files and contexts, whoever has them: the end of the machine. */
 void kernel_close_all(struct machine *machine);

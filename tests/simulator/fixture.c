@@ -14,8 +14,8 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-static const char host[] =
-	"{ 'devices': [\n"
+static const char devices[] =
+	"'devices': [\n"
 	"  { 'address': '" BRIDGE "', 'vendor_id': '1b36', 'device_id': '000e', 'class': '060400', 'group': 1 },\n"
 	"  { 'address': '" CARD "', 'vendor_id': '1234', 'device_id': '11e8', 'class': '00ff00', 'group': 1,\n"
 	"    'parent': '" BRIDGE "', 'driver': 'card', 'reset_methods': ['flr'] },\n"
@@ -53,6 +53,12 @@ static void write_file(const struct fixture *fixture, const char *name, const ch
 
 void fixture_begin(struct fixture *fixture)
 {
+	fixture_begin_on(fixture, "");
+}
+
+void fixture_begin_on(struct fixture *fixture, const char *kernel)
+{
+	char host[2048];
 	struct diagnostics diagnostics = { .count = 0 };
 	const char *folder = fixture->folder;
 	struct policy *read;
@@ -64,6 +70,7 @@ void fixture_begin(struct fixture *fixture)
 		bail_out("no folder: %s", strerror(errno));
 	snprintf(fixture->control_path, sizeof(fixture->control_path), "%s/control", fixture->folder);
 	write_file(fixture, "policy.json", policy);
+	snprintf(host, sizeof(host), "{ %s%s", kernel, devices);
 	write_file(fixture, "host", host);
 	if (policy_files_load(&folder, 1, &diagnostics, &read) < 0)
 		bail_out("the policy has errors");

@@ -25,6 +25,8 @@ struct fixture {
 
 /* Makes the folder with a policy that allows all of it, and the host file in it. */
 void fixture_begin(struct fixture *fixture);
+/* The same with another kernel: "'kernel': { … }, ". */
+void fixture_begin_on(struct fixture *fixture, const char *kernel);
 /* Starts a simulator that serves us, or one that stays. */
 void fixture_start(struct fixture *fixture);
 void fixture_start_staying(struct fixture *fixture);
