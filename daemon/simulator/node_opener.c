@@ -36,15 +36,23 @@ static void close_others(int *fd, size_t count)
 static int start_process(int *fd, size_t count, pid_t *pid)
 {
 	pid_t parent = getpid(), child;
+	int ready[2], error;
+	char byte;
 
-	/* Nobody waits for it. */
+	if (pipe2(ready, O_CLOEXEC) < 0)
+		return -errno;
+	/* Nobody waits for its end. */
 	signal(SIGCHLD, SIG_IGN);
 	child = fork();
-	if (child < 0)
-		return -errno;
-	if (child > 0) {
+	if (child != 0) {
+		error = child < 0 ? -errno : 0;
+		close(ready[1]);
+		/* It ends when the process has closed what is none of its business. */
+		while (error == 0 && read(ready[0], &byte, 1) < 0 && errno == EINTR)
+			;
+		close(ready[0]);
 		*pid = child;
-		return 0;
+		return error;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NAME, "node-opener");
