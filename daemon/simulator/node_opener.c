@@ -51,7 +51,8 @@ static int start_process(int *fd, size_t count, pid_t *pid)
 		while (error == 0 && read(ready[0], &byte, 1) < 0 && errno == EINTR)
 			;
 		close(ready[0]);
-		*pid = child;
+		if (error == 0)
+			*pid = child;
 		return error;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -69,12 +69,13 @@ static void test_kernel(void **state)
 	assert_int_equal(decision.blocker_count, 1); /* once, not for each device */
 	assert_int_equal(decision.blocker[0].kind, BLOCKER_KERNEL);
 	assert_contains(decision.blocker[0].message, "6.12.117-amd64");
-	assert_contains(decision.blocker[0].message, "no iommufd (/dev/iommu) and no VFIO device nodes");
-	assert_contains(decision.blocker[0].remedy, "CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV");
+	assert_contains(decision.blocker[0].message,
+			"no iommufd (/dev/iommu), no VFIO device nodes (/dev/vfio/devices), and no VFIO groups");
+	assert_contains(decision.blocker[0].remedy, "modprobe -a vfio_pci iommufd");
 	decision_done(&decision);
 	host.kernel.iommufd = 1;
 	ask_under(&host, RULE_FOR_ALICE(UNUSED), &question, &decision);
-	assert_contains(decision.blocker[0].message, "has no VFIO device nodes");
+	assert_contains(decision.blocker[0].message, "has no VFIO device nodes (/dev/vfio/devices), and no VFIO groups");
 	decision_done(&decision);
 	host.kernel.vfio_cdev = 1;
 	host.kernel.unsafe_interrupts = 1;
@@ -82,6 +83,7 @@ static void test_kernel(void **state)
 	ask_under(&host, RULE_FOR_ALICE(UNUSED), &question, &decision);
 	assert_int_equal(count_blockers(&decision, BLOCKER_KERNEL), 2);
 	assert_contains(decision.blocker[0].message, "allow_unsafe_interrupts");
+	assert_contains(decision.blocker[0].remedy, "\"unsafe_interrupts\": \"accept\" in the rule \"r\"");
 	assert_contains(decision.blocker[1].message, "enable_unsafe_noiommu_mode");
 	decision_done(&decision);
 	host_done(&host);
@@ -90,15 +92,15 @@ static void test_kernel(void **state)
 /* A mode that the policy may name already, but that is not served. */
 static void test_modes_not_served(void **state)
 {
-	struct question question = { .uid = 1000, .mode = MODE_NODE, .device = { DISK } };
+	struct question question = { .uid = 1000, .mode = MODE_BROKERED, .device = { DISK } };
 	struct decision decision;
 	struct host host;
 
 	host_init_two_groups(&host);
 	ask_under(&host, RULE_FOR_ALICE(", \"modes\": [\"node\", \"brokered\"]"), &question, &decision);
 	assert_int_equal(decision.status, EXIT_UNSUPPORTED);
-	assert_contains(find_blocker(&decision, BLOCKER_KERNEL, "", "")->message, "node is not served");
-	assert_contains(decision.blocker[0].remedy, "attached or open");
+	assert_contains(find_blocker(&decision, BLOCKER_KERNEL, "", "")->message, "brokered is not served");
+	assert_contains(decision.blocker[0].remedy, "attached, open or node");
 	decision_done(&decision);
 	host_done(&host);
 }

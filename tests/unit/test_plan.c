@@ -1,4 +1,4 @@
-/* Plans: which steps, in which order, for claims and releases; and what a step may look like. */
+/* Plans: which steps, in which order, for claims and releases. */
 #include "fixture.h"
 
 #include <errno.h>
@@ -14,6 +14,9 @@ static struct claim_device locked_out(struct device device)
 {
 	return (struct claim_device){ .before = device, .lockout = true, .restore = true };
 }
+
+static const struct delivery attached = { .mode = MODE_ATTACHED }, opened = { .mode = MODE_OPEN };
+static const struct giving_back all_of_it = { .pin = false };
 
 /* Compares a plan with lines of "kind device value before number", where "-" is nothing. */
 static void assert_steps(const struct plan *plan, const char *const *lines, size_t count)
@@ -62,7 +65,7 @@ static void test_claim_attached(void **state)
 	struct plan plan = { .step = NULL };
 
 	strcpy(device[2].before.driver_override, "other");
-	assert_int_equal(plan_for_claim(&plan, device, COUNT(device), MODE_ATTACHED, false, 0, 65536), 0);
+	assert_int_equal(plan_for_claim(&plan, device, COUNT(device), &(struct delivery){ .memlock = 65536 }), 0);
 	assert_steps(&plan, steps, COUNT(steps));
 	assert_int_equal(plan.step[0].identity, device[1].before.identity);
 	assert_int_equal(plan.step[8].identity, 0);
@@ -81,7 +84,7 @@ static void test_claim_open(void **state)
 	struct claim_device device[] = { asked(device_of("0000:01:00.0", 1, "e1000")) };
 	struct plan plan = { .step = NULL };
 
-	assert_int_equal(plan_for_claim(&plan, device, 1, MODE_OPEN, false, 0, 0), 0);
+	assert_int_equal(plan_for_claim(&plan, device, 1, &opened), 0);
 	assert_steps(&plan, steps, COUNT(steps));
 	plan_done(&plan);
 }
@@ -100,7 +103,7 @@ static void test_claim_reserved(void **state)
 	struct plan plan = { .step = NULL };
 
 	strcpy(device[0].before.driver, "mlx5_vfio_pci");
-	assert_int_equal(plan_for_claim(&plan, device, 2, MODE_ATTACHED, false, 0, 0), 0);
+	assert_int_equal(plan_for_claim(&plan, device, 2, &attached), 0);
 	assert_steps(&plan, steps, COUNT(steps));
 	plan_done(&plan);
 }
@@ -121,7 +124,127 @@ static void test_claim_grows_by_pinned(void **state)
 	struct plan plan = { .step = NULL };
 
 	strcpy(device[0].before.driver_override, PINNED_OVERRIDE);
-	assert_int_equal(plan_for_claim(&plan, device, 1, MODE_ATTACHED, true, 7, 0), 0);
+	assert_int_equal(plan_for_claim(&plan, device, 1, &(struct delivery){ .grows = true, .ioas_id = 7 }), 0);
+	assert_steps(&plan, steps, COUNT(steps));
+	plan_done(&plan);
+}
+
+/* Without iommufd: one container, each group once, for the first of its devices; each device by its group. */
+static void test_claim_by_group(void **state)
+{
+	static const char *const steps[] = {
+		"override 0000:01:00.0 vfio-pci - 0",
+		"override 0000:02:00.0 vfio-pci - 0",
+		"override 0000:01:00.2 ioasidd-locked-out - 0",
+		"unbind 0000:01:00.0 - e1000 0",
+		"unbind 0000:02:00.0 - nvme 0",
+		"unbind 0000:01:00.2 - ahci 0",
+		"probe 0000:01:00.0 vfio-pci - 0",
+		"probe 0000:02:00.0 vfio-pci - 0",
+		"container - - - 0",
+		"group 0000:01:00.0 - - 0",
+		"group 0000:02:00.0 - - 0",
+		"group-device 0000:01:00.0 - - 0",
+		"group-device 0000:01:00.1 - - 0",
+		"group-device 0000:02:00.0 - - 0",
+		"memlock - - - 4096",
+	};
+	struct claim_device device[] = {
+		locked_out(device_of("0000:01:00.2", 1, "ahci")),
+		asked(device_of("0000:01:00.0", 1, "e1000")),
+		asked(vfio_device_of("0000:01:00.1", 1)),
+		asked(device_of("0000:02:00.0", 2, "nvme")),
+	};
+	const struct delivery delivery = { .interface = INTERFACE_GROUP, .memlock = 4096 };
+	struct plan plan = { .step = NULL };
+
+	assert_int_equal(plan_for_claim(&plan, device, COUNT(device), &delivery), 0);
+	assert_steps(&plan, steps, COUNT(steps));
+	/* A member that is locked out has no say in which of the others opens the group. */
+	assert_true(plan_opens_group(device, 1, &delivery));
+	assert_false(plan_opens_group(device, 2, &delivery));
+	assert_true(plan_opens_group(device, 3, &delivery));
+	plan_done(&plan);
+}
+
+/* The client opens what is in a group that it has; other groups come as in a new claim. */
+static void test_claim_by_group_grows(void **state)
+{
+	static const char *const steps[] = {
+		"override 0000:01:00.1 vfio-pci ioasidd-locked-out 0",
+		"probe 0000:01:00.1 vfio-pci - 0",
+		"container - - - 1",
+		"group 0000:02:00.0 - - 0",
+		"group-device 0000:01:00.1 - - 1",
+		"group-device 0000:02:00.0 - - 0",
+	};
+	struct claim_device device[] = {
+		asked(device_of("0000:01:00.1", 1, "")),
+		asked(vfio_device_of("0000:02:00.0", 2)),
+	};
+	struct delivery delivery = {
+		.interface = INTERFACE_GROUP, .grows = true, .group = { 9, 1 }, .group_count = 2,
+	};
+	struct plan plan = { .step = NULL };
+
+	strcpy(device[0].before.driver_override, PINNED_OVERRIDE);
+	assert_int_equal(plan_for_claim(&plan, device, 2, &delivery), 0);
+	assert_steps(&plan, steps, COUNT(steps));
+	assert_false(plan_opens_group(device, 0, &delivery));
+	assert_true(plan_opens_group(device, 1, &delivery));
+	plan_done(&plan);
+}
+
+/* Rights to nodes: with iommufd, with iommufd and groups, and without iommufd. */
+static void test_claim_by_node(void **state)
+{
+	static const char *const steps[][6] = {
+		{ "context - - - 0", "grant 0000:01:00.0 - - 1000", "grant 0000:02:00.0 - - 1000", "memlock - - - 1" },
+		{ "context - - - 0", "grant - - - 1000", "grant 0000:01:00.0 - - 1000", "grant 0000:02:00.0 - - 1000",
+		  "memlock - - - 1" },
+		{ "grant - - - 1000", "grant 0000:01:00.0 - - 1000", "grant 0000:02:00.0 - - 1000", "memlock - - - 1" },
+		{ "context - - - 1", "grant 0000:01:00.0 - - 1000", "grant 0000:02:00.0 - - 1000", "memlock - - - 1" },
+	};
+	static const struct delivery way[COUNT(steps)] = {
+		{ .mode = MODE_NODE, .uid = 1000, .memlock = 1 },
+		{ .mode = MODE_NODE, .uid = 1000, .memlock = 1, .groups = true },
+		{ .mode = MODE_NODE, .uid = 1000, .memlock = 1, .interface = INTERFACE_GROUP },
+		{ .mode = MODE_NODE, .uid = 1000, .memlock = 1, .grows = true, .ioas_id = 5 },
+	};
+	struct claim_device device[] = {
+		asked(vfio_device_of("0000:01:00.0", 1)),
+		locked_out(vfio_device_of("0000:01:00.1", 1)),
+		asked(vfio_device_of("0000:02:00.0", 2)),
+	};
+
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		struct plan plan = { .step = NULL };
+		size_t count = 0;
+
+		while (count < 6 && steps[i][count])
+			count++;
+		assert_int_equal(plan_for_claim(&plan, device, COUNT(device), &way[i]), 0);
+		assert_steps(&plan, steps[i], count);
+		plan_done(&plan);
+	}
+}
+
+static void test_revocation_and_unmapping(void **state)
+{
+	static const char *const steps[] = {
+		"unmap - - - 7", "revoke 0000:01:00.0 - - 1000", "revoke 0000:01:00.0 - - 1001", "revoke - - - 1001",
+	};
+	struct claim_device device[] = {
+		asked(vfio_device_of("0000:01:00.0", 1)),
+		locked_out(vfio_device_of("0000:01:00.1", 1)),
+		asked(device_of("0000:00:1c.0", 1, "pcieport")),
+	};
+	struct plan plan = { .step = NULL };
+
+	device[2].before.bridge = 1;
+	assert_int_equal(plan_for_unmapping(&plan, 7), 0);
+	assert_int_equal(plan_for_revocation(&plan, device, COUNT(device), 1000, false), 0);
+	assert_int_equal(plan_for_revocation(&plan, device, COUNT(device), 1001, true), 0);
 	assert_steps(&plan, steps, COUNT(steps));
 	plan_done(&plan);
 }
@@ -131,14 +254,21 @@ static void test_claim_modes_not_served(void **state)
 	struct claim_device device[] = { asked(device_of("0000:01:00.1", 1, "")) };
 	struct plan plan = { .step = NULL };
 
-	assert_int_equal(plan_for_claim(&plan, device, 1, MODE_NODE, false, 0, 0), -EINVAL);
-	assert_int_equal(plan_for_claim(&plan, device, 1, MODE_BROKERED, false, 0, 0), -EINVAL);
+	static const struct delivery bad[] = {
+		{ .mode = MODE_BROKERED },
+		{ .mode = MODE_BROKERED, .interface = INTERFACE_GROUP },
+		{ .mode = MODE_OPEN, .interface = INTERFACE_GROUP },
+	};
+
+	for (size_t i = 0; i < COUNT(bad); i++)
+		assert_int_equal(plan_for_claim(&plan, device, 1, &bad[i]), -EINVAL);
 	assert_int_equal(plan.count, 0);
 }
 
 /* For any mix of devices: no probe before the last unbind, no unbind before the last override, opens after probes. */
 static void test_claim_order_at_random(void **state)
 {
+	static const enum delivery_mode modes[] = { MODE_ATTACHED, MODE_NODE };
 	struct dice dice = dice_of(4);
 
 	for (unsigned round = 0; round < 500; round++) {
@@ -146,7 +276,10 @@ static void test_claim_order_at_random(void **state)
 		size_t count = 1 + dice_roll(&dice, COUNT(device));
 		struct plan plan = { .step = NULL };
 		uint32_t last = STEP_OVERRIDE;
-		size_t kinds[STEP_KIND_COUNT] = { 0 }, opened = 0, moved = 0, bound = 0, probed = 0;
+		size_t kinds[STEP_KIND_COUNT] = { 0 }, taken = 0, moved = 0, bound = 0, probed = 0;
+		struct delivery way = { .mode = modes[dice_roll(&dice, COUNT(modes))], .memlock = 1, .uid = 1000,
+					.interface = dice_roll(&dice, 2) ? INTERFACE_GROUP : INTERFACE_IOMMUFD };
+		bool fds = way.mode == MODE_ATTACHED, group = way.interface == INTERFACE_GROUP;
 
 		for (size_t i = 0; i < count; i++) {
 			char name[DEVICE_NAME_MAX];
@@ -156,12 +289,12 @@ static void test_claim_order_at_random(void **state)
 			device[i] = asked(on_vfio ? vfio_device_of(name, 1)
 						  : device_of(name, 1, dice_roll(&dice, 3) ? "e1000" : ""));
 			device[i].lockout = dice_roll(&dice, 2) == 0;
-			opened += !device[i].lockout;
+			taken += !device[i].lockout;
 			moved += !on_vfio;
 			bound += !on_vfio && device[i].before.driver[0];
 			probed += !on_vfio && !device[i].lockout;
 		}
-		assert_int_equal(plan_for_claim(&plan, device, count, MODE_ATTACHED, false, 0, 1), 0);
+		assert_int_equal(plan_for_claim(&plan, device, count, &way), 0);
 		for (size_t i = 0; i < plan.count; i++) {
 			assert_true(plan.step[i].kind >= last); /* the kinds are numbered in this order */
 			last = plan.step[i].kind;
@@ -170,9 +303,14 @@ static void test_claim_order_at_random(void **state)
 		assert_int_equal(kinds[STEP_OVERRIDE], moved);
 		assert_int_equal(kinds[STEP_UNBIND], bound);
 		assert_int_equal(kinds[STEP_PROBE], probed);
-		assert_int_equal(kinds[STEP_CONTEXT], 1);
-		assert_int_equal(kinds[STEP_OPEN], opened);
-		assert_int_equal(kinds[STEP_ATTACH], opened);
+		assert_int_equal(kinds[STEP_CONTEXT], !group);
+		assert_int_equal(kinds[STEP_CONTAINER], group && fds);
+		assert_int_equal(kinds[STEP_GROUP], group && fds && taken > 0);
+		assert_int_equal(kinds[STEP_GROUP_DEVICE], group && fds ? taken : 0);
+		assert_int_equal(kinds[STEP_OPEN], !group && fds ? taken : 0);
+		assert_int_equal(kinds[STEP_ATTACH], !group && fds ? taken : 0);
+		assert_int_equal(kinds[STEP_GRANT], fds ? 0 : taken + group);
+		assert_int_equal(kinds[STEP_MEMLOCK], 1);
 		plan_done(&plan);
 	}
 }
@@ -207,7 +345,7 @@ static void test_release(void **state)
 	strcpy(device[1].before.driver, "mlx5_vfio_pci");
 	strcpy(device[2].before.driver_override, "mine");
 	device[3].before.bridge = 1;
-	assert_int_equal(plan_for_release(&plan, device, COUNT(device), false), 0);
+	assert_int_equal(plan_for_release(&plan, device, COUNT(device), &all_of_it), 0);
 	assert_steps(&plan, steps, COUNT(steps));
 	plan_done(&plan);
 }
@@ -224,9 +362,32 @@ static void test_release_pinned(void **state)
 	struct plan plan = { .step = NULL };
 
 	device[0].reset = RESET_SKIP;
-	assert_int_equal(plan_for_release(&plan, device, 1, true), 0);
+	assert_int_equal(plan_for_release(&plan, device, 1, &(struct giving_back){ .pin = true }), 0);
 	assert_steps(&plan, steps, COUNT(steps));
 	plan_done(&plan);
+}
+
+/* Without iommufd it is the group that shows that nobody has it; one that goes on being held shows nothing. */
+static void test_release_by_group(void **state)
+{
+	static const char *const steps[][6] = {
+		{ "prove-no-holder 0000:01:00.0 - - 0", "prove-group-free 0000:01:00.0 - - 0",
+		  "bus-master-off 0000:01:00.0 - - 0", "reset 0000:01:00.0 - - 0",
+		  "unbind-vfio 0000:01:00.0 - vfio-pci 0", "restore 0000:01:00.0 e1000 - 0" },
+		{ "prove-no-holder 0000:01:00.0 - - 1", "prove-group-free 0000:01:00.0 - - 1",
+		  "bus-master-off 0000:01:00.0 - - 0", "reset 0000:01:00.0 - - 0",
+		  "unbind-vfio 0000:01:00.0 - vfio-pci 0", "restore 0000:01:00.0 - ioasidd-locked-out 0" },
+	};
+	struct claim_device device[] = { asked(device_of("0000:01:00.0", 1, "e1000")) };
+
+	for (int pin = 0; pin < 2; pin++) {
+		const struct giving_back how = { .interface = INTERFACE_GROUP, .pin = pin == 1 };
+		struct plan plan = { .step = NULL };
+
+		assert_int_equal(plan_for_release(&plan, device, 1, &how), 0);
+		assert_steps(&plan, steps[pin], 6);
+		plan_done(&plan);
+	}
 }
 
 /* Where the rule wants no drivers back: ready for the next claim, and members stay pinned. */
@@ -246,7 +407,7 @@ static void test_release_without_restore(void **state)
 
 	for (size_t i = 0; i < COUNT(device); i++)
 		device[i].restore = false;
-	assert_int_equal(plan_for_release(&plan, device, COUNT(device), false), 0);
+	assert_int_equal(plan_for_release(&plan, device, COUNT(device), &all_of_it), 0);
 	assert_int_equal(plan.count, 5 + 3);
 	end = (struct plan){ .step = plan.step + 5, .count = 3 };
 	assert_steps(&end, ends, COUNT(ends));
@@ -267,9 +428,18 @@ static void test_too_long(void **state)
 		device[i] = locked_out(device_of(name, 1, "e1000"));
 	}
 	assert_int_equal(plan_add(&plan, &step), 0);
-	assert_int_equal(plan_for_claim(&plan, device, COUNT(device), MODE_OPEN, false, 0, 0), -E2BIG);
-	assert_int_equal(plan.count, 1);
-	assert_int_equal(plan_for_claim(&plan, device, 1000, MODE_OPEN, false, 0, 0), 0);
+	assert_int_equal(plan_for_claim(&plan, device, COUNT(device), &opened), -E2BIG);
+	for (size_t i = 0; i < COUNT(device); i++)
+		device[i].lockout = false;
+	assert_int_equal(plan_for_release(&plan, device, COUNT(device), &all_of_it), -E2BIG);
+	assert_int_equal(plan_add(&plan, &step), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(plan_for_revocation(&plan, device, COUNT(device), 1000, true), i == 0 ? 0 : -E2BIG);
+	assert_int_equal(plan.count, 1 + 1 + COUNT(device) + 1);
+	plan.count = 1;
+	for (size_t i = 0; i < COUNT(device); i++)
+		device[i].lockout = true;
+	assert_int_equal(plan_for_claim(&plan, device, 1000, &opened), 0);
 	assert_int_equal(plan.count, 1 + 2000 + 1);
 	for (unsigned i = 2002; i < PLAN_STEPS_MAX; i++)
 		assert_int_equal(plan_add(&plan, &step), 0);
@@ -279,110 +449,6 @@ static void test_too_long(void **state)
 	assert_int_equal(plan.count, 0);
 }
 
-static struct step step_of(enum step_kind kind, const char *device, const char *value, const char *before,
-			   uint64_t number)
-{
-	struct step step = { .kind = kind, .number = number };
-
-	snprintf(step.device, sizeof step.device, "%s", device);
-	snprintf(step.value, sizeof step.value, "%s", value);
-	snprintf(step.before, sizeof step.before, "%s", before);
-	return step;
-}
-
-static void test_sanity(void **state)
-{
-	static const char d[] = "0000:01:00.0";
-	const struct step bad[] = {
-		step_of(STEP_KIND_COUNT, d, "", "", 0),
-		step_of(STEP_OVERRIDE, "", "vfio-pci", "", 0),
-		step_of(STEP_OVERRIDE, d, "", "", 0),
-		step_of(STEP_OVERRIDE, d, "a/b", "", 0),
-		step_of(STEP_OVERRIDE, d, "vfio-pci", "a b", 0),
-		step_of(STEP_OVERRIDE, d, "vfio-pci", "", 1),
-		step_of(STEP_OVERRIDE, "0000:01:00", "vfio-pci", "", 0),
-		step_of(STEP_OVERRIDE, "0000:0A:00.0", "vfio-pci", "", 0),
-		step_of(STEP_OVERRIDE, "../0000:01:00.0", "vfio-pci", "", 0),
-		step_of(STEP_UNBIND, d, "", "", 0),
-		step_of(STEP_UNBIND, d, "x", "e1000", 0),
-		step_of(STEP_PROBE, d, "", "", 0),
-		step_of(STEP_PROBE, d, "vfio-pci", "x", 0),
-		step_of(STEP_CONTEXT, d, "", "", 0),
-		step_of(STEP_CONTEXT, "", "", "", 2),
-		step_of(STEP_CONTEXT, "", "x", "", 0),
-		step_of(STEP_OPEN, "", "", "", 0),
-		step_of(STEP_OPEN, d, "x", "", 0),
-		step_of(STEP_BIND, d, "", "", 3),
-		step_of(STEP_IOAS, "", "", "", UINT64_C(1) << 32),
-		step_of(STEP_IOAS, d, "", "", 0),
-		step_of(STEP_MEMLOCK, "", "", "", 0),
-		step_of(STEP_PROVE_UNBOUND, d, "", "", 2),
-		step_of(STEP_RESET, d, "", "", RESET_DEMAND_COUNT),
-		step_of(STEP_UNBIND_VFIO, d, "", "", 0),
-		step_of(STEP_RESTORE, d, "..", "", 0),
-		step_of(STEP_RESTORE, "", "", "", 0),
-	};
-	struct step step;
-
-	for (size_t i = 0; i < COUNT(bad); i++)
-		if (step_is_sane(&bad[i]))
-			fail_msg("bad step %zu is taken for sane", i);
-	step = step_of(STEP_OVERRIDE, d, "vfio-pci", "", 0);
-	assert_true(step_is_sane(&step));
-	step.reserved = 1;
-	assert_false(step_is_sane(&step));
-	step = step_of(STEP_CONTEXT, "", "", "", 0);
-	step.identity = 1;
-	assert_false(step_is_sane(&step));
-	for (unsigned field = 0; field < 3; field++) {
-		step = step_of(STEP_RESTORE, d, "e1000", "", 0);
-		assert_true(step_is_sane(&step));
-		memset(field == 0 ? step.device : field == 1 ? step.value : step.before, '0', DEVICE_NAME_MAX);
-		assert_false(step_is_sane(&step));
-	}
-}
-
-static void test_descriptions(void **state)
-{
-	static const char d[] = "0000:02:02.0";
-	const struct {
-		struct step step;
-		const char *text;
-	} cases[] = {
-		{ step_of(STEP_UNBIND, d, "", "e1000", 0), "unbind e1000 from 0000:02:02.0" },
-		{ step_of(STEP_OVERRIDE, d, PINNED_OVERRIDE, "", 0), "pin 0000:02:02.0 so that no driver binds to it" },
-		{ step_of(STEP_PROBE, d, "vfio-pci", "", 0), "bind vfio-pci to 0000:02:02.0" },
-		{ step_of(STEP_CONTEXT, "", "", "", 1), "use the claim's iommufd" },
-		{ step_of(STEP_MEMLOCK, "", "", "", 64 << 20), "let the client lock 64 MiB of memory" },
-		{ step_of(STEP_MEMLOCK, "", "", "", 5), "let the client lock 5 bytes of memory" },
-		{ step_of(STEP_MEMLOCK, "", "", "", UINT64_MAX), "let the client lock any amount of memory" },
-		{ step_of(STEP_RESTORE, d, "e1000", "", 0), "give 0000:02:02.0 back to the driver e1000" },
-		{ step_of(STEP_RESTORE, d, "e1000", "x", 0),
-		  "give 0000:02:02.0 back to the driver e1000, with driver_override x" },
-		{ step_of(STEP_RESTORE, d, "", PINNED_OVERRIDE, 0),
-		  "leave 0000:02:02.0 without a driver, pinned so that none binds" },
-		{ step_of(STEP_RESET, d, "", "", RESET_TRY), "reset 0000:02:02.0 if it can be reset" },
-	};
-	char text[TEXT_MAX], other[TEXT_MAX];
-
-	for (size_t i = 0; i < COUNT(cases); i++)
-		assert_string_equal(step_describe(&cases[i].step, text, sizeof text), cases[i].text);
-	/* Each kind has a sentence of its own. */
-	for (unsigned i = 0; i < STEP_KIND_COUNT; i++) {
-		struct step step = step_of((enum step_kind)i, d, "v", "b", 1);
-
-		assert_non_null(step_kind_to_string((enum step_kind)i));
-		step_describe(&step, text, sizeof text);
-		assert_true(strlen(text) > 10);
-		for (unsigned k = 0; k < i; k++) {
-			step.kind = k;
-			if (k != STEP_UNBIND || i != STEP_UNBIND_VFIO)
-				assert_string_not_equal(step_describe(&step, other, sizeof other), text);
-		}
-	}
-	assert_null(step_kind_to_string(STEP_KIND_COUNT));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -390,14 +456,17 @@ int main(void)
 		cmocka_unit_test(test_claim_open),
 		cmocka_unit_test(test_claim_reserved),
 		cmocka_unit_test(test_claim_grows_by_pinned),
+		cmocka_unit_test(test_claim_by_group),
+		cmocka_unit_test(test_claim_by_group_grows),
+		cmocka_unit_test(test_claim_by_node),
+		cmocka_unit_test(test_revocation_and_unmapping),
 		cmocka_unit_test(test_claim_modes_not_served),
 		cmocka_unit_test(test_claim_order_at_random),
 		cmocka_unit_test(test_release),
 		cmocka_unit_test(test_release_pinned),
+		cmocka_unit_test(test_release_by_group),
 		cmocka_unit_test(test_release_without_restore),
 		cmocka_unit_test(test_too_long),
-		cmocka_unit_test(test_sanity),
-		cmocka_unit_test(test_descriptions),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

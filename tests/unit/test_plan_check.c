@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNUSED ", \"lockout\": \"unused\", \"modes\": [\"attached\", \"open\"]"
+#define UNUSED ", \"lockout\": \"unused\", \"modes\": [\"attached\", \"open\", \"node\"]"
 
 /* What a broker sends: the devices that it takes and pins, as they are in the host now. */
 struct sent {
@@ -17,6 +17,8 @@ struct sent {
 	bool grows;
 	uint32_t ioas_id;
 	uint64_t memlock;
+	uid_t uid;
+	int32_t had_group; /* without iommufd, that the client has; 0: none */
 };
 
 static struct plan plan_of(struct host *host, const struct sent *sent)
@@ -30,8 +32,19 @@ static struct plan plan_of(struct host *host, const struct sent *sent)
 	for (size_t i = 0; i < 4 && sent->pinned[i]; i++)
 		device[count++] =
 			(struct claim_device){ .before = *host_device(host, sent->pinned[i]), .lockout = true };
-	assert_int_equal(plan_for_claim(&plan, device, count, sent->mode, sent->grows, sent->ioas_id, sent->memlock),
-			 0);
+	const struct delivery delivery = {
+		.mode = sent->mode,
+		.interface = (enum vfio_interface)kernel_interface(&host->kernel),
+		.groups = host->kernel.vfio_group,
+		.uid = sent->uid,
+		.grows = sent->grows,
+		.ioas_id = sent->ioas_id,
+		.memlock = sent->memlock,
+		.group = { sent->had_group },
+		.group_count = sent->had_group > 0,
+	};
+
+	assert_int_equal(plan_for_claim(&plan, device, count, &delivery), 0);
 	return plan;
 }
 
@@ -74,14 +87,92 @@ static void test_covered(void **state)
 		{ .taken = { CARD, NETWORK, DISK } },
 		{ .taken = { CARD, DISK }, .pinned = { NETWORK }, .memlock = 1 << 20 },
 		{ .taken = { DISK }, .memlock = 4096 },
-		{ .taken = { DISK }, .grows = true, .ioas_id = 5 },
+		{ .taken = { DISK }, .mode = MODE_NODE, .uid = 1000 },
+		{ .taken = { CARD, DISK }, .pinned = { NETWORK }, .mode = MODE_NODE, .uid = 1000, .memlock = 4096 },
 	};
+	static const struct sent grows = { .taken = { DISK }, .grows = true, .ioas_id = 5 };
+	static const char policy[] = RULE_FOR_ALICE(UNUSED ", \"limits\": {\"memlock\": \"1M\", \"devices\": 3}");
 	struct host host;
 
 	host_init_two_groups(&host);
 	for (size_t i = 0; i < COUNT(sent); i++)
-		check_sent(&host, RULE_FOR_ALICE(UNUSED ", \"limits\": {\"memlock\": \"1M\", \"devices\": 3}"),
-			   &sent[i], NULL);
+		check_sent(&host, policy, &sent[i], NULL);
+	check_sent(&host, policy, &grows, NULL);
+	/* With groups beside iommufd, too: nodes are then those of both. */
+	host.kernel.vfio_group = 1;
+	for (size_t i = 0; i < COUNT(sent); i++)
+		check_sent(&host, policy, &sent[i], NULL);
+	host.kernel.iommufd = 0;
+	for (size_t i = 0; i < COUNT(sent); i++)
+		if (sent[i].mode != MODE_OPEN)
+			check_sent(&host, policy, &sent[i], NULL);
+	host_done(&host);
+}
+
+/* A plan for another kernel than this one: whatever it delivers, it is not what the core would make here. */
+static void test_another_interface(void **state)
+{
+	static const struct sent attached = { .taken = { DISK } }, open = { .taken = { DISK }, .mode = MODE_OPEN };
+	static const struct sent node = { .taken = { DISK }, .mode = MODE_NODE, .uid = 1000 };
+	static const struct kernel_features kernels[] = {
+		{ .iommufd = 1, .vfio_cdev = 1 },
+		{ .iommufd = 1, .vfio_cdev = 1, .vfio_group = 1 },
+		{ .vfio_group = 1 },
+	};
+	const struct sent *const sent[] = { &attached, &open, &node };
+	struct host host;
+
+	host_init_two_groups(&host);
+	for (size_t made = 0; made < COUNT(kernels); made++) {
+		for (size_t i = 0; i < COUNT(sent); i++) {
+			struct plan plan;
+
+			host.kernel = kernels[made];
+			if (sent[i]->mode == MODE_OPEN && !host.kernel.iommufd)
+				continue;
+			plan = plan_of(&host, sent[i]);
+			for (size_t run = 0; run < COUNT(kernels); run++) {
+				/* Groups beside iommufd make a difference for nodes only. */
+				bool same = made == run || (made < 2 && run < 2 && sent[i] != &node);
+
+				host.kernel = kernels[run];
+				check(&host, RULE_FOR_ALICE(UNUSED), &plan, same ? NULL : "");
+			}
+			host.kernel = (struct kernel_features){ .iommufd = 1 };
+			check(&host, RULE_FOR_ALICE(UNUSED), &plan, "neither iommufd nor VFIO groups");
+			plan_done(&plan);
+		}
+	}
+	host_done(&host);
+}
+
+/* Rights to nodes are for one user, and are not slipped in beside FDs. */
+static void test_rights_to_nodes(void **state)
+{
+	static const struct sent sent = { .taken = { CARD, DISK }, .pinned = { NETWORK }, .mode = MODE_NODE, .uid = 1000 };
+	static const struct sent attached = { .taken = { DISK } };
+	const struct step container = { .kind = STEP_GRANT, .number = 1000 };
+	struct host host;
+	struct plan plan;
+
+	host_init_two_groups(&host);
+	host.kernel.vfio_group = 1;
+	check_sent(&host, RULE_FOR_ALICE(""), &(struct sent){ .taken = { DISK }, .mode = MODE_NODE },
+		   "does not give the mode node");
+	plan = plan_of(&host, &sent);
+	check(&host, RULE_FOR_ALICE(UNUSED), &plan, NULL);
+	for (size_t i = 0; i < plan.count; i++) {
+		if (plan.step[i].kind != STEP_GRANT)
+			continue;
+		plan.step[i].number = 1001;
+		check(&host, RULE_FOR_ALICE(UNUSED), &plan, "");
+		plan.step[i].number = 1000;
+	}
+	plan_done(&plan);
+	plan = plan_of(&host, &attached);
+	assert_int_equal(plan_add(&plan, &container), 0);
+	check(&host, RULE_FOR_ALICE(UNUSED), &plan, "");
+	plan_done(&plan);
 	host_done(&host);
 }
 
@@ -240,6 +331,13 @@ static void test_hardware(void **state)
 	host.kernel.noiommu = 0;
 	host.kernel.unsafe_interrupts = 1;
 	check_sent(&host, RULE_FOR_ALICE(UNUSED), &card, "allow_unsafe_interrupts");
+	check_sent(&host, RULE_FOR_ALICE(UNUSED ", \"unsafe_interrupts\": \"refuse\""), &card,
+		   "allow_unsafe_interrupts");
+	check_sent(&host, RULE_FOR_ALICE(UNUSED ", \"unsafe_interrupts\": \"accept\""), &card, NULL);
+	/* It is not a matter of unsafe interrupts: nobody may accept that. */
+	host.kernel.noiommu = 1;
+	check_sent(&host, RULE_FOR_ALICE(UNUSED ", \"unsafe_interrupts\": \"accept\""), &card,
+		   "enable_unsafe_noiommu_mode");
 	host_done(&host);
 }
 
@@ -279,6 +377,33 @@ static void test_growing(void **state)
 	host_done(&host);
 }
 
+/* The same without iommufd: what the client opens by itself, because it has the group, is judged as everything else. */
+static void test_growing_by_group(void **state)
+{
+	static const struct sent grows = { .taken = { CARD }, .grows = true, .had_group = 5 };
+	static const struct sent other = { .taken = { CARD, DISK }, .grows = true, .had_group = 5 };
+	struct device *network;
+	struct plan plan;
+	struct host host;
+
+	host_init_two_groups(&host);
+	host.kernel = (struct kernel_features){ .vfio_group = 1 };
+	check_sent(&host, RULE_FOR_ALICE(""), &grows, "does not let " NETWORK);
+	network = host_device(&host, NETWORK);
+	*network = vfio_device_of(NETWORK, 5);
+	check_sent(&host, RULE_FOR_ALICE(""), &grows, NULL);
+	check_sent(&host, RULE_FOR_ALICE(", \"limits\": {\"devices\": 2}"), &other, NULL);
+	check_sent(&host, "{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"id\": \"1234:*\"}}]}",
+		   &grows, "does not let " NETWORK);
+	/* One device of the group opened by us, and the other left to the client: that is no plan. */
+	plan = plan_of(&host, &(struct sent){ .taken = { CARD, NETWORK }, .grows = true, .had_group = 5 });
+	check(&host, RULE_FOR_ALICE(UNUSED), &plan, NULL);
+	plan.step[plan.count - 1].number = 0;
+	check(&host, RULE_FOR_ALICE(UNUSED), &plan, "");
+	plan_done(&plan);
+	host_done(&host);
+}
+
 /* Names, drivers and identities are what the topology has now. */
 static void test_host_has_changed(void **state)
 {
@@ -306,14 +431,16 @@ static void test_host_has_changed(void **state)
 }
 
 /* Every single change of a plan that is right makes one that is wrong. */
-static void test_every_change_of_a_plan(void **state)
+static void change_every_step(const struct kernel_features *kernel, enum delivery_mode mode)
 {
-	static const struct sent sent = { .taken = { CARD, DISK }, .pinned = { NETWORK }, .memlock = 4096 };
+	const struct sent sent = { .taken = { CARD, DISK }, .pinned = { NETWORK }, .memlock = 4096, .mode = mode,
+				   .uid = 1000 };
 	static const char policy[] = RULE_FOR_ALICE(UNUSED ", \"limits\": {\"memlock\": 4096}");
 	struct host host;
 	struct plan plan, changed = { .step = NULL };
 
 	host_init_two_groups(&host);
+	host.kernel = *kernel;
 	plan = plan_of(&host, &sent);
 	check(&host, policy, &plan, NULL);
 	for (size_t i = 0; i < plan.count; i++)
@@ -370,6 +497,17 @@ static void test_every_change_of_a_plan(void **state)
 	host_done(&host);
 }
 
+static void test_every_change_of_a_plan(void **state)
+{
+	static const struct kernel_features newest = { .iommufd = 1, .vfio_cdev = 1, .vfio_group = 1 };
+	static const struct kernel_features groups = { .vfio_group = 1 };
+
+	change_every_step(&newest, MODE_ATTACHED);
+	change_every_step(&groups, MODE_ATTACHED);
+	change_every_step(&newest, MODE_NODE);
+	change_every_step(&groups, MODE_NODE);
+}
+
 static void test_empty_and_endless(void **state)
 {
 	struct plan empty = { .step = NULL }, endless = { .count = PLAN_STEPS_MAX + 1 };
@@ -390,12 +528,15 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_covered),
+		cmocka_unit_test(test_another_interface),
+		cmocka_unit_test(test_rights_to_nodes),
 		cmocka_unit_test(test_beyond_the_policy),
 		cmocka_unit_test(test_reached_by_somebody),
 		cmocka_unit_test(test_in_use),
 		cmocka_unit_test(test_hardware),
 		cmocka_unit_test(test_no_group),
 		cmocka_unit_test(test_growing),
+		cmocka_unit_test(test_growing_by_group),
 		cmocka_unit_test(test_host_has_changed),
 		cmocka_unit_test(test_every_change_of_a_plan),
 		cmocka_unit_test(test_empty_and_endless),

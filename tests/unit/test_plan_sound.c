@@ -24,6 +24,9 @@ static void make_host(struct dice *dice, struct host *host)
 	static const int32_t groups[DEVICES] = { 1, 1, 2, 2, 2, 3, 4 };
 
 	host_init(host);
+	host->kernel.iommufd = dice_roll(dice, 3) > 0;
+	host->kernel.vfio_group = !host->kernel.iommufd || dice_roll(dice, 2);
+	host->kernel.unsafe_interrupts = dice_roll(dice, 8) == 0;
 	for (unsigned i = 0; i < DEVICES; i++) {
 		struct device device = dice_roll(dice, 5) == 0
 					       ? vfio_device_of(names[i], groups[i])
@@ -59,11 +62,13 @@ static void make_policy(struct dice *dice, char *out, size_t size)
 			     "\"address\": [\"0000:01:00.0\", \"0000:03:00.0\"]", "\"driver\": [\"e1000\", \"\"]"));
 		if (allow)
 			length += (size_t)snprintf(
-				out + length, size - length, "%s%s%s%s%s",
+				out + length, size - length, "%s%s%s%s%s%s",
 				PICK(dice, "", ", \"lockout\": \"unused\"", ", \"lockout\": \"unused\"",
 				     ", \"lockout\": {\"named\": [\"0000:01:00.1\", \"0000:02:00.1\","
 				     "\"0000:02:00.2\"]}"),
-				PICK(dice, "", ", \"modes\": \"open\"", ", \"modes\": [\"open\", \"attached\"]"),
+				PICK(dice, "", ", \"modes\": [\"open\", \"node\"]",
+				     ", \"modes\": [\"open\", \"attached\", \"node\"]"),
+				PICK(dice, "", "", ", \"unsafe_interrupts\": \"accept\""),
 				PICK(dice, "", "", ", \"limits\": {\"devices\": 2}"),
 				PICK(dice, ", \"reset\": \"try\"", ", \"reset\": \"try\"", ""),
 				PICK(dice, "", ", \"in_use\": \"take\""));
@@ -107,7 +112,7 @@ static bool somebody_may(const struct host *host, const struct policy *policy, c
 
 /* A plan that takes the devices and pins some of the others, rightly or not. */
 static struct plan make_up(struct dice *dice, const struct host *host, const char *const *taken, size_t count,
-			   enum delivery_mode mode, bool pin_all)
+			   const struct delivery *delivery, bool pin_all)
 {
 	struct claim_device device[DEVICES];
 	struct plan plan = { .step = NULL };
@@ -128,7 +133,7 @@ static struct plan make_up(struct dice *dice, const struct host *host, const cha
 			device[filled++] = (struct claim_device){ .before = *member, .lockout = true };
 	next:;
 	}
-	assert_int_equal(plan_for_claim(&plan, device, filled, mode, false, 0, 0), 0);
+	assert_int_equal(plan_for_claim(&plan, device, filled, delivery), 0);
 	return plan;
 }
 
@@ -146,7 +151,10 @@ static void test_agreement(void **state)
 		make_policy(&dice, text, sizeof text);
 		policy = policy_of(text);
 		for (unsigned i = 0; i < 10; i++) {
-			enum delivery_mode mode = dice_roll(&dice, 2) ? MODE_ATTACHED : MODE_OPEN;
+			enum vfio_interface interface = (enum vfio_interface)kernel_interface(&host.kernel);
+			enum delivery_mode mode = (enum delivery_mode)dice_roll(&dice, MODE_NODE + 1);
+			struct delivery delivery = { .interface = interface, .groups = host.kernel.vfio_group,
+						     .uid = 1000 };
 			size_t count = 1 + dice_roll(&dice, 3), first = dice_roll(&dice, DEVICES - 2);
 			const char *const *taken = &names[first];
 			bool pin_all = dice_roll(&dice, 3) > 0, may, is;
@@ -154,7 +162,11 @@ static void test_agreement(void **state)
 
 			count = count > DEVICES - first ? DEVICES - first : count;
 			may = somebody_may(&host, policy, taken, count, mode);
-			plan = make_up(&dice, &host, taken, count, mode, pin_all);
+			/* There is no such plan: one for the other interface has to be refused, too. */
+			if (mode == MODE_OPEN)
+				delivery.interface = INTERFACE_IOMMUFD;
+			delivery.mode = mode;
+			plan = make_up(&dice, &host, taken, count, &delivery, pin_all);
 			is = check(&host, policy, &plan);
 			if (is && !may)
 				fail_msg("covered, but nobody may: %s", text);
