@@ -6,9 +6,10 @@ nic=0000:01:00.0
 other=0000:03:00.0
 peer=$(interface_of 0000:02:00.0)
 start_daemon - <<'EOP'
-{ "rules": [ { "name": "NICs for DPDK", "effect": "allow", "subject": { "user": ["alice", "bob"] },
-               "device": { "address": ["0000:01:00.0", "0000:03:00.0"] }, "modes": ["node"],
-               "limits": { "memlock": "128M" } } ] }
+{ "rules": [ { "name": "NICs for DPDK", "effect": "allow", "subject": { "user": ["alice"] },
+               "device": { "address": ["0000:01:00.0"] }, "modes": ["node"], "limits": { "memlock": "128M" } },
+             { "name": "a NIC and no memory", "effect": "allow", "subject": { "user": ["bob"] },
+               "device": { "address": ["0000:03:00.0"] }, "modes": ["node"] } ] }
 EOP
 remember_fd_counts
 ip link set "$peer" up
@@ -22,15 +23,25 @@ answers_pings() {
 	expect_output_contains " 5 packets received"
 }
 
-step "with pages of the usual size; the missing huge ones are told"
+step "DPDK wants huge pages: where there are none, what to set is told"
+expect_status 1 as alice ioasidctl run --mode node "$nic" -- dpdk-testpmd --in-memory --iova-mode=va -a "$nic" --no-telemetry -- --auto-start
+expect_output_contains vm.nr_hugepages
+wait_until_free "$nic"
+
+step "with pages of the usual size"
 start_client testpmd as alice ioasidctl run --mode node "$nic" -- dpdk-testpmd --no-huge -m 64 --iova-mode=va -l 0,1 -a "$nic" --no-telemetry -- --no-mlockall --forward-mode=icmpecho --auto-start --total-num-mbufs=2048
 answers_pings
-grep -q "huge" "$RIG/testpmd.log" || fail "nobody said that there are no huge pages"
+
+step "a limit of locked memory that is too small is told before"
+mkdir -m 777 /tmp/bob
+XDG_RUNTIME_DIR=/tmp/bob expect_status 1 as bob ioasidctl run --mode node "$other" -- dpdk-testpmd --no-huge -m 64 --iova-mode=va -l 0,1 -a "$other" --no-telemetry -- --no-mlockall --auto-start
+expect_output_contains "limits.memlock"
+expect_output_contains "Cannot allocate memory"
 
 step "nobody else can open the group, and another user has a device of his own at the same time"
 expect_status 1 as bob sh -c "exec 3<>/dev/vfio/$(group_of "$nic")"
-start_client bob as bob ioasidctl run --mode node "$other" -- open-nodes "/dev/vfio/$(group_of "$other")" --touch /tmp/bob
-wait_for_mark bob /tmp/bob
+start_client bob as bob ioasidctl run --mode node "$other" -- open-nodes "/dev/vfio/$(group_of "$other")" --touch /tmp/bob/opened
+wait_for_mark bob /tmp/bob/opened
 expect_status 1 as alice sh -c "exec 3<>/dev/vfio/$(group_of "$other")"
 end_client bob
 
