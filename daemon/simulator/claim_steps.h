@@ -1,7 +1,7 @@
 /*
- * The steps that move devices off the host, and their undos: what a binder does for each, on the simulated host. They answer 0,
- * STEP_WAITS, or -errno: what the kernel says where it was asked. Taking a device that is gone is -ENODEV; an undo on
- * it is vacuous.
+ * The steps that move devices off the host, and their undos: what a binder does for each, on the simulated host. They
+ * answer 0, STEP_WAITS, or -errno: what the kernel says where it was asked. Taking a device that is gone is -ENODEV; an
+ * undo on it is vacuous.
  */
 #pragma once
 

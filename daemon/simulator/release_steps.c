@@ -46,7 +46,8 @@ int do_prove_no_holder(struct run *run, const struct step *step)
 	struct holder holder;
 
 	/* A file that is open, and that no process is seen to have, is in flight, or its process is ending just now. */
-	if (!device || step->number == 1 || !kernel_is_within_reach(device) || holders_find(device, on_holder, &holder) == 0)
+	if (!device || step->number == 1 || !kernel_is_within_reach(device) ||
+	    holders_find(device, on_holder, &holder) == 0)
 		return 0;
 	result->pid = holder.pid;
 	memcpy(result->holder, holder.name, sizeof(result->holder));

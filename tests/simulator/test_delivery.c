@@ -1,4 +1,4 @@
-/* How the simulator delivers devices by groups and by nodes: faults at every step, who may open what, and who holds it. */
+/* Devices that the simulator delivers by groups and by nodes: faults at every step, who may open what, who holds it. */
 #include "fixture.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-/* Decisions on kernels with iommufd, with groups, with both and with neither: which interface, which modes, which plan. */
+/* Decisions on kernels with iommufd, with groups, with both, with neither: which interface, which modes, which plan. */
 #include "decision_fixture.h"
 
 #include <string.h>
@@ -144,8 +144,8 @@ static void test_node(void **state)
 static void test_unsafe_interrupts(void **state)
 {
 	static const char both[] =
-		"{\"rules\": [{\"name\": \"card\", \"effect\": \"allow\", \"device\": {\"id\": \"1234:*\"}, \"lockout\": "
-		"\"unused\", \"unsafe_interrupts\": \"accept\"}, {\"name\": \"others\", \"effect\": \"allow\","
+		"{\"rules\": [{\"name\": \"card\", \"effect\": \"allow\", \"device\": {\"id\": \"1234:*\"},"
+		"\"lockout\": \"unused\", \"unsafe_interrupts\": \"accept\"}, {\"name\": \"others\", \"effect\": \"allow\","
 		"\"device\": {\"kind\": \"pci\"}}]}";
 	struct question card = { .uid = 1000, .device = { CARD } }, disk = { .uid = 1000, .device = { DISK } };
 	struct question unruled = { .uid = 1001, .device = { DISK } };

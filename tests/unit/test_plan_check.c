@@ -149,7 +149,8 @@ static void test_another_interface(void **state)
 /* Rights to nodes are for one user, and are not slipped in beside FDs. */
 static void test_rights_to_nodes(void **state)
 {
-	static const struct sent sent = { .taken = { CARD, DISK }, .pinned = { NETWORK }, .mode = MODE_NODE, .uid = 1000 };
+	static const struct sent sent = { .taken = { CARD, DISK }, .pinned = { NETWORK }, .mode = MODE_NODE,
+					  .uid = 1000 };
 	static const struct sent attached = { .taken = { DISK } };
 	const struct step container = { .kind = STEP_GRANT, .number = 1000 };
 	struct host host;
