@@ -61,8 +61,8 @@ def find_userlands(names, cache):
 
 
 def find_nested(cache):
-    """{path in the guest: (bytes, mode)} of the guest for the guest: the rig's kernel, busybox, our init, and what boots
-    them. Nothing is compressed: there unpacking takes ten times as long."""
+    """{path in the guest: (bytes, mode)} of the guest for the guest: the rig's kernel, busybox, our init, and what
+    boots them. Nothing is compressed: there unpacking takes ten times as long."""
     with open(_ask("build-kernel", cache), "rb") as file:
         kernel = file.read()
     with open(os.path.join(HERE, "guest", "nested-qemu"), "rb") as file:

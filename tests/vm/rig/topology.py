@@ -77,8 +77,8 @@ class Topology:
         elif word == "qemu":
             self.arguments += rest.split()
         else:
-            raise ValueError(f"nothing is called '{word}': kernel, memory, cpus, iommu, append, userland, nested, disk, "
-                             "net, device, qemu")
+            raise ValueError(f"nothing is called '{word}': kernel, memory, cpus, iommu, append, userland, nested, "
+                             "disk, net, device, qemu")
 
     def _read_disk(self, words):
         match = re.fullmatch(r"([1-9][0-9]*)([MG])", words[1]) if len(words) in (2, 3) else None

@@ -1,8 +1,8 @@
 /*
  * A user-space driver of QEMU's edu device (1234:11e8), as an unprivileged client of ioasidd runs it: with a device FD
- * that is bound and attached, and an iommufd and the number of an IOAS, or the container of legacy VFIO. It maps its own
- * memory, has the device read it and write it back to another place by DMA, waits for each end by MSI, and compares.
- * It opens nothing.
+ * that is bound and attached, and an iommufd and the number of an IOAS, or the container of legacy VFIO. It maps its
+ * own memory, has the device read it and write it back to another place by DMA, waits for each end by MSI, and
+ * compares. It opens nothing.
  *
  * usage: edu-dma DEVICE_FD IOMMUFD IOASID [--hold] [--touch FILE]
  *        edu-dma DEVICE_FD --container=FD [--hold] [--touch FILE]

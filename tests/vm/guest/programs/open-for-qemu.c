@@ -1,7 +1,7 @@
 /*
- * What ioasidd's mode "open" is compared with: root opens an iommufd in accounting mode and the cdevs of devices that are
- * bound to vfio-pci already, binds none of them, and runs a command that inherits them: the iommufd as FD 3, the
- * devices in their order from FD 4 on. Who runs the command and its limits are for the command itself (as-user, ulimit).
+ * What ioasidd's mode "open" is compared with: root opens an iommufd in accounting mode and the cdevs of devices that
+ * are bound to vfio-pci already, binds none of them, and runs a command that inherits them: the iommufd as FD 3, the
+ * devices in their order from FD 4 on. Who runs the command, and with which limits, is up to the command itself.
  *
  * usage: open-for-qemu ADDRESS… -- COMMAND…
  */
