@@ -306,7 +306,8 @@ static void add_by_node(struct plan *plan, int *error, const struct claim_device
 {
 	if (delivery->interface == INTERFACE_IOMMUFD)
 		add(plan, error, STEP_CONTEXT, NULL, "", "", delivery->grows);
-	if (delivery->interface == INTERFACE_GROUP || delivery->groups)
+	/* A claim that grows has the container's since it was made: without iommufd that is what tells the two apart. */
+	if (!delivery->grows && (delivery->interface == INTERFACE_GROUP || delivery->groups))
 		add(plan, error, STEP_GRANT, NULL, "", "", delivery->uid);
 	for (size_t i = 0; i < count; i++)
 		if (!device[i].lockout)

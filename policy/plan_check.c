@@ -83,6 +83,14 @@ static bool takes_device(const struct step *step)
 	       (step->kind == STEP_GRANT && step->device[0] != '\0');
 }
 
+static bool grants_container(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->step[i].kind == STEP_GRANT && plan->step[i].device[0] == '\0')
+			return true;
+	return false;
+}
+
 /* How the core would deliver on this host. */
 static bool begin_delivery(struct check *check)
 {
@@ -113,6 +121,8 @@ static bool gather(struct check *check)
 			return false;
 		read_delivery(check, step);
 	}
+	if (check->delivery.mode == MODE_NODE && check->delivery.interface == INTERFACE_GROUP)
+		check->delivery.grows = !grants_container(plan);
 	check->taken = check->count;
 	if (check->taken == 0)
 		return refuse(check, "the plan takes no device");

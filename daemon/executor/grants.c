@@ -44,11 +44,18 @@ static void renew(const struct grants *grants, const struct grant *grant, const 
 			log_warning("the user %u can't open /dev/%s any more: %s", grant->uid, node[i].name, why);
 }
 
+static bool is_of(const struct grant *grant, const struct step *step)
+{
+	/* Without its VFIO driver the device has no nodes, whoever could open them. */
+	return strcmp(grant->device, step->device) == 0 &&
+	       (step->kind == STEP_UNBIND_VFIO || grant->uid == (uid_t)step->number);
+}
+
 static struct grant **find(struct grants *grants, const struct step *step)
 {
 	struct grant **link = &grants->first;
 
-	while (*link && ((*link)->uid != (uid_t)step->number || strcmp((*link)->device, step->device) != 0))
+	while (*link && !is_of(*link, step))
 		link = &(*link)->next;
 	return link;
 }
@@ -77,18 +84,18 @@ static void add_grant(struct grants *grants, const struct step *step)
 
 static void drop(struct grants *grants, const struct step *step)
 {
-	struct grant **link = find(grants, step), *grant = *link;
+	struct grant **link, *grant;
 
-	if (!grant)
-		return;
-	*link = grant->next;
-	free(grant);
+	while ((grant = *(link = find(grants, step)))) {
+		*link = grant->next;
+		free(grant);
+	}
 }
 
 void grants_withdraw(struct grants *grants, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++)
-		if (plan->step[i].kind == STEP_REVOKE)
+		if (plan->step[i].kind == STEP_REVOKE || plan->step[i].kind == STEP_UNBIND_VFIO)
 			drop(grants, &plan->step[i]);
 }
 
@@ -109,6 +116,9 @@ void grants_give_up(struct grants *grants, const struct plan *plan)
 		    node_acl_container(grants->host, &node) == 0 &&
 		    node_acl_revoke(grants->host, &node, (uid_t)plan->step[i].number, why) < 0)
 			log_warning("%s", why);
+	/* The node of a group that the user has by another device went, too. */
+	if (plan->count > 0)
+		grants_renew(grants, NULL);
 }
 
 void grants_renew(struct grants *grants, const char *node)

@@ -18,7 +18,7 @@ struct grants {
 void grants_withdraw(struct grants *grants, const struct plan *plan);
 /* A plan is done: takes up what it granted, and sees to it that it holds now. */
 void grants_take_up(struct grants *grants, const struct plan *plan);
-/* A plan was undone: what it granted on the container goes, too, unless another claim needs it. */
+/* A plan was undone: what it granted on the container goes, too, unless another claim needs it; the rest holds on. */
 void grants_give_up(struct grants *grants, const struct plan *plan);
 /* udev was at work on this node (NULL: perhaps on any). */
 void grants_renew(struct grants *grants, const char *node);

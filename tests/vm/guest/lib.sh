@@ -308,6 +308,16 @@ wait_until_free() {
 	fail "$1 has not been given back"
 }
 
+# wait_until_released ADDRESS: until nobody has it, whoever has others still.
+wait_until_released() {
+	local left=200
+	until ioasidctl show "$1" | grep -q '^state  *free$'; do
+		[ "$left" -gt 0 ] || fail "$1 has not been released"
+		usleep 50000
+		left=$((left - 1))
+	done
+}
+
 # dma_words ADDRESS: what edu-dma needs of a claim in mode attached, as ioasidctl run fills it in: by iommufd where the
 # kernel has it, else by a container. Not to be quoted.
 dma_words() {

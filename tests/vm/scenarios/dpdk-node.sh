@@ -38,6 +38,7 @@ XDG_RUNTIME_DIR=/tmp/bob expect_status 1 as bob ioasidctl run --mode node "$othe
 expect_output_contains "limits.memlock"
 expect_output_contains "Cannot allocate memory"
 
+wait_until_released "$other"
 step "nobody else can open the group, and another user has a device of his own at the same time"
 expect_status 1 as bob sh -c "exec 3<>/dev/vfio/$(group_of "$nic")"
 start_client bob as bob ioasidctl run --mode node "$other" -- open-nodes "/dev/vfio/$(group_of "$other")" --touch /tmp/bob/opened

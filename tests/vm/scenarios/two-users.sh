@@ -17,6 +17,7 @@ expect_status 4 as bob ioasidctl claim "$hers"
 expect_status 4 as bob ioasidctl claim "$her_sibling"
 expect_status 4 as alice ioasidctl claim "$his"
 end_client bob
+wait_until_released "$his"
 expect_equal "the driver of $hers" vfio-pci "$(driver_of "$hers")"
 start_client again as bob ioasidctl run "$his" -- edu-dma $(dma_words "$his") --hold --touch /tmp/again
 wait_for_mark again /tmp/again
