@@ -1,7 +1,7 @@
 # The contract between broker and executor, on a real kernel: the same cases, with the same outcomes and errnos, as the
 # simulator is held to by the tests contract-simulator and, on kernels without iommufd, contract-simulator-group. What
 # differs is shown; the whole transcript is in transcript.log.
-# needs: contract
+# needs: contract contract-stock
 # timeout: 120
 executor=$(find /usr -name ioasid-executor)
 expect_success contract --executor "$executor" --transcript "$RIG/transcript.log"
