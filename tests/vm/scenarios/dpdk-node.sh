@@ -1,6 +1,6 @@
 # Mode node: DPDK's testpmd, started by an ordinary user, opens a NIC by its path and forwards packets: it answers pings
 # that come from the kernel's NIC on the same network. With pages of the usual size and with huge ones.
-# needs: dpdk
+# needs: dpdk dpdk-iommufd
 # timeout: 240
 nic=0000:01:00.0
 other=0000:03:00.0
