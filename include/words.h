@@ -59,13 +59,25 @@ int severity_from_string(const char *text);
 
 /* What kind of use a survey found. */
 enum use_kind {
-	USE_DRIVER,       /* "driver": a host driver is bound, and nothing more was found */
-	USE_NETWORK_LINK, /* "network-link": a network interface that is up or has carrier */
-	USE_NAMESPACE,    /* "network-namespace": its interface lives in another network namespace */
-	USE_MOUNT,        /* "mount": a block device of it is mounted */
-	USE_SWAP,         /* "swap": a block device of it is swapped to */
-	USE_BLOCK,        /* "block": a block device of it is held open exclusively (LVM, RAID, loop, a raw user) */
-	USE_HOLDER,       /* "holder": a process has an FD or a mapping of it */
+	USE_DRIVER,           /* "driver": a host driver is bound, and nothing more was found */
+	USE_NETWORK_LINK,     /* "network-link": a network interface that is up, or that the default route goes through */
+	USE_NAMESPACE,        /* "network-namespace": its interface lives in another network namespace */
+	USE_MOUNT,            /* "mount": a block device of it is mounted */
+	USE_SWAP,             /* "swap": a block device of it is swapped to */
+	USE_BLOCK,            /* "block": a block device of it is held open exclusively (LVM, RAID, loop, a raw user) */
+	USE_HOLDER,           /* "holder": a process has an FD or a mapping of it */
+	USE_UNKNOWN_DRIVER,   /* "unknown-driver": one is bound, and what it is used for can't be told */
+	USE_ADDRESS,          /* "network-address": a network interface of it has an address */
+	USE_HIBERNATION,      /* "hibernation": the host hibernates to a block device of it */
+	USE_DISPLAY,          /* "display": a screen of the host, with its console or the programs that draw on it */
+	USE_CONSOLE,          /* "console": a serial line of it is a console of the kernel's */
+	USE_INPUT,            /* "input": a keyboard or mouse of the host */
+	USE_USB,              /* "usb-device": another USB device hangs on it */
+	USE_SOUND,            /* "sound": a sound card */
+	USE_MANAGEMENT,       /* "management": what the machine itself needs: TPM, BMC, watchdog */
+	USE_MEMORY,           /* "memory": memory of the host: persistent or CXL */
+	USE_VIRTUAL_FUNCTION, /* "virtual-functions": some are enabled, which end with the physical function's driver */
+	USE_OPEN,             /* "open": a process has another device node of it open */
 	USE_KIND_COUNT,
 };
 const char *use_kind_to_string(enum use_kind kind);

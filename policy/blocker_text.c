@@ -7,12 +7,58 @@
 #define MESSAGE(out, ...) text_format((out).message, SENTENCE_MAX, __VA_ARGS__)
 #define REMEDY(out, ...) text_format((out).remedy, SENTENCE_MAX, __VA_ARGS__)
 
+/*
+ * What a use is to somebody who is no operator. NULL: its text says nothing that all users of the host can't see anyway.
+ * Mount points, processes, addresses, other users' devices and the names that people gave are told to operators only.
+ */
+static const char *use_in_general(enum use_kind kind)
+{
+	switch (kind) {
+	case USE_HOLDER:
+	case USE_OPEN:
+		return "a process has it open";
+	case USE_MOUNT:
+		return "a file system on it is mounted";
+	case USE_SWAP:
+		return "the host swaps to it";
+	case USE_BLOCK:
+		return "a block device of it is in use";
+	case USE_HIBERNATION:
+		return "the host hibernates to it";
+	case USE_NAMESPACE:
+		return "its network interface is in another network namespace";
+	case USE_ADDRESS:
+		return "a network interface of it has an address";
+	case USE_DISPLAY:
+		return "it is a display of the host";
+	case USE_CONSOLE:
+		return "a console of the host is on it";
+	case USE_INPUT:
+		return "a keyboard or mouse of the host is on it";
+	case USE_USB:
+		return "USB devices of the host are on it";
+	case USE_SOUND:
+		return "it is a sound card of the host";
+	case USE_MEMORY:
+		return "memory of the host is on it";
+	case USE_VIRTUAL_FUNCTION:
+		return "virtual functions of it are enabled";
+	case USE_DRIVER:
+	case USE_UNKNOWN_DRIVER:
+	case USE_NETWORK_LINK:
+	case USE_MANAGEMENT:
+	case USE_KIND_COUNT:
+		break;
+	}
+	return NULL;
+}
+
 const char *use_told(const struct use *use, bool to_operator)
 {
-	if (!to_operator && use->kind == USE_HOLDER)
-		return "a process has it open";
-	if (!to_operator && use->kind == USE_MOUNT)
-		return "a file system on it is mounted";
+	const char *general = to_operator ? NULL : use_in_general((enum use_kind)use->kind);
+
+	if (general)
+		return general;
 	return use->text[0] ? use->text : use_kind_to_string((enum use_kind)use->kind);
 }
 
@@ -24,15 +70,34 @@ static const char *how_to_end(const struct use *use)
 		return "unmount what is on it";
 	case USE_SWAP:
 		return "turn off the swap on it (swapoff)";
+	case USE_HIBERNATION:
+		return "have the host hibernate to another disk (/sys/power/resume, and resume= on the kernel command line)";
 	case USE_BLOCK:
 		return "have what uses its block device (LVM, RAID, a loop, a program) let it go";
 	case USE_NETWORK_LINK:
 		return "take its network link down";
+	case USE_ADDRESS:
+		return "remove the address, and take its network link down";
 	case USE_NAMESPACE:
 		return "bring its network interface back from the other network namespace and take it down";
+	case USE_DISPLAY:
+		return "end the programs that draw on it, and have the console use another display";
+	case USE_CONSOLE:
+		return "boot with another console= on the kernel command line";
+	case USE_INPUT:
+	case USE_USB:
+		return "plug what hangs on it into another USB controller";
+	case USE_SOUND:
+	case USE_OPEN:
+		return "end the program that has it open, or have it closed there";
+	case USE_VIRTUAL_FUNCTION:
+		return "end the uses of its virtual functions, and write 0 to its sriov_numvfs";
 	case USE_HOLDER:
 		return "end the process that has it open, or have it closed there";
+	case USE_MANAGEMENT:
+	case USE_MEMORY:
 	case USE_DRIVER:
+	case USE_UNKNOWN_DRIVER:
 	case USE_KIND_COUNT:
 		break;
 	}

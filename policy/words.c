@@ -30,6 +30,18 @@ static const char *const use_kinds[USE_KIND_COUNT] = {
 	[USE_SWAP] = "swap",
 	[USE_BLOCK] = "block",
 	[USE_HOLDER] = "holder",
+	[USE_UNKNOWN_DRIVER] = "unknown-driver",
+	[USE_ADDRESS] = "network-address",
+	[USE_HIBERNATION] = "hibernation",
+	[USE_DISPLAY] = "display",
+	[USE_CONSOLE] = "console",
+	[USE_INPUT] = "input",
+	[USE_USB] = "usb-device",
+	[USE_SOUND] = "sound",
+	[USE_MANAGEMENT] = "management",
+	[USE_MEMORY] = "memory",
+	[USE_VIRTUAL_FUNCTION] = "virtual-functions",
+	[USE_OPEN] = "open",
 };
 static const char *const claim_states[CLAIM_STATE_COUNT] = {
 	[CLAIM_ASKED] = "asked",     [CLAIM_PLANNED] = "planned",     [CLAIM_PREPARING] = "preparing",

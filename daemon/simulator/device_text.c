@@ -161,8 +161,8 @@ static int read_use_kind(const struct field *field, const struct json_value *val
 
 	if (kind < 0)
 		return fields_refuse(value, false, problem,
-				     "one of driver, network-link, network-namespace, mount, swap, block, holder is "
-				     "wanted");
+				     "a kind of use is wanted, as a plan's uses have it: mount, swap, network-link, "
+				     "display or another");
 	if (kind == USE_DRIVER)
 		return fields_refuse(value, false, problem, "a bound driver is a use by itself: leave it out");
 	((struct use *)out)->kind = (uint32_t)kind;

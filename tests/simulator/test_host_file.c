@@ -88,7 +88,7 @@ static const struct {
 	{ "use-kind-driver", 5, 49,
 	  "uses[0].kind: a bound driver is a use by itself: leave it out" },
 	{ "use-kind-unknown", 5, 49,
-	  "uses[0].kind: one of driver, network-link, network-namespace, mount, swap, block, holder is wanted" },
+	  "uses[0].kind: a kind of use is wanted, as a plan's uses have it: mount, swap, network-link, display or another" },
 	{ "use-of-unknown-device", 5, 25, "uses[0].device: there is no such device" },
 	{ "use-pid-negative", 5, 100, "uses[0].pid: an integer from 0 to 2147483647 is wanted" },
 	{ "use-pid-without-holder", 5, 13, "uses[0]: only a holder has a pid" },
