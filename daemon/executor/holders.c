@@ -103,8 +103,8 @@ static void mark_anonymous(const struct search *search, pid_t pid, const char *f
 	if (!read_fdinfo(search, pid, fd, "vfio-device-syspath:", text, sizeof(text)))
 		text[0] = '\0';
 	for (size_t i = 0; i < search->count; i++)
-		if (!search->target[i].block && (text[0] ? strcmp(path_last(text), search->target[i].device) == 0
-							  : search->one_group && search->target[i].group != 0))
+		if (search->target[i].mappings && (text[0] ? strcmp(path_last(text), search->target[i].device) == 0
+							    : search->one_group && search->target[i].group != 0))
 			held[i] = true;
 }
 
@@ -171,7 +171,7 @@ static void mark_line(struct maps_task *task, const char *line, bool *held)
 	if (!mode || strlen(mode) < 5 || mode[4] != 's')
 		return;
 	for (size_t i = 0; i < task->count; i++)
-		if (!task->target[i].block && is_mapping(&task->target[i], line, task->one_group))
+		if (task->target[i].mappings && is_mapping(&task->target[i], line, task->one_group))
 			held[i] = true;
 }
 
@@ -378,7 +378,7 @@ int holders_find(const struct host *host, const struct holder_target *target, si
 		return 0;
 	search.one_group = has_one_group(host);
 	for (size_t i = 0; i < count; i++)
-		mappable = mappable || !target[i].block;
+		mappable = mappable || target[i].mappings;
 	error = list_processes(&search);
 	if (error == 0) {
 		search.held = calloc(search.pid_count * count + 1, sizeof(*search.held));

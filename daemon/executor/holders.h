@@ -14,7 +14,9 @@
 struct holder_target {
 	char device[DEVICE_NAME_MAX]; /* the PCI function */
 	char label[64];               /* "vfio0", "nvme0n1" */
+	enum use_kind kind;           /* what it means to have it: the caller's own */
 	bool block;                   /* number is a block device's; else a character device's */
+	bool mappings;                /* mappings of it are looked for, too */
 	dev_t number;
 	dev_t group;                  /* of the VFIO group's node, 0: none */
 	dev_t node_device;            /* where the node in /dev lies, and its inode: a mapping shows these */

@@ -26,8 +26,7 @@ static void unescape(char *text)
 	*out = '\0';
 }
 
-/* The block device of that path below /dev, or 0. */
-static dev_t block_number(const struct host *host, const char *path)
+dev_t block_number(const struct host *host, const char *path)
 {
 	struct stat status;
 
@@ -78,8 +77,8 @@ static bool parse_line(char *text, struct line *out)
 }
 
 /*
- * Calls found() for every block device of the btrfs file system that is on this one, and its name in sysfs tells so:
- * mountinfo shows only one of them.
+ * Calls found() for every block device of the btrfs file system that is on this one, as its name in sysfs tells:
+ * mountinfo shows only one of them. 0: where it shows none that is known here, they all may be meant.
  */
 static int report_btrfs(const struct host *host, struct mount_entry *mount, mount_found found, void *context)
 {
@@ -90,11 +89,12 @@ static int report_btrfs(const struct host *host, struct mount_entry *mount, moun
 
 	if (!all)
 		return 0;
+	mount->again = first != 0;
 	while (result == 0 && (file_system = sysfs_next(all))) {
 		char path[512 + 64];
 		dev_t member[64];
+		bool has = first == 0;
 		size_t count = 0;
-		bool has = false;
 		DIR *devices;
 
 		snprintf(path, sizeof(path), "fs/btrfs/%s/devices", file_system->d_name);
@@ -113,6 +113,7 @@ static int report_btrfs(const struct host *host, struct mount_entry *mount, moun
 			mount->number = member[i];
 			if (member[i] != first)
 				result = found(context, mount);
+			mount->again = true;
 		}
 	}
 	closedir(all);
@@ -141,7 +142,7 @@ static int read_namespace(const struct host *host, pid_t pid, const char *who, m
 		mount.number = major(line.number) ? line.number : block_number(host, line.source);
 		mount.point = line.point;
 		result = found(context, &mount);
-		if (result == 0 && mount.number != 0 && strcmp(line.type, "btrfs") == 0)
+		if (result == 0 && strcmp(line.type, "btrfs") == 0)
 			result = report_btrfs(host, &mount, found, context);
 	}
 	if (result == 0 && ferror(stream))
@@ -208,25 +209,58 @@ int mounts_read(const struct host *host, bool foreign, mount_found found, void *
 	return result;
 }
 
-/* The file system that a path is on, by the longest mount point that it begins with. */
-struct place {
-	const char *path;
-	size_t length;
-	dev_t number;
+/* The paths whose file systems are looked for. */
+struct places {
+	struct mount_place *place;
+	size_t count;
 };
 
+/* The longest mount point that a path begins with is it, and of equals the last. */
 static int place_mount(void *context, const struct mount_entry *mount)
 {
-	struct place *place = context;
+	const struct places *places = context;
 	size_t length = strlen(mount->point);
 	bool is_root = strcmp(mount->point, "/") == 0;
 
-	if (length >= place->length && strncmp(place->path, mount->point, length) == 0 &&
-	    (is_root || place->path[length] == '/')) {
+	for (size_t i = 0; i < places->count; i++) {
+		struct mount_place *place = &places->place[i];
+
+		if (length < place->length || strncmp(place->path, mount->point, length) != 0 ||
+		    (!is_root && place->path[length] != '/'))
+			continue;
 		place->length = length;
-		place->number = mount->number;
+		if (!mount->again)
+			place->count = 0;
+		if (place->count < PLACE_DEVICES_MAX)
+			place->number[place->count++] = mount->number;
 	}
 	return 0;
+}
+
+int mounts_place(const struct host *host, struct mount_place *place, size_t count)
+{
+	struct places places = { .place = place, .count = count };
+
+	return count > 0 ? mounts_read(host, false, place_mount, &places) : 0;
+}
+
+/* A line of /proc/swaps that begins with this path. */
+static int report_swap(const struct host *host, const char *path, swap_found found, void *context)
+{
+	struct swap_entry swap = { .number = block_number(host, path) };
+	struct mount_place place = { .path = path };
+	int result;
+
+	if (swap.number != 0)
+		return found(context, &swap);
+	swap.file = path;
+	result = mounts_place(host, &place, 1);
+	for (size_t i = 0; i < place.count && result == 0; i++) {
+		swap.number = place.number[i];
+		if (swap.number != 0)
+			result = found(context, &swap);
+	}
+	return result;
 }
 
 int swaps_read(const struct host *host, swap_found found, void *context)
@@ -239,21 +273,11 @@ int swaps_read(const struct host *host, swap_found found, void *context)
 	if (!stream)
 		return errno == ENOENT ? 0 : -errno; /* a kernel without swap */
 	while (result == 0 && getline(&text, &size, stream) > 0) {
-		struct swap_entry swap = { 0 };
-		struct place place = { 0 };
-
 		if (text[0] != '/')
 			continue; /* the heading */
 		text[strcspn(text, " \t\n")] = '\0';
 		unescape(text);
-		swap.number = block_number(host, text);
-		if (swap.number == 0) {
-			place.path = swap.file = text;
-			result = mounts_read(host, false, place_mount, &place);
-			swap.number = place.number;
-		}
-		if (result == 0 && swap.number != 0)
-			result = found(context, &swap);
+		result = report_swap(host, text, found, context);
 	}
 	free(text);
 	fclose(stream);

@@ -1,11 +1,17 @@
 /*
- * What the host does with the network interfaces of PCI functions: links that are up, and what goes through them. Looks
- * only, from the network namespace that it is in.
+ * What the host does with the network interfaces of PCI functions: default routes, addresses, links that are up, here and
+ * in other network namespaces. Looks only.
  */
 #pragma once
 
+#include "../../policy/device.h"
 #include "../../policy/use.h"
+#include "patience.h"
 #include "sysfs.h"
 
-/* Adds the uses of the functions. 0, -ENOMEM, or -errno: incomplete. */
-int survey_network(const struct host *host, const struct device *device, size_t count, struct uses *uses);
+/*
+ * Adds the uses of the functions. patience: looks for interfaces in other namespaces, too, which needs the surveyor's
+ * capabilities; NULL: says only that they are in another. 0, -ENOMEM, or -errno: incomplete.
+ */
+int survey_network(const struct host *host, const struct device *device, size_t count, struct patience *patience,
+		   struct uses *uses);

@@ -99,7 +99,7 @@ static void open_terminal(void *argument)
 /* The other side of a new pseudo-terminal is a character device that nobody else has. */
 static void open_descriptor(void **state)
 {
-	struct holder_target target = { .device = "0000:01:00.0", .label = "vfio0" };
+	struct holder_target target = { .device = "0000:01:00.0", .mappings = true, .label = "vfio0" };
 	int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
 	struct stat status;
 	char name[64];
@@ -136,7 +136,7 @@ static void map_file(void *argument)
 /* A mapping that outlived its FD; the node was removed meanwhile. */
 static void mapping_without_descriptor(void **state)
 {
-	struct holder_target target = { .device = "0000:01:00.0", .label = "vfio4711", .number = 1 };
+	struct holder_target target = { .device = "0000:01:00.0", .mappings = true, .label = "vfio4711", .number = 1 };
 	char folder[] = "/tmp/ioasid-executor-map-XXXXXX", path[64];
 	struct stat status;
 	int fd;

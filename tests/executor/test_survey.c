@@ -2,10 +2,7 @@
  * What a survey finds on a fake machine: links and routes, mounts through partitions, device mapper, multipath and loop
  * devices, swap, and nothing where there is nothing.
  */
-#include "tree.h"
-
-#include "../../daemon/executor/inspect.h"
-#include "../../daemon/executor/survey.h"
+#include "surveyed.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,14 +12,12 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <unistd.h>
 
 #define NIC "0000:00:03.0"
 #define DISK "0000:00:04.0"
 #define DISK_FOLDER "0000:00:04.0/nvme/nvme0/nvme0n1"
 
 static struct tree tree;
-static struct uses uses;
 
 static int begin(void **state)
 {
@@ -35,34 +30,16 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	uses_done(&uses);
+	surveyed_end();
 	tree_end(&tree);
 	return 0;
 }
 
-static int survey(const char *name)
-{
-	struct device device;
-
-	uses_done(&uses);
-	assert_int_equal(inspect_device(&tree.host, name, NULL, &device), 0);
-	return survey_devices(&tree.host, &device, 1, false, NULL, &uses);
-}
-
-static void assert_use(size_t index, enum use_kind kind, enum severity severity, const char *text)
-{
-	assert_true(index < uses.count);
-	assert_string_equal(uses.use[index].text, text);
-	assert_int_equal(uses.use[index].kind, kind);
-	assert_int_equal(uses.use[index].severity, severity);
-	assert_true(use_is_sane(&uses.use[index]));
-}
-
 static void unused(void **state)
 {
-	assert_int_equal(survey(NIC), 0);
+	assert_int_equal(survey(&tree, NIC), 0);
 	assert_int_equal(uses.count, 0);
-	assert_int_equal(survey(DISK), 0);
+	assert_int_equal(survey(&tree, DISK), 0);
 	assert_int_equal(uses.count, 0);
 }
 
@@ -70,7 +47,7 @@ static void driver_only(void **state)
 {
 	tree_driver(&tree, NIC, "e1000");
 	tree_interface(&tree, NIC, "eth0", "0x1002");
-	assert_int_equal(survey(NIC), 0);
+	assert_int_equal(survey(&tree, NIC), 0);
 	assert_int_equal(uses.count, 1);
 	assert_use(0, USE_DRIVER, SEVERITY_IDLE, "e1000 is bound");
 }
@@ -79,16 +56,16 @@ static void enabled_virtual_functions(void **state)
 {
 	tree_file(&tree, "4\n", "sys/devices/pci0000:00/" NIC "/sriov_totalvfs");
 	tree_link(&tree, "../0000:00:03.1", "sys/devices/pci0000:00/" NIC "/virtfn0");
-	assert_int_equal(survey(NIC), 0);
+	assert_int_equal(survey(&tree, NIC), 0);
 	assert_int_equal(uses.count, 1);
-	assert_use(0, USE_DRIVER, SEVERITY_DISRUPTIVE, "1 virtual functions are enabled");
+	assert_use(0, USE_VIRTUAL_FUNCTION, SEVERITY_DISRUPTIVE, "1 virtual function is enabled");
 }
 
 static void link_is_up(void **state)
 {
 	tree_driver(&tree, NIC, "e1000");
 	tree_interface(&tree, NIC, "eth0", "0x1003");
-	assert_int_equal(survey(NIC), 0);
+	assert_int_equal(survey(&tree, NIC), 0);
 	assert_int_equal(uses.count, 2);
 	assert_use(1, USE_NETWORK_LINK, SEVERITY_DISRUPTIVE, "eth0 is up");
 }
@@ -101,11 +78,11 @@ static void default_route(void **state)
 	tree_interface(&tree, NIC, "eth0", "0x1003");
 	tree_file(&tree, ROUTE_HEADING "eth0\t0002000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n",
 		  "proc/1/net/route");
-	assert_int_equal(survey(NIC), 0);
+	assert_int_equal(survey(&tree, NIC), 0);
 	assert_use(1, USE_NETWORK_LINK, SEVERITY_DISRUPTIVE, "eth0 is up");
 	tree_file(&tree, ROUTE_HEADING "eth0\t00000000\t0202000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n",
 		  "proc/1/net/route");
-	assert_int_equal(survey(NIC), 0);
+	assert_int_equal(survey(&tree, NIC), 0);
 	assert_use(1, USE_NETWORK_LINK, SEVERITY_FATAL, "eth0 > default route");
 }
 
@@ -117,13 +94,13 @@ static void default_route_of_ipv6(void **state)
 		  "00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
 		  "00000000000000000000000000000000 ffffffff 00000001 00000000 00200200       lo\n",
 		  "proc/1/net/ipv6_route");
-	assert_int_equal(survey(NIC), 0);
+	assert_int_equal(survey(&tree, NIC), 0);
 	assert_use(0, USE_NETWORK_LINK, SEVERITY_DISRUPTIVE, "eth0 is up");
 	tree_file(&tree,
 		  "00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
 		  "fe800000000000000000000000000001 00000400 00000001 00000000 00000003     eth0\n",
 		  "proc/1/net/ipv6_route");
-	assert_int_equal(survey(NIC), 0);
+	assert_int_equal(survey(&tree, NIC), 0);
 	assert_use(0, USE_NETWORK_LINK, SEVERITY_FATAL, "eth0 > default route");
 }
 
@@ -137,26 +114,26 @@ static void route_through_bond_and_bridge(void **state)
 	tree_link(&tree, "../../devices/virtual/net/bond0", "sys/class/net/bond0");
 	tree_link(&tree, "../../devices/virtual/net/br0", "sys/class/net/br0");
 	tree_file(&tree, ROUTE_HEADING "br0\t00000000\t0202000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n", "proc/1/net/route");
-	assert_int_equal(survey(NIC), 0);
+	assert_int_equal(survey(&tree, NIC), 0);
 	assert_use(0, USE_NETWORK_LINK, SEVERITY_FATAL, "eth0 > bond0 > br0 > default route");
 }
 
 static void interface_elsewhere(void **state)
 {
 	tree_driver(&tree, NIC, "e1000");
-	assert_int_equal(survey(NIC), 0);
+	assert_int_equal(survey(&tree, NIC), 0);
 	assert_int_equal(uses.count, 2);
 	assert_use(1, USE_NAMESPACE, SEVERITY_DISRUPTIVE, "its network interface is in another network namespace");
 	/* A function without a network driver has no interface to look for. */
 	tree_driver(&tree, NIC, "virtio-pci");
-	assert_int_equal(survey(NIC), 0);
+	assert_int_equal(survey(&tree, NIC), 0);
 	assert_int_equal(uses.count, 1);
 	tree_link(&tree, "../../../../bus/virtio/drivers/virtio_net",
 		  "sys/devices/pci0000:00/" NIC "/virtio0/driver");
-	assert_int_equal(survey(NIC), 0);
+	assert_int_equal(survey(&tree, NIC), 0);
 	assert_int_equal(uses.count, 2);
 	tree_driver(&tree, NIC, "pci-stub");
-	assert_int_equal(survey(NIC), 0);
+	assert_int_equal(survey(&tree, NIC), 0);
 	assert_int_equal(uses.count, 1);
 }
 
@@ -174,7 +151,7 @@ static void mounted_partition(void **state)
 	tree_file(&tree, "22 1 259:1 / /srv\\040data rw,relatime shared:1 - ext4 /dev/nvme0n1p1 rw\n"
 			 "23 1 0:5 / /dev rw - devtmpfs devtmpfs rw\n",
 		  "proc/1/mountinfo");
-	assert_int_equal(survey(DISK), 0);
+	assert_int_equal(survey(&tree, DISK), 0);
 	assert_int_equal(uses.count, 2);
 	assert_use(1, USE_MOUNT, SEVERITY_DISRUPTIVE, "nvme0n1 > nvme0n1p1 > mounted on /srv data");
 }
@@ -189,7 +166,7 @@ static void root_on_device_mapper(void **state)
 	tree_file(&tree, "22 1 254:0 / / rw - ext4 /dev/mapper/root rw\n"
 			 "23 1 254:0 / /srv rw - ext4 /dev/mapper/root rw\n",
 		  "proc/1/mountinfo");
-	assert_int_equal(survey(DISK), 0);
+	assert_int_equal(survey(&tree, DISK), 0);
 	assert_int_equal(uses.count, 3);
 	assert_use(1, USE_MOUNT, SEVERITY_FATAL, "nvme0n1 > nvme0n1p2 > dm-0 > mounted on /");
 	assert_use(2, USE_MOUNT, SEVERITY_DISRUPTIVE, "nvme0n1 > nvme0n1p2 > dm-0 > mounted on /srv");
@@ -205,13 +182,13 @@ static void vital_mounts(void **state)
 	for (size_t i = 0; i < sizeof(vital) / sizeof(*vital); i++) {
 		snprintf(line, sizeof(line), "22 1 259:0 / %s rw - ext4 /dev/nvme0n1 rw\n", vital[i]);
 		tree_file(&tree, line, "proc/1/mountinfo");
-		assert_int_equal(survey(DISK), 0);
+		assert_int_equal(survey(&tree, DISK), 0);
 		assert_int_equal(uses.use[1].severity, SEVERITY_FATAL);
 	}
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
 		snprintf(line, sizeof(line), "22 1 259:0 / %s rw - ext4 /dev/nvme0n1 rw\n", others[i]);
 		tree_file(&tree, line, "proc/1/mountinfo");
-		assert_int_equal(survey(DISK), 0);
+		assert_int_equal(survey(&tree, DISK), 0);
 		assert_int_equal(uses.use[1].severity, SEVERITY_DISRUPTIVE);
 	}
 }
@@ -223,7 +200,7 @@ static void multipath_namespace(void **state)
 	tree_file(&tree, "259:0\n", "sys/devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1/dev");
 	tree_link(&tree, "../../devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1", "sys/class/block/nvme0n1");
 	tree_file(&tree, "22 1 259:0 / / rw - ext4 /dev/nvme0n1 rw\n", "proc/1/mountinfo");
-	assert_int_equal(survey(DISK), 0);
+	assert_int_equal(survey(&tree, DISK), 0);
 	assert_int_equal(uses.count, 1);
 	assert_use(0, USE_MOUNT, SEVERITY_FATAL, "nvme0n1 > mounted on /");
 }
@@ -232,7 +209,7 @@ static void strange_mount_point(void **state)
 {
 	make_disk();
 	tree_file(&tree, "22 1 259:1 / /a\\033[31m\\012b rw - ext4 /dev/nvme0n1p1 rw\n", "proc/1/mountinfo");
-	assert_int_equal(survey(DISK), 0);
+	assert_int_equal(survey(&tree, DISK), 0);
 	assert_use(1, USE_MOUNT, SEVERITY_DISRUPTIVE, "nvme0n1 > nvme0n1p1 > mounted on /a\\x1b[31m\\x0ab");
 }
 
@@ -242,7 +219,7 @@ static void lines_that_are_none(void **state)
 	tree_file(&tree, "\n22\n22 1 259:1 / /x\n22 1 259:1 / /x rw ext4 /dev/x rw\n22 1 259:x / /x rw - ext4 y rw\n"
 			 "22 1 2591 / /x rw - ext4 y rw\n22 1 259:1 / /srv rw - ext4 /dev/nvme0n1p1 rw",
 		  "proc/1/mountinfo");
-	assert_int_equal(survey(DISK), 0);
+	assert_int_equal(survey(&tree, DISK), 0);
 	assert_int_equal(uses.count, 2);
 	assert_use(1, USE_MOUNT, SEVERITY_DISRUPTIVE, "nvme0n1 > nvme0n1p1 > mounted on /srv");
 }
@@ -255,7 +232,7 @@ static void swap_file(void **state)
 	tree_file(&tree, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
 			 "/srv/a\\040swap                            file\t\t65532\t\t0\t\t-2\n",
 		  "proc/swaps");
-	assert_int_equal(survey(DISK), 0);
+	assert_int_equal(survey(&tree, DISK), 0);
 	assert_int_equal(uses.count, 4);
 	assert_use(3, USE_SWAP, SEVERITY_FATAL, "nvme0n1 > nvme0n1p2 > swap file /srv/a swap");
 }
@@ -265,7 +242,7 @@ static void mounts_unreadable(void **state)
 {
 	make_disk();
 	tree_remove(&tree, "proc/1/mountinfo");
-	assert_int_equal(survey(DISK), -ENOENT);
+	assert_int_equal(survey(&tree, DISK), -ENOENT);
 }
 
 static void endless_holders(void **state)
@@ -275,7 +252,7 @@ static void endless_holders(void **state)
 	tree_file(&tree, "254:0\n", "sys/devices/virtual/block/dm-0/dev");
 	tree_link(&tree, "x", "sys/devices/virtual/block/dm-0/holders/dm-0");
 	tree_link(&tree, "../../devices/virtual/block/dm-0", "sys/class/block/dm-0");
-	assert_int_equal(survey(DISK), -ELOOP);
+	assert_int_equal(survey(&tree, DISK), -ELOOP);
 }
 
 /* Devices on the same machine are told apart by the function that is nearest above them. */
@@ -283,7 +260,7 @@ static void nearest_function(void **state)
 {
 	tree_driver(&tree, NIC, "pcieport");
 	tree_interface(&tree, NIC "/0000:01:00.0", "eth5", "0x1003");
-	assert_int_equal(survey(NIC), 0);
+	assert_int_equal(survey(&tree, NIC), 0);
 	for (size_t i = 0; i < uses.count; i++)
 		assert_int_not_equal(uses.use[i].kind, USE_NETWORK_LINK);
 }
