@@ -1,6 +1,7 @@
 #include "registry.h"
 
-#include <string.h>
+#include "../../policy/blocker_text.h"
+#include "../../policy/text.h"
 
 struct host_view registry_view(const struct registry *registry, const struct uses *uses)
 {
@@ -12,20 +13,6 @@ struct host_view registry_view(const struct registry *registry, const struct use
 	};
 }
 
-/* Cuts a chain behind what everybody may know: that it is mounted, that somebody holds it. */
-static void redact(struct use *use)
-{
-	if (use->kind == USE_MOUNT) {
-		char *at = strstr(use->text, "mounted on ");
-
-		if (at)
-			strcpy(at, "mounted");
-	} else if (use->kind == USE_HOLDER) {
-		strcpy(use->text, "a process has it open");
-		use->pid = 0;
-	}
-}
-
 int registry_redact_uses(const struct uses *uses, struct uses *out)
 {
 	struct uses copy = { 0 };
@@ -34,7 +21,8 @@ int registry_redact_uses(const struct uses *uses, struct uses *out)
 		struct use use = uses->use[i];
 		int error;
 
-		redact(&use);
+		text_format(use.text, sizeof(use.text), "%s", use_told(&uses->use[i], false));
+		use.pid = 0;
 		error = uses_add(&copy, &use);
 		if (error < 0) {
 			uses_done(&copy);
