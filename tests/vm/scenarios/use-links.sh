@@ -51,6 +51,26 @@ ip link set br0 down
 brctl delbr br0
 ip link set "$one" down
 
+step "over a bond, and over an ipvlan on top of it"
+ip link set "$two" down
+echo "+$two" >/sys/class/net/bond0/bonding/slaves
+ip link set bond0 up
+ip link add link bond0 name iv0 type ipvlan
+ip link set iv0 up
+ip addr add 10.3.0.1/24 dev iv0
+ip route add default via 10.3.0.2
+plan_says 4 "$other" "$two > bond0 > iv0 > default route"
+step "the executor sees that by itself"
+mkdir -p /tmp/policies
+printf '%s\n' '{ "rules": [ { "name": "all", "effect": "allow", "device": { "address": "*" }, "reset": "try" } ] }' \
+	>/tmp/policies/all.json
+printf '%s\n' "claim a attached $other" >"$RIG/lines"
+expect_success drive /usr/local/libexec/ioasidd/ioasid-executor --policy-dir /tmp/policies <"$RIG/lines"
+expect_output_contains "a: refused: $other is in use: $two > bond0 > iv0 > default route"
+ip link del iv0
+ip link set bond0 down
+echo "-$two" >/sys/class/net/bond0/bonding/slaves
+
 step "in another network namespace, with a sysfs there"
 ip link set "$two" down
 unshare -n -m sh -c 'mount -t sysfs sys /sys; touch /tmp/ready; exec sleep 100000' &

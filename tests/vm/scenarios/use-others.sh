@@ -68,6 +68,19 @@ echo 0 >"/sys/bus/pci/devices/$port/sriov_drivers_autoprobe"
 echo 1 >"/sys/bus/pci/devices/$port/sriov_numvfs"
 expect_status 4 as carol ioasidctl plan "$port" --json
 expect_output_contains "1 virtual function is enabled"
+virtual=$(basename "$(readlink "/sys/bus/pci/devices/$port/virtfn0")")
+echo vfio-pci >"/sys/bus/pci/devices/$virtual/driver_override"
+echo "$virtual" >/sys/bus/pci/drivers_probe
+node=$(ls "/sys/bus/pci/devices/$virtual/vfio-dev")
+wait-for-path 10 "/dev/vfio/devices/$node"
+sleep 100000 <"/dev/vfio/devices/$node" &
+holder=$!
+expect_status 4 as carol ioasidctl plan "$port" --json
+expect_output_contains "virtual function $virtual > vfio-pci is bound"
+expect_output_contains "virtual function $virtual > $node > sleep[$holder]"
+kill "$holder"
+wait "$holder" 2>/dev/null || :
+echo "$virtual" >/sys/bus/pci/drivers/vfio-pci/unbind
 echo 0 >"/sys/bus/pci/devices/$port/sriov_numvfs"
 echo 1 >"/sys/bus/pci/devices/$port/sriov_drivers_autoprobe"
 kill "$player" "$terminal"
