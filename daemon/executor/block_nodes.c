@@ -138,35 +138,6 @@ static int add_loops(struct search *search, const struct block_node *node, size_
 	return error;
 }
 
-/* The bcache device that this one has its data in, or is a cache for. Those have no holder link either. */
-static int add_bcache(struct search *search, const struct block_node *node, size_t disk, int depth)
-{
-	char path[400], target[64];
-	const struct dirent *entry;
-	int error = 0;
-	DIR *stream;
-
-	snprintf(path, sizeof(path), "class/block/%s/bcache", node->name);
-	stream = sysfs_list(search->host->sys, path);
-	if (!stream)
-		return 0;
-	if (sysfs_read_link_name(dirfd(stream), "dev", target, sizeof(target)) == 0)
-		error = add_tree(search, NULL, target, node, disk, depth + 1);
-	closedir(stream);
-	snprintf(path, sizeof(path), "class/block/%s/bcache/set", node->name);
-	stream = error == 0 ? sysfs_list(search->host->sys, path) : NULL;
-	while (stream && error == 0 && (entry = sysfs_next(stream))) {
-		if (strncmp(entry->d_name, "bdev", 4) != 0)
-			continue;
-		snprintf(path, sizeof(path), "%s/dev", entry->d_name);
-		if (sysfs_read_link_name(dirfd(stream), path, target, sizeof(target)) == 0)
-			error = add_tree(search, NULL, target, node, disk, depth + 1);
-	}
-	if (stream)
-		closedir(stream);
-	return error;
-}
-
 /* Its partitions: by the links of the function that it hangs on, or of those that hang on none. */
 static int add_partitions(struct search *search, const struct block_node *node, const char *device, size_t disk, int depth)
 {
@@ -179,7 +150,7 @@ static int add_partitions(struct search *search, const struct block_node *node, 
 	return error;
 }
 
-/* What is on top of a node: its partitions, and the devices that hold it. */
+/* What is on top of a node: its partitions, and the devices that hold it (device mapper, RAID, bcache). */
 static int add_above(struct search *search, const struct block_node *node, size_t disk, int depth)
 {
 	const struct dirent *entry;
@@ -196,8 +167,6 @@ static int add_above(struct search *search, const struct block_node *node, size_
 			error = add_tree(search, NULL, entry->d_name, node, disk, depth + 1);
 	if (holders)
 		closedir(holders);
-	if (error == 0)
-		error = add_bcache(search, node, disk, depth);
 	return error == 0 ? add_loops(search, node, disk, depth) : error;
 }
 

@@ -8,6 +8,7 @@
 #include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 
 /*
@@ -83,13 +84,23 @@ static int open_with_patience(const struct host *host, struct patience *patience
 	return sys;
 }
 
-/* True if this sysfs shows at least one interface of hardware, and that one is in the namespace of the process. */
-static bool shows_hardware(struct net_namespace *item)
+/*
+ * True if what this sysfs shows are the interfaces of the process's namespace: a process that went into a namespace of its
+ * own has the sysfs of the one before, until it mounts another.
+ */
+static bool shows_namespace(const struct host *host, struct net_namespace *item)
 {
-	for (size_t i = 0; i < item->links.count; i++)
-		if (item->links.link[i].device[0] && net_view_has(&item->view, item->links.link[i].name))
-			return true;
-	return false;
+	struct stat here, there;
+	bool more = false;
+
+	if (fstat(host->sys, &here) < 0 || fstat(item->sys, &there) < 0 || here.st_dev == there.st_dev)
+		return false;
+	for (size_t i = 0; i < item->links.count; i++) {
+		if (!net_view_has(&item->view, item->links.link[i].name))
+			return false;
+		more = more || strcmp(item->links.link[i].name, "lo") != 0;
+	}
+	return more;
 }
 
 /* Adds the namespace if it can be seen through this process. 1: it was; 0: it can't be; -ENOMEM, -ETIMEDOUT. */
@@ -102,7 +113,7 @@ static int try_process(const struct host *host, struct patience *patience, pid_t
 	if (item.sys < 0)
 		return item.sys == -ENOMEM || item.sys == -ETIMEDOUT ? item.sys : 0;
 	net_view_begin(&item.view, item.sys, host->proc, pid);
-	if (class_links_read(&there, "net", &item.links) < 0 || !shows_hardware(&item)) {
+	if (class_links_read(&there, "net", &item.links) < 0 || !shows_namespace(host, &item)) {
 		class_links_done(&item.links);
 		descriptor_close(&item.sys);
 		return 0;

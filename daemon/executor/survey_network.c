@@ -114,14 +114,21 @@ static bool should_have_interface(const struct host *host, const struct device *
 	return strcmp(device->driver, "virtio-pci") != 0 || has_virtio_driver(host, device->name);
 }
 
-/* Looks for the interfaces of a function in the namespaces of other processes. Returns how many there are, or -errno. */
-static int add_elsewhere(struct search *search, const char *device)
+static int look_elsewhere(struct search *search)
 {
-	int found = 0, error = 0;
+	int error = 0;
 
 	if (!search->looked_elsewhere && search->patience)
 		error = net_namespaces_find(search->host, search->patience, &search->elsewhere);
 	search->looked_elsewhere = true;
+	return error;
+}
+
+/* Looks for the interfaces of a function in the namespaces of other processes. Returns how many there are, or -errno. */
+static int add_elsewhere(struct search *search, const char *device)
+{
+	int found = 0, error = look_elsewhere(search);
+
 	for (size_t i = 0; i < search->elsewhere.count && error == 0; i++) {
 		struct net_namespace *there = &search->elsewhere.item[i];
 		struct class_range range = class_links_of(&there->links, device);
@@ -137,13 +144,69 @@ static int add_elsewhere(struct search *search, const char *device)
 	return error < 0 ? error : found;
 }
 
+/* An attribute that is a number, or 0. */
+static uint64_t read_attribute(int sys, const char *name, const char *attribute)
+{
+	char path[96];
+	uint64_t number;
+
+	snprintf(path, sizeof(path), "class/net/%s/%s", name, attribute);
+	return sysfs_read_number(sys, path, UINT32_MAX, &number) == 0 ? number : 0;
+}
+
+/*
+ * True for an interface on top of one with this index in our namespace: or else a veth whose other end has that index in a
+ * third one, which can't be told apart here. So it must not decide by itself that something is used.
+ */
+static bool is_on_top(const struct net_namespace *there, const struct class_link *link, uint64_t index)
+{
+	return !link->device[0] && read_attribute(there->sys, link->name, "iflink") == index &&
+	       read_attribute(there->sys, link->name, "ifindex") != index;
+}
+
+/* Interfaces that a container has on top of one of ours: our sysfs does not tie them together any more. */
+static int add_on_top_elsewhere(struct search *search, const struct class_link *link)
+{
+	uint64_t index = read_attribute(search->host->sys, link->name, "ifindex");
+	uint64_t flags = read_attribute(search->host->sys, link->name, "flags");
+	int error = 0;
+
+	/* One that is up is used anyway: this only says by whom. One that is down carries nothing. */
+	if (flags & IFF_UP)
+		error = look_elsewhere(search);
+	else
+		index = 0;
+
+	for (size_t i = 0; i < search->elsewhere.count && index && error == 0; i++) {
+		struct net_namespace *there = &search->elsewhere.item[i];
+		struct finding finding = { .uses = search->uses, .device = link->device, .who = there->who };
+		char prefix[IF_NAMESIZE + 8];
+
+		snprintf(prefix, sizeof(prefix), "%.15s > ", link->name);
+		for (size_t k = 0; k < there->links.count && error == 0; k++) {
+			const struct class_link *above = &there->links.link[k];
+
+			if (strlen(above->name) >= IF_NAMESIZE || !is_on_top(there, above, index))
+				continue;
+			error = net_view_follow(&there->view, prefix, above->name, on_found, &finding);
+			/* Its process has ended: so it is no use any more. */
+			if (error != -ENOMEM)
+				error = 0;
+		}
+	}
+	return error;
+}
+
 static int add_device(struct search *search, const struct class_links *links, const struct device *device)
 {
 	struct class_range range = class_links_of(links, device->name);
 	int error = 0;
 
-	for (size_t i = 0; i < range.count && error == 0; i++)
+	for (size_t i = 0; i < range.count && error == 0; i++) {
 		error = add_interface(search, &search->view, &range.link[i], NULL);
+		if (error == 0 && search->patience)
+			error = add_on_top_elsewhere(search, &range.link[i]);
+	}
 	if (error < 0 || range.count > 0 || !should_have_interface(search->host, device))
 		return error;
 	error = add_elsewhere(search, device->name);

@@ -120,10 +120,8 @@ static void partition_of_an_array(void **state)
 static void backing_and_cache_of_bcache(void **state)
 {
 	make_virtual("bcache0", "252:0");
-	tree_link(&tree, "../../../../../../virtual/block/bcache0", "sys/devices/pci0000:00/" DISK_FOLDER "/bcache/dev");
-	tree_file(&tree, "", "sys/fs/bcache/uuid/keep");
-	tree_link(&tree, "../../../../../../../fs/bcache/uuid", "sys/devices/pci0000:00/" OTHER_FOLDER "/bcache/set");
-	tree_link(&tree, "../../../devices/pci0000:00/" DISK_FOLDER "/bcache", "sys/fs/bcache/uuid/bdev0");
+	put_on("pci0000:00/" DISK_FOLDER, "bcache0");
+	put_on("pci0000:00/" OTHER_FOLDER, "bcache0");
 	mount_on("252:0", "/dev/bcache0", "/home");
 	assert_int_equal(survey(&tree, DISK), 0);
 	assert_use(0, USE_MOUNT, SEVERITY_FATAL, "nvme0n1 > bcache0 > mounted on /home");

@@ -92,7 +92,22 @@ kill "$there"
 wait "$there" 2>/dev/null || :
 wait-for-path 10 "/sys/class/net/$two"
 
-step "and without one"
+step "a macvlan there, on top of an interface that stays here"
+ip link set "$two" up
+unshare -n -m sh -c 'mount -t sysfs sys /sys; touch /tmp/ready2; exec sleep 100000' &
+there=$!
+wait-for-path --pid "$there" 10 /tmp/ready2
+ip link add link "$two" name mv1 type macvlan
+ip link set mv1 netns "$there"
+nsenter -t "$there" -n ip link set mv1 up
+nsenter -t "$there" -n ip addr add 10.9.0.1/24 dev mv1
+plan_says 4 "$other" "$two > mv1 > address 10.9.0.1/24 in the network namespace of sleep[$there]"
+expect_output_contains "$two is up"
+kill "$there"
+wait "$there" 2>/dev/null || :
+ip link set "$two" down
+
+step "and without a sysfs"
 unshare -n sleep 100000 &
 there=$!
 while [ "$(readlink "/proc/$there/ns/net")" = "$(readlink /proc/self/ns/net)" ]; do usleep 20000; done
