@@ -90,7 +90,7 @@ expect_output_lacks "sleep["
 expect_output_lacks 10.9.0.1
 kill "$there"
 wait "$there" 2>/dev/null || :
-wait-for-path 10 "/sys/class/net/$two"
+udevadm wait --timeout=20 "/sys/class/net/$two"
 
 step "a macvlan there, on top of an interface that stays here"
 ip link set "$two" up
@@ -115,7 +115,7 @@ ip link set "$two" netns "$there"
 plan_says 4 "$other" "its network interface is in another network namespace"
 kill "$there"
 wait "$there" 2>/dev/null || :
-wait-for-path 10 "/sys/class/net/$two"
+udevadm wait --timeout=20 "/sys/class/net/$two"
 ip link set "$two" down
 expect_status 0 as carol ioasidctl plan "$other"
 stop_daemon
