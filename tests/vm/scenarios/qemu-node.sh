@@ -5,7 +5,7 @@
 disk=0000:01:00.0
 start_daemon - <<'EOP'
 { "rules": [ { "name": "disks for guests", "effect": "allow", "subject": { "user": ["alice"] },
-               "device": { "id": ["1b36:0010"] }, "modes": ["node"], "limits": { "memlock": "1G" } } ] }
+               "device": { "id": ["1b36:0010"] }, "modes": ["node", "open"], "limits": { "memlock": "1G" } } ] }
 EOP
 remember_fd_counts
 ulimit -l 64
