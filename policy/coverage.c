@@ -14,7 +14,7 @@ const struct use *coverage_blocking_use(const struct uses *uses, const char *dev
 
 bool coverage_consents(const struct rule *rule, const char *device)
 {
-	return rule->take_in_use && text_list_names(&rule->device.address, device);
+	return rule->take_in_use && text_list_names(&rule->device.list[SELECTOR_ADDRESS], device);
 }
 
 bool coverage_is_stuck_on_driver(const struct device *device)
@@ -27,13 +27,13 @@ bool coverage_lacks_reset(const struct rule *rule, const struct device *device)
 	return rule->reset == RESET_REQUIRE && device->reset_methods == 0;
 }
 
-enum cover coverage_of_member(const struct policy *policy, const struct rule *rule, const struct uses *uses,
-			      const struct device *member, const struct use **use)
+enum cover coverage_of_member(const struct policy *policy, const struct topology *topology, const struct rule *rule,
+			      const struct uses *uses, const struct device *member, const struct use **use)
 {
 	bool named = rule->lockout == LOCKOUT_NAMED && text_list_names(&rule->lockout_named, member->name);
 
 	*use = NULL;
-	if (policy_never(policy, member))
+	if (policy_never(policy, topology, member))
 		return COVER_NEVER;
 	if (rule->lockout != LOCKOUT_UNUSED && !named)
 		return COVER_NOT_ALLOWED;
@@ -75,23 +75,24 @@ static bool takes(const struct subject_selector *selector, const struct someone 
 }
 
 /* True if a rule before this one decides over the device for everybody who is meant. */
-static bool is_decided_before(const struct policy *policy, size_t index, const struct device *device,
-			      const struct someone *someone)
+static bool is_decided_before(const struct policy *policy, const struct topology *topology, size_t index,
+			      const struct device *device, const struct someone *someone)
 {
 	for (size_t i = 0; i < index; i++)
 		if (takes(&policy->rule[i].subject, someone) &&
-		    device_selector_matches(policy, &policy->rule[i].device, device))
+		    device_selector_matches(policy, topology, &policy->rule[i].device, device))
 			return true;
 	return false;
 }
 
-bool coverage_rule_reaches(const struct policy *policy, size_t index, const struct device *device)
+bool coverage_rule_reaches(const struct policy *policy, const struct topology *topology, size_t index,
+			   const struct device *device)
 {
 	const struct rule *rule = &policy->rule[index];
 	const struct subject_selector *subject = &rule->subject;
 	struct someone someone;
 
-	if (rule->effect != RULE_ALLOW || !device_selector_matches(policy, &rule->device, device))
+	if (rule->effect != RULE_ALLOW || !device_selector_matches(policy, topology, &rule->device, device))
 		return false;
 	/* Each list counts once where it is empty: then the rule says nothing about that. */
 	for (size_t u = 0; u == 0 || u < subject->uid_count; u++) {
@@ -100,7 +101,7 @@ bool coverage_rule_reaches(const struct policy *policy, size_t index, const stru
 			someone.gid = subject->gid_count > 0 ? &subject->gid[g] : NULL;
 			for (size_t n = 0; n == 0 || n < subject->unit.count; n++) {
 				someone.unit = subject->unit.count > 0 ? subject->unit.item[n] : NULL;
-				if (!is_decided_before(policy, index, device, &someone))
+				if (!is_decided_before(policy, topology, index, device, &someone))
 					return true;
 			}
 		}

@@ -28,11 +28,12 @@ enum cover {
 	COVER_NOT_RESTORABLE, /* it would have to leave a driver that it can't leave */
 };
 /* *use is set to what uses it with COVER_IN_USE, else to NULL. */
-enum cover coverage_of_member(const struct policy *policy, const struct rule *rule, const struct uses *uses,
-			      const struct device *member, const struct use **use);
+enum cover coverage_of_member(const struct policy *policy, const struct topology *topology, const struct rule *rule,
+			      const struct uses *uses, const struct device *member, const struct use **use);
 
 /*
  * True if somebody could get this device by this rule: it allows and matches, and of its subjects at least one is not
  * plainly taken by a rule before it that matches too. index: of the rule in the policy.
  */
-bool coverage_rule_reaches(const struct policy *policy, size_t index, const struct device *device);
+bool coverage_rule_reaches(const struct policy *policy, const struct topology *topology, size_t index,
+			   const struct device *device);

@@ -95,10 +95,11 @@ void judge_device(struct deciding *deciding, struct asked *asked)
 		say_bridge(deciding_words(deciding_add_blocker(deciding, BLOCKER_BRIDGE, asked)), device->name);
 		return;
 	}
-	asked->rule = policy_rule_for(deciding->policy, deciding->request->subject, device);
+	asked->rule = policy_rule_for(deciding->policy, deciding->host->topology, deciding->request->subject,
+				      device);
 	if (device->group < 0)
 		say_no_group(deciding_words(deciding_add_blocker(deciding, BLOCKER_NO_IOMMU_GROUP, asked)), device->name);
-	never = policy_never(deciding->policy, device);
+	never = policy_never(deciding->policy, deciding->host->topology, device);
 	if (never) {
 		say_never(deciding_words(deciding_add_blocker(deciding, BLOCKER_NEVER, asked)), device->name, NULL, never);
 		return;

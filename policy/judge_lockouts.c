@@ -53,8 +53,8 @@ static void find_lockouts(struct deciding *deciding, const struct asked *asked)
 		if (own)
 			continue;
 		if (asked->eligible && !found.owned)
-			found.cover = coverage_of_member(deciding->policy, asked->rule, deciding->host->uses,
-							 members[i], &found.blocking);
+			found.cover = coverage_of_member(deciding->policy, deciding->host->topology, asked->rule,
+							 deciding->host->uses, members[i], &found.blocking);
 		added = add_found(deciding);
 		if (!added)
 			return;
@@ -143,7 +143,8 @@ static void judge_lockout(struct deciding *deciding, const struct found *found)
 	text_format(blocker->member, sizeof blocker->member, "%s", member->name);
 	text_format(blocker->use, sizeof blocker->use, "%s", told);
 	if (found->cover == COVER_NEVER) {
-		say_never(deciding_words(blocker), device, member->name, policy_never(deciding->policy, member));
+		say_never(deciding_words(blocker), device, member->name,
+			  policy_never(deciding->policy, deciding->host->topology, member));
 	} else if (found->cover == COVER_NOT_ALLOWED) {
 		say_lockout_not_covered(deciding_words(blocker), device, member, told, rule, needed_lockout(deciding, rule));
 	} else if (found->cover == COVER_IN_USE) {

@@ -183,7 +183,7 @@ static bool devices_can_be_taken(struct check *check)
 		return refuse(check, "this kernel runs with enable_unsafe_noiommu_mode on");
 	for (size_t i = 0; i < check->count; i++) {
 		const struct device *device = &check->device[i].before;
-		const struct never_entry *never = policy_never(check->policy, device);
+		const struct never_entry *never = policy_never(check->policy, check->host->topology, device);
 		bool shares = !check->device[i].lockout;
 
 		if (device->bridge)
@@ -209,7 +209,7 @@ static bool may_be_the_claims(const struct check *check, size_t rule, const stru
 	if (!check->delivery.grows || name_table_find(&check->names, member->name))
 		return false;
 	if (device_is_on_vfio(member))
-		return coverage_rule_reaches(check->policy, rule, member);
+		return coverage_rule_reaches(check->policy, check->host->topology, rule, member);
 	return !member->driver[0] && strcmp(member->driver_override, PINNED_OVERRIDE) == 0;
 }
 
@@ -230,7 +230,8 @@ static bool members_are_covered(struct check *check, size_t index, int32_t group
 			taken = taken || strcmp(check->device[k].before.name, members[i]->name) == 0;
 		if (taken || members[i]->bridge || may_be_the_claims(check, index, members[i]))
 			continue;
-		switch (coverage_of_member(check->policy, rule, check->host->uses, members[i], &use)) {
+		switch (coverage_of_member(check->policy, check->host->topology, rule, check->host->uses, members[i],
+					   &use)) {
 		case COVER_GIVEN:
 			break;
 		case COVER_NEVER:
@@ -293,7 +294,8 @@ static bool some_rule_covers(struct check *check)
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		size_t reached = 0;
 
-		while (reached < check->taken && coverage_rule_reaches(policy, i, &check->device[reached].before))
+		while (reached < check->taken &&
+		       coverage_rule_reaches(policy, check->host->topology, i, &check->device[reached].before))
 			reached++;
 		if (reached > reached_most)
 			reached_most = reached;

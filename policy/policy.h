@@ -1,12 +1,12 @@
 /*
  * The operator's policy: an immutable snapshot, parsed from the texts of the policy files. A reload parses a new one
- * and swaps. Reading the files is policy_files.c's work; here is no I/O. Implemented in policy.c (the snapshot and its
- * digest) and policy_parse*.c (from JSON).
+ * and swaps. Reading the files is policy_files.c's work; here is no I/O. Implemented in policy.c (the snapshot),
+ * policy_match.c (what it selects) and policy_parse*.c (from JSON).
  */
 #pragma once
 
-#include "device.h"
 #include "subject.h"
+#include "topology.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -17,13 +17,25 @@ struct text_list {
 	size_t count;
 };
 
+/* The lists of a selector. All but classes are globs, or exact where there is no glob character. */
+enum selector_list {
+	SELECTOR_ADDRESS,   /* the full address, lower case */
+	SELECTOR_ID,        /* "vendor:device", four hex digits each, lower case */
+	SELECTOR_SUBSYSTEM, /* the same of the subsystem */
+	SELECTOR_CLASS,     /* 2, 4 or 6 hex digits, matched as a prefix of the 6 digits; or a glob over all 6 */
+	SELECTOR_DRIVER,    /* the name of the driver bound at the time; "" for none */
+	SELECTOR_KIND,      /* enum device_kind's texts */
+	SELECTOR_NUMA_NODE, /* decimal; a device whose node is unknown is on none */
+	SELECTOR_PARENT,    /* the address of any bridge above it, however far */
+	SELECTOR_POOL,      /* names of pools */
+	SELECTOR_LIST_COUNT,
+};
+/* The key of a list in policy files. */
+const char *selector_list_to_string(enum selector_list list);
+
 /* Which devices: any of each list, all of those lists that are given. An empty selector matches nothing. */
 struct device_selector {
-	struct text_list address; /* globs over the full address, lower case */
-	struct text_list id;      /* globs over "vendor:device", four hex digits each, lower case */
-	struct text_list class_code; /* 2, 4 or 6 hex digits, matched as a prefix of the 6 digits; or a glob */
-	struct text_list driver;  /* globs over the name of the driver bound at the time; "" for none */
-	struct text_list pool;    /* names of pools */
+	struct text_list list[SELECTOR_LIST_COUNT];
 };
 
 struct subject_selector {
@@ -31,7 +43,7 @@ struct subject_selector {
 	size_t uid_count;
 	gid_t *gid;
 	size_t gid_count;
-	struct text_list unit; /* globs over the systemd unit's name */
+	struct text_list unit; /* globs over the systemd unit's name; a subject whose unit is unknown has none */
 	bool any;              /* true where the rule has no "subject": matches everybody */
 };
 
@@ -74,11 +86,12 @@ struct policy {
 	size_t rule_count;
 	struct never_entry *never;
 	size_t never_count;
-	struct pool *pool;
+	struct pool *pool; /* sorted by name */
 	size_t pool_count;
 	struct subject_selector operators; /* uid 0 is one always and is not listed; any is false */
 	char **file;                       /* the files it was made of, in the order that they were read */
 	size_t file_count;
+	bool has_parents; /* some selector has SELECTOR_PARENT: its answers need the bridges in the topology */
 	uint64_t digest; /* over the resolved rules: equal digests decide equally; a change detector, not a signature */
 };
 
@@ -128,15 +141,23 @@ int policy_parse(const struct policy_source *source, size_t count, const struct 
 		 struct diagnostics *diagnostics, struct policy **out);
 struct policy *policy_free(struct policy *policy);
 
-bool device_selector_matches(const struct policy *policy, const struct device_selector *selector,
-			     const struct device *device);
+/* The pool of that name, or NULL. */
+const struct pool *policy_pool(const struct policy *policy, const char *name);
+
+/*
+ * Here and below: the topology is where the bridges above a device are looked up. NULL, or a bridge that is not in it:
+ * what is above that one is unknown, and matches no "parent".
+ */
+bool device_selector_matches(const struct policy *policy, const struct topology *topology,
+			     const struct device_selector *selector, const struct device *device);
 void device_selector_done(struct device_selector *selector);
 bool subject_selector_matches(const struct subject_selector *selector, const struct subject *subject);
 /* The entry of never that matches, or NULL. */
-const struct never_entry *policy_never(const struct policy *policy, const struct device *device);
+const struct never_entry *policy_never(const struct policy *policy, const struct topology *topology,
+				      const struct device *device);
 /* The first rule that matches subject and device, allow or deny, or NULL. */
-const struct rule *policy_rule_for(const struct policy *policy, const struct subject *subject,
-				   const struct device *device);
+const struct rule *policy_rule_for(const struct policy *policy, const struct topology *topology,
+				   const struct subject *subject, const struct device *device);
 bool policy_is_operator(const struct policy *policy, const struct subject *subject);
 /* True if the list has this very text, as it stands, without any glob. */
 bool text_list_names(const struct text_list *list, const char *text);

@@ -31,11 +31,9 @@ static uint64_t add_list(uint64_t hash, const struct text_list *list)
 
 static uint64_t add_device(uint64_t hash, const struct device_selector *selector)
 {
-	hash = add_list(hash, &selector->address);
-	hash = add_list(hash, &selector->id);
-	hash = add_list(hash, &selector->class_code);
-	hash = add_list(hash, &selector->driver);
-	return add_list(hash, &selector->pool);
+	for (size_t i = 0; i < SELECTOR_LIST_COUNT; i++)
+		hash = add_list(hash, &selector->list[i]);
+	return hash;
 }
 
 static uint64_t add_subject(uint64_t hash, const struct subject_selector *selector)

@@ -180,7 +180,7 @@ static void read_reserve(struct reading *reading, const struct json_value *value
 		return;
 	while (json_children_next(&items, &item)) {
 		/* Checked like any selector and not kept: nothing acts on it. */
-		struct device_selector selector = { .address = { .item = NULL } };
+		struct device_selector selector = { .list = { { .item = NULL } } };
 
 		parse_device_selector(&reading->parse, &item, NULL, true, &selector);
 		device_selector_done(&selector);
@@ -302,6 +302,7 @@ int policy_parse(const struct policy_source *source, size_t count, const struct 
 		policy_free(reading.policy);
 		return result;
 	}
+	reading.policy->has_parents = reading.parse.has_parents;
 	reading.policy->digest = policy_digest(reading.policy);
 	*out = reading.policy;
 	return 0;

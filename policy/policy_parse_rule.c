@@ -231,6 +231,7 @@ static size_t find_key(const char *name)
 /* What can only be said of the rule as a whole. */
 static void check_rule(struct parse *parse, const struct json_value *value, const struct rule *rule)
 {
+	const struct text_list *addresses = &rule->device.list[SELECTOR_ADDRESS];
 	struct json_children members = json_value_children(value);
 	struct json_value member;
 	bool literal = rule->lockout_named.count > 0;
@@ -242,8 +243,12 @@ static void check_rule(struct parse *parse, const struct json_value *value, cons
 			parse_key_error(parse, &member, "a rule that denies gives nothing: \"%s\" has to go",
 					member.key);
 	}
-	for (size_t i = 0; i < rule->device.address.count; i++)
-		literal = literal || !glob_has_wildcard(rule->device.address.item[i]);
+	if (rule->effect == RULE_DENY && rule->subject.unit.count > 0 && json_value_member(value, "subject", &member))
+		parse_warning(parse, &member,
+			      "a client whose unit is not known (before Linux 6.5, or not started by systemd) is not in "
+			      "this unit: rules after this one decide over it");
+	for (size_t i = 0; i < addresses->count; i++)
+		literal = literal || !glob_has_wildcard(addresses->item[i]);
 	if (rule->take_in_use && !literal && json_value_member(value, "in_use", &member))
 		parse_warning(parse, &member,
 			      "takes effect only for a device whose address the rule gives in full, and it gives none");

@@ -128,18 +128,14 @@ static bool check_kind(struct parse *parse, const struct json_value *item, const
 	return false;
 }
 
-enum device_key { KEY_ADDRESS, KEY_ID, KEY_CLASS, KEY_DRIVER, KEY_POOL, KEY_KIND, DEVICE_KEY_COUNT };
-static const struct {
-	const char *name;
-	bool (*check)(struct parse *parse, const struct json_value *item, const char *text);
-} device_keys[DEVICE_KEY_COUNT] = {
-	[KEY_ADDRESS] = { "address", check_address }, [KEY_ID] = { "id", check_id },
-	[KEY_CLASS] = { "class", check_class },       [KEY_DRIVER] = { "driver", check_driver },
-	[KEY_POOL] = { "pool", check_pool },          [KEY_KIND] = { "kind", check_kind },
+static bool (*const checks[SELECTOR_LIST_COUNT])(struct parse *parse, const struct json_value *item, const char *text) = {
+	[SELECTOR_ADDRESS] = check_address, [SELECTOR_ID] = check_id,         [SELECTOR_SUBSYSTEM] = check_id,
+	[SELECTOR_CLASS] = check_class,     [SELECTOR_DRIVER] = check_driver, [SELECTOR_KIND] = check_kind,
+	[SELECTOR_PARENT] = check_address,  [SELECTOR_POOL] = check_pool,
 };
 
-static void read_device_key(struct parse *parse, const struct json_value *member, enum device_key key,
-			    struct text_list *list)
+static void read_list(struct parse *parse, const struct json_value *member, enum selector_list key,
+		      struct text_list *list)
 {
 	struct parse_items items;
 	struct json_value item;
@@ -147,55 +143,61 @@ static void read_device_key(struct parse *parse, const struct json_value *member
 	if (!parse_items_start(parse, member, &items))
 		return;
 	while (parse_items_next(&items, &item)) {
-		const char *text = parse_text(parse, &item, PATTERN_MAX);
+		char number_text[16];
+		uint64_t number;
+		const char *text;
 
-		if (text && device_keys[key].check(parse, &item, text) && list)
-			parse_list_add(parse, list, text);
+		if (key == SELECTOR_NUMA_NODE) {
+			if (!parse_number(parse, &item, 0, UINT16_MAX, &number))
+				continue;
+			text = text_format(number_text, sizeof number_text, "%u", (unsigned)number);
+		} else {
+			text = parse_text(parse, &item, PATTERN_MAX);
+			if (!text || !checks[key](parse, &item, text))
+				continue;
+		}
+		parse_list_add(parse, list, text);
 	}
+}
+
+/* The list of that key; SELECTOR_LIST_COUNT if there is none. */
+static enum selector_list find_list(const char *key)
+{
+	enum selector_list list = 0;
+
+	while (list < SELECTOR_LIST_COUNT && strcmp(selector_list_to_string(list), key) != 0)
+		list++;
+	return list;
 }
 
 void parse_device_selector(struct parse *parse, const struct json_value *value, const char *other_key, bool pools,
 			   struct device_selector *out)
 {
-	struct text_list *const lists[DEVICE_KEY_COUNT] = {
-		[KEY_ADDRESS] = &out->address, [KEY_ID] = &out->id,     [KEY_CLASS] = &out->class_code,
-		[KEY_DRIVER] = &out->driver,   [KEY_POOL] = &out->pool, [KEY_KIND] = NULL,
-	};
 	struct json_children members = json_value_children(value);
 	struct json_value member;
-	size_t narrowing = 0, kinds = 0;
+	size_t given = 0;
 
 	if (!parse_is_object(parse, value, "a choice of devices"))
 		return;
 	while (json_children_next(&members, &member)) {
-		size_t key = 0;
+		enum selector_list list = find_list(member.key);
 
 		if (other_key && strcmp(member.key, other_key) == 0)
 			continue;
-		while (key < DEVICE_KEY_COUNT && strcmp(member.key, device_keys[key].name) != 0)
-			key++;
-		if (key == DEVICE_KEY_COUNT) {
+		given++;
+		if (list == SELECTOR_LIST_COUNT)
 			parse_unknown_key(parse, &member,
-					  pools ? "address, id, class, driver, kind, pool"
-						: "address, id, class, driver, kind");
-			narrowing++;
-			continue;
-		}
-		if (key == KEY_KIND)
-			kinds++;
-		else
-			narrowing++;
-		if (key == KEY_POOL && !pools)
+					  pools ? "address, id, subsystem, class, driver, kind, numa_node, parent, pool"
+						: "address, id, subsystem, class, driver, kind, numa_node, parent");
+		else if (list == SELECTOR_POOL && !pools)
 			parse_key_error(parse, &member, "a pool is not made of pools: name its devices");
 		else
-			read_device_key(parse, &member, (enum device_key)key, lists[key]);
+			read_list(parse, &member, list, &out->list[list]);
+		parse->has_parents = parse->has_parents || list == SELECTOR_PARENT;
 	}
-	if (narrowing + kinds == 0)
+	if (given == 0)
 		parse_error(parse, value, "names no device: give an address, id, class, driver%s or kind",
 			    pools ? ", pool" : "");
-	/* A selector without lists would match nothing, but this one asks for every device of the kind. */
-	if (narrowing == 0 && kinds > 0)
-		parse_list_add(parse, &out->address, "*");
 }
 
 const char *parse_full_address(struct parse *parse, const struct json_value *value)
@@ -306,7 +308,6 @@ static void read_units(struct parse *parse, const struct json_value *member, str
 		else if (text)
 			parse_list_add(parse, list, text);
 	}
-	parse_warning(parse, member, "this version learns no unit of clients on the socket: this matches nobody");
 }
 
 void parse_subject_selector(struct parse *parse, const struct json_value *value, struct subject_selector *out)

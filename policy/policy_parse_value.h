@@ -14,6 +14,7 @@ struct parse {
 	struct diagnostics *diagnostics;
 	const struct name_resolver *names; /* NULL: no name is known */
 	struct name_table pools;           /* struct pool by its name; complete before anything else is read */
+	bool has_parents;                  /* a selector has SELECTOR_PARENT */
 	bool out_of_memory;
 };
 

@@ -1,5 +1,7 @@
 #include "peer.h"
 
+#include "peer_unit.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -29,10 +31,12 @@ int peer_identify(int socket, struct subject *subject, int *pidfd)
 	size = sizeof(fd);
 	/*
 	 * Kernels before 6.5 tell the pid only, which may be another process's by now: good enough for a memlock limit, which
-	 * the executor gives to no process of another user; not for anything that a process is trusted with.
+	 * the executor gives to no process of another user; not for anything that a process is trusted with, such as its unit.
 	 */
 	if (getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &fd, &size) < 0)
 		fd = pidfd_open(credentials.pid, 0);
+	else
+		peer_unit_read(fd, found.pid, found.unit, sizeof(found.unit));
 	*subject = found;
 	*pidfd = fd;
 	return 0;

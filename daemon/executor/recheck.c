@@ -90,6 +90,27 @@ static bool look(struct view *view, const struct plan *plan)
 	return true;
 }
 
+/* Adds the bridges above all devices, without their groups: for policies that speak of them. */
+static bool add_bridges(struct view *view)
+{
+	for (size_t i = 0; i < view->count; i++) {
+		char name[DEVICE_NAME_MAX];
+
+		memcpy(name, view->device[i].parent, sizeof(name));
+		while (name[0] && !topology_find(view->topology, name)) {
+			struct device bridge;
+			int error = inspect_summary(view->host, name, &bridge);
+
+			if (error == 0)
+				error = topology_put(view->topology, &bridge);
+			if (error < 0)
+				return refuse(view, "can't be read from sysfs", name, error);
+			memcpy(name, bridge.parent, sizeof(name));
+		}
+	}
+	return true;
+}
+
 /* The plan's ideas of each device against the device: in plainer words than a comparison of steps has. */
 static bool is_as_planned(struct view *view, const struct step *step)
 {
@@ -124,7 +145,7 @@ static bool check(struct view *view, const struct policy *policy, const struct p
 	bool covered = false;
 	int error;
 
-	if (!look(view, plan))
+	if (!look(view, plan) || (policy->has_parents && !add_bridges(view)))
 		return false;
 	for (size_t i = 0; i < plan->count; i++)
 		if (!is_as_planned(view, &plan->step[i]))

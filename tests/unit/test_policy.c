@@ -33,8 +33,8 @@ static void test_no_files(void **state)
 	struct policy *policy = parse_files(NULL, 0, &warnings);
 
 	assert_int_equal(policy->rule_count, 0);
-	assert_null(policy_rule_for(policy, &root, &device));
-	assert_null(policy_never(policy, &device));
+	assert_null(policy_rule_for(policy, NULL, &root, &device));
+	assert_null(policy_never(policy, NULL, &device));
 	assert_true(policy_is_operator(policy, &root));
 	assert_false(policy_is_operator(policy, &alice));
 	assert_null(policy_free(policy));
@@ -83,10 +83,10 @@ static void test_every_key(void **state)
 	assert_int_equal(rule->subject.uid[1], 7);
 	assert_int_equal(rule->subject.uid[2], 8);
 	assert_int_equal(rule->subject.gid[0], 36);
-	assert_int_equal(rule->device.address.count, 2);
-	assert_string_equal(rule->device.id.item[0], "8086:*");
-	assert_string_equal(rule->device.driver.item[0], "");
-	assert_string_equal(rule->device.pool.item[0], "p");
+	assert_int_equal(rule->device.list[SELECTOR_ADDRESS].count, 2);
+	assert_string_equal(rule->device.list[SELECTOR_ID].item[0], "8086:*");
+	assert_string_equal(rule->device.list[SELECTOR_DRIVER].item[0], "");
+	assert_string_equal(rule->device.list[SELECTOR_POOL].item[0], "p");
 	assert_int_equal(rule->lockout, LOCKOUT_NAMED);
 	assert_int_equal(rule->lockout_named.count, 2);
 	assert_int_equal(rule->modes, 15);
@@ -149,7 +149,7 @@ static void test_warnings(void **state)
 {
 	static const char *const texts[] = {
 		"{\"reserve\": [{\"id\": \"8086:10ca\"}]}",
-		"{\"rules\": [{\"name\": \"a\", \"effect\": \"allow\", \"subject\": {\"unit\": \"vm@*.service\"},"
+		"{\"rules\": [{\"name\": \"a\", \"effect\": \"deny\", \"subject\": {\"unit\": \"vm@*.service\"},"
 		" \"device\": {\"kind\": \"pci\"}}]}",
 		"{\"rules\": [{\"name\": \"b\", \"effect\": \"allow\", \"in_use\": \"take\","
 		" \"device\": {\"address\": [\"0000:01:*\"]}}]}",
@@ -166,15 +166,15 @@ static void test_warnings(void **state)
 		assert_int_equal(warnings, i < 3);
 		/* The rule by unit matches nobody whose unit is not known. */
 		if (i == 1)
-			assert_null(policy_rule_for(policy, &subject, &device));
+			assert_null(policy_rule_for(policy, NULL, &subject, &device));
 		policy_free(policy);
 	}
 	/* Where it is known, it does. */
 	policy = parse_files(&texts[1], 1, &warnings);
 	strcpy(subject.unit, "vm@7.service");
-	assert_non_null(policy_rule_for(policy, &subject, &device));
+	assert_non_null(policy_rule_for(policy, NULL, &subject, &device));
 	strcpy(subject.unit, "sshd.service");
-	assert_null(policy_rule_for(policy, &subject, &device));
+	assert_null(policy_rule_for(policy, NULL, &subject, &device));
 	policy_free(policy);
 }
 
@@ -189,7 +189,7 @@ static bool selects(const char *selector, const struct device *device)
 		 " \"rules\": [{\"name\": \"r\", \"effect\": \"deny\", \"device\": %s}]}",
 		 selector);
 	policy = policy_of(text);
-	matches = device_selector_matches(policy, &policy->rule[0].device, device);
+	matches = device_selector_matches(policy, NULL, &policy->rule[0].device, device);
 	policy_free(policy);
 	return matches;
 }
@@ -220,19 +220,61 @@ static void test_device_selectors(void **state)
 		{ "{\"driver\": [\"e*\"]}", true },
 		{ "{\"pool\": [\"p\"]}", true },
 		{ "{\"kind\": \"pci\"}", true },
+		{ "{\"kind\": \"pci\", \"class\": \"03\"}", false },
+		{ "{\"subsystem\": \"1af4:1100\"}", true },
+		{ "{\"subsystem\": [\"1af4:110[1-9]\", \"*:1100\"]}", true },
+		{ "{\"subsystem\": \"8086:100e\"}", false },
+		{ "{\"numa_node\": 1}", true },
+		{ "{\"numa_node\": [0, 1]}", true },
+		{ "{\"numa_node\": 11}", false },
+		{ "{\"parent\": \"0000:00:1c.0\"}", true },
+		{ "{\"parent\": \"0000:00:1d.0\"}", false },
+		{ "{\"parent\": \"0000:01:*\"}", false },
 		{ "{\"address\": [\"0000:01:*\"], \"id\": [\"8086:*\"], \"driver\": [\"e1000\"]}", true },
 		{ "{\"address\": [\"0000:01:*\"], \"id\": [\"1234:*\"]}", false },
 		{ "{\"pool\": [\"p\"], \"address\": [\"0000:02:*\"]}", false },
 	};
-	struct device_selector empty = { .address = { .item = NULL } };
+	struct device_selector empty = { .list = { { .item = NULL } } };
 	struct policy *policy = policy_of("{}");
 
+	device.subsystem_vendor = 0x1af4;
+	device.subsystem_device = 0x1100;
+	device.numa_node = 1;
+	strcpy(device.parent, "0000:00:1c.0");
 	for (size_t i = 0; i < COUNT(cases); i++)
 		if (selects(cases[i].selector, &device) != cases[i].matches)
 			fail_msg("%s", cases[i].selector);
 	assert_true(selects("{\"driver\": [\"\"]}", &bare));
 	assert_true(selects("{\"driver\": \"*\"}", &bare));
-	assert_false(device_selector_matches(policy, &empty, &device));
+	assert_false(selects("{\"numa_node\": 0}", &bare)); /* whose node is not known */
+	assert_false(selects("{\"parent\": \"*\"}", &bare));
+	assert_false(device_selector_matches(policy, NULL, &empty, &device));
+	policy_free(policy);
+}
+
+/* "parent" means every bridge above, up to the root; a chain that runs in a circle ends. */
+static void test_parents(void **state)
+{
+	struct policy *policy = policy_of("{\"never\": [{\"parent\": \"0000:00:01.?\"}]}");
+	struct device root = device_of("0000:00:01.0", 1, "pcieport"), bridge = device_of("0000:01:00.0", 2, "pcieport"),
+		      device = device_of("0000:02:00.0", 3, "e1000");
+	struct host host;
+
+	assert_true(policy->has_parents);
+	host_init(&host);
+	strcpy(device.parent, bridge.name);
+	strcpy(bridge.parent, root.name);
+	host_add(&host, &root);
+	host_add(&host, &device);
+	assert_null(policy_never(policy, host.topology, &device)); /* what is above the bridge is not known */
+	host_add(&host, &bridge);
+	assert_non_null(policy_never(policy, host.topology, &device));
+	assert_non_null(policy_never(policy, host.topology, &bridge));
+	assert_null(policy_never(policy, host.topology, &root)); /* it is not above itself */
+	strcpy(bridge.parent, device.name);
+	host_add(&host, &bridge);
+	assert_null(policy_never(policy, host.topology, &device));
+	host_done(&host);
 	policy_free(policy);
 }
 
@@ -272,9 +314,9 @@ static void test_large_uid(void **state)
 	struct subject large = subject_of(4000000000u), largest = subject_of(4294967294u),
 		       other = subject_of(294967296u);
 
-	assert_non_null(policy_rule_for(policy, &large, &device));
-	assert_non_null(policy_rule_for(policy, &largest, &device));
-	assert_null(policy_rule_for(policy, &other, &device));
+	assert_non_null(policy_rule_for(policy, NULL, &large, &device));
+	assert_non_null(policy_rule_for(policy, NULL, &largest, &device));
+	assert_null(policy_rule_for(policy, NULL, &other, &device));
 	policy_free(policy);
 }
 
@@ -293,11 +335,11 @@ static void test_order(void **state)
 	size_t warnings;
 	struct policy *policy = parse_files(texts, 2, &warnings);
 
-	assert_string_equal(policy_rule_for(policy, &alice, &first)->name, "one");
-	assert_string_equal(policy_rule_for(policy, &alice, &second)->name, "rest");
-	assert_string_equal(policy_rule_for(policy, &bob, &first)->name, "bob not");
-	assert_string_equal(policy_rule_for(policy, &bob, &other)->name, "rest");
-	assert_null(policy_rule_for(policy, &alice, &far));
+	assert_string_equal(policy_rule_for(policy, NULL, &alice, &first)->name, "one");
+	assert_string_equal(policy_rule_for(policy, NULL, &alice, &second)->name, "rest");
+	assert_string_equal(policy_rule_for(policy, NULL, &bob, &first)->name, "bob not");
+	assert_string_equal(policy_rule_for(policy, NULL, &bob, &other)->name, "rest");
+	assert_null(policy_rule_for(policy, NULL, &alice, &far));
 	assert_string_equal(policy->rule[2].file, "20.json");
 	assert_string_equal(policy->file[1], "20.json");
 	policy_free(policy);
@@ -341,6 +383,11 @@ static void test_digest(void **state)
 		{ "\"user\"", "\"group\"" },
 		{ "01:00.0\"", "01:00.1\"" },
 		{ "\"address\": [\"0000:01:00.0\"]", "\"driver\": [\"e1000\"]" },
+		{ "\"address\": [\"0000:01:00.0\"]", "\"parent\": [\"0000:01:00.0\"]" },
+		{ "\"address\": [\"0000:01:00.0\"]", "\"id\": [\"8086:10ca\"]" },
+		{ "\"address\": [\"0000:01:00.0\"]", "\"subsystem\": [\"8086:10ca\"]" },
+		{ "\"address\": [\"0000:01:00.0\"]", "\"numa_node\": [0]" },
+		{ "\"address\": [\"0000:01:00.0\"]", "\"numa_node\": [1]" },
 		{ "]}}]}", "]}, \"lockout\": \"unused\"}]}" },
 		{ "]}}]}", "]}, \"modes\": \"open\"}]}" },
 		{ "]}}]}", "]}, \"limits\": {\"devices\": 1}}]}" },
@@ -410,7 +457,7 @@ static void test_ten_thousand_rules(void **state)
 	strcpy(text + length, "]}");
 	policy = policy_of(text);
 	assert_int_equal(policy->rule_count, 10000);
-	assert_string_equal(policy_rule_for(policy, &alice, &device)->name, "9999");
+	assert_string_equal(policy_rule_for(policy, NULL, &alice, &device)->name, "9999");
 	policy_free(policy);
 	free(text);
 }
@@ -421,7 +468,8 @@ int main(void)
 		cmocka_unit_test(test_no_files),          cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_every_key),         cmocka_unit_test(test_memlock_sizes),
 		cmocka_unit_test(test_two_names_one_uid), cmocka_unit_test(test_warnings),
-		cmocka_unit_test(test_device_selectors),  cmocka_unit_test(test_subject_selectors),
+		cmocka_unit_test(test_device_selectors),  cmocka_unit_test(test_parents),
+		  cmocka_unit_test(test_subject_selectors),
 		cmocka_unit_test(test_large_uid),         cmocka_unit_test(test_order),
 		cmocka_unit_test(test_names_literally),   cmocka_unit_test(test_digest),
 		cmocka_unit_test(test_shipped_files),     cmocka_unit_test(test_ten_thousand_rules),

@@ -15,6 +15,14 @@ static const struct {
 	unsigned line, column;
 	const char *message; /* a part of it, from its beginning */
 } cases[] = {
+	{ "numa-node-negative", 4, 33, "rules[0].device.numa_node[0]: is out of range: it has to be" },
+	{ "numa-node-out-of-range", 4, 33, "rules[0].device.numa_node[0]: is out of range: it has to be" },
+	{ "numa-node-text", 4, 33, "rules[0].device.numa_node[0]: has to be a number, not a text" },
+	{ "parent-empty", 4, 29, "rules[0].device.parent: is an empty list, which matches" },
+	{ "parent-glob-impossible", 4, 30, "rules[0].device.parent[0]: the glob 'pcie*' matches nothing" },
+	{ "parent-short", 4, 30, "rules[0].device.parent[0]: '1c.0' is no PCI address: write" },
+	{ "subsystem-upper-case", 4, 33, "rules[0].device.subsystem[0]: '1AF4:1100' has to be written" },
+	{ "subsystem-without-colon", 4, 33, "rules[0].device.subsystem[0]: '1af4' is no vendor:device" },
 	{ "address-glob-backwards", 4, 31, "rules[0].device.address[0]: the glob '0000:0[3-1]:*' has a" },
 	{ "address-glob-impossible", 4, 31, "rules[0].device.address[0]: the glob 'pci-0000:01:*' matches" },
 	{ "address-glob-open", 4, 31, "rules[0].device.address[0]: the glob '0000:0[12:*' has a '['" },

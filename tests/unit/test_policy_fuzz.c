@@ -157,8 +157,8 @@ static bool parse(const char *text, size_t length)
 		struct device device = device_of("0000:01:00.0", 1, "e1000");
 		struct subject alice = subject_of(1000);
 
-		policy_rule_for(policy, &alice, &device);
-		policy_never(policy, &device);
+		policy_rule_for(policy, NULL, &alice, &device);
+		policy_never(policy, NULL, &device);
 	}
 	policy_free(policy);
 	diagnostics_done(&diagnostics);
