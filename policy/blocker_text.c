@@ -259,6 +259,24 @@ void say_limit(struct sentences out, const char *device, const struct rule *rule
 	       had > 0 ? "release a device that was claimed under this rule" : "ask for fewer devices");
 }
 
+void say_total_limit(struct sentences out, const char *device, const struct rule *rule, size_t had)
+{
+	MESSAGE(out,
+		"%s would be one too many: the rule \"%s\" (%s:%u) gives %u at a time to all users together, and %zu are "
+		"taken",
+		device, rule->name, rule->file, rule->line, rule->device_total_limit, had);
+	REMEDY(out, "%s, or have an operator raise \"devices_total\" in the rule's limits",
+	       had > 0 ? "wait until a device is released that was claimed under this rule" : "ask for fewer devices");
+}
+
+void say_user_limit(struct sentences out, const char *device, uint32_t limit, size_t had)
+{
+	MESSAGE(out, "%s would be one too many: the policy gives a user %u at a time under all rules, and this one has %zu",
+		device, limit, had);
+	REMEDY(out, "%s, or have an operator raise \"devices\" in the policy's user_limits",
+	       had > 0 ? "release a device that was claimed before" : "ask for fewer devices");
+}
+
 void say_claim_full(struct sentences out, const char *device, const struct claim *claim)
 {
 	MESSAGE(out, "%s can't be added: the claim %s would have more than the %d devices that one claim can hold",

@@ -50,6 +50,9 @@ void say_mode(struct sentences out, const char *device, const struct rule *rule,
 void say_claim_mode(struct sentences out, const char *device, const struct claim *claim, enum delivery_mode mode);
 /* had: devices that the user has under the rule already. */
 void say_limit(struct sentences out, const char *device, const struct rule *rule, size_t had);
+/* had: devices that all users have under the rule already; that the user has under all rules. */
+void say_total_limit(struct sentences out, const char *device, const struct rule *rule, size_t had);
+void say_user_limit(struct sentences out, const char *device, uint32_t limit, size_t had);
 void say_claim_full(struct sentences out, const char *device, const struct claim *claim);
 /* other_rule: the rule of the other devices of the claim, one of which is other_device; NULL where the claim grows. */
 void say_different_rules(struct sentences out, const char *device, const struct rule *rule, const char *other_rule,

@@ -123,12 +123,44 @@ void judge_device(struct deciding *deciding, struct asked *asked)
 		judge_under_rule(deciding, asked);
 }
 
+/* A limit while devices are counted against it. */
+struct count {
+	const struct rule *rule; /* that it is of; NULL: of all rules */
+	size_t had, more;
+	uint32_t limit;
+};
+
+/* Counts one more; true for the first that is too many, so that it is said once. */
+static bool is_first_too_many(struct count *count)
+{
+	count->more++;
+	if (count->limit == UINT32_MAX || count->had + count->more <= count->limit)
+		return false;
+	return count->more == 1 || count->had + count->more - 1 <= count->limit;
+}
+
+static void start_counts(const struct deciding *deciding, const struct rule *rule, struct count *own,
+			 struct count *total)
+{
+	const struct ledger *ledger = deciding->host->ledger;
+
+	*own = (struct count){ .rule = rule, .limit = rule->device_limit };
+	*total = (struct count){ .rule = rule, .limit = rule->device_total_limit };
+	if (ledger && own->limit != UINT32_MAX)
+		own->had = ledger_devices_of(ledger, deciding->request->subject->uid, rule->name);
+	if (ledger && total->limit != UINT32_MAX)
+		total->had = ledger_devices_under(ledger, rule->name);
+}
+
 void judge_limits(struct deciding *deciding)
 {
 	const struct claim *claim = deciding->request->claim;
-	const struct rule *rule = NULL;
-	size_t had = 0, more = 0, in_claim = 0;
+	struct count own = { .limit = UINT32_MAX }, total = { .limit = UINT32_MAX };
+	struct count user = { .limit = deciding->policy->user_device_limit };
+	size_t in_claim = 0;
 
+	if (deciding->host->ledger && user.limit != UINT32_MAX)
+		user.had = ledger_devices_of_user(deciding->host->ledger, deciding->request->subject->uid);
 	for (size_t i = 0; claim && i < claim->device_count; i++)
 		in_claim += !claim->device[i].lockout;
 	for (size_t i = 0; i < deciding->count; i++) {
@@ -137,20 +169,19 @@ void judge_limits(struct deciding *deciding)
 		if (!asked->eligible || asked->held)
 			continue;
 		if (++in_claim == CLAIM_DEVICES_MAX + 1)
-			say_claim_full(deciding_words(deciding_add_blocker(deciding, BLOCKER_LIMIT, asked)), asked->name, claim);
-		if (asked->rule->device_limit == UINT32_MAX)
-			continue;
-		if (asked->rule != rule) {
-			rule = asked->rule;
-			more = 0;
-			had = deciding->host->ledger ? ledger_devices_of(deciding->host->ledger,
-									 deciding->request->subject->uid, rule->name)
-						     : 0;
-		}
-		more++;
-		/* Said once, of the first device that is too many. */
-		if (had + more > rule->device_limit && (more == 1 || had + more - 1 <= rule->device_limit))
-			say_limit(deciding_words(deciding_add_blocker(deciding, BLOCKER_LIMIT, asked)), asked->name, rule, had);
+			say_claim_full(deciding_words(deciding_add_blocker(deciding, BLOCKER_LIMIT, asked)),
+				       asked->name, claim);
+		if (asked->rule != own.rule)
+			start_counts(deciding, asked->rule, &own, &total);
+		if (is_first_too_many(&own))
+			say_limit(deciding_words(deciding_add_blocker(deciding, BLOCKER_LIMIT, asked)), asked->name,
+				  own.rule, own.had);
+		if (is_first_too_many(&total))
+			say_total_limit(deciding_words(deciding_add_blocker(deciding, BLOCKER_LIMIT, asked)),
+					asked->name, own.rule, total.had);
+		if (is_first_too_many(&user))
+			say_user_limit(deciding_words(deciding_add_blocker(deciding, BLOCKER_LIMIT, asked)),
+				       asked->name, user.limit, user.had);
 	}
 }
 

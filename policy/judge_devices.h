@@ -10,5 +10,5 @@
 void judge_device(struct deciding *deciding, struct asked *asked);
 /* All devices of a claim fall under one rule: it has one lockout permission, one limit, one name. */
 void judge_one_rule(struct deciding *deciding);
-/* How many devices one user may have under a rule, and one claim at all. */
+/* How many devices one user may have under a rule and at all, all users under a rule, and one claim at all. */
 void judge_limits(struct deciding *deciding);

@@ -219,3 +219,23 @@ size_t ledger_devices_of(const struct ledger *ledger, uid_t uid, const char *rul
 			count += count_asked(&entry->claim);
 	return count;
 }
+
+size_t ledger_devices_under(const struct ledger *ledger, const char *rule)
+{
+	size_t count = 0;
+
+	for (const struct entry *entry = ledger->first; entry; entry = entry->next)
+		if (strcmp(entry->claim.rule, rule) == 0)
+			count += count_asked(&entry->claim);
+	return count;
+}
+
+size_t ledger_devices_of_user(const struct ledger *ledger, uid_t uid)
+{
+	size_t count = 0;
+
+	for (const struct entry *entry = ledger->first; entry; entry = entry->next)
+		if (entry->claim.uid == uid)
+			count += count_asked(&entry->claim);
+	return count;
+}

@@ -62,3 +62,6 @@ struct claim *ledger_owner(const struct ledger *ledger, const char *device, cons
 struct claim_device *claim_find_device(struct claim *claim, const char *device);
 /* Devices that a user asked for and has under a rule, over all claims. */
 size_t ledger_devices_of(const struct ledger *ledger, uid_t uid, const char *rule);
+/* The same of all users together, and of one user under all rules. */
+size_t ledger_devices_under(const struct ledger *ledger, const char *rule);
+size_t ledger_devices_of_user(const struct ledger *ledger, uid_t uid);

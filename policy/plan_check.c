@@ -260,9 +260,14 @@ static bool rule_covers(struct check *check, size_t index)
 	if (check->host->kernel && check->host->kernel->unsafe_interrupts && !rule->accept_unsafe_interrupts)
 		return refuse(check, "this kernel runs with allow_unsafe_interrupts on, which the rule \"%s\" does not "
 				     "accept", rule->name);
-	if (check->taken > rule->device_limit)
+	if (check->taken > rule->device_limit || check->taken > rule->device_total_limit)
 		return refuse(check, "the rule \"%s\" gives %u devices, and the plan takes %zu", rule->name,
-			      rule->device_limit, check->taken);
+			      rule->device_limit < rule->device_total_limit ? rule->device_limit
+									    : rule->device_total_limit,
+			      check->taken);
+	if (check->taken > check->policy->user_device_limit)
+		return refuse(check, "the policy gives a user %u devices, and the plan takes %zu",
+			      check->policy->user_device_limit, check->taken);
 	if (check->delivery.memlock > rule->memlock)
 		return refuse(check, "the rule \"%s\" grants less locked memory than the plan sets", rule->name);
 	for (size_t i = 0; i < check->taken; i++) {

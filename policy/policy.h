@@ -53,7 +53,7 @@ enum lockout_permission { LOCKOUT_NONE, LOCKOUT_UNUSED, LOCKOUT_NAMED };
 struct rule {
 	char name[RULE_NAME_MAX];
 	char *file;            /* where it stands, for messages */
-	unsigned line;
+	unsigned line, column;
 	enum rule_effect effect;
 	struct subject_selector subject;
 	struct device_selector device;
@@ -61,6 +61,9 @@ struct rule {
 	struct text_list lockout_named; /* full addresses, only with LOCKOUT_NAMED */
 	uint32_t modes;        /* bit (1 << enum delivery_mode) */
 	uint32_t device_limit; /* devices of one user under this rule; UINT32_MAX: no limit */
+	uint32_t device_total_limit; /* devices of all users together under this rule; UINT32_MAX: no limit */
+	/* Of one claim, and only where brokered is the only mode; UINT64_MAX: no limit. */
+	uint64_t ioasid_limit, byte_limit, pasid_limit;
 	uint64_t memlock;      /* bytes; 0: the client's limit is left alone */
 	enum reset_demand reset;
 	bool restore;          /* put drivers back after; true by default */
@@ -88,6 +91,7 @@ struct policy {
 	size_t never_count;
 	struct pool *pool; /* sorted by name */
 	size_t pool_count;
+	uint32_t user_device_limit; /* devices of one user under all rules together; UINT32_MAX: no limit */
 	struct subject_selector operators; /* uid 0 is one always and is not listed; any is false */
 	char **file;                       /* the files it was made of, in the order that they were read */
 	size_t file_count;

@@ -58,6 +58,10 @@ static uint64_t add_rule(uint64_t hash, const struct rule *rule)
 	hash = add_list(hash, &rule->lockout_named);
 	hash = add_number(hash, rule->modes);
 	hash = add_number(hash, rule->device_limit);
+	hash = add_number(hash, rule->device_total_limit);
+	hash = add_number(hash, rule->ioasid_limit);
+	hash = add_number(hash, rule->byte_limit);
+	hash = add_number(hash, rule->pasid_limit);
 	hash = add_number(hash, rule->memlock);
 	hash = add_number(hash, rule->reset);
 	hash = add_number(hash, rule->restore);
@@ -81,5 +85,6 @@ uint64_t policy_digest(const struct policy *policy)
 		for (size_t k = 0; k < policy->pool[i].selector_count; k++)
 			hash = add_device(hash, &policy->pool[i].selector[k]);
 	}
+	hash = add_number(hash, policy->user_device_limit);
 	return add_subject(hash, &policy->operators);
 }

@@ -24,6 +24,8 @@ struct reading {
 	size_t count;
 	const char *operators_file; /* where "operators" stands; NULL: nowhere yet */
 	unsigned operators_line;
+	const char *user_limits_file; /* the same of "user_limits" */
+	unsigned user_limits_line;
 };
 
 /* Parses the JSON of one file; what is wrong is reported. */
@@ -203,6 +205,29 @@ static void read_operators(struct reading *reading, const struct json_value *val
 	parse_subject_selector(&reading->parse, value, &reading->policy->operators);
 }
 
+static void read_user_limits(struct reading *reading, const struct json_value *value)
+{
+	struct json_children members = json_value_children(value);
+	struct json_value member;
+	unsigned column;
+
+	if (reading->user_limits_file) {
+		parse_error(&reading->parse, value, "a user's limits stand in %s:%u already: give all of them there",
+			    reading->user_limits_file, reading->user_limits_line);
+		return;
+	}
+	reading->user_limits_file = reading->parse.file;
+	json_value_position(value, false, &reading->user_limits_line, &column);
+	if (!parse_is_object(&reading->parse, value, "limits"))
+		return;
+	while (json_children_next(&members, &member)) {
+		if (strcmp(member.key, "devices") == 0)
+			parse_device_limit(&reading->parse, &member, &reading->policy->user_device_limit);
+		else
+			parse_unknown_key(&reading->parse, &member, "devices");
+	}
+}
+
 static const struct {
 	const char *name;
 	void (*read)(struct reading *reading, const struct json_value *value);
@@ -210,6 +235,7 @@ static const struct {
 } top_keys[] = {
 	{ "pools", read_pools, true },  { "rules", read_rules, false },         { "reserve", read_reserve, false },
 	{ "never", read_never, false }, { "operators", read_operators, false },
+	{ "user_limits", read_user_limits, false },
 };
 
 static void read_top(struct reading *reading, const struct file *file, bool first)
@@ -230,7 +256,7 @@ static void read_top(struct reading *reading, const struct file *file, bool firs
 		if (i < count && top_keys[i].first == first)
 			top_keys[i].read(reading, &member);
 		else if (i == count && first)
-			parse_unknown_key(&reading->parse, &member, "rules, pools, reserve, never, operators");
+			parse_unknown_key(&reading->parse, &member, "rules, pools, reserve, never, operators, user_limits");
 	}
 }
 
@@ -250,6 +276,7 @@ static void read_all(struct reading *reading, const struct policy_source *source
 	/* A file that can't be read would make its pools look unknown to the others. */
 	if (reading->parse.diagnostics->errors > errors || reading->parse.out_of_memory)
 		return;
+	policy->user_device_limit = UINT32_MAX;
 	policy->rule = make_array(reading, "rules", sizeof *policy->rule);
 	policy->never = make_array(reading, "never", sizeof *policy->never);
 	policy->pool = make_array(reading, "pools", sizeof *policy->pool);

@@ -4,6 +4,7 @@
 #include "text.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 static void read_name(struct parse *parse, const struct json_value *value, struct rule *rule)
@@ -120,20 +121,46 @@ static bool size_from_text(const char *text, uint64_t *bytes)
 	return true;
 }
 
-static void read_memlock(struct parse *parse, const struct json_value *value, struct rule *rule)
+static void read_size(struct parse *parse, const struct json_value *value, uint64_t *out)
 {
 	const char *text;
 
 	if (json_object_is_type(value->object, json_type_int) || json_object_is_type(value->object, json_type_double)) {
-		parse_number(parse, value, 1, INT64_MAX - 1, &rule->memlock);
+		parse_number(parse, value, 1, INT64_MAX - 1, out);
 		return;
 	}
 	text = parse_text(parse, value, 64);
 	if (text && strcmp(text, "unlimited") == 0)
-		rule->memlock = UINT64_MAX;
-	else if (text && !size_from_text(text, &rule->memlock))
+		*out = UINT64_MAX;
+	else if (text && !size_from_text(text, out))
 		parse_error(parse, value,
 			    "'%s' is no size: write bytes, or a number with K, M, G or T, or \"unlimited\"", text);
+}
+
+enum { DEVICES = 1, SIZE, COUNT };
+
+/* counted: only where the broker makes the mappings itself can it count them. */
+static const struct limit {
+	const char *name;
+	int type;
+	bool counted;
+	size_t offset;
+} limits[] = {
+	{ "devices", DEVICES, false, offsetof(struct rule, device_limit) },
+	{ "devices_total", DEVICES, false, offsetof(struct rule, device_total_limit) },
+	{ "memlock", SIZE, false, offsetof(struct rule, memlock) },
+	{ "ioasids", COUNT, true, offsetof(struct rule, ioasid_limit) },
+	{ "bytes", SIZE, true, offsetof(struct rule, byte_limit) },
+	{ "pasids", COUNT, true, offsetof(struct rule, pasid_limit) },
+};
+enum { LIMIT_COUNT = sizeof limits / sizeof *limits };
+
+static const struct limit *find_limit(const char *name)
+{
+	for (size_t i = 0; i < LIMIT_COUNT; i++)
+		if (strcmp(limits[i].name, name) == 0)
+			return &limits[i];
+	return NULL;
 }
 
 static void read_limits(struct parse *parse, const struct json_value *value, struct rule *rule)
@@ -144,23 +171,17 @@ static void read_limits(struct parse *parse, const struct json_value *value, str
 	if (!parse_is_object(parse, value, "limits"))
 		return;
 	while (json_children_next(&members, &member)) {
-		uint64_t number;
+		const struct limit *limit = find_limit(member.key);
+		void *field = limit ? (char *)rule + limit->offset : NULL;
 
-		if (strcmp(member.key, "devices") == 0) {
-			if (parse_number(parse, &member, 1, UINT32_MAX - 1, &number))
-				rule->device_limit = (uint32_t)number;
-		} else if (strcmp(member.key, "memlock") == 0) {
-			read_memlock(parse, &member, rule);
-		} else if (strcmp(member.key, "ioasids") == 0 || strcmp(member.key, "bytes") == 0 ||
-			   strcmp(member.key, "pasids") == 0) {
-			parse_key_error(
-				parse, &member,
-				"\"%s\" can't be limited: only where the broker makes the mappings itself, in mode "
-				"\"brokered\", could it count them, and this version does not serve that mode",
-				member.key);
-		} else {
-			parse_unknown_key(parse, &member, "devices, memlock");
-		}
+		if (!limit)
+			parse_unknown_key(parse, &member, "devices, devices_total, memlock, ioasids, bytes, pasids");
+		else if (limit->type == DEVICES)
+			parse_device_limit(parse, &member, field);
+		else if (limit->type == SIZE)
+			read_size(parse, &member, field);
+		else
+			parse_number(parse, &member, 1, UINT32_MAX - 1, field);
 	}
 }
 
@@ -228,6 +249,31 @@ static size_t find_key(const char *name)
 	return i;
 }
 
+/* Limits on what the broker can't count, or that contradict each other. */
+static void check_limits(struct parse *parse, const struct json_value *value, const struct rule *rule)
+{
+	struct json_children members;
+	struct json_value all, member;
+
+	if (!json_value_member(value, "limits", &all))
+		return;
+	members = json_value_children(&all);
+	while (json_children_next(&members, &member)) {
+		const struct limit *limit = find_limit(member.key);
+
+		if (limit && limit->counted && rule->modes != 1u << MODE_BROKERED)
+			parse_key_error(parse, &member,
+					"\"%s\" can't be limited: only where the broker makes the mappings itself, in the mode "
+					"\"brokered\", can it count them, and this rule gives other modes",
+					member.key);
+		if (strcmp(member.key, "devices_total") == 0 && rule->device_limit != UINT32_MAX &&
+		    rule->device_total_limit < rule->device_limit)
+			parse_key_warning(parse, &member,
+					  "all users together get fewer devices than \"devices\" gives to one: the smaller "
+					  "number counts");
+	}
+}
+
 /* What can only be said of the rule as a whole. */
 static void check_rule(struct parse *parse, const struct json_value *value, const struct rule *rule)
 {
@@ -243,6 +289,8 @@ static void check_rule(struct parse *parse, const struct json_value *value, cons
 			parse_key_error(parse, &member, "a rule that denies gives nothing: \"%s\" has to go",
 					member.key);
 	}
+	if (rule->effect == RULE_ALLOW)
+		check_limits(parse, value, rule);
 	if (rule->effect == RULE_DENY && rule->subject.unit.count > 0 && json_value_member(value, "subject", &member))
 		parse_warning(parse, &member,
 			      "a client whose unit is not known (before Linux 6.5, or not started by systemd) is not in "
@@ -259,14 +307,14 @@ void parse_rule(struct parse *parse, const struct json_value *value, struct rule
 	struct json_children members = json_value_children(value);
 	bool seen[RULE_KEY_COUNT] = { false };
 	struct json_value member;
-	unsigned column;
 
 	out->subject.any = true;
 	out->modes = 1u << MODE_ATTACHED;
-	out->device_limit = UINT32_MAX;
+	out->device_limit = out->device_total_limit = UINT32_MAX;
+	out->ioasid_limit = out->byte_limit = out->pasid_limit = UINT64_MAX;
 	out->restore = true;
 	out->file = parse_copy(parse, parse->file);
-	json_value_position(value, false, &out->line, &column);
+	json_value_position(value, false, &out->line, &out->column);
 	if (!parse_is_object(parse, value, "a rule"))
 		return;
 	while (json_children_next(&members, &member)) {

@@ -45,6 +45,15 @@ void parse_key_error(struct parse *parse, const struct json_value *at, const cha
 	va_end(arguments);
 }
 
+void parse_key_warning(struct parse *parse, const struct json_value *at, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	report(parse, false, at, true, format, arguments);
+	va_end(arguments);
+}
+
 void parse_unknown_key(struct parse *parse, const struct json_value *at, const char *known)
 {
 	char key[48];
@@ -142,6 +151,16 @@ bool parse_number(struct parse *parse, const struct json_value *value, uint64_t 
 		return false;
 	}
 	*out = (uint64_t)number;
+	return true;
+}
+
+bool parse_device_limit(struct parse *parse, const struct json_value *value, uint32_t *out)
+{
+	uint64_t number;
+
+	if (!parse_number(parse, value, 1, UINT32_MAX - 1, &number))
+		return false;
+	*out = (uint32_t)number;
 	return true;
 }
 

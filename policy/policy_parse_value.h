@@ -26,6 +26,8 @@ void parse_warning(struct parse *parse, const struct json_value *at, const char 
 /* Reports at the key of a member, behind the way to the object that has it. */
 void parse_key_error(struct parse *parse, const struct json_value *at, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+void parse_key_warning(struct parse *parse, const struct json_value *at, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 /* Reports a key that none of the known ones is; known: "a, b, c". */
 void parse_unknown_key(struct parse *parse, const struct json_value *at, const char *known);
 
@@ -37,6 +39,8 @@ const char *parse_text(struct parse *parse, const struct json_value *value, size
 bool parse_boolean(struct parse *parse, const struct json_value *value, bool *out);
 /* A whole number from min to max, which is below INT64_MAX. */
 bool parse_number(struct parse *parse, const struct json_value *value, uint64_t min, uint64_t max, uint64_t *out);
+/* A number of devices, from 1 on. */
+bool parse_device_limit(struct parse *parse, const struct json_value *value, uint32_t *out);
 /* One of the words that from_string() knows, which words lists for the message. */
 bool parse_word(struct parse *parse, const struct json_value *value, int (*from_string)(const char *text),
 		const char *words, int *out);

@@ -234,6 +234,50 @@ static void test_never(void **state)
 	host_done(&host);
 }
 
+/* How much all users get under a rule, and one user under all rules. */
+static void test_shared_limits(void **state)
+{
+	static const char text[] =
+		"{\"rules\": [{\"name\": \"cards\", \"effect\": \"allow\", \"device\": {\"class\": \"00\"}, \"lockout\":"
+		" \"unused\", \"limits\": {\"devices_total\": 1}}, {\"name\": \"rest\", \"effect\": \"allow\", \"device\":"
+		" {\"kind\": \"pci\"}, \"lockout\": \"unused\"}], \"user_limits\": {\"devices\": 2}}";
+	struct device free_card = device_of("0000:09:00.0", 9, ""), links[3];
+	struct question question = { .uid = 1000, .device = { CARD } };
+	struct decision decision;
+	struct host host;
+
+	host_init_two_groups(&host);
+	free_card.class_code = 0x00ff00;
+	host_add(&host, &free_card);
+	for (size_t i = 0; i < COUNT(links); i++) {
+		char name[DEVICE_NAME_MAX];
+
+		snprintf(name, sizeof name, "0000:0a:0%zu.0", i);
+		links[i] = device_of(name, 20 + (int32_t)i, "");
+		host_add(&host, &links[i]);
+	}
+	ask_under(&host, text, &question, &decision);
+	assert_true(decision.allowed);
+	decision_done(&decision);
+	/* Bob's card counts against all, and says nothing of bob. */
+	host_claim(&host, "c1", 1001, "cards", free_card.name);
+	ask_under(&host, text, &question, &decision);
+	assert_int_equal(decision.status, EXIT_REFUSED);
+	assert_contains(find_blocker(&decision, BLOCKER_LIMIT, CARD, "")->message, "to all users together, and 1 are");
+	decision_done(&decision);
+	/* Two under one rule, and what is asked for falls under another. */
+	host_claim_more(&host, host_claim(&host, "c2", 1000, "rest", links[0].name), links[1].name, false);
+	question.device[0] = links[2].name;
+	ask_under(&host, text, &question, &decision);
+	assert_contains(find_blocker(&decision, BLOCKER_LIMIT, links[2].name, "")->message, "gives a user 2 at a time");
+	decision_done(&decision);
+	question.uid = 1001; /* who has one */
+	ask_under(&host, text, &question, &decision);
+	assert_true(decision.allowed);
+	decision_done(&decision);
+	host_done(&host);
+}
+
 static void test_limit(void **state)
 {
 	struct question question = { .uid = 1000, .mode = MODE_ATTACHED, .device = { CARD, NETWORK } };
@@ -406,6 +450,7 @@ int main(void)
 		cmocka_unit_test(test_policy_says_no),
 		cmocka_unit_test(test_never),
 		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_shared_limits),
 		cmocka_unit_test(test_claim_full),
 		cmocka_unit_test(test_different_rules),
 		cmocka_unit_test(test_growing_in_another_mode),

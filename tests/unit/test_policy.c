@@ -56,6 +56,9 @@ static void test_defaults(void **state)
 	assert_int_equal(rule->lockout, LOCKOUT_NONE);
 	assert_int_equal(rule->modes, 1u << MODE_ATTACHED);
 	assert_int_equal(rule->device_limit, UINT32_MAX);
+	assert_int_equal(rule->device_total_limit, UINT32_MAX);
+	assert_int_equal(rule->byte_limit, UINT64_MAX);
+	assert_int_equal(policy->user_device_limit, UINT32_MAX);
 	assert_int_equal(rule->memlock, 0);
 	assert_int_equal(rule->reset, RESET_REQUIRE);
 	assert_true(rule->restore);
@@ -101,6 +104,20 @@ static void test_every_key(void **state)
 	assert_int_equal(policy->never[0].line, 1);
 	assert_int_equal(policy->operators.gid[0], 200);
 	assert_int_equal(policy->file_count, 1);
+	policy_free(policy);
+}
+
+/* What the broker can count it can limit: where it makes the mappings itself, and nobody else does. */
+static void test_counted_limits(void **state)
+{
+	struct policy *policy = policy_of("{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"modes\": \"brokered\","
+					  " \"device\": {\"kind\": \"pci\"}, \"limits\": {\"ioasids\": 4, \"bytes\": \"2G\","
+					  " \"pasids\": 3, \"devices\": 2, \"devices_total\": 8}}]}");
+
+	assert_int_equal(policy->rule->ioasid_limit, 4);
+	assert_int_equal(policy->rule->byte_limit, UINT64_C(2) << 30);
+	assert_int_equal(policy->rule->pasid_limit, 3);
+	assert_int_equal(policy->rule->device_total_limit, 8);
 	policy_free(policy);
 }
 
@@ -151,6 +168,8 @@ static void test_warnings(void **state)
 		"{\"reserve\": [{\"id\": \"8086:10ca\"}]}",
 		"{\"rules\": [{\"name\": \"a\", \"effect\": \"deny\", \"subject\": {\"unit\": \"vm@*.service\"},"
 		" \"device\": {\"kind\": \"pci\"}}]}",
+		"{\"rules\": [{\"name\": \"t\", \"effect\": \"allow\", \"limits\": {\"devices\": 3, \"devices_total\": 2},"
+		" \"device\": {\"kind\": \"pci\"}}]}",
 		"{\"rules\": [{\"name\": \"b\", \"effect\": \"allow\", \"in_use\": \"take\","
 		" \"device\": {\"address\": [\"0000:01:*\"]}}]}",
 		"{\"rules\": [{\"name\": \"c\", \"effect\": \"allow\", \"in_use\": \"take\","
@@ -163,7 +182,7 @@ static void test_warnings(void **state)
 
 	for (size_t i = 0; i < COUNT(texts); i++) {
 		policy = parse_files(&texts[i], 1, &warnings);
-		assert_int_equal(warnings, i < 3);
+		assert_int_equal(warnings, i < 4);
 		/* The rule by unit matches nobody whose unit is not known. */
 		if (i == 1)
 			assert_null(policy_rule_for(policy, NULL, &subject, &device));
@@ -392,6 +411,11 @@ static void test_digest(void **state)
 		{ "]}}]}", "]}, \"modes\": \"open\"}]}" },
 		{ "]}}]}", "]}, \"limits\": {\"devices\": 1}}]}" },
 		{ "]}}]}", "]}, \"limits\": {\"memlock\": 1}}]}" },
+		{ "]}}]}", "]}, \"limits\": {\"devices_total\": 1}}]}" },
+		{ "]}}]}", "]}, \"modes\": \"brokered\", \"limits\": {\"ioasids\": 1}}]}" },
+		{ "]}}]}", "]}, \"modes\": \"brokered\", \"limits\": {\"bytes\": 1}}]}" },
+		{ "]}}]}", "]}, \"modes\": \"brokered\", \"limits\": {\"pasids\": 1}}]}" },
+		{ "}}]}", "}}], \"user_limits\": {\"devices\": 1}}" },
 		{ "]}}]}", "]}, \"reset\": \"try\"}]}" },
 		{ "]}}]}", "]}, \"restore\": false}]}" },
 		{ "]}}]}", "]}, \"in_use\": \"take\"}]}" },
@@ -467,6 +491,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_files),          cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_every_key),         cmocka_unit_test(test_memlock_sizes),
+		cmocka_unit_test(test_counted_limits),
 		cmocka_unit_test(test_two_names_one_uid), cmocka_unit_test(test_warnings),
 		cmocka_unit_test(test_device_selectors),  cmocka_unit_test(test_parents),
 		  cmocka_unit_test(test_subject_selectors),

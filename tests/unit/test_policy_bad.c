@@ -23,6 +23,14 @@ static const struct {
 	{ "parent-short", 4, 30, "rules[0].device.parent[0]: '1c.0' is no PCI address: write" },
 	{ "subsystem-upper-case", 4, 33, "rules[0].device.subsystem[0]: '1AF4:1100' has to be written" },
 	{ "subsystem-without-colon", 4, 33, "rules[0].device.subsystem[0]: '1af4' is no vendor:device" },
+	{ "limit-bytes-where-attached-too", 4, 19, "rules[0].limits: \"bytes\" can't be limited: only where the" },
+	{ "devices-total-zero", 4, 36, "rules[0].limits.devices_total: is out of range: it has to" },
+	{ "devices-total-text", 4, 36, "rules[0].limits.devices_total: has to be a number, not a" },
+	{ "ioasids-zero", 4, 30, "rules[0].limits.ioasids: is out of range: it has to be from" },
+	{ "pasids-out-of-range", 4, 29, "rules[0].limits.pasids: is out of range: it has to be from" },
+	{ "user-limits-unknown-key", 2, 20, "user_limits: unknown key \"memlock\"; known here: devices" },
+	{ "user-limits-not-an-object", 2, 18, "user_limits: has to be limits in { }, not a number" },
+	{ "user-limits-zero", 2, 31, "user_limits.devices: is out of range: it has to be from 1" },
 	{ "address-glob-backwards", 4, 31, "rules[0].device.address[0]: the glob '0000:0[3-1]:*' has a" },
 	{ "address-glob-impossible", 4, 31, "rules[0].device.address[0]: the glob 'pci-0000:01:*' matches" },
 	{ "address-glob-open", 4, 31, "rules[0].device.address[0]: the glob '0000:0[12:*' has a '['" },
@@ -247,6 +255,8 @@ static void test_several_files(void **state)
 		  "is defined in another file already" },
 		{ "{\"operators\": {\"user\": \"alice\"}}", "\n\n\n{\"operators\": {\"user\": \"bob\"}}", 4,
 		  "operators are named in 10.json:1 already" },
+		{ "{\"user_limits\": {\"devices\": 1}}", "\n{\"user_limits\": {\"devices\": 2}}", 2,
+		  "a user's limits stand in 10.json:1 already" },
 	};
 
 	for (size_t i = 0; i < COUNT(between); i++) {
