@@ -114,6 +114,7 @@ int reset_demand_from_string(const char *text);
 /* Why a claim can't be had. Each maps to one exit status by blocker_kind_to_exit_status(). */
 enum blocker_kind {
 	BLOCKER_UNKNOWN_DEVICE,       /* "unknown-device" (5) */
+	BLOCKER_UNKNOWN_POOL,         /* "unknown-pool" (5) */
 	BLOCKER_UNKNOWN_CLAIM,        /* "unknown-claim" (5) */
 	BLOCKER_KERNEL,               /* "kernel" (6): this kernel lacks what the mode needs */
 	BLOCKER_NO_IOMMU_GROUP,       /* "no-iommu-group" (6) */

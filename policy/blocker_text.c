@@ -116,6 +116,20 @@ void say_unknown_device(struct sentences out, const char *device)
 		REMEDY(out, "look up the addresses of this host's devices with 'ioasidctl list'");
 }
 
+void say_pool(struct sentences out, const char *pool, bool known)
+{
+	char shown[RULE_NAME_MAX];
+
+	text_escape(shown, sizeof shown, pool, strnlen(pool, sizeof shown));
+	if (known) {
+		MESSAGE(out, "pool:%s has no device on this host that is not asked for already", shown);
+		REMEDY(out, "ask for fewer devices of this pool, or have an operator look at what the policy puts into it");
+	} else {
+		MESSAGE(out, "there is no pool:%s in the policy", shown);
+		REMEDY(out, "correct the name, or have an operator define the pool in the policy's pools");
+	}
+}
+
 void say_kernel_lacks(struct sentences out, const char *release, bool iommufd, bool cdev)
 {
 	char shown[64];

@@ -28,6 +28,8 @@ struct other_claim {
 const char *use_told(const struct use *use, bool to_operator);
 
 void say_unknown_device(struct sentences out, const char *device);
+/* Of a pool that is not known, or that has no device left to choose. */
+void say_pool(struct sentences out, const char *pool, bool known);
 /* release: of the kernel; iommufd, cdev: whether it has them. */
 void say_kernel_lacks(struct sentences out, const char *release, bool iommufd, bool cdev);
 /* The kernel has groups, and the mode needs iommufd. */

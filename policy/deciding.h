@@ -10,8 +10,9 @@
 
 /* A device that is asked for. */
 struct asked {
-	const char *name;            /* as the request has it: hostile */
-	const struct device *device; /* NULL: unknown */
+	const char *name;            /* as the request has it: hostile; the device's own once a pool's was chosen */
+	const char *pool;            /* "any one of" it: its name; else NULL */
+	const struct device *device; /* NULL: unknown, or none of the pool */
 	const struct rule *rule;     /* the first that matches, whatever it says; NULL: none */
 	bool eligible;               /* an allow rule stands for it: what it would lock out is judged by that rule */
 	bool held;                   /* the claim that grows has it already */
@@ -35,7 +36,7 @@ struct deciding {
 	size_t count;
 	struct found *found;
 	size_t found_count, found_allocated;
-	struct decision result;
+	struct decision result; /* chosen has room for all */
 	size_t blockers_allocated;
 	const struct rule *needed_of; /* the rule that needed is for */
 	char needed[TEXT_MAX];

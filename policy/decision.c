@@ -3,6 +3,7 @@
 #include "judge_devices.h"
 #include "judge_kernel.h"
 #include "judge_lockouts.h"
+#include "pool_choice.h"
 #include "text.h"
 
 #include <errno.h>
@@ -76,21 +77,21 @@ static enum exit_status worst_status(const struct decision *decision)
 	return EXIT_UNSUPPORTED;
 }
 
-/* Takes over the devices of the request, each once. */
+/* Takes over what the request names: each device once, a pool as often as it is named. */
 static void gather(struct deciding *deciding)
 {
 	const struct request *request = deciding->request;
 
 	for (size_t i = 0; i < request->device_count; i++) {
+		struct asked asked = { .name = request->device[i], .pool = request_pool(request->device[i]) };
 		size_t k = 0;
 
-		while (k < deciding->count && strcmp(deciding->asked[k].name, request->device[i]) != 0)
+		if (!asked.pool)
+			asked.device = topology_find(deciding->host->topology, asked.name);
+		while (k < deciding->count && (asked.pool || strcmp(deciding->asked[k].name, asked.name) != 0))
 			k++;
 		if (k == deciding->count)
-			deciding->asked[deciding->count++] = (struct asked){
-				.name = request->device[i],
-				.device = topology_find(deciding->host->topology, request->device[i]),
-			};
+			deciding->asked[deciding->count++] = asked;
 	}
 }
 
@@ -133,6 +134,7 @@ int decide(const struct policy *policy, const struct host_view *host, const stru
 		return -EINVAL;
 	deciding.by_operator = policy_is_operator(policy, request->subject);
 	gather(&deciding);
+	pool_choose(&deciding);
 	judge_all(&deciding);
 	free(deciding.found);
 	if (deciding.error < 0) {
@@ -141,13 +143,4 @@ int decide(const struct policy *policy, const struct host_view *host, const stru
 	}
 	*out = deciding.result;
 	return 0;
-}
-
-void decision_done(struct decision *decision)
-{
-	free(decision->device);
-	free(decision->lockout);
-	free(decision->blocker);
-	plan_done(&decision->plan);
-	*decision = (struct decision){ .allowed = false };
 }

@@ -10,7 +10,6 @@
 /* Decides. 0 with *out filled (free it with decision_done()), -ENOMEM, or -EINVAL for a count or mode out of range. */
 int decide(const struct policy *policy, const struct host_view *host, const struct request *request,
 	   struct decision *out);
-void decision_done(struct decision *decision);
 
 /*
  * The executor's own check of a claim plan (steps that take devices): every device that the plan takes is reached by

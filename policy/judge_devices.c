@@ -87,6 +87,13 @@ void judge_device(struct deciding *deciding, struct asked *asked)
 	const struct never_entry *never;
 	bool own;
 
+	if (!device && asked->pool) {
+		bool known = policy_pool(deciding->policy, asked->pool) != NULL;
+		enum blocker_kind kind = known ? BLOCKER_UNKNOWN_DEVICE : BLOCKER_UNKNOWN_POOL;
+
+		say_pool(deciding_words(deciding_add_blocker(deciding, kind, asked)), asked->pool, known);
+		return;
+	}
 	if (!device) {
 		say_unknown_device(deciding_words(deciding_add_blocker(deciding, BLOCKER_UNKNOWN_DEVICE, asked)), asked->name);
 		return;

@@ -156,6 +156,9 @@ bool device_selector_matches(const struct policy *policy, const struct topology 
 			     const struct device_selector *selector, const struct device *device);
 void device_selector_done(struct device_selector *selector);
 bool subject_selector_matches(const struct subject_selector *selector, const struct subject *subject);
+/* True if one of the pool's selectors matches. */
+bool policy_pool_has(const struct policy *policy, const struct topology *topology, const struct pool *pool,
+		     const struct device *device);
 /* The entry of never that matches, or NULL. */
 const struct never_entry *policy_never(const struct policy *policy, const struct topology *topology,
 				      const struct device *device);

@@ -163,6 +163,18 @@ bool device_selector_matches(const struct policy *policy, const struct topology 
 	return selector_matches(policy, selector, &candidate);
 }
 
+bool policy_pool_has(const struct policy *policy, const struct topology *topology, const struct pool *pool,
+		     const struct device *device)
+{
+	struct candidate candidate;
+
+	make_candidate(&candidate, topology, device);
+	for (size_t i = 0; i < pool->selector_count; i++)
+		if (selector_matches(policy, &pool->selector[i], &candidate))
+			return true;
+	return false;
+}
+
 bool subject_selector_matches(const struct subject_selector *selector, const struct subject *subject)
 {
 	bool matches = selector->uid_count == 0;

@@ -245,6 +245,17 @@ size_t topology_members(const struct topology *topology, int32_t group, const st
 	return found->count;
 }
 
+const struct device *topology_each(const struct topology *topology, size_t *cursor)
+{
+	while (*cursor < topology->devices.allocated) {
+		const struct name_slot *slot = &topology->devices.slot[(*cursor)++];
+
+		if (slot->name)
+			return slot->value;
+	}
+	return NULL;
+}
+
 static int device_by_name(const void *a, const void *b)
 {
 	const struct device *const *left = a, *const *right = b;

@@ -25,6 +25,11 @@ size_t topology_count(const struct topology *topology);
 /* The members of a group, sorted by name, at most max of them; returns how many the group has (may be more). */
 size_t topology_members(const struct topology *topology, int32_t group, const struct device **members, size_t max);
 /*
+ * One device after the other, in no order: *cursor is 0 to begin with and moves on; NULL at the end. The topology must
+ * not change meanwhile.
+ */
+const struct device *topology_each(const struct topology *topology, size_t *cursor);
+/*
  * All devices, sorted by name, as a newly allocated array that the caller frees with free(); *count is set.
  * NULL: out of memory (an empty topology gives an array of no elements, not NULL).
  */

@@ -1,5 +1,5 @@
 /*
- * What a decision is asked and what it answers: data without behaviour, for those who decide and those who are told.
+ * What a decision is asked and what it answers: plain data, for those who decide and those who are told.
  */
 #pragma once
 
@@ -17,10 +17,22 @@ struct host_view {
 	const struct kernel_features *kernel;
 };
 
+/* What a request writes for "any one of" a pool. */
+#define REQUEST_POOL "pool:"
+enum { REQUEST_TEXT_MAX = RULE_NAME_MAX + sizeof REQUEST_POOL - 1 }; /* bytes of what a request names, its NUL included */
+
+/* The pool that such a text names, or NULL where it names a device. */
+const char *request_pool(const char *text);
+
 struct request {
 	const struct subject *subject;
-	const char *const *device; /* full names; duplicates are taken as one */
+	/* Full names; duplicates are taken as one. Or "pool:NAME" for any one of a pool, as often as devices are wanted. */
+	const char *const *device;
 	size_t device_count;       /* 1 to CLAIM_DEVICES_MAX */
+	/* The devices of pools that uses speaks of; no other is chosen. NULL: uses speaks of all. */
+	const char *const *candidate;
+	size_t candidate_count;
+	int32_t numa_node;         /* where the client runs; -1: unknown, or of no matter */
 	enum delivery_mode mode;
 	const struct claim *claim; /* NULL for a new claim; else the claim that is to grow */
 };
@@ -52,11 +64,20 @@ struct decided_device {
 	const struct rule *rule; /* of the policy; NULL where none matched. Valid as long as the policy */
 };
 
+/* What "any one of" a pool came to. */
+struct chosen {
+	char pool[RULE_NAME_MAX];
+	char device[DEVICE_NAME_MAX];
+	char why[TEXT_MAX]; /* one sentence */
+};
+
 struct decision {
 	bool allowed;
 	enum exit_status status;       /* EXIT_DONE, or of the blocker that counts most: 5, then 3, then 4, then 6 */
 	struct decided_device *device; /* in the order asked, without duplicates */
 	size_t device_count;
+	struct chosen *chosen;         /* in the order asked */
+	size_t chosen_count;
 	struct lockout *lockout;       /* sorted by name */
 	size_t lockout_count;
 	struct blocker *blocker;       /* all of them */
@@ -64,3 +85,4 @@ struct decision {
 	enum vfio_interface interface; /* that the devices come through, if allowed */
 	struct plan plan;              /* the steps; empty unless allowed */
 };
+void decision_done(struct decision *decision);

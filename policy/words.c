@@ -56,6 +56,7 @@ static const char *const reset_demands[RESET_DEMAND_COUNT] = {
 };
 static const char *const blocker_kinds[BLOCKER_KIND_COUNT] = {
 	[BLOCKER_UNKNOWN_DEVICE] = "unknown-device",
+	[BLOCKER_UNKNOWN_POOL] = "unknown-pool",
 	[BLOCKER_UNKNOWN_CLAIM] = "unknown-claim",
 	[BLOCKER_KERNEL] = "kernel",
 	[BLOCKER_NO_IOMMU_GROUP] = "no-iommu-group",
@@ -173,6 +174,7 @@ enum exit_status blocker_kind_to_exit_status(enum blocker_kind kind)
 {
 	switch (kind) {
 	case BLOCKER_UNKNOWN_DEVICE:
+	case BLOCKER_UNKNOWN_POOL:
 	case BLOCKER_UNKNOWN_CLAIM:
 		return EXIT_UNKNOWN;
 	case BLOCKER_KERNEL:

@@ -1,6 +1,7 @@
 #include "claiming.h"
 
 #include "offering.h"
+#include "operation.h"
 #include "releasing.h"
 
 #include "../base/log.h"
@@ -15,36 +16,6 @@
 
 /* As documented in org.ioasid1.varlink. */
 #define ACKNOWLEDGE_USEC (10 * 1000 * 1000ULL)
-
-enum operation_kind { OPERATION_PLAN, OPERATION_CLAIM, OPERATION_ADD };
-
-/* A question that waits for its survey. */
-struct operation {
-	enum operation_kind kind;
-	struct registry *registry;
-	struct requester *requester;
-	enum delivery_mode mode;
-	char claim[CLAIM_ID_MAX]; /* OPERATION_ADD: looked up again afterwards, it may be gone by then */
-	size_t count;
-	char device[][DEVICE_NAME_MAX];
-};
-
-static struct operation *operation_new(enum operation_kind kind, struct registry *registry, struct requester *requester,
-				       const struct question *question)
-{
-	struct operation *operation = calloc(1, sizeof(*operation) + question->count * DEVICE_NAME_MAX);
-
-	if (!operation)
-		return NULL;
-	operation->kind = kind;
-	operation->registry = registry;
-	operation->requester = requester;
-	operation->mode = question->mode;
-	operation->count = question->count;
-	for (size_t i = 0; i < question->count; i++)
-		snprintf(operation->device[i], DEVICE_NAME_MAX, "%s", question->device[i]);
-	return operation;
-}
 
 static bool is_growing(const struct claim *claim)
 {
@@ -385,15 +356,13 @@ static void decide_and_act(struct operation *operation, const struct uses *uses)
 	struct requester *requester = operation->requester;
 	struct host_view view = registry_view(registry, uses);
 	struct holding *growing = operation->kind == OPERATION_ADD ? growing_claim(operation) : NULL;
-	const char *device[CLAIM_DEVICES_MAX];
-	struct request request = { .subject = &requester->subject, .device = device, .device_count = operation->count,
-				   .mode = operation->mode, .claim = growing ? growing->claim : NULL };
+	const char *text[CLAIM_DEVICES_MAX + GROUP_MEMBERS_MAX];
+	struct request request = operation_request(operation, text);
 	struct decision decision;
 
 	if (operation->kind == OPERATION_ADD && !growing)
 		return;
-	for (size_t i = 0; i < operation->count; i++)
-		device[i] = operation->device[i];
+	request.claim = growing ? growing->claim : NULL;
 	if (decide(registry->policy, &view, &request, &decision) < 0) {
 		requester_answer_failed(requester, "ioasidd is out of memory; nothing was changed", NULL);
 		return;
@@ -434,23 +403,23 @@ static void on_survey(void *context, int error, const struct uses *uses)
 	} else {
 		requester_answer_failed(requester, "ioasidd is out of memory; nothing was changed", NULL);
 	}
-	free(operation);
+	operation_free(operation);
 }
 
 static void ask_host(struct operation *operation)
 {
 	struct requester *requester = operation->requester;
-	const char *device[CLAIM_DEVICES_MAX];
+	const char *text[CLAIM_DEVICES_MAX + GROUP_MEMBERS_MAX];
+	struct request request = operation_request(operation, text);
 	int error;
 
-	for (size_t i = 0; i < operation->count; i++)
-		device[i] = operation->device[i];
 	requester->operation = operation;
-	error = host_survey(operation->registry->host, device, operation->count, requester->subject.uid,
-			    operation->kind != OPERATION_PLAN, on_survey, operation);
+	/* Of a pool the candidates are looked at in its place. */
+	error = host_survey(operation->registry->host, text, request.device_count + request.candidate_count,
+			    requester->subject.uid, operation->kind != OPERATION_PLAN, on_survey, operation);
 	if (error < 0) {
 		requester->operation = NULL;
-		free(operation);
+		operation_free(operation);
 		requester_answer_failed(requester, error == -E2BIG
 						   ? "the groups of these devices have more members than can be surveyed"
 						   : "the executor can't be asked; nothing was changed", NULL);
@@ -483,7 +452,8 @@ void claiming_claim(struct registry *registry, struct requester *requester, cons
 
 void claiming_add(struct registry *registry, struct requester *requester, struct holding *holding, const char *device)
 {
-	struct question question = { .device = { device }, .count = 1, .mode = holding->claim->mode };
+	struct question question = { .device = { device }, .count = 1, .mode = holding->claim->mode,
+				     .numa_node = -1 };
 
 	start(OPERATION_ADD, registry, requester, holding->claim->id, &question);
 }
@@ -517,7 +487,7 @@ void claiming_abandon(struct registry *registry, struct requester *requester)
 {
 	if (requester->operation) {
 		host_forget_survey(registry->host, requester->operation);
-		free(requester->operation);
+		operation_free(requester->operation);
 		requester->operation = NULL;
 	}
 	if (requester->asking)

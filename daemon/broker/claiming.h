@@ -6,12 +6,6 @@
 
 #include "holding.h"
 
-struct question {
-	const char *device[CLAIM_DEVICES_MAX]; /* names that are valid addresses */
-	size_t count;
-	enum delivery_mode mode;
-};
-
 /* Answers with ANSWER_PLAN. Changes nothing. */
 void claiming_plan(struct registry *registry, struct requester *requester, const struct question *question);
 /* Answers with ANSWER_OFFER, ANSWER_REFUSED or ANSWER_FAILED. */

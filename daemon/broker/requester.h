@@ -10,6 +10,14 @@ struct holding;
 struct operation;
 struct requester;
 
+/* What is asked for in a plan or a claim. */
+struct question {
+	const char *device[CLAIM_DEVICES_MAX]; /* valid addresses, or "pool:NAME" below REQUEST_TEXT_MAX bytes */
+	size_t count;
+	enum delivery_mode mode;
+	int32_t numa_node; /* where the client runs; -1: it did not say */
+};
+
 enum answer_kind {
 	ANSWER_PLAN,           /* decision, uses, mode */
 	ANSWER_OFFER,          /* claim, offer: FDs that have to be acknowledged */

@@ -221,6 +221,21 @@ static struct json_object *plan_steps(const struct plan *plan)
 	return array;
 }
 
+static struct json_object *plan_chosen(const struct decision *decision)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < decision->chosen_count; i++) {
+		struct json_object *object = json_object_new_object();
+
+		add_text(object, "pool", decision->chosen[i].pool);
+		add_text(object, "device", decision->chosen[i].device);
+		add_text(object, "why", decision->chosen[i].why);
+		json_object_array_add(array, object);
+	}
+	return array;
+}
+
 struct json_object *varlink_plan(const struct decision *decision, const struct uses *uses,
 				 const struct topology *topology, const struct kernel_features *kernel,
 				 enum delivery_mode mode)
@@ -232,6 +247,7 @@ struct json_object *varlink_plan(const struct decision *decision, const struct u
 	add_text(object, "mode", delivery_mode_to_string(mode));
 	json_object_object_add(object, "interface", varlink_interface(kernel));
 	json_object_object_add(object, "devices", plan_devices(decision, topology));
+	json_object_object_add(object, "chosen", plan_chosen(decision));
 	json_object_object_add(object, "lockouts", varlink_lockouts(decision));
 	json_object_object_add(object, "blockers", varlink_blockers(decision));
 	json_object_object_add(object, "uses", plan_uses(uses));

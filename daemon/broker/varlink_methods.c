@@ -3,6 +3,8 @@
 #include "varlink_json.h"
 #include "varlink_reports.h"
 
+#include "../../policy/text.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -12,18 +14,19 @@ extern const char org_ioasid1_varlink[];
 /* What a call brought, checked against its row. Strings live as long as the call. */
 struct parameters {
 	struct question question;
-	char address[CLAIM_DEVICES_MAX][DEVICE_NAME_MAX];
+	char text[CLAIM_DEVICES_MAX][REQUEST_TEXT_MAX];
 	char device[DEVICE_NAME_MAX];
 	const char *claim;
 	const char *interface;
 };
 
 enum parameter {
-	PARAMETER_DEVICES = 1 << 0,   /* "devices": array of 1 to CLAIM_DEVICES_MAX addresses */
+	PARAMETER_DEVICES = 1 << 0,   /* "devices": array of 1 to CLAIM_DEVICES_MAX addresses, or pools as "pool:NAME" */
 	PARAMETER_DEVICE = 1 << 1,    /* "device": an address */
 	PARAMETER_CLAIM = 1 << 2,     /* "claim": a claim's id */
 	PARAMETER_MODE = 1 << 3,      /* "mode": optional */
 	PARAMETER_INTERFACE = 1 << 4, /* "interface": a name */
+	PARAMETER_NODE = 1 << 5,      /* "numa_node": a number, optional */
 };
 
 static const struct {
@@ -33,7 +36,7 @@ static const struct {
 } parameter_names[] = {
 	{ PARAMETER_DEVICES, "devices", false },     { PARAMETER_DEVICE, "device", false },
 	{ PARAMETER_CLAIM, "claim", false },         { PARAMETER_MODE, "mode", true },
-	{ PARAMETER_INTERFACE, "interface", false },
+	{ PARAMETER_INTERFACE, "interface", false }, { PARAMETER_NODE, "numa_node", true },
 };
 
 struct row {
@@ -150,8 +153,8 @@ static const struct row rows[] = {
 	{ "org.ioasid1.ListDevices", 0, list_devices },
 	{ "org.ioasid1.ListGroups", 0, list_groups },
 	{ "org.ioasid1.ListClaims", 0, list_claims },
-	{ "org.ioasid1.Plan", PARAMETER_DEVICES | PARAMETER_MODE, plan },
-	{ "org.ioasid1.Claim", PARAMETER_DEVICES | PARAMETER_MODE, claim },
+	{ "org.ioasid1.Plan", PARAMETER_DEVICES | PARAMETER_MODE | PARAMETER_NODE, plan },
+	{ "org.ioasid1.Claim", PARAMETER_DEVICES | PARAMETER_MODE | PARAMETER_NODE, claim },
 	{ "org.ioasid1.Acknowledge", PARAMETER_CLAIM, acknowledge },
 	{ "org.ioasid1.AddDevice", PARAMETER_CLAIM | PARAMETER_DEVICE, add_device },
 	{ "org.ioasid1.RemoveDevice", PARAMETER_CLAIM | PARAMETER_DEVICE, remove_device },
@@ -167,6 +170,17 @@ static const char *text_of(struct json_object *value)
 	return json_object_get_string(value);
 }
 
+/* A device by its address, or any one of a pool. */
+static bool take_name(const char *text, char out[static REQUEST_TEXT_MAX])
+{
+	if (!request_pool(text))
+		return pci_address_normalise(text, out) == 0;
+	if (!request_pool(text)[0] || !text_is_printable(text, REQUEST_TEXT_MAX))
+		return false;
+	strcpy(out, text);
+	return true;
+}
+
 static bool take_devices(struct json_object *value, struct parameters *out)
 {
 	size_t count;
@@ -179,9 +193,9 @@ static bool take_devices(struct json_object *value, struct parameters *out)
 	for (size_t i = 0; i < count; i++) {
 		const char *text = text_of(json_object_array_get_idx(value, i));
 
-		if (!text || pci_address_normalise(text, out->address[i]) < 0)
+		if (!text || !take_name(text, out->text[i]))
 			return false;
-		out->question.device[i] = out->address[i];
+		out->question.device[i] = out->text[i];
 	}
 	out->question.count = count;
 	return true;
@@ -208,6 +222,12 @@ static bool take_parameter(enum parameter parameter, struct json_object *value, 
 	case PARAMETER_INTERFACE:
 		out->interface = text;
 		return text && strlen(text) < 256;
+	case PARAMETER_NODE:
+		if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0 ||
+		    json_object_get_int64(value) > UINT16_MAX)
+			return false;
+		out->question.numa_node = (int32_t)json_object_get_int64(value);
+		return true;
 	}
 	return false;
 }
@@ -256,7 +276,7 @@ static void reply_not_found(struct varlink_client *client, const char *error, co
 
 void varlink_methods_call(struct varlink_client *client, const char *method, struct json_object *object)
 {
-	struct parameters parameters = { .question = { .mode = MODE_ATTACHED } };
+	struct parameters parameters = { .question = { .mode = MODE_ATTACHED, .numa_node = -1 } };
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const char *wrong;

@@ -115,6 +115,33 @@ def invalid_parameters():
 
 
 @test
+def any_one_of_a_pool():
+    """a claim of any one of a pool gets the device with the fewest lockouts, and of the next the next"""
+    text = policy(pools={"cards": [{"id": ["1234:11e8"]}]}, never=[])
+    with Daemon(small_host(), text) as daemon, daemon.connect() as peer:
+        plan = peer.ask("Plan", {"devices": ["pool:cards"]})["plan"]
+        assert plan["allowed"] and [entry["device"] for entry in plan["chosen"]] == [ALONE], plan
+        assert plan["chosen"][0]["pool"] == "cards" and "3 of the pool's 3" in plan["chosen"][0]["why"], plan
+        first = claim(peer, "pool:cards")
+        assert [entry["address"] for entry in first["devices"]] == [ALONE] and first["lockouts"] == [], first
+        second = claim(peer, "pool:cards", "pool:cards")
+        assert sorted(entry["address"] for entry in second["devices"]) == [EDU, SECOND_EDU], second
+        assert second["lockouts"] == [NIC], second
+        error, refusal = peer.fail("Claim", {"devices": ["pool:cards"]})
+        assert error == "org.ioasid1.Busy" and refusal["blockers"][0]["device"] in (ALONE, EDU), refusal
+        error, refusal = peer.fail("Claim", {"devices": ["pool:nothing"]})
+        assert error == "org.ioasid1.NotFound" and refusal["blockers"][0]["kind"] == "unknown-pool", refusal
+        assert peer.fail("Claim", {"devices": ["pool:"]})[1] == {"parameter": "devices"}
+        assert peer.fail("Claim", {"devices": ["pool:" + "x" * 128]})[1] == {"parameter": "devices"}
+        assert peer.fail("Plan", {"devices": ["pool:cards"], "numa_node": -1})[1] == {"parameter": "numa_node"}
+        assert peer.fail("Plan", {"devices": ["pool:cards"], "numa_node": "0"})[1] == {"parameter": "numa_node"}
+        assert peer.ask("Plan", {"devices": ["pool:cards"], "numa_node": 1})["plan"]["status"] == 4
+        for reply in (first, second):
+            close_all(reply)
+            wait_free(peer, reply["claim"])
+
+
+@test
 def broken_frames():
     """what is no Varlink message is answered with a named error and ends that connection, no other"""
     frames = [b"\0", b"no json\0", b"[]\0", b"{}\0", b'{"method":1}\0', b'{"method":"x","parameters":[]}\0',

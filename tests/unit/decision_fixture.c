@@ -37,6 +37,9 @@ void ask(struct host *host, const struct policy *policy, const struct question *
 		.device_count = question->count,
 		.mode = question->mode,
 		.claim = question->claim,
+		.numa_node = question->numa_node - 1,
+		.candidate = question->candidate,
+		.candidate_count = question->candidate_count,
 	};
 
 	while (question->count == 0 && question->device[request.device_count])

@@ -31,6 +31,9 @@ struct question {
 	const struct claim *claim;
 	const char *device[CLAIM_DEVICES_MAX + 1];
 	size_t count; /* 0: up to the first NULL */
+	int32_t numa_node; /* plus one, so that 0 is unknown */
+	const char *const *candidate;
+	size_t candidate_count;
 };
 /* Decides under the text of a policy, or under policy where that is not NULL. The caller frees *out. */
 void ask(struct host *host, const struct policy *policy, const struct question *question, struct decision *out);

@@ -113,9 +113,8 @@ static void test_wrong_policy(void **state)
 }
 
 /* Decides about both members of a group and a device that has a lockout; allowed or not by the policy. */
-static unsigned decide_all(const char *text, bool allowed)
+static unsigned decide_all(const char *text, bool allowed, const char *const devices[2])
 {
-	static const char *const devices[] = { CARD, DISK };
 	struct subject alice = subject_of(1000);
 	struct request request = { .subject = &alice, .device = devices, .device_count = 2 };
 	struct policy *policy = policy_of(text);
@@ -146,8 +145,13 @@ static unsigned decide_all(const char *text, bool allowed)
 
 static void test_decisions(void **state)
 {
-	assert_int_equal(decide_all(RULE_FOR_ALICE(", \"lockout\": \"unused\""), true), 6);
-	assert_int_equal(decide_all(RULE_FOR_ALICE(""), false), 5);
+	static const char *const devices[] = { CARD, DISK }, *const pools[] = { "pool:p", "pool:p" };
+	static const char pool[] = "{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"lockout\": \"unused\","
+				   " \"device\": {\"pool\": \"p\"}}], \"pools\": {\"p\": [{\"kind\": \"pci\"}]}}";
+
+	assert_int_equal(decide_all(RULE_FOR_ALICE(", \"lockout\": \"unused\""), true, devices), 6);
+	assert_int_equal(decide_all(RULE_FOR_ALICE(""), false, devices), 5);
+	assert_true(decide_all(pool, true, pools) > 6);
 }
 
 /* A check that can't be finished covers nothing. */

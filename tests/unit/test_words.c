@@ -52,7 +52,8 @@ static void test_exit_statuses(void **state)
 		const char *kind;
 		enum exit_status status;
 	} expected[] = {
-		{ "unknown-device", 5 },  { "unknown-claim", 5 },
+		{ "unknown-device", 5 },  { "unknown-pool", 5 },
+		{ "unknown-claim", 5 },
 		{ "kernel", 6 },          { "no-iommu-group", 6 },
 		{ "bridge", 6 },          { "not-restorable", 6 },
 		{ "no-reset", 6 },        { "group-too-large", 6 },

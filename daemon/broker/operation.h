@@ -1,0 +1,32 @@
+/*
+ * A question that waits for its survey: what was asked, by whom, and which devices of pools are surveyed for it.
+ */
+#pragma once
+
+#include "registry.h"
+#include "requester.h"
+
+enum operation_kind { OPERATION_PLAN, OPERATION_CLAIM, OPERATION_ADD };
+
+struct operation {
+	enum operation_kind kind;
+	struct registry *registry;
+	struct requester *requester;
+	enum delivery_mode mode;
+	int32_t numa_node;
+	char claim[CLAIM_ID_MAX]; /* OPERATION_ADD: looked up again afterwards, it may be gone by then */
+	size_t count;
+	char (*candidate)[DEVICE_NAME_MAX]; /* devices of the pools that are asked for */
+	size_t candidate_count;
+	char text[][REQUEST_TEXT_MAX]; /* what is asked for: devices and pools */
+};
+
+/* Also finds the candidates, if a pool is asked for. NULL: out of memory. */
+struct operation *operation_new(enum operation_kind kind, struct registry *registry, struct requester *requester,
+				const struct question *question);
+struct operation *operation_free(struct operation *operation);
+/*
+ * The request as the policy core takes it, but for the claim that is to grow. text has room for CLAIM_DEVICES_MAX +
+ * GROUP_MEMBERS_MAX: first what is asked for, then the candidates. Valid as long as the operation and text are.
+ */
+struct request operation_request(const struct operation *operation, const char **text);
