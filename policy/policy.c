@@ -73,6 +73,10 @@ struct policy *policy_free(struct policy *policy)
 		free(policy->never[i].file);
 		device_selector_done(&policy->never[i].device);
 	}
+	for (size_t i = 0; i < policy->reserve_count; i++) {
+		free(policy->reserve[i].file);
+		device_selector_done(&policy->reserve[i].device);
+	}
 	for (size_t i = 0; i < policy->pool_count; i++) {
 		for (size_t k = 0; k < policy->pool[i].selector_count; k++)
 			device_selector_done(&policy->pool[i].selector[k]);
@@ -83,6 +87,7 @@ struct policy *policy_free(struct policy *policy)
 	subject_selector_done(&policy->operators);
 	free(policy->rule);
 	free(policy->never);
+	free(policy->reserve);
 	free(policy->pool);
 	free(policy->file);
 	free(policy);

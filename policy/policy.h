@@ -78,6 +78,12 @@ struct never_entry {
 	unsigned line;
 };
 
+struct reserve_entry {
+	struct device_selector device;
+	char *file;
+	unsigned line, column;
+};
+
 struct pool {
 	char name[RULE_NAME_MAX];
 	struct device_selector *selector;
@@ -89,6 +95,8 @@ struct policy {
 	size_t rule_count;
 	struct never_entry *never;
 	size_t never_count;
+	struct reserve_entry *reserve;
+	size_t reserve_count;
 	struct pool *pool; /* sorted by name */
 	size_t pool_count;
 	uint32_t user_device_limit; /* devices of one user under all rules together; UINT32_MAX: no limit */

@@ -78,6 +78,9 @@ uint64_t policy_digest(const struct policy *policy)
 	hash = add_number(hash, policy->never_count);
 	for (size_t i = 0; i < policy->never_count; i++)
 		hash = add_text(add_device(hash, &policy->never[i].device), policy->never[i].why);
+	hash = add_number(hash, policy->reserve_count);
+	for (size_t i = 0; i < policy->reserve_count; i++)
+		hash = add_device(hash, &policy->reserve[i].device);
 	hash = add_number(hash, policy->pool_count);
 	for (size_t i = 0; i < policy->pool_count; i++) {
 		hash = add_text(hash, policy->pool[i].name);

@@ -2,6 +2,7 @@
 
 #include "json_text.h"
 #include "name_table.h"
+#include "policy_check.h"
 #include "policy_digest.h"
 #include "policy_parse_rule.h"
 #include "text.h"
@@ -175,19 +176,19 @@ static void read_never(struct reading *reading, const struct json_value *value)
 
 static void read_reserve(struct reading *reading, const struct json_value *value)
 {
+	struct policy *policy = reading->policy;
 	struct json_children items = json_value_children(value);
 	struct json_value item;
 
 	if (!parse_is_array(&reading->parse, value, "a list of choices of devices"))
 		return;
 	while (json_children_next(&items, &item)) {
-		/* Checked like any selector and not kept: nothing acts on it. */
-		struct device_selector selector = { .list = { { .item = NULL } } };
+		struct reserve_entry *entry = &policy->reserve[policy->reserve_count++];
 
-		parse_device_selector(&reading->parse, &item, NULL, true, &selector);
-		device_selector_done(&selector);
+		entry->file = parse_copy(&reading->parse, reading->parse.file);
+		json_value_position(&item, false, &entry->line, &entry->column);
+		parse_device_selector(&reading->parse, &item, NULL, true, &entry->device);
 	}
-	parse_warning(&reading->parse, value, "has no effect in this version: nothing is kept ready from boot on");
 }
 
 static void read_operators(struct reading *reading, const struct json_value *value)
@@ -279,6 +280,7 @@ static void read_all(struct reading *reading, const struct policy_source *source
 	policy->user_device_limit = UINT32_MAX;
 	policy->rule = make_array(reading, "rules", sizeof *policy->rule);
 	policy->never = make_array(reading, "never", sizeof *policy->never);
+	policy->reserve = make_array(reading, "reserve", sizeof *policy->reserve);
 	policy->pool = make_array(reading, "pools", sizeof *policy->pool);
 	policy->file = calloc(reading->count + 1, sizeof *policy->file);
 	if (reading->parse.out_of_memory || !policy->file) {
@@ -316,6 +318,9 @@ int policy_parse(const struct policy_source *source, size_t count, const struct 
 		reading.parse.out_of_memory = true;
 	else
 		read_all(&reading, source);
+	if (!reading.parse.out_of_memory && diagnostics->errors == errors &&
+	    policy_check(reading.policy, diagnostics) < 0)
+		reading.parse.out_of_memory = true;
 	if (reading.parse.out_of_memory)
 		result = -ENOMEM;
 	else if (diagnostics->errors > errors)

@@ -165,7 +165,8 @@ static void test_two_names_one_uid(void **state)
 static void test_warnings(void **state)
 {
 	static const char *const texts[] = {
-		"{\"reserve\": [{\"id\": \"8086:10ca\"}]}",
+		"{\"rules\": [{\"name\": \"x\", \"effect\": \"deny\", \"device\": {\"kind\": \"pci\"}}, {\"name\": \"y\","
+		" \"effect\": \"allow\", \"device\": {\"kind\": \"pci\"}}]}",
 		"{\"rules\": [{\"name\": \"a\", \"effect\": \"deny\", \"subject\": {\"unit\": \"vm@*.service\"},"
 		" \"device\": {\"kind\": \"pci\"}}]}",
 		"{\"rules\": [{\"name\": \"t\", \"effect\": \"allow\", \"limits\": {\"devices\": 3, \"devices_total\": 2},"
@@ -415,6 +416,7 @@ static void test_digest(void **state)
 		{ "]}}]}", "]}, \"modes\": \"brokered\", \"limits\": {\"ioasids\": 1}}]}" },
 		{ "]}}]}", "]}, \"modes\": \"brokered\", \"limits\": {\"bytes\": 1}}]}" },
 		{ "]}}]}", "]}, \"modes\": \"brokered\", \"limits\": {\"pasids\": 1}}]}" },
+		{ "}}]}", "}}], \"reserve\": [{\"class\": \"01\"}]}" },
 		{ "}}]}", "}}], \"user_limits\": {\"devices\": 1}}" },
 		{ "]}}]}", "]}, \"reset\": \"try\"}]}" },
 		{ "]}}]}", "]}, \"restore\": false}]}" },
