@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,8 @@ struct found {
 struct collection {
 	struct found *item;
 	size_t count;
+	const char *const *folder; /* all that are looked at */
+	size_t folder_count;
 };
 
 static void collection_done(struct collection *collection)
@@ -98,18 +101,93 @@ static bool is_null_device(const struct stat *status)
 	return S_ISCHR(status->st_mode) && status->st_rdev == makedev(1, 3);
 }
 
+/* True if the folder that is open as fd is one of those that are looked at. */
+static bool is_policy_folder(const struct collection *collection, int fd)
+{
+	struct stat status, other;
+
+	if (fd < 0 || fstat(fd, &status) < 0)
+		return false;
+	for (size_t i = 0; i < collection->folder_count; i++)
+		if (stat(collection->folder[i], &other) == 0 && other.st_dev == status.st_dev &&
+		    other.st_ino == status.st_ino)
+			return true;
+	return false;
+}
+
+/*
+ * Opens what a link in a policy folder leads to: /dev/null, or a file of a policy folder. Anything else would hand the
+ * policy to whoever owns the way there. An FD, or -1 after a diagnostic.
+ */
+static int open_target(const struct collection *collection, int folder_fd, const char *name, const char *path,
+		       struct diagnostics *diagnostics)
+{
+	const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW;
+	char target[PATH_MAX];
+	ssize_t length = readlinkat(folder_fd, name, target, sizeof(target) - 1);
+	char *slash;
+	int fd = -1;
+
+	if (length <= 0) {
+		diagnostics_add(diagnostics, true, path, 0, 0, "is a link that can't be read: %s", strerror(errno));
+		return -1;
+	}
+	target[length] = '\0';
+	if (strcmp(target, "/dev/null") == 0)
+		return open(target, flags);
+	slash = strrchr(target, '/');
+	if (slash) {
+		autoclose int parent = -1;
+
+		*slash = '\0';
+		parent = openat(folder_fd, slash == target ? "/" : target, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (is_policy_folder(collection, parent))
+			fd = openat(parent, slash + 1, flags);
+		else
+			errno = EXDEV;
+		*slash = '/';
+	} else {
+		fd = openat(folder_fd, target, flags);
+	}
+	if (fd < 0 && errno == EXDEV)
+		diagnostics_add(diagnostics, true, path, 0, 0,
+				"is a link out of the policy folders, to %s: copy that file here instead", target);
+	else if (fd < 0)
+		diagnostics_add(diagnostics, true, path, 0, 0, "is a link to %s, which can't be opened: %s", target,
+				errno == ELOOP ? "it is a link itself" : strerror(errno));
+	return fd;
+}
+
+/* Opens a file of a folder without following links anywhere else. An FD, or -1 after a diagnostic. */
+static int open_file(const struct collection *collection, int folder_fd, const char *name, const char *path,
+		     struct diagnostics *diagnostics)
+{
+	/* O_NONBLOCK: a FIFO must not hold up the start. */
+	int fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+
+	if (fd < 0 && errno == ELOOP)
+		return open_target(collection, folder_fd, name, path, diagnostics);
+	if (fd < 0)
+		diagnostics_add(diagnostics, true, path, 0, 0, "can't be opened: %s", strerror(errno));
+	return fd;
+}
+
 static int collect_file(struct collection *collection, int folder_fd, const char *folder, const char *name,
 			struct diagnostics *diagnostics)
 {
-	/* O_NONBLOCK: a FIFO must not hold up the start. */
-	autoclose int fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	autoclose int fd = -1;
 	struct found found = { 0 };
 	struct stat status;
 
 	if (asprintf(&found.path, "%s/%s", folder, name) < 0)
 		return -ENOMEM;
-	if (fd < 0 || fstat(fd, &status) < 0) {
-		diagnostics_add(diagnostics, true, found.path, 0, 0, "can't be opened: %s", strerror(errno));
+	fd = open_file(collection, folder_fd, name, found.path, diagnostics);
+	if (fd >= 0 && fstat(fd, &status) < 0) {
+		diagnostics_add(diagnostics, true, found.path, 0, 0, "can't be looked at: %s", strerror(errno));
+		descriptor_close(&fd);
+	}
+	if (fd < 0) {
+		/* Said already. */
 	} else if (is_null_device(&status)) {
 		found.text = strdup("");
 	} else if (!S_ISREG(status.st_mode)) {
@@ -172,7 +250,7 @@ static int collect_folder(struct collection *collection, const char *folder, str
 		if (!is_policy_name(entry->d_name))
 			continue;
 		/* Masked by the same name in an earlier folder. */
-		struct collection earlier = { collection->item, before };
+		struct collection earlier = { .item = collection->item, .count = before };
 
 		if (!collection_has(&earlier, entry->d_name))
 			error = collect_file(collection, fd, folder, entry->d_name, diagnostics);
@@ -204,7 +282,7 @@ static int resolve_group(void *context, const char *name, gid_t *gid)
 int policy_files_load(const char *const *folder, size_t count, struct diagnostics *diagnostics, struct policy **out)
 {
 	const struct name_resolver names = { .user = resolve_user, .group = resolve_group };
-	struct collection collection = { 0 };
+	struct collection collection = { .folder = folder, .folder_count = count };
 	struct policy_source *source = NULL;
 	size_t sources = 0;
 	int error = 0;

@@ -3,6 +3,7 @@
 #include "journal.h"
 #include "releasing.h"
 
+#include "../../policy/reserve.h"
 #include "../base/log.h"
 #include "../base/policy_files.h"
 
@@ -212,6 +213,11 @@ static void recover_file(struct arbiter *arbiter, const char *file)
 	journal_set_aside(registry->journal, file);
 }
 
+static void warn_of_reserved(void *context, const struct device *device, const char *message)
+{
+	log_warning("%s", message);
+}
+
 static void on_ready(void *context)
 {
 	struct arbiter *arbiter = context;
@@ -226,6 +232,8 @@ static void on_ready(void *context)
 	if (arbiter->registry.policy->digest != host_policy_digest(arbiter->registry.host))
 		log_error("this program and its executor hold different policies: claims are refused until both are "
 			  "reloaded");
+	reserve_verify(arbiter->registry.policy, host_topology(arbiter->registry.host), arbiter->registry.ledger,
+		       warn_of_reserved, NULL);
 	arbiter->events->ready(arbiter->context);
 }
 

@@ -4,7 +4,9 @@
 #include "start.h"
 #include "varlink_server.h"
 
+#include "../../policy/reserve.h"
 #include "../base/log.h"
+#include "../base/policy_files.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -111,6 +113,27 @@ static int run(struct broker *broker, int executor)
 	return status;
 }
 
+/* What is reserved, for udev: nothing else is started. */
+static int print_udev_rules(const struct options *options)
+{
+	struct diagnostics diagnostics = { 0 };
+	struct policy *policy = NULL;
+	char *rules = NULL;
+	int error = policy_files_load(options->policy_folder, options->policy_folder_count, &diagnostics, &policy);
+
+	if (error == 0)
+		error = reserve_to_udev(policy, &diagnostics, &rules);
+	policy_files_log(&diagnostics);
+	if (error == 0 && (fputs(rules, stdout) < 0 || fflush(stdout) != 0))
+		error = -EIO;
+	if (error < 0)
+		log_error("no udev rules were written: %s", strerror(-error));
+	diagnostics_done(&diagnostics);
+	policy_free(policy);
+	free(rules);
+	return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
 int main(int count, char **argument)
 {
 	struct options options;
@@ -128,6 +151,8 @@ int main(int count, char **argument)
 	case OPTIONS_RUN:
 		break;
 	}
+	if (options.print_udev_rules)
+		return print_udev_rules(&options);
 	if (geteuid() == 0 && start_find_user(options.user, &user) < 0)
 		return EXIT_FAILURE;
 	if (start_runtime_folder(options.runtime_folder, &user) < 0)

@@ -23,11 +23,13 @@ static const char usage[] =
 	"  --user NAME              what to become when started by root (default: ioasidd)\n"
 	"  --plan-deadline SECONDS  how long a change of the host may take before it is reported as stuck\n"
 	"                           (default: 90, 1 to 3600)\n"
+	"  --print-udev-rules       write the udev rules that keep the policy's reserved devices for vfio-pci, and end: for a\n"
+	"                           file in /etc/udev/rules.d, such as 60-ioasidd-reserve.rules\n"
 	"  --no-bus                 do not offer org.ioasid1 on the system bus\n"
 	"  --help, --version\n";
 
 enum { OPTION_POLICY = 256, OPTION_RUNTIME, OPTION_STATE, OPTION_EXECUTOR, OPTION_USER, OPTION_DEADLINE, OPTION_NO_BUS,
-       OPTION_HELP, OPTION_VERSION };
+       OPTION_UDEV, OPTION_HELP, OPTION_VERSION };
 
 static const struct option long_options[] = {
 	{ "policy-dir", required_argument, NULL, OPTION_POLICY },
@@ -36,6 +38,7 @@ static const struct option long_options[] = {
 	{ "executor", required_argument, NULL, OPTION_EXECUTOR },
 	{ "user", required_argument, NULL, OPTION_USER },
 	{ "plan-deadline", required_argument, NULL, OPTION_DEADLINE },
+	{ "print-udev-rules", no_argument, NULL, OPTION_UDEV },
 	{ "no-bus", no_argument, NULL, OPTION_NO_BUS },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
@@ -79,6 +82,9 @@ static bool take(int option, struct options *out)
 		return true;
 	case OPTION_USER:
 		out->user = optarg;
+		return true;
+	case OPTION_UDEV:
+		out->print_udev_rules = true;
 		return true;
 	case OPTION_NO_BUS:
 		out->no_bus = true;

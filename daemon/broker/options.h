@@ -18,6 +18,7 @@ struct options {
 	const char *executor;      /* a command; NULL: the default */
 	const char *user;          /* to become when started by root */
 	bool no_bus;
+	bool print_udev_rules;     /* write what the policy reserves, and end */
 	uint64_t plan_deadline_usec;
 };
 

@@ -2,6 +2,8 @@
 
 #include "varlink_json.h"
 
+#include "../../policy/reserve.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -65,6 +67,29 @@ static size_t count_groups(const struct topology *topology)
 	return groups;
 }
 
+enum { WARNINGS_MAX = 16 };
+
+static void add_warning(void *context, const struct device *device, const char *message)
+{
+	if (json_object_array_length(context) < WARNINGS_MAX)
+		json_object_array_add(context, json_object_new_string(message));
+}
+
+/* What an operator has to put right: the first few, and how many more there are. */
+static struct json_object *warnings(const struct registry *registry)
+{
+	struct json_object *array = json_object_new_array();
+	size_t count = reserve_verify(registry->policy, host_topology(registry->host), registry->ledger, add_warning,
+				      array);
+	char more[64];
+
+	if (count > WARNINGS_MAX) {
+		snprintf(more, sizeof(more), "and %zu more reserved devices are not ready", count - WARNINGS_MAX);
+		json_object_array_add(array, json_object_new_string(more));
+	}
+	return array;
+}
+
 struct json_object *varlink_status(const struct arbiter *arbiter)
 {
 	const struct registry *registry = arbiter_registry(arbiter);
@@ -77,6 +102,7 @@ struct json_object *varlink_status(const struct arbiter *arbiter)
 	json_object_object_add(object, "policy", policy_report(registry->policy));
 	json_object_object_add(object, "devices", json_object_new_int64((int64_t)topology_count(topology)));
 	json_object_object_add(object, "groups", json_object_new_int64((int64_t)count_groups(topology)));
+	json_object_object_add(object, "warnings", warnings(registry));
 	json_object_object_add(object, "claims", json_object_new_int64((int64_t)ledger_count(registry->ledger)));
 	return object;
 }
