@@ -2,6 +2,7 @@
 
 #include "journal.h"
 #include "releasing.h"
+#include "reloading.h"
 
 #include "../../policy/reserve.h"
 #include "../base/log.h"
@@ -17,7 +18,7 @@ struct arbiter {
 	struct arbiter_settings settings;
 	const struct arbiter_events *events;
 	void *context;
-	struct policy *next_policy; /* read by us, not yet by the executor */
+	struct reloading *reloading;
 };
 
 const struct registry *arbiter_registry(const struct arbiter *arbiter)
@@ -176,6 +177,7 @@ void arbiter_leave(struct arbiter *arbiter, struct requester *requester)
 		*link = requester->next_awaiting;
 		requester->awaiting = NULL;
 	}
+	reloading_abandon(arbiter->reloading, requester);
 	claiming_abandon(&arbiter->registry, requester);
 }
 
@@ -262,17 +264,7 @@ static void on_policy(void *context, const struct wire_policy *message)
 {
 	struct arbiter *arbiter = context;
 
-	if (!arbiter->next_policy)
-		return;
-	if (message->error == 0 && message->policy_digest == arbiter->next_policy->digest) {
-		policy_free(arbiter->registry.policy);
-		arbiter->registry.policy = arbiter->next_policy;
-		arbiter->next_policy = NULL;
-		log_notice("policy reloaded: %zu rules", arbiter->registry.policy->rule_count);
-		return;
-	}
-	log_error("the executor did not come to the same policy: reload again when the files are at rest");
-	arbiter->next_policy = policy_free(arbiter->next_policy);
+	reloading_answered(arbiter->reloading, message);
 }
 
 static const struct host_events host_events = { .ready = on_ready, .gone = on_gone, .policy = on_policy, .lost = on_lost };
@@ -290,16 +282,16 @@ static int load_policy(const struct arbiter *arbiter, struct policy **out)
 
 void arbiter_reload(struct arbiter *arbiter)
 {
-	struct policy *policy;
+	reloading_start(arbiter->reloading, NULL);
+}
 
-	if (load_policy(arbiter, &policy) < 0) {
-		log_error("the policy was not reloaded: the one in force stays");
-		return;
-	}
-	policy_free(arbiter->next_policy);
-	arbiter->next_policy = policy;
-	if (host_reload_policy(arbiter->registry.host) < 0)
-		arbiter->next_policy = policy_free(arbiter->next_policy);
+void arbiter_reload_policy(struct arbiter *arbiter, struct requester *requester)
+{
+	if (policy_is_operator(arbiter->registry.policy, &requester->subject))
+		reloading_start(arbiter->reloading, requester);
+	else
+		requester_answer_kind(requester, ANSWER_NO_OPERATOR, NULL,
+				      "only operators may reload the policy: root, and whom the policy names");
 }
 
 int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *settings,
@@ -316,7 +308,8 @@ int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *se
 	arbiter->registry.event = sd_event_ref(event);
 	arbiter->registry.journal = journal_open(settings->runtime_folder);
 	arbiter->registry.ledger = ledger_new();
-	error = arbiter->registry.ledger ? 0 : -ENOMEM;
+	arbiter->reloading = reloading_new(&arbiter->registry, settings->policy_folder, settings->policy_folder_count);
+	error = arbiter->registry.ledger && arbiter->reloading ? 0 : -ENOMEM;
 	if (error == 0 && arbiter->registry.journal < 0) {
 		error = arbiter->registry.journal;
 		log_error("%s/claims can't be opened: %s", settings->runtime_folder, strerror(-error));
@@ -345,7 +338,7 @@ struct arbiter *arbiter_free(struct arbiter *arbiter)
 	while (arbiter->registry.ledger && (claim = ledger_first(arbiter->registry.ledger)))
 		holding_end(holding_of(claim));
 	ledger_free(arbiter->registry.ledger);
-	policy_free(arbiter->next_policy);
+	reloading_free(arbiter->reloading);
 	policy_free(arbiter->registry.policy);
 	descriptor_close(&arbiter->registry.journal);
 	sd_event_unref(arbiter->registry.event);

@@ -232,6 +232,8 @@ static void begin_claim(struct operation *operation, const struct decision *deci
 	claim->memlock = rule->memlock;
 	claim->since = realtime_usec();
 	claim->state = CLAIM_ASKED;
+	holding->subject = requester->subject;
+	holding->subject_known = true;
 	error = take_devices(registry, claim, decision);
 	if (error == 0) {
 		holding_step(holding, CLAIM_EVENT_PLANNED);

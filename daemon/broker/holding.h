@@ -36,6 +36,8 @@ struct holding {
 	sd_event_source *timer;        /* acknowledgement, or the next try of a release */
 	sd_event_source *holder_source;
 	char device[DEVICE_NAME_MAX];  /* that is being added or removed, or was added and is not acknowledged */
+	struct subject subject;        /* who made the claim, if subject_known: in this run */
+	bool subject_known;
 	struct requester *asker;
 	struct requester *offered_to;
 	struct requester *awaiting;    /* requester::next_awaiting */

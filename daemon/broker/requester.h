@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "../../policy/regrant.h"
 #include "../base/wire.h"
 
 struct holding;
@@ -27,6 +28,9 @@ enum answer_kind {
 	ANSWER_FAILED,         /* message; result, if the executor said it */
 	ANSWER_NO_CLAIM,       /* no such claim, or not the asker's: the two can't be told apart */
 	ANSWER_WRONG_STATE,    /* claim, message */
+	ANSWER_POLICY,         /* policy, diagnostics, regrants: what came of a reload */
+	ANSWER_POLICY_INVALID, /* message, diagnostics */
+	ANSWER_NO_OPERATOR,    /* only operators may do this */
 	ANSWER_UNACKNOWLEDGED, /* claim: its FDs have to be acknowledged first */
 };
 
@@ -60,6 +64,9 @@ struct answer {
 	struct offer *offer;
 	const char *note;
 	const char *message;
+	const struct policy *policy;
+	const struct diagnostics *diagnostics;
+	const struct regrants *regrants;
 };
 
 struct requester {

@@ -199,6 +199,23 @@ static void reply_plan(struct varlink_client *client, const struct answer *answe
 	varlink_connection_reply(client->connection, object, NULL);
 }
 
+static void reply_policy(struct varlink_client *client, const struct answer *answer)
+{
+	struct json_object *object = varlink_policy(answer->policy);
+
+	json_object_object_add(object, "warnings", varlink_diagnostics(answer->diagnostics));
+	json_object_object_add(object, "no_longer_granted", varlink_regrants(answer->regrants));
+	varlink_connection_reply(client->connection, object, NULL);
+}
+
+static void reply_policy_invalid(struct varlink_client *client, const struct answer *answer)
+{
+	struct json_object *object = object_with_message(answer->message);
+
+	json_object_object_add(object, "diagnostics", varlink_diagnostics(answer->diagnostics));
+	varlink_connection_error(client->connection, "org.ioasid1.PolicyInvalid", object);
+}
+
 void varlink_answers_write(void *context, const struct answer *answer)
 {
 	struct varlink_client *client = context;
@@ -227,6 +244,16 @@ void varlink_answers_write(void *context, const struct answer *answer)
 		break;
 	case ANSWER_WRONG_STATE:
 		reply_claim_error(client, "org.ioasid1.WrongState", answer);
+		break;
+	case ANSWER_POLICY:
+		reply_policy(client, answer);
+		break;
+	case ANSWER_POLICY_INVALID:
+		reply_policy_invalid(client, answer);
+		break;
+	case ANSWER_NO_OPERATOR:
+		varlink_connection_error(client->connection, "org.ioasid1.OperatorsOnly",
+					 object_with_message(answer->message));
 		break;
 	case ANSWER_UNACKNOWLEDGED:
 		reply_claim_error(client, "org.ioasid1.UnacknowledgedDescriptors", answer);

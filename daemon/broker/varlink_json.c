@@ -254,3 +254,50 @@ struct json_object *varlink_plan(const struct decision *decision, const struct u
 	json_object_object_add(object, "steps", plan_steps(&decision->plan));
 	return object;
 }
+
+struct json_object *varlink_policy(const struct policy *policy)
+{
+	struct json_object *object = json_object_new_object(), *files = json_object_new_array();
+	char digest[24];
+
+	for (size_t i = 0; i < policy->file_count; i++)
+		json_object_array_add(files, json_object_new_string(policy->file[i]));
+	snprintf(digest, sizeof(digest), "%016llx", (unsigned long long)policy->digest);
+	json_object_object_add(object, "files", files);
+	json_object_object_add(object, "rules", json_object_new_int64((int64_t)policy->rule_count));
+	json_object_object_add(object, "digest", json_object_new_string(digest));
+	return object;
+}
+
+struct json_object *varlink_diagnostics(const struct diagnostics *diagnostics)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < diagnostics->count; i++) {
+		const struct diagnostic *item = &diagnostics->item[i];
+		struct json_object *object = json_object_new_object();
+
+		add_text(object, "file", item->file);
+		json_object_object_add(object, "line", item->line ? json_object_new_int64(item->line) : NULL);
+		json_object_object_add(object, "column", item->column ? json_object_new_int64(item->column) : NULL);
+		add_truth(object, "error", item->error);
+		add_text(object, "message", item->message);
+		json_object_array_add(array, object);
+	}
+	return array;
+}
+
+struct json_object *varlink_regrants(const struct regrants *regrants)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < regrants->count; i++) {
+		struct json_object *object = json_object_new_object();
+
+		add_text(object, "claim", regrants->item[i].claim);
+		add_text(object, "device", regrants->item[i].device);
+		add_text(object, "reason", regrants->item[i].reason);
+		json_object_array_add(array, object);
+	}
+	return array;
+}

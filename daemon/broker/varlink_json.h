@@ -6,6 +6,7 @@
 #pragma once
 
 #include "../../policy/decision.h"
+#include "../../policy/regrant.h"
 
 #include <json-c/json.h>
 
@@ -22,5 +23,9 @@ struct json_object *varlink_blockers(const struct decision *decision);
 struct json_object *varlink_plan(const struct decision *decision, const struct uses *uses,
 				 const struct topology *topology, const struct kernel_features *kernel,
 				 enum delivery_mode mode);
+/* The policy's files, number of rules, and digest. */
+struct json_object *varlink_policy(const struct policy *policy);
+struct json_object *varlink_diagnostics(const struct diagnostics *diagnostics);
+struct json_object *varlink_regrants(const struct regrants *regrants);
 /* A string, or null for "". */
 struct json_object *varlink_text_or_null(const char *text);

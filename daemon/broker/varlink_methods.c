@@ -146,6 +146,11 @@ static void release(struct varlink_client *client, const struct parameters *para
 	arbiter_release(client->arbiter, &client->requester, parameters->claim);
 }
 
+static void reload_policy(struct varlink_client *client, const struct parameters *parameters)
+{
+	arbiter_reload_policy(client->arbiter, &client->requester);
+}
+
 static const struct row rows[] = {
 	{ "org.varlink.service.GetInfo", 0, get_info },
 	{ "org.varlink.service.GetInterfaceDescription", PARAMETER_INTERFACE, get_interface_description },
@@ -159,6 +164,7 @@ static const struct row rows[] = {
 	{ "org.ioasid1.AddDevice", PARAMETER_CLAIM | PARAMETER_DEVICE, add_device },
 	{ "org.ioasid1.RemoveDevice", PARAMETER_CLAIM | PARAMETER_DEVICE, remove_device },
 	{ "org.ioasid1.Release", PARAMETER_CLAIM, release },
+	{ "org.ioasid1.ReloadPolicy", 0, reload_policy },
 };
 
 /* The text of a string that has no NUL in it; NULL for anything else. */

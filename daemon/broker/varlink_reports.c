@@ -20,20 +20,6 @@ static struct json_object *kernel_report(const struct kernel_features *kernel)
 	return object;
 }
 
-static struct json_object *policy_report(const struct policy *policy)
-{
-	struct json_object *object = json_object_new_object(), *files = json_object_new_array();
-	char digest[24];
-
-	for (size_t i = 0; i < policy->file_count; i++)
-		json_object_array_add(files, json_object_new_string(policy->file[i]));
-	snprintf(digest, sizeof(digest), "%016llx", (unsigned long long)policy->digest);
-	json_object_object_add(object, "files", files);
-	json_object_object_add(object, "rules", json_object_new_int64((int64_t)policy->rule_count));
-	json_object_object_add(object, "digest", json_object_new_string(digest));
-	return object;
-}
-
 static int by_group(const void *a, const void *b)
 {
 	const struct device *first = *(const struct device *const *)a, *second = *(const struct device *const *)b;
@@ -99,7 +85,7 @@ struct json_object *varlink_status(const struct arbiter *arbiter)
 	json_object_object_add(object, "version", json_object_new_string(VERSION));
 	json_object_object_add(object, "interface", varlink_interface(host_kernel(registry->host)));
 	json_object_object_add(object, "kernel", kernel_report(host_kernel(registry->host)));
-	json_object_object_add(object, "policy", policy_report(registry->policy));
+	json_object_object_add(object, "policy", varlink_policy(registry->policy));
 	json_object_object_add(object, "devices", json_object_new_int64((int64_t)topology_count(topology)));
 	json_object_object_add(object, "groups", json_object_new_int64((int64_t)count_groups(topology)));
 	json_object_object_add(object, "warnings", warnings(registry));
