@@ -229,6 +229,12 @@ static void read_user_limits(struct reading *reading, const struct json_value *v
 	}
 }
 
+/* For editors. */
+static void read_schema(struct reading *reading, const struct json_value *value)
+{
+	parse_text(&reading->parse, value, POLICY_FILE_MAX);
+}
+
 static const struct {
 	const char *name;
 	void (*read)(struct reading *reading, const struct json_value *value);
@@ -236,7 +242,7 @@ static const struct {
 } top_keys[] = {
 	{ "pools", read_pools, true },  { "rules", read_rules, false },         { "reserve", read_reserve, false },
 	{ "never", read_never, false }, { "operators", read_operators, false },
-	{ "user_limits", read_user_limits, false },
+	{ "user_limits", read_user_limits, false }, { "$schema", read_schema, false },
 };
 
 static void read_top(struct reading *reading, const struct file *file, bool first)

@@ -461,7 +461,7 @@ static void test_shipped_files(void **state)
 		struct policy *policy = parse_files(texts, 1, &warnings);
 
 		assert_int_equal(warnings, 0);
-		assert_int_equal(policy->rule_count, i == 0 ? 0 : 4);
+		assert_int_equal(policy->rule_count, i == 0 ? 0 : 5);
 		policy_free(policy);
 		free(text);
 	}

@@ -37,6 +37,7 @@ static const struct {
 	{ "reserve-nested-set", 3, 5, "reserve: 0000:0[[:]* can't be told to udev: write it without" },
 	{ "reserve-not-a-list", 2, 14, "reserve: has to be a list of choices of devices in [ ], not" },
 	{ "lockout-names-itself", 3, 5, "the rule \"r\" names 0000:01:00.0 as its lockout, which is" },
+	{ "schema-not-a-text", 2, 14, "$schema: has to be a text in double quotes, not a number" },
 	{ "address-glob-backwards", 4, 31, "rules[0].device.address[0]: the glob '0000:0[3-1]:*' has a" },
 	{ "address-glob-impossible", 4, 31, "rules[0].device.address[0]: the glob 'pci-0000:01:*' matches" },
 	{ "address-glob-open", 4, 31, "rules[0].device.address[0]: the glob '0000:0[12:*' has a '['" },
