@@ -146,10 +146,11 @@ static bool is_first_too_many(struct count *count)
 	return count->more == 1 || count->had + count->more - 1 <= count->limit;
 }
 
-static void start_counts(const struct deciding *deciding, const struct rule *rule, struct count *own,
-			 struct count *total)
+/* Starts to count against a rule's limits, with what was counted of it before another rule's devices came between. */
+static void start_counts(const struct deciding *deciding, size_t index, struct count *own, struct count *total)
 {
 	const struct ledger *ledger = deciding->host->ledger;
+	const struct rule *rule = deciding->asked[index].rule;
 
 	*own = (struct count){ .rule = rule, .limit = rule->device_limit };
 	*total = (struct count){ .rule = rule, .limit = rule->device_total_limit };
@@ -157,6 +158,9 @@ static void start_counts(const struct deciding *deciding, const struct rule *rul
 		own->had = ledger_devices_of(ledger, deciding->request->subject->uid, rule->name);
 	if (ledger && total->limit != UINT32_MAX)
 		total->had = ledger_devices_under(ledger, rule->name);
+	for (size_t i = 0; i < index; i++)
+		own->more += deciding->asked[i].eligible && !deciding->asked[i].held && deciding->asked[i].rule == rule;
+	total->more = own->more;
 }
 
 void judge_limits(struct deciding *deciding)
@@ -179,7 +183,7 @@ void judge_limits(struct deciding *deciding)
 			say_claim_full(deciding_words(deciding_add_blocker(deciding, BLOCKER_LIMIT, asked)),
 				       asked->name, claim);
 		if (asked->rule != own.rule)
-			start_counts(deciding, asked->rule, &own, &total);
+			start_counts(deciding, i, &own, &total);
 		if (is_first_too_many(&own))
 			say_limit(deciding_words(deciding_add_blocker(deciding, BLOCKER_LIMIT, asked)), asked->name,
 				  own.rule, own.had);
