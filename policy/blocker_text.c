@@ -123,7 +123,8 @@ void say_pool(struct sentences out, const char *pool, bool known)
 	text_escape(shown, sizeof shown, pool, strnlen(pool, sizeof shown));
 	if (known) {
 		MESSAGE(out, "pool:%s has no device on this host that is not asked for already", shown);
-		REMEDY(out, "ask for fewer devices of this pool, or have an operator look at what the policy puts into it");
+		REMEDY(out,
+		       "ask for fewer devices of this pool, or have an operator look at what the policy puts into it");
 	} else {
 		MESSAGE(out, "there is no pool:%s in the policy", shown);
 		REMEDY(out, "correct the name, or have an operator define the pool in the policy's pools");
@@ -276,7 +277,8 @@ void say_limit(struct sentences out, const char *device, const struct rule *rule
 void say_total_limit(struct sentences out, const char *device, const struct rule *rule, size_t had)
 {
 	MESSAGE(out,
-		"%s would be one too many: the rule \"%s\" (%s:%u) gives %u at a time to all users together, and %zu are "
+		"%s would be one too many: the rule \"%s\" (%s:%u) gives %u at a time to all users together, and %zu "
+		"are "
 		"taken",
 		device, rule->name, rule->file, rule->line, rule->device_total_limit, had);
 	REMEDY(out, "%s, or have an operator raise \"devices_total\" in the rule's limits",
@@ -285,7 +287,8 @@ void say_total_limit(struct sentences out, const char *device, const struct rule
 
 void say_user_limit(struct sentences out, const char *device, uint32_t limit, size_t had)
 {
-	MESSAGE(out, "%s would be one too many: the policy gives a user %u at a time under all rules, and this one has %zu",
+	MESSAGE(out,
+		"%s would be one too many: the policy gives a user %u at a time under all rules, and this one has %zu",
 		device, limit, had);
 	REMEDY(out, "%s, or have an operator raise \"devices\" in the policy's user_limits",
 	       had > 0 ? "release a device that was claimed before" : "ask for fewer devices");

@@ -28,9 +28,10 @@ static void check_shadow(struct checking *checking, size_t number)
 	if (found == SIZE_MAX)
 		return;
 	earlier = &policy->rule[found];
-	diagnostics_add(checking->diagnostics, false, rule->file, rule->line, rule->column,
-			"the rule \"%s\" never decides: all that it is about, the rule \"%s\" (%s:%u) decides before it",
-			rule->name, earlier->name, earlier->file, earlier->line);
+	diagnostics_add(
+		checking->diagnostics, false, rule->file, rule->line, rule->column,
+		"the rule \"%s\" never decides: all that it is about, the rule \"%s\" (%s:%u) decides before it",
+		rule->name, earlier->name, earlier->file, earlier->line);
 }
 
 static const struct never_entry *find_never(struct checking *checking, const struct device_selector *device)
@@ -52,18 +53,21 @@ static void check_lockouts(struct checking *checking, const struct rule *rule)
 
 		/* The rule can be about one device only, and it is this one. */
 		if (addresses->count == 1 && strcmp(addresses->item[0], named->item[i]) == 0)
-			diagnostics_add(checking->diagnostics, true, rule->file, rule->line, rule->column,
-					"the rule \"%s\" names %s as its lockout, which is the very device that it gives: "
-					"name the other members of its group",
-					rule->name, named->item[i]);
+			diagnostics_add(
+				checking->diagnostics, true, rule->file, rule->line, rule->column,
+				"the rule \"%s\" names %s as its lockout, which is the very device that it gives: "
+				"name the other members of its group",
+				rule->name, named->item[i]);
 		if (never)
-			diagnostics_add(checking->diagnostics, false, rule->file, rule->line, rule->column,
-					"the rule \"%s\" lets %s be locked out, but never at %s:%u has it, and never counts",
-					rule->name, named->item[i], never->file, never->line);
+			diagnostics_add(
+				checking->diagnostics, false, rule->file, rule->line, rule->column,
+				"the rule \"%s\" lets %s be locked out, but never at %s:%u has it, and never counts",
+				rule->name, named->item[i], never->file, never->line);
 		for (size_t k = 0; k < i && checking->budget > 0; k++, checking->budget--)
 			if (strcmp(named->item[k], named->item[i]) == 0) {
 				diagnostics_add(checking->diagnostics, false, rule->file, rule->line, rule->column,
-						"the rule \"%s\" names the lockout %s twice", rule->name, named->item[i]);
+						"the rule \"%s\" names the lockout %s twice", rule->name,
+						named->item[i]);
 				break;
 			}
 	}

@@ -1,5 +1,6 @@
 /*
- * What can only be seen of a policy as a whole: rules that never decide, and rules that contradict themselves or others.
+ * What can only be seen of a policy as a whole: rules that never decide, and rules that contradict themselves or
+ * others.
  */
 #pragma once
 

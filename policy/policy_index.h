@@ -15,7 +15,8 @@ struct policy_index_entry {
 };
 
 /* NULL: out of memory. The policy's pools are looked at. */
-struct policy_index *policy_index_new(const struct policy *policy, const struct policy_index_entry *entry, size_t count);
+struct policy_index *policy_index_new(const struct policy *policy, const struct policy_index_entry *entry,
+				      size_t count);
 struct policy_index *policy_index_free(struct policy_index *index);
 /*
  * The number of an entry below limit that means everything which the wanted one means, or SIZE_MAX where none is found.

@@ -263,7 +263,8 @@ static void read_top(struct reading *reading, const struct file *file, bool firs
 		if (i < count && top_keys[i].first == first)
 			top_keys[i].read(reading, &member);
 		else if (i == count && first)
-			parse_unknown_key(&reading->parse, &member, "rules, pools, reserve, never, operators, user_limits");
+			parse_unknown_key(&reading->parse, &member,
+					  "rules, pools, reserve, never, operators, user_limits");
 	}
 }
 

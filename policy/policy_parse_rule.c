@@ -262,15 +262,17 @@ static void check_limits(struct parse *parse, const struct json_value *value, co
 		const struct limit *limit = find_limit(member.key);
 
 		if (limit && limit->counted && rule->modes != 1u << MODE_BROKERED)
-			parse_key_error(parse, &member,
-					"\"%s\" can't be limited: only where the broker makes the mappings itself, in the mode "
-					"\"brokered\", can it count them, and this rule gives other modes",
-					member.key);
+			parse_key_error(
+				parse, &member,
+				"\"%s\" can't be limited: only where the broker makes the mappings itself, in the mode "
+				"\"brokered\", can it count them, and this rule gives other modes",
+				member.key);
 		if (strcmp(member.key, "devices_total") == 0 && rule->device_limit != UINT32_MAX &&
 		    rule->device_total_limit < rule->device_limit)
-			parse_key_warning(parse, &member,
-					  "all users together get fewer devices than \"devices\" gives to one: the smaller "
-					  "number counts");
+			parse_key_warning(
+				parse, &member,
+				"all users together get fewer devices than \"devices\" gives to one: the smaller "
+				"number counts");
 	}
 }
 
@@ -292,9 +294,10 @@ static void check_rule(struct parse *parse, const struct json_value *value, cons
 	if (rule->effect == RULE_ALLOW)
 		check_limits(parse, value, rule);
 	if (rule->effect == RULE_DENY && rule->subject.unit.count > 0 && json_value_member(value, "subject", &member))
-		parse_warning(parse, &member,
-			      "a client whose unit is not known (before Linux 6.5, or not started by systemd) is not in "
-			      "this unit: rules after this one decide over it");
+		parse_warning(
+			parse, &member,
+			"a client whose unit is not known (before Linux 6.5, or not started by systemd) is not in "
+			"this unit: rules after this one decide over it");
 	for (size_t i = 0; i < addresses->count; i++)
 		literal = literal || !glob_has_wildcard(addresses->item[i]);
 	if (rule->take_in_use && !literal && json_value_member(value, "in_use", &member))

@@ -128,7 +128,8 @@ static bool check_kind(struct parse *parse, const struct json_value *item, const
 	return false;
 }
 
-static bool (*const checks[SELECTOR_LIST_COUNT])(struct parse *parse, const struct json_value *item, const char *text) = {
+static bool (*const checks[SELECTOR_LIST_COUNT])(struct parse *parse, const struct json_value *item,
+						 const char *text) = {
 	[SELECTOR_ADDRESS] = check_address, [SELECTOR_ID] = check_id,         [SELECTOR_SUBSYSTEM] = check_id,
 	[SELECTOR_CLASS] = check_class,     [SELECTOR_DRIVER] = check_driver, [SELECTOR_KIND] = check_kind,
 	[SELECTOR_PARENT] = check_address,  [SELECTOR_POOL] = check_pool,

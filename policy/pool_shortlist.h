@@ -6,7 +6,8 @@
 
 #include "verdict.h"
 
-enum { POOL_CANDIDATES_SPARE = 31 }; /* a shortlist has so many more of a pool than are asked for, if there are as many */
+/* A shortlist has so many more devices of a pool than are asked for, if there are as many. */
+enum { POOL_CANDIDATES_SPARE = 31 };
 
 /*
  * Of each pool that the request names, those candidates that look best: free, few lockouts, on the client's NUMA node,

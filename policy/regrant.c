@@ -129,9 +129,10 @@ static void check_limits(struct checking *checking)
 			    "the rule \"%s\" (%s:%u) gives a user %u devices at a time, and this one has %zu",
 			    rule->name, rule->file, rule->line, rule->device_limit, own);
 	else if (all > rule->device_total_limit)
-		text_format(added->reason, sizeof added->reason,
-			    "the rule \"%s\" (%s:%u) gives %u devices at a time to all users together, and they have %zu",
-			    rule->name, rule->file, rule->line, rule->device_total_limit, all);
+		text_format(
+			added->reason, sizeof added->reason,
+			"the rule \"%s\" (%s:%u) gives %u devices at a time to all users together, and they have %zu",
+			rule->name, rule->file, rule->line, rule->device_total_limit, all);
 	else
 		text_format(added->reason, sizeof added->reason,
 			    "the policy gives a user %u devices at a time under all rules, and this one has %zu",

@@ -1,6 +1,6 @@
 /*
- * The devices that a policy keeps ready: as udev rules that set driver_override before a driver binds, and as a check of
- * what came of it. Writes no file and moves no device.
+ * The devices that a policy keeps ready: as udev rules that set driver_override before a driver binds, and as a check
+ * of what came of it. Writes no file and moves no device.
  */
 #pragma once
 
@@ -9,8 +9,8 @@
 
 /*
  * Writes the text of a udev rules file that keeps the policy's reserved devices for vfio-pci, bridges never. It means
- * exactly the devices that the policy means: what udev has no words for (a driver, which is not bound yet; a parent by a
- * glob) is an error in diagnostics. No text of the policy gets into the file but in an alphabet that ends no string.
+ * exactly the devices that the policy means: what udev has no words for (a driver, which is not bound yet; a parent by
+ * a glob) is an error in diagnostics. No text of the policy gets into the file but in an alphabet that ends no string.
  * 0 with *out set (free() it; only comments where nothing is reserved); -EINVAL after errors; -ENOMEM.
  */
 int reserve_to_udev(const struct policy *policy, struct diagnostics *diagnostics, char **out);

@@ -19,14 +19,17 @@ struct host_view {
 
 /* What a request writes for "any one of" a pool. */
 #define REQUEST_POOL "pool:"
-enum { REQUEST_TEXT_MAX = RULE_NAME_MAX + sizeof REQUEST_POOL - 1 }; /* bytes of what a request names, its NUL included */
+enum {
+	REQUEST_TEXT_MAX = RULE_NAME_MAX + sizeof REQUEST_POOL - 1
+}; /* bytes of what a request names, its NUL included */
 
 /* The pool that such a text names, or NULL where it names a device. */
 const char *request_pool(const char *text);
 
 struct request {
 	const struct subject *subject;
-	/* Full names; duplicates are taken as one. Or "pool:NAME" for any one of a pool, as often as devices are wanted. */
+	/* Full names; duplicates are taken as one. Or "pool:NAME" for any one of a pool, as often as devices are
+	 * wanted. */
 	const char *const *device;
 	size_t device_count;       /* 1 to CLAIM_DEVICES_MAX */
 	/* The devices of pools that uses speaks of; no other is chosen. NULL: uses speaks of all. */

@@ -2,7 +2,8 @@
  * Reads the policy files: *.json of the given folders, the drop-ins of an earlier folder masking those of the same name
  * in a later one (an empty file or a link to /dev/null masks without replacing), sorted by file name over all folders.
  * Refuses what others than root (or, not being root, than the reader) can write, what is no regular file, a link that
- * leads out of these folders, and what is larger than POLICY_FILE_MAX: all of it, with the reason. Parses with the policy core; resolves names through the system's user database.
+ * leads out of these folders, and what is larger than POLICY_FILE_MAX: all of it, with the reason. Parses with the
+ * policy core; resolves names through the system's user database.
  */
 #pragma once
 

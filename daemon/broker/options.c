@@ -23,8 +23,8 @@ static const char usage[] =
 	"  --user NAME              what to become when started by root (default: ioasidd)\n"
 	"  --plan-deadline SECONDS  how long a change of the host may take before it is reported as stuck\n"
 	"                           (default: 90, 1 to 3600)\n"
-	"  --print-udev-rules       write the udev rules that keep the policy's reserved devices for vfio-pci, and end: for a\n"
-	"                           file in /etc/udev/rules.d, such as 60-ioasidd-reserve.rules\n"
+	"  --print-udev-rules       write the udev rules that keep the policy's reserved devices for vfio-pci, and\n"
+	"                           end: for a file in /etc/udev/rules.d, such as 60-ioasidd-reserve.rules\n"
 	"  --no-bus                 do not offer org.ioasid1 on the system bus\n"
 	"  --help, --version\n";
 

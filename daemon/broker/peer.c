@@ -30,8 +30,9 @@ int peer_identify(int socket, struct subject *subject, int *pidfd)
 	found.pid = credentials.pid;
 	size = sizeof(fd);
 	/*
-	 * Kernels before 6.5 tell the pid only, which may be another process's by now: good enough for a memlock limit, which
-	 * the executor gives to no process of another user; not for anything that a process is trusted with, such as its unit.
+	 * Kernels before 6.5 tell the pid only, which may be another process's by now: good enough for a memlock limit,
+	 * which the executor gives to no process of another user; not for anything that a process is trusted with, such
+	 * as its unit.
 	 */
 	if (getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &fd, &size) < 0)
 		fd = pidfd_open(credentials.pid, 0);

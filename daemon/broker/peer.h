@@ -1,7 +1,7 @@
 /*
  * Who is at the other end of a socket, as the kernel says: SO_PEERCRED and SO_PEERGROUPS (as they were when it
- * connected) and, from Linux 6.5 on, SO_PEERPIDFD, which shows that the systemd unit found for it is its own: before that
- * no client has one. Nothing that the peer says of itself.
+ * connected) and, from Linux 6.5 on, SO_PEERPIDFD, which shows that the systemd unit found for it is its own: before
+ * that no client has one. Nothing that the peer says of itself.
  */
 #pragma once
 

@@ -58,7 +58,8 @@ static bool read_files(struct reloading *reloading)
 
 	reloading->next = policy_free(reloading->next);
 	diagnostics_done(&reloading->diagnostics);
-	error = policy_files_load(reloading->folder, reloading->folder_count, &reloading->diagnostics, &reloading->next);
+	error = policy_files_load(reloading->folder, reloading->folder_count, &reloading->diagnostics,
+				  &reloading->next);
 	policy_files_log(&reloading->diagnostics);
 	if (error == 0)
 		return true;
@@ -128,9 +129,10 @@ void reloading_answered(struct reloading *reloading, const struct wire_policy *m
 	if (message->error != 0) {
 		refuse(reloading, ANSWER_POLICY_INVALID, "the executor refused the policy files: its log says why");
 	} else if (message->policy_digest != reloading->next->digest) {
-		/* The files changed between the two readings: our turn again, and the executor's if it still differs. */
+		/* The files changed between the two readings: our turn again, then the executor's. */
 		if (++reloading->tries >= TRIES_MAX)
-			refuse(reloading, ANSWER_FAILED, "its files change while they are read: reload when they are at rest");
+			refuse(reloading, ANSWER_FAILED,
+			       "its files change while they are read: reload when they are at rest");
 		else if (read_files(reloading) && message->policy_digest != reloading->next->digest)
 			ask_executor(reloading);
 	}

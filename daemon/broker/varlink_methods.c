@@ -21,10 +21,10 @@ struct parameters {
 };
 
 enum parameter {
-	PARAMETER_DEVICES = 1 << 0,   /* "devices": array of 1 to CLAIM_DEVICES_MAX addresses, or pools as "pool:NAME" */
-	PARAMETER_DEVICE = 1 << 1,    /* "device": an address */
-	PARAMETER_CLAIM = 1 << 2,     /* "claim": a claim's id */
-	PARAMETER_MODE = 1 << 3,      /* "mode": optional */
+	PARAMETER_DEVICES = 1 << 0, /* "devices": array of 1 to CLAIM_DEVICES_MAX addresses, or pools as "pool:NAME" */
+	PARAMETER_DEVICE = 1 << 1,  /* "device": an address */
+	PARAMETER_CLAIM = 1 << 2,   /* "claim": a claim's id */
+	PARAMETER_MODE = 1 << 3,    /* "mode": optional */
 	PARAMETER_INTERFACE = 1 << 4, /* "interface": a name */
 	PARAMETER_NODE = 1 << 5,      /* "numa_node": a number, optional */
 };

@@ -25,14 +25,16 @@ static int by_value(const void *a, const void *b)
 	return (*left > *right) - (*left < *right);
 }
 
-/* Rules as operators write them: by user, by address, id or class, with and without globs. The last one allows alice. */
+/* Rules as operators write them: by user, by address, id or class, with and without globs. The last one allows alice.
+ */
 static char *write_rules(unsigned from, unsigned count, bool everybody, bool first, bool last,
 			 size_t *length)
 {
 	/* For each rule its user and devices; then rules that everybody comes to and that only the device decides. */
 	static const char *const forms[] = {
 		"\"subject\": {\"user\": [%u]}, \"device\": {\"address\": [\"0000:%02x:*\"]}",
-		"\"subject\": {\"group\": [%u]}, \"device\": {\"id\": [\"8086:%04x\", \"15b3:*\"], \"class\": [\"02\"]}",
+		"\"subject\": {\"group\": [%u]}, \"device\": {\"id\": [\"8086:%04x\", \"15b3:*\"], \"class\": "
+		"[\"02\"]}",
 		"\"subject\": {\"user\": [%u, 70000]}, \"device\": {\"pool\": [\"vfs\"], \"numa_node\": [%u]}",
 		"\"subject\": {\"user\": [%u], \"group\": [5]}, \"device\": {\"address\": [\"0000:%02x:00.0\"]}",
 		"\"device\": {\"class\": [\"02\"], \"subsystem\": [\"%04x:*\"], \"numa_node\": [%u]}",
@@ -48,7 +50,8 @@ static char *write_rules(unsigned from, unsigned count, bool everybody, bool fir
 	at += (size_t)sprintf(text + at, "{%s\"rules\": [\n",
 			      first ? "\"pools\": {\"vfs\": [{\"id\": [\"8086:10ca\"]}]}, " : "");
 	for (unsigned i = from; i < from + count; i++) {
-		at += (size_t)sprintf(text + at, "%s{\"name\": \"rule %u\", \"effect\": \"%s\", ", i > from ? ",\n" : "", i, i % 3 ? "allow" : "deny");
+		at += (size_t)sprintf(text + at, "%s{\"name\": \"rule %u\", \"effect\": \"%s\", ",
+				      i > from ? ",\n" : "", i, i % 3 ? "allow" : "deny");
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 		at += (size_t)sprintf(text + at, forms[i % 4 + (everybody ? 4 : 0)], 2000 + i, i % 200);
@@ -56,8 +59,9 @@ static char *write_rules(unsigned from, unsigned count, bool everybody, bool fir
 		at += (size_t)sprintf(text + at, "}");
 	}
 	if (last)
-		at += (size_t)sprintf(text + at, ",\n{\"name\": \"last\", \"effect\": \"allow\", \"subject\": {\"user\": [1000]},"
-					 " \"lockout\": \"unused\", \"device\": {\"kind\": \"pci\"}}");
+		at += (size_t)sprintf(text + at,
+				      ",\n{\"name\": \"last\", \"effect\": \"allow\", \"subject\": {\"user\": [1000]},"
+				      " \"lockout\": \"unused\", \"device\": {\"kind\": \"pci\"}}");
 	at += (size_t)sprintf(text + at, "]}");
 	*length = at;
 	return text;
@@ -79,7 +83,8 @@ static struct policy *load(unsigned rules, bool everybody, double *usec)
 		bool last = from + more == rules;
 
 		source[count].path = "bench.json";
-		source[count].text = write_rules(from, last ? more - 1 : more, everybody, from == 0, last, &source[count].length);
+		source[count].text =
+			write_rules(from, last ? more - 1 : more, everybody, from == 0, last, &source[count].length);
 		count++;
 	}
 	start = now();
@@ -99,11 +104,17 @@ static struct topology *make_topology(unsigned devices)
 	struct topology *topology = topology_new();
 
 	for (unsigned i = 0; topology && i < devices; i++) {
-		struct device device = { .class_code = 0x020000, .group = (int32_t)(i / 2), .numa_node = 300, .identity = i,
-					 .parent = "0000:ff:1f.0", .vendor = 0x8086, .device = 0x10fb, .reset_methods = RESET_METHOD_FLR };
+		struct device device = { .class_code = 0x020000,
+					 .group = (int32_t)(i / 2),
+					 .numa_node = 300,
+					 .identity = i,
+					 .parent = "0000:ff:1f.0",
+					 .vendor = 0x8086,
+					 .device = 0x10fb,
+					 .reset_methods = RESET_METHOD_FLR };
 
-		snprintf(device.name, sizeof device.name, "%04x:%02x:%02x.%u", i >> 16 & 0xf, i >> 8 & 0xff, i >> 3 & 31,
-			 i & 7);
+		snprintf(device.name, sizeof device.name, "%04x:%02x:%02x.%u", i >> 16 & 0xf, i >> 8 & 0xff,
+			 i >> 3 & 31, i & 7);
 		if (topology_put(topology, &device) < 0)
 			exit(EXIT_FAILURE);
 	}
@@ -146,7 +157,8 @@ int main(void)
 	double usec, few, many;
 
 	for (int everybody = 0; everybody <= 1; everybody++) {
-		printf("rules %s:\n", everybody ? "for everybody, that only the device decides" : "of users and groups");
+		printf("rules %s:\n",
+		       everybody ? "for everybody, that only the device decides" : "of users and groups");
 		for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
 			struct policy *policy = load(rules[i], everybody, &usec);
 

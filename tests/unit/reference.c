@@ -298,7 +298,8 @@ static size_t had(const struct world *world, uid_t uid, const char *rule)
 
 	for (size_t i = 0; i < world->claim_count; i++)
 		for (size_t k = 0; k < world->claim[i].count; k++)
-			count += !world->claim[i].entry[k].lockout && (uid == UINT32_MAX || world->claim[i].uid == uid) &&
+			count += !world->claim[i].entry[k].lockout &&
+				 (uid == UINT32_MAX || world->claim[i].uid == uid) &&
 				 (!rule || strcmp(world->claim[i].rule, rule) == 0);
 	return count;
 }
@@ -544,7 +545,8 @@ void reference_decide(const struct policy *policy, const struct world *world, co
 			char kind[64];
 
 			sscanf(out->blocker[i], "%63s", kind);
-			if (blocker_kind_to_exit_status((enum blocker_kind)blocker_kind_from_string(kind)) == order[k - 1])
+			if (blocker_kind_to_exit_status((enum blocker_kind)blocker_kind_from_string(kind)) ==
+			    order[k - 1])
 				out->status = order[k - 1];
 		}
 }

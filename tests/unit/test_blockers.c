@@ -238,8 +238,10 @@ static void test_never(void **state)
 static void test_shared_limits(void **state)
 {
 	static const char text[] =
-		"{\"rules\": [{\"name\": \"cards\", \"effect\": \"allow\", \"device\": {\"class\": \"00\"}, \"lockout\":"
-		" \"unused\", \"limits\": {\"devices_total\": 1}}, {\"name\": \"rest\", \"effect\": \"allow\", \"device\":"
+		"{\"rules\": [{\"name\": \"cards\", \"effect\": \"allow\", \"device\": {\"class\": \"00\"}, "
+		"\"lockout\":"
+		" \"unused\", \"limits\": {\"devices_total\": 1}}, {\"name\": \"rest\", \"effect\": \"allow\", "
+		"\"device\":"
 		" {\"kind\": \"pci\"}, \"lockout\": \"unused\"}], \"user_limits\": {\"devices\": 2}}";
 	struct device free_card = device_of("0000:09:00.0", 9, ""), links[3];
 	struct question question = { .uid = 1000, .device = { CARD } };

@@ -27,7 +27,8 @@ static void test_texts(void **state)
 		{ "0::/system.slice\n", "" },
 		{ "0::/.service\n", "" },
 		{ "0::/_.service\n", "" },
-		{ "12:devices:/x\n1:name=systemd:/system.slice/old.service\n0::/system.slice/new.service\n", "old.service" },
+		{ "12:devices:/x\n1:name=systemd:/system.slice/old.service\n0::/system.slice/new.service\n",
+		  "old.service" },
 		{ "4:memory:/a.service\n0::/system.slice/new.service\n", "new.service" },
 		{ "nonsense", "" },
 	};

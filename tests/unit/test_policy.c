@@ -110,9 +110,10 @@ static void test_every_key(void **state)
 /* What the broker can count it can limit: where it makes the mappings itself, and nobody else does. */
 static void test_counted_limits(void **state)
 {
-	struct policy *policy = policy_of("{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"modes\": \"brokered\","
-					  " \"device\": {\"kind\": \"pci\"}, \"limits\": {\"ioasids\": 4, \"bytes\": \"2G\","
-					  " \"pasids\": 3, \"devices\": 2, \"devices_total\": 8}}]}");
+	struct policy *policy =
+		policy_of("{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"modes\": \"brokered\","
+			  " \"device\": {\"kind\": \"pci\"}, \"limits\": {\"ioasids\": 4, \"bytes\": \"2G\","
+			  " \"pasids\": 3, \"devices\": 2, \"devices_total\": 8}}]}");
 
 	assert_int_equal(policy->rule->ioasid_limit, 4);
 	assert_int_equal(policy->rule->byte_limit, UINT64_C(2) << 30);
@@ -165,11 +166,13 @@ static void test_two_names_one_uid(void **state)
 static void test_warnings(void **state)
 {
 	static const char *const texts[] = {
-		"{\"rules\": [{\"name\": \"x\", \"effect\": \"deny\", \"device\": {\"kind\": \"pci\"}}, {\"name\": \"y\","
+		"{\"rules\": [{\"name\": \"x\", \"effect\": \"deny\", \"device\": {\"kind\": \"pci\"}}, {\"name\": "
+		"\"y\","
 		" \"effect\": \"allow\", \"device\": {\"kind\": \"pci\"}}]}",
 		"{\"rules\": [{\"name\": \"a\", \"effect\": \"deny\", \"subject\": {\"unit\": \"vm@*.service\"},"
 		" \"device\": {\"kind\": \"pci\"}}]}",
-		"{\"rules\": [{\"name\": \"t\", \"effect\": \"allow\", \"limits\": {\"devices\": 3, \"devices_total\": 2},"
+		"{\"rules\": [{\"name\": \"t\", \"effect\": \"allow\", \"limits\": {\"devices\": 3, \"devices_total\": "
+		"2},"
 		" \"device\": {\"kind\": \"pci\"}}]}",
 		"{\"rules\": [{\"name\": \"b\", \"effect\": \"allow\", \"in_use\": \"take\","
 		" \"device\": {\"address\": [\"0000:01:*\"]}}]}",
@@ -276,8 +279,8 @@ static void test_device_selectors(void **state)
 static void test_parents(void **state)
 {
 	struct policy *policy = policy_of("{\"never\": [{\"parent\": \"0000:00:01.?\"}]}");
-	struct device root = device_of("0000:00:01.0", 1, "pcieport"), bridge = device_of("0000:01:00.0", 2, "pcieport"),
-		      device = device_of("0000:02:00.0", 3, "e1000");
+	struct device root = device_of("0000:00:01.0", 1, "pcieport"),
+		      bridge = device_of("0000:01:00.0", 2, "pcieport"), device = device_of("0000:02:00.0", 3, "e1000");
 	struct host host;
 
 	assert_true(policy->has_parents);

@@ -57,7 +57,8 @@ static void test_shadowed(void **state)
 		{ "\"device\": {\"class\": \"02\"}", "\"device\": {\"class\": \"02\", \"driver\": \"e1000\"}", true },
 		{ "\"device\": {\"class\": \"02\", \"driver\": \"e1000\"}", "\"device\": {\"class\": \"02\"}", false },
 		{ "\"device\": {\"driver\": \"*\"}", "\"device\": {\"driver\": \"\"}", true },
-		{ "\"device\": {\"numa_node\": [0, 1]}", "\"device\": {\"numa_node\": 1, \"id\": \"1234:11e8\"}", true },
+		{ "\"device\": {\"numa_node\": [0, 1]}", "\"device\": {\"numa_node\": 1, \"id\": \"1234:11e8\"}",
+		  true },
 		{ "\"device\": {\"numa_node\": 1}", "\"device\": {\"numa_node\": 11}", false },
 		{ "\"device\": {\"pool\": [\"p\", \"q\"]}", "\"device\": {\"pool\": \"p\"}", true },
 		{ "\"device\": {\"pool\": \"p\"}", "\"device\": {\"pool\": \"pq\"}", false },
@@ -65,14 +66,17 @@ static void test_shadowed(void **state)
 		{ "\"device\": {\"id\": \"8086:10*\"}", "\"device\": {\"pool\": \"p\"}", false },
 		{ "\"device\": {\"id\": \"8086:*\"}", "\"device\": {\"pool\": [\"p\", \"q\"]}", false },
 		{ ANY ", \"subject\": {\"user\": \"alice\"}", ANY, false },
-		{ ANY ", \"subject\": {\"user\": [\"bob\", \"alice\"]}", ANY ", \"subject\": {\"user\": \"alice\"}", true },
+		{ ANY ", \"subject\": {\"user\": [\"bob\", \"alice\"]}", ANY ", \"subject\": {\"user\": \"alice\"}",
+		  true },
 		{ ANY ", \"subject\": {\"user\": \"alice\"}",
 		  ANY ", \"subject\": {\"user\": \"alice\", \"group\": \"kvm\"}", true },
 		{ ANY ", \"subject\": {\"user\": \"alice\", \"group\": \"kvm\"}",
 		  ANY ", \"subject\": {\"user\": \"alice\"}", false },
 		{ ANY ", \"subject\": {\"user\": 36}", ANY ", \"subject\": {\"group\": 36}", false },
-		{ ANY ", \"subject\": {\"unit\": \"vm@*.service\"}", ANY ", \"subject\": {\"unit\": \"vm@1.service\"}", true },
-		{ ANY ", \"subject\": {\"unit\": \"vm@1.service\"}", ANY ", \"subject\": {\"unit\": \"vm@*.service\"}", false },
+		{ ANY ", \"subject\": {\"unit\": \"vm@*.service\"}", ANY ", \"subject\": {\"unit\": \"vm@1.service\"}",
+		  true },
+		{ ANY ", \"subject\": {\"unit\": \"vm@1.service\"}", ANY ", \"subject\": {\"unit\": \"vm@*.service\"}",
+		  false },
 		{ ANY ", \"subject\": {\"unit\": \"*\"}", ANY, false },
 	};
 
@@ -103,21 +107,36 @@ static void test_contradictions(void **state)
 	static const struct {
 		const char *text, *message;
 	} cases[] = {
-		{ "{\"rules\": [" RULE("r", "allow", "\"device\": {\"class\": \"0106\"}") "],"
-		  " \"never\": [{\"class\": \"01\"}]}", "allows what never at test.json:1 takes back" },
-		{ "{\"rules\": [" RULE("r", "deny", "\"device\": {\"class\": \"0106\"}") "],"
-		  " \"never\": [{\"class\": \"01\"}]}", NULL },
-		{ "{\"rules\": [" RULE("r", "allow", "\"device\": {\"class\": \"01\"}") "],"
-		  " \"never\": [{\"class\": \"0106\"}]}", NULL },
-		{ "{\"rules\": [" RULE("r", "allow", ANY ", \"lockout\": {\"named\": \"0000:01:00.0\"}") "],"
-		  " \"never\": [{\"address\": \"0000:01:*\"}]}", "lets 0000:01:00.0 be locked out, but never" },
-		{ "{\"rules\": [" RULE("r", "allow", ANY ", \"lockout\": {\"named\": [\"0000:01:00.0\", \"0000:01:00.0\"]}")
-		  "]}", "names the lockout 0000:01:00.0 twice" },
-		{ "{\"rules\": [" RULE("r", "allow", ANY ", \"limits\": {\"devices\": 5}") "],"
-		  " \"user_limits\": {\"devices\": 4}}", "gives one user 5 devices, but user_limits gives 4" },
+		{ "{\"rules\": [" RULE("r", "allow",
+				       "\"device\": {\"class\": \"0106\"}") "],"
+									    " \"never\": [{\"class\": \"01\"}]}",
+		  "allows what never at test.json:1 takes back" },
+		{ "{\"rules\": [" RULE("r", "deny",
+				       "\"device\": {\"class\": \"0106\"}") "],"
+									    " \"never\": [{\"class\": \"01\"}]}",
+		  NULL },
+		{ "{\"rules\": [" RULE("r", "allow",
+				       "\"device\": {\"class\": \"01\"}") "],"
+									  " \"never\": [{\"class\": \"0106\"}]}",
+		  NULL },
+		{ "{\"rules\": [" RULE(
+			  "r", "allow",
+			  ANY
+			  ", \"lockout\": {\"named\": \"0000:01:00.0\"}") "],"
+									  " \"never\": [{\"address\": \"0000:01:*\"}]}",
+		  "lets 0000:01:00.0 be locked out, but never" },
+		{ "{\"rules\": [" RULE("r", "allow",
+				       ANY ", \"lockout\": {\"named\": [\"0000:01:00.0\", \"0000:01:00.0\"]}") "]}",
+		  "names the lockout 0000:01:00.0 twice" },
+		{ "{\"rules\": [" RULE("r", "allow",
+				       ANY ", \"limits\": {\"devices\": 5}") "],"
+									     " \"user_limits\": {\"devices\": 4}}",
+		  "gives one user 5 devices, but user_limits gives 4" },
 		/* Either may lock out the other. */
-		{ "{\"rules\": [" RULE("r", "allow", "\"device\": {\"address\": [\"0000:01:00.0\", \"0000:01:00.1\"]},"
-				       " \"lockout\": {\"named\": [\"0000:01:00.0\", \"0000:01:00.1\"]}") "]}", NULL },
+		{ "{\"rules\": [" RULE("r", "allow",
+				       "\"device\": {\"address\": [\"0000:01:00.0\", \"0000:01:00.1\"]},"
+				       " \"lockout\": {\"named\": [\"0000:01:00.0\", \"0000:01:00.1\"]}") "]}",
+		  NULL },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -182,12 +201,12 @@ static void test_index(void **state)
 	for (unsigned i = 0; i < RULES; i++) {
 		static const char *const classes[] = { "02", "0200", "03*", "0[23]*", "010802" };
 
-		length += (size_t)sprintf(text + length,
-					  "%s{\"name\": \"%u\", \"effect\": \"deny\", \"subject\": {\"user\": [%u, %u]},"
-					  " \"device\": {\"address\": \"0000:%02x:%s\", \"class\": \"%s\"}}",
-					  i ? "," : "", i, dice_roll(&dice, 9), 10 + dice_roll(&dice, 9),
-					  dice_roll(&dice, 200), dice_roll(&dice, 3) ? "00.0" : "*",
-					  classes[dice_roll(&dice, COUNT(classes))]);
+		length += (size_t)sprintf(
+			text + length,
+			"%s{\"name\": \"%u\", \"effect\": \"deny\", \"subject\": {\"user\": [%u, %u]},"
+			" \"device\": {\"address\": \"0000:%02x:%s\", \"class\": \"%s\"}}",
+			i ? "," : "", i, dice_roll(&dice, 9), 10 + dice_roll(&dice, 9), dice_roll(&dice, 200),
+			dice_roll(&dice, 3) ? "00.0" : "*", classes[dice_roll(&dice, COUNT(classes))]);
 	}
 	strcpy(text + length, "]}");
 	source.length = length + 2;
@@ -196,9 +215,10 @@ static void test_index(void **state)
 		bool shadowed = false;
 
 		for (size_t k = 0; k < i && !shadowed; k++)
-			shadowed = subject_selector_includes(&policy->rule[k].subject, &policy->rule[i].subject, NULL) &&
-				   device_selector_includes(policy, &policy->rule[k].device, &policy->rule[i].device,
-							    NULL);
+			shadowed =
+				subject_selector_includes(&policy->rule[k].subject, &policy->rule[i].subject, NULL) &&
+				device_selector_includes(policy, &policy->rule[k].device, &policy->rule[i].device,
+							 NULL);
 		if (shadowed && expected < diagnostics.count) {
 			char name[32];
 

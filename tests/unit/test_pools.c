@@ -7,8 +7,9 @@
 #include <string.h>
 
 #define POLICY(rule)                                                                                                   \
-	"{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"pool\": \"vfs\"}, \"lockout\": \"unused\"" rule "},"  \
-	" {\"name\": \"other\", \"effect\": \"allow\", \"device\": {\"class\": \"01\"}}],"                                     \
+	"{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"pool\": \"vfs\"}, \"lockout\": "         \
+	"\"unused\"" rule "},"                                                                                         \
+	" {\"name\": \"other\", \"effect\": \"allow\", \"device\": {\"class\": \"01\"}}],"                             \
 	" \"pools\": {\"vfs\": [{\"id\": \"8086:10ca\"}], \"none\": [{\"id\": \"ffff:ffff\"}]}}"
 
 /* A virtual function in a group of its own, or with others. */
@@ -152,7 +153,8 @@ static void test_unknown(void **state)
 	decision_done(&decision);
 	question.device[0] = "pool:none";
 	ask_under(&host, POLICY(""), &question, &decision);
-	assert_contains(find_blocker(&decision, BLOCKER_UNKNOWN_DEVICE, "pool:none", "")->message, "no device on this host");
+	assert_contains(find_blocker(&decision, BLOCKER_UNKNOWN_DEVICE, "pool:none", "")->message,
+			"no device on this host");
 	decision_done(&decision);
 	host_done(&host);
 }
@@ -176,7 +178,8 @@ static void test_candidates(void **state)
 static void test_same_rule(void **state)
 {
 	static const char text[] =
-		"{\"rules\": [{\"name\": \"a\", \"effect\": \"allow\", \"lockout\": \"unused\", \"device\": {\"address\": \"0000:02:*\"}},"
+		"{\"rules\": [{\"name\": \"a\", \"effect\": \"allow\", \"lockout\": \"unused\", \"device\": "
+		"{\"address\": \"0000:02:*\"}},"
 		" {\"name\": \"b\", \"effect\": \"allow\", \"device\": {\"address\": \"0000:0[3-4]:*\"}}],"
 		" \"pools\": {\"vfs\": [{\"id\": \"8086:10ca\"}]}}";
 	struct question question = { .uid = 1000, .device = { "pool:vfs" } };

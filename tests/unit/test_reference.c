@@ -1,6 +1,6 @@
 /*
- * The decision against its slow reference, on generated policies, hosts, claims and requests: verdict, status, lockouts,
- * blockers and chosen devices agree. The seed of a case that does not is printed.
+ * The decision against its slow reference, on generated policies, hosts, claims and requests: verdict, status,
+ * lockouts, blockers and chosen devices agree. The seed of a case that does not is printed.
  */
 #include "reference.h"
 
@@ -139,7 +139,8 @@ static void add_rule(struct dice *dice, char *text, unsigned number)
 	if (chance(dice, 20))
 		add(text, ", \"in_use\": \"take\"");
 	if (chance(dice, 30))
-		add(text, ", \"limits\": {\"devices\": %u, \"devices_total\": %u}", 1 + pick(dice, 3), 1 + pick(dice, 4));
+		add(text, ", \"limits\": {\"devices\": %u, \"devices_total\": %u}", 1 + pick(dice, 3),
+		    1 + pick(dice, 4));
 	add(text, "}");
 }
 
@@ -184,7 +185,8 @@ static void generate_device(struct dice *dice, const char *name, struct device *
 {
 	unsigned vendor, number;
 
-	*out = device_of(name, (int32_t)pick(dice, 6) - (chance(dice, 10) ? 6 : 0), drivers[pick(dice, COUNT(drivers))]);
+	*out = device_of(name, (int32_t)pick(dice, 6) - (chance(dice, 10) ? 6 : 0),
+			 drivers[pick(dice, COUNT(drivers))]);
 	if (out->group < -1)
 		out->group = -1;
 	sscanf(ids[pick(dice, COUNT(ids))], "%x:%x", &vendor, &number);

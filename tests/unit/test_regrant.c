@@ -41,18 +41,26 @@ static void test_reasons(void **state)
 {
 	static const struct row rows[] = {
 		{ RULES(", \"lockout\": \"unused\""), NULL, "" },
-		{ RULES(", \"lockout\": {\"named\": \"" NETWORK "\"}, \"subject\": {\"group\": \"students\"}"), NULL, "" },
+		{ RULES(", \"lockout\": {\"named\": \"" NETWORK "\"}, \"subject\": {\"group\": \"students\"}"), NULL,
+		  "" },
 		{ "{}", CARD, "no rule lets uid 1000" },
 		{ RULES(", \"lockout\": \"unused\", \"subject\": {\"user\": \"bob\"}"), CARD, "no rule" },
 		{ RULES(", \"lockout\": \"none\""), NETWORK, "does not let " NETWORK " be locked out" },
 		{ RULES(", \"lockout\": \"unused\", \"modes\": \"open\""), CARD, "in the mode attached" },
-		{ "{\"rules\": [{\"name\": \"r\", \"effect\": \"deny\", \"device\": {\"kind\": \"pci\"}}]}", CARD, "denies" },
-		{ "{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"lockout\": \"unused\", \"device\": {\"kind\": \"pci\"}}],"
-		  " \"never\": [{\"id\": \"1234:11e8\", \"why\": \"because\"}]}", CARD, "because" },
-		{ "{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"lockout\": \"unused\", \"device\": {\"kind\": \"pci\"}}],"
-		  " \"never\": [{\"driver\": \"e1000\"}]}", NETWORK, "would lock out " NETWORK },
-		{ "{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"lockout\": \"unused\", \"device\": {\"kind\": \"pci\"}}],"
-		  " \"user_limits\": {\"devices\": 1}}", NULL, "" },
+		{ "{\"rules\": [{\"name\": \"r\", \"effect\": \"deny\", \"device\": {\"kind\": \"pci\"}}]}", CARD,
+		  "denies" },
+		{ "{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"lockout\": \"unused\", \"device\": "
+		  "{\"kind\": \"pci\"}}],"
+		  " \"never\": [{\"id\": \"1234:11e8\", \"why\": \"because\"}]}",
+		  CARD, "because" },
+		{ "{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"lockout\": \"unused\", \"device\": "
+		  "{\"kind\": \"pci\"}}],"
+		  " \"never\": [{\"driver\": \"e1000\"}]}",
+		  NETWORK, "would lock out " NETWORK },
+		{ "{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"lockout\": \"unused\", \"device\": "
+		  "{\"kind\": \"pci\"}}],"
+		  " \"user_limits\": {\"devices\": 1}}",
+		  NULL, "" },
 	};
 	struct host host;
 
@@ -80,14 +88,20 @@ static void test_limits(void **state)
 	check(&host, &(struct row){ RULES(", \"limits\": {\"devices\": 3}"), NULL, "" });
 	check(&host, &(struct row){ RULES(", \"limits\": {\"devices\": 2}"), DISK, "gives a user 2 devices" });
 	check(&host, &(struct row){ RULES(", \"limits\": {\"devices_total\": 2}"), DISK, "to all users together" });
-	check(&host, &(struct row){ "{\"rules\": [{\"name\": \"new\", \"effect\": \"allow\", \"device\": {\"kind\": \"pci\"}}],"
-				    " \"user_limits\": {\"devices\": 2}}", DISK, "under all rules" });
+	check(&host,
+	      &(struct row){
+		      "{\"rules\": [{\"name\": \"new\", \"effect\": \"allow\", \"device\": {\"kind\": \"pci\"}}],"
+		      " \"user_limits\": {\"devices\": 2}}",
+		      DISK, "under all rules" });
 	/* Two rules, where the claim needs one. */
-	check(&host, &(struct row){ "{\"rules\": [{\"name\": \"a\", \"effect\": \"allow\", \"device\": {\"class\": [\"01\", \"02\"]}},"
-				    " {\"name\": \"b\", \"effect\": \"allow\", \"device\": {\"address\": \"" CARD "\"}},"
-				    " {\"name\": \"a2\", \"effect\": \"deny\", \"subject\": {\"user\": \"bob\"}, \"device\":"
-				    " {\"kind\": \"pci\"}}, {\"name\": \"c\", \"effect\": \"allow\", \"device\": {\"class\": \"03\"}}]}",
-				    CARD, "but a claim has one rule" });
+	check(&host,
+	      &(struct row){ "{\"rules\": [{\"name\": \"a\", \"effect\": \"allow\", \"device\": {\"class\": [\"01\", "
+			     "\"02\"]}},"
+			     " {\"name\": \"b\", \"effect\": \"allow\", \"device\": {\"address\": \"" CARD "\"}},"
+			     " {\"name\": \"a2\", \"effect\": \"deny\", \"subject\": {\"user\": \"bob\"}, \"device\":"
+			     " {\"kind\": \"pci\"}}, {\"name\": \"c\", \"effect\": \"allow\", \"device\": {\"class\": "
+			     "\"03\"}}]}",
+			     CARD, "but a claim has one rule" });
 	host_done(&host);
 }
 

@@ -32,7 +32,8 @@ static void test_matches(void **state)
 	static const struct {
 		const char *reserve, *rules;
 	} cases[] = {
-		{ "{\"address\": [\"0000:01:00.0\", \"0000:02:*\"]}", START "KERNEL==\"0000:01:00.0|0000:02:*\", " END },
+		{ "{\"address\": [\"0000:01:00.0\", \"0000:02:*\"]}",
+		  START "KERNEL==\"0000:01:00.0|0000:02:*\", " END },
 		{ "{\"id\": [\"8086:10ca\", \"1af4:*\"]}", START "ENV{PCI_ID}==\"8086:10CA|1AF4:*\", " END },
 		{ "{\"subsystem\": \"1af4:1[!a-f]00\"}", START "ENV{PCI_SUBSYS_ID}==\"1AF4:1[!A-F]00\", " END },
 		{ "{\"class\": [\"02\", \"0200\", \"010802\", \"03??00\"]}",
