@@ -25,21 +25,19 @@ static int by_value(const void *a, const void *b)
 	return (*left > *right) - (*left < *right);
 }
 
-/* Rules as operators write them: by user, by address, id or class, with and without globs. The last one allows alice.
- */
+/* Rules as operators write them: by user, by address, id or class, with and without globs. The last one allows all. */
 static char *write_rules(unsigned from, unsigned count, bool everybody, bool first, bool last,
 			 size_t *length)
 {
 	/* For each rule its user and devices; then rules that everybody comes to and that only the device decides. */
 	static const char *const forms[] = {
 		"\"subject\": {\"user\": [%u]}, \"device\": {\"address\": [\"0000:%02x:*\"]}",
-		"\"subject\": {\"group\": [%u]}, \"device\": {\"id\": [\"8086:%04x\", \"15b3:*\"], \"class\": "
-		"[\"02\"]}",
+		"\"subject\": {\"group\": [%u]}, \"device\": {\"id\": [\"8086:%04x\", \"15b3:*\"], \"class\": \"02\"}",
 		"\"subject\": {\"user\": [%u, 70000]}, \"device\": {\"pool\": [\"vfs\"], \"numa_node\": [%u]}",
 		"\"subject\": {\"user\": [%u], \"group\": [5]}, \"device\": {\"address\": [\"0000:%02x:00.0\"]}",
 		"\"device\": {\"class\": [\"02\"], \"subsystem\": [\"%04x:*\"], \"numa_node\": [%u]}",
 		"\"device\": {\"address\": [\"0000:*\", \"0001:*\"], \"id\": [\"*:%04x\", \"%04x:*\"]}",
-		"\"device\": {\"driver\": [\"vfio*\", \"e1000*\"], \"id\": [\"%04x:????\"], \"numa_node\": [%u]}",
+		"\"device\": {\"driver\": [\"vfio*\", \"e1*\"], \"id\": \"%04x:????\", \"numa_node\": [%u]}",
 		"\"device\": {\"parent\": [\"0000:%04x*\", \"0001:%02x:*\"], \"class\": [\"02*\"]}",
 	};
 	char *text = malloc(300 * (size_t)count + 1000);
