@@ -139,8 +139,8 @@ void say_kernel_lacks(struct sentences out, const char *release, bool iommufd, b
 	MESSAGE(out, "this kernel (%s) has no %s%s%s, and no VFIO groups (/dev/vfio/vfio)", shown,
 		iommufd ? "" : "iommufd (/dev/iommu)", !iommufd && !cdev ? ", no " : "",
 		cdev ? "" : "VFIO device nodes (/dev/vfio/devices)");
-	REMEDY(out, "load the modules vfio_pci and, where the kernel has it, iommufd ('modprobe -a vfio_pci iommufd'), "
-		    "and start ioasidd anew; 'ioasidctl doctor' says what else is missing");
+	REMEDY(out, "load the modules vfio_pci and, where the kernel has it, iommufd ('modprobe -a vfio_pci iommufd'); "
+		    "'ioasidctl doctor' says what else is missing");
 }
 
 void say_mode_needs_iommufd(struct sentences out, const char *release, enum delivery_mode mode)

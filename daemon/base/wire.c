@@ -43,10 +43,14 @@ static bool node_is_sane(const char name[static DEVICE_NAME_MAX])
 	       name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789/-")] == '\0';
 }
 
+static bool kernel_is_sane(const struct kernel_features *kernel)
+{
+	return text_is_sane(kernel->release, sizeof(kernel->release));
+}
+
 static bool hello_is_sane(const struct wire_hello *hello)
 {
-	return text_is_sane(hello->kernel.release, sizeof(hello->kernel.release)) &&
-	       text_is_sane(hello->boot_id, sizeof(hello->boot_id));
+	return kernel_is_sane(&hello->kernel) && text_is_sane(hello->boot_id, sizeof(hello->boot_id));
 }
 
 static bool survey_is_sane(const struct wire_survey *survey)
@@ -110,6 +114,9 @@ static bool message_is_sane(const union wire_message *message, size_t size, size
 		sane = size == sizeof(message->result) && result_is_sane(&message->result);
 		fds_allowed = 2 * CLAIM_DEVICES_MAX + 1;
 		break;
+	case WIRE_KERNEL:
+		sane = size == sizeof(message->kernel) && kernel_is_sane(&message->kernel.kernel);
+		break;
 	case WIRE_NODE:
 		sane = size == sizeof(message->node) && node_is_sane(message->node.name);
 		break;
@@ -140,6 +147,7 @@ void wire_stamp(union wire_message *message, enum wire_type type, uint64_t id)
 	case WIRE_HELLO: size = sizeof(message->hello); break;
 	case WIRE_DEVICE: size = sizeof(message->device); break;
 	case WIRE_DEVICE_GONE: size = sizeof(message->device_gone); break;
+	case WIRE_KERNEL: size = sizeof(message->kernel); break;
 	case WIRE_NODE: size = sizeof(message->node); break;
 	case WIRE_TOPOLOGY_DONE:
 	case WIRE_OVERDUE:

@@ -4,7 +4,7 @@
  * length, number and string before anybody looks at them: each side takes the other for hostile.
  *
  * After connecting, the executor sends WIRE_HELLO, WIRE_DEVICE for each device, WIRE_TOPOLOGY_DONE; then events
- * (WIRE_DEVICE, WIRE_DEVICE_GONE) as they come. The broker sends WIRE_SURVEY, WIRE_PLAN, WIRE_OVERDUE and WIRE_RELOAD;
+ * (WIRE_DEVICE, WIRE_DEVICE_GONE, WIRE_KERNEL) as they come. The broker sends WIRE_SURVEY, WIRE_PLAN, WIRE_OVERDUE and WIRE_RELOAD;
  * each answer carries the id of its question. The end of the connection ends the executor, once its plans are through.
  */
 #pragma once
@@ -26,6 +26,7 @@ enum wire_type {
 	WIRE_SURVEY_DONE,
 	WIRE_RESULT,        /* of plan id */
 	WIRE_POLICY,        /* answer to WIRE_RELOAD */
+	WIRE_KERNEL,        /* what the kernel offers has changed: a module was loaded, a parameter set */
 	WIRE_NODE,          /* inside the executor, from the watcher: udev was at work on this node of VFIO's */
 	/* From the broker. */
 	WIRE_SURVEY = 101,
@@ -47,6 +48,11 @@ struct wire_hello {
 	uint64_t policy_digest;
 	struct kernel_features kernel;
 	char boot_id[40]; /* /proc/sys/kernel/random/boot_id */
+};
+
+struct wire_kernel {
+	struct wire_header header;
+	struct kernel_features kernel;
 };
 
 struct wire_device {
@@ -155,6 +161,7 @@ union wire_message {
 	struct wire_hello hello;
 	struct wire_device device;
 	struct wire_device_gone device_gone;
+	struct wire_kernel kernel;
 	struct wire_node node;
 	struct wire_plain plain;
 	struct wire_survey survey;

@@ -98,6 +98,9 @@ static void on_message(void *context, const union wire_message *message, struct 
 		host->policy_digest = message->policy.policy_digest;
 		host->events->policy(host->context, &message->policy);
 		break;
+	case WIRE_KERNEL:
+		host->kernel = message->kernel.kernel;
+		break;
 	case WIRE_NODE:
 	case WIRE_SURVEY:
 	case WIRE_PLAN:

@@ -32,6 +32,7 @@ struct executor {
 	struct surveying surveying;
 	struct binding binding;
 	struct wire_plan_inbox inbox; /* the plan that is just being received */
+	struct kernel_features kernel; /* as the broker was told */
 	uint64_t digest;              /* of the policy in force */
 	uint64_t digest_before;       /* of the one before: releases that were under way under it are run still */
 	int signals;
@@ -123,9 +124,26 @@ static void say_hello(struct executor *executor)
 	memset(&message.hello, 0, sizeof(message.hello));
 	message.hello.version = WIRE_VERSION;
 	message.hello.policy_digest = executor->digest;
-	host_features_read(&executor->host, &message.hello.kernel);
+	host_features_read(&executor->host, &executor->kernel);
+	message.hello.kernel = executor->kernel;
 	host_features_boot_id(&executor->host, message.hello.boot_id);
 	wire_stamp(&message, WIRE_HELLO, 0);
+	outbox_send(&executor->crew.outbox, &message, NULL);
+}
+
+/* Modules are loaded and parameters set at any time, without an event: a claim is decided on what is there now. */
+static void tell_kernel(struct executor *executor)
+{
+	struct kernel_features now;
+	union wire_message message;
+
+	host_features_read(&executor->host, &now);
+	if (memcmp(&now, &executor->kernel, sizeof(now)) == 0)
+		return;
+	executor->kernel = now;
+	memset(&message.kernel, 0, sizeof(message.kernel));
+	message.kernel.kernel = now;
+	wire_stamp(&message, WIRE_KERNEL, 0);
 	outbox_send(&executor->crew.outbox, &message, NULL);
 }
 
@@ -174,6 +192,7 @@ static int hear(struct executor *executor, const union wire_message *message, st
 
 	switch ((enum wire_type)message->header.type) {
 	case WIRE_SURVEY:
+		tell_kernel(executor);
 		surveying_ask(&executor->surveying, &message->survey);
 		return 0;
 	case WIRE_PLAN:
@@ -196,6 +215,7 @@ static int hear(struct executor *executor, const union wire_message *message, st
 	case WIRE_SURVEY_DONE:
 	case WIRE_RESULT:
 	case WIRE_POLICY:
+	case WIRE_KERNEL:
 	case WIRE_NODE:
 	default:
 		return -EBADMSG; /* what only an executor says */

@@ -342,6 +342,7 @@ static int handle(struct session *session, const union wire_message *message, st
 	case WIRE_HELLO:
 	case WIRE_DEVICE:
 	case WIRE_DEVICE_GONE:
+	case WIRE_KERNEL:
 	case WIRE_NODE:
 	case WIRE_TOPOLOGY_DONE:
 	case WIRE_USE:
