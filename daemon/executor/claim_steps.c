@@ -60,20 +60,34 @@ static int make_unbind(struct run *run, const struct step *step)
 	return error;
 }
 
+/*
+ * The driver that a device has now, for an undo. NULL: there is nothing to undo, or, with *error set, it can't be read.
+ */
+static const struct run_device *find_driver(struct run *run, const struct step *step, char now[static DRIVER_NAME_MAX],
+					    int *error)
+{
+	const struct run_device *device = run_present(run, step);
+
+	*error = 0;
+	if (!device)
+		return NULL; /* there is nothing left to put back */
+	struct driver_subject subject = run_subject(run, device);
+
+	*error = driver_read(&subject, now, run->why);
+	return *error < 0 ? NULL : device;
+}
+
 /* Gives the driver back. Nothing else can bind then: the override that is in force now names another one. */
 static int undo_unbind(struct run *run, const struct step *step)
 {
-	const struct run_device *device = run_present(run, step);
 	char now[DRIVER_NAME_MAX];
 	int error;
+	const struct run_device *device = find_driver(run, step, now, &error);
 
-	if (!device)
-		return 0;
+	if (!device || strcmp(now, step->before) == 0)
+		return error;
 	struct driver_subject subject = run_subject(run, device);
 
-	error = driver_read(&subject, now, run->why);
-	if (error < 0 || strcmp(now, step->before) == 0)
-		return error;
 	error = driver_write_override(&subject, step->before, run->why);
 	return error == 0 ? driver_probe(&subject, step->before, run->why) : error;
 }
@@ -99,17 +113,14 @@ static int make_probe(struct run *run, const struct step *step)
 
 static int undo_probe(struct run *run, const struct step *step)
 {
-	const struct run_device *device = run_present(run, step);
 	char now[DRIVER_NAME_MAX];
 	int error;
+	const struct run_device *device = find_driver(run, step, now, &error);
 
-	if (!device)
-		return 0;
+	if (!device || strcmp(now, step->value) != 0)
+		return error;
 	struct driver_subject subject = run_subject(run, device);
 
-	error = driver_read(&subject, now, run->why);
-	if (error < 0 || strcmp(now, step->value) != 0)
-		return error;
 	return driver_unbind(&subject, step->value, run->why);
 }
 

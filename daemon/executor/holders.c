@@ -59,23 +59,10 @@ static bool is_node(const struct holder_target *target, const struct statx *stat
 static bool read_fdinfo(const struct search *search, pid_t pid, const char *fd, const char *beginning, char *out,
 			size_t size)
 {
-	char path[300], *line = NULL;
-	size_t allocated = 0;
-	bool found = false;
-	FILE *stream;
+	char path[300];
 
 	snprintf(path, sizeof(path), "%d/fdinfo/%s", pid, fd);
-	stream = sysfs_lines(search->host->proc, path);
-	while (stream && !found && getline(&line, &allocated, stream) > 0) {
-		line[strcspn(line, "\n")] = '\0';
-		found = strncmp(line, beginning, strlen(beginning)) == 0;
-		if (found)
-			snprintf(out, size, "%s", line + strlen(beginning));
-	}
-	free(line);
-	if (stream)
-		fclose(stream);
-	return found;
+	return sysfs_find_line(search->host->proc, path, beginning, out, size);
 }
 
 /* True for an FD that only names its file, as udev has one for a moment: the driver knows nothing of it. */

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* True while the process that the pidfd stands for lives, so that its pid can't mean another. */
@@ -13,26 +12,6 @@ static bool peer_lives(const struct run *run)
 	return poll(&state, 1, 0) == 0;
 }
 
-/* The rest of the first line that begins like this, in a file of /proc. False: there is none. */
-static bool read_line(const struct run *run, const char *path, const char *beginning, char *out, size_t size)
-{
-	FILE *stream = sysfs_lines(run->host->proc, path);
-	size_t allocated = 0;
-	char *line = NULL;
-	bool found = false;
-
-	while (stream && !found && getline(&line, &allocated, stream) > 0) {
-		line[strcspn(line, "\n")] = '\0';
-		found = strncmp(line, beginning, strlen(beginning)) == 0;
-		if (found)
-			snprintf(out, size, "%s", line + strlen(beginning));
-	}
-	free(line);
-	if (stream)
-		fclose(stream);
-	return found;
-}
-
 /* True if the pidfd is of that pid: nobody else is to be given a limit. */
 static bool peer_is_right(const struct run *run)
 {
@@ -40,7 +19,7 @@ static bool peer_is_right(const struct run *run)
 	uint64_t pid;
 
 	snprintf(path, sizeof(path), "self/fdinfo/%d", run->peer_fd);
-	return read_line(run, path, "Pid:\t", text, sizeof(text)) && number_parse(text, INT32_MAX, &pid) == 0 &&
+	return sysfs_find_line(run->host->proc, path, "Pid:\t", text, sizeof(text)) && number_parse(text, INT32_MAX, &pid) == 0 &&
 	       (pid_t)pid == run->peer;
 }
 
@@ -51,7 +30,7 @@ static bool peer_has_uid(const struct run *run)
 	char path[32], text[64];
 
 	snprintf(path, sizeof(path), "%d/status", run->peer);
-	return read_line(run, path, "Uid:\t", text, sizeof(text)) &&
+	return sysfs_find_line(run->host->proc, path, "Uid:\t", text, sizeof(text)) &&
 	       sscanf(text, "%u %u %u", &real, &effective, &saved) == 3 && real == run->peer_uid &&
 	       effective == run->peer_uid && saved == run->peer_uid;
 }

@@ -1,5 +1,6 @@
 #include "recheck.h"
 
+#include "../../policy/release_check.h"
 #include "../../policy/text.h"
 #include "host_features.h"
 #include "inspect.h"
@@ -177,51 +178,10 @@ bool recheck_claim(const struct host *host, const struct policy *policy, const s
 	return covered;
 }
 
-/* True if an earlier step of that kind is about the same device. */
-static bool came_before(const struct plan *plan, size_t index, enum step_kind kind)
-{
-	for (size_t i = 0; i < index; i++)
-		if (plan->step[i].kind == kind && strcmp(plan->step[i].device, plan->step[index].device) == 0)
-			return true;
-	return false;
-}
-
-/* True if the proofs that the interface has were asked for before. */
-static bool is_proven(const struct plan *plan, size_t index)
-{
-	return came_before(plan, index, STEP_PROVE_NO_HOLDER) &&
-	       (came_before(plan, index, STEP_PROVE_UNBOUND) || came_before(plan, index, STEP_PROVE_GROUP_FREE));
-}
-
 bool recheck_release(const struct host *host, const struct plan *plan, bool context_passed, char why[static TEXT_MAX])
 {
 	struct kernel_features kernel;
-	enum step_kind proof;
 
 	host_features_read(host, &kernel);
-	/* The group proves less, and is proof only where there is nothing better. */
-	proof = kernel_interface(&kernel) == INTERFACE_IOMMUFD ? STEP_PROVE_GROUP_FREE : STEP_PROVE_UNBOUND;
-	for (size_t i = 0; i < plan->count; i++) {
-		const struct step *step = &plan->step[i];
-
-		if (step->kind < STEP_REVOKE || step->kind > STEP_RESTORE) {
-			text_format(why, TEXT_MAX, "step %zu of the release is one of a claim", i);
-			return false;
-		}
-		if (step->kind == proof) {
-			text_format(why, TEXT_MAX, "step %zu of the release is no proof on this kernel", i);
-			return false;
-		}
-		if ((step->kind == STEP_RESET || step->kind == STEP_UNBIND_VFIO) && !is_proven(plan, i)) {
-			text_format(why, TEXT_MAX, "step %zu of the release touches %s before it is proven free", i,
-				    step->device);
-			return false;
-		}
-		if (step->kind == STEP_PROVE_UNBOUND && step->number == 1 && !context_passed) {
-			text_format(why, TEXT_MAX, "step %zu of the release needs the claim's iommufd, which did not come",
-				    i);
-			return false;
-		}
-	}
-	return true;
+	return release_is_sound(plan, &kernel, context_passed, why);
 }

@@ -15,7 +15,6 @@
 bool recheck_claim(const struct host *host, const struct policy *policy, const struct plan *plan,
 		   char why[static TEXT_MAX]);
 /*
- * True if a release plan has the form that one has to have: only steps of a release, and no device reset or unbound
- * before it was proven free. Asks no policy: whatever it says by now, what was taken has to be put back.
+ * True if a release plan has the form that one has to have on this kernel (policy/release_check.h). Asks no policy.
  */
 bool recheck_release(const struct host *host, const struct plan *plan, bool context_passed, char why[static TEXT_MAX]);

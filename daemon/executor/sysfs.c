@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -74,6 +75,25 @@ FILE *sysfs_lines(int base, const char *path)
 	if (!stream)
 		descriptor_close(&fd);
 	return stream;
+}
+
+bool sysfs_find_line(int base, const char *path, const char *beginning, char *out, size_t size)
+{
+	FILE *stream = sysfs_lines(base, path);
+	size_t allocated = 0;
+	char *line = NULL;
+	bool found = false;
+
+	while (stream && !found && getline(&line, &allocated, stream) > 0) {
+		line[strcspn(line, "\n")] = '\0';
+		found = strncmp(line, beginning, strlen(beginning)) == 0;
+		if (found)
+			snprintf(out, size, "%s", line + strlen(beginning));
+	}
+	free(line);
+	if (stream)
+		fclose(stream);
+	return found;
 }
 
 DIR *sysfs_list(int base, const char *path)

@@ -37,6 +37,12 @@ const struct dirent *sysfs_next(DIR *stream);
 FILE *sysfs_lines(int base, const char *path);
 
 /*
+ * The rest of the first line that begins like this, cut to size, in a file of many lines. False: there is none, or the
+ * file can't be read.
+ */
+bool sysfs_find_line(int base, const char *path, const char *beginning, char *out, size_t size);
+
+/*
  * Reads a file of one line, without its newline, into out. 0, or: -ENOENT; -EMSGSIZE: longer than fits;
  * -EBADMSG: more than a line, or characters that are not printable ASCII; other -errno of open() and read().
  */

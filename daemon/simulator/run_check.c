@@ -1,5 +1,6 @@
 #include "run_check.h"
 
+#include "../../policy/release_check.h"
 #include "../../policy/text.h"
 
 #include <string.h>
@@ -62,22 +63,6 @@ static bool is_listed(const struct run *run, size_t index)
 	return false;
 }
 
-/* True if an earlier step of that kind is about the same device. */
-static bool came_before(const struct plan *plan, size_t index, enum step_kind kind)
-{
-	for (size_t i = 0; i < index; i++)
-		if (plan->step[i].kind == kind && strcmp(plan->step[i].device, plan->step[index].device) == 0)
-			return true;
-	return false;
-}
-
-/* True if the proofs that the interface has were asked for before. */
-static bool is_proven(const struct plan *plan, size_t index)
-{
-	return came_before(plan, index, STEP_PROVE_NO_HOLDER) &&
-	       (came_before(plan, index, STEP_PROVE_UNBOUND) || came_before(plan, index, STEP_PROVE_GROUP_FREE));
-}
-
 static bool refuse_digest(char why[static TEXT_MAX])
 {
 	text_format(why, TEXT_MAX, "broker and executor hold different policies: have them read it again");
@@ -87,37 +72,10 @@ static bool refuse_digest(char why[static TEXT_MAX])
 /* A release goes through in the middle of a reload, too; but it must not move what it has not proven to be free. */
 static bool release_is_allowed(const struct run *run, char why[static TEXT_MAX])
 {
-	/* The group proves less, and is proof only where there is nothing better. */
-	const enum step_kind no_proof = kernel_interface(&run->machine->kernel) == INTERFACE_IOMMUFD
-						? STEP_PROVE_GROUP_FREE
-						: STEP_PROVE_UNBOUND;
-
 	if (run->policy && run->policy_digest != run->policy->policy->digest &&
 	    run->policy_digest != run->policy->digest_before)
 		return refuse_digest(why);
-	for (size_t i = 0; i < run->plan.count; i++) {
-		const struct step *step = &run->plan.step[i];
-
-		if (step->kind < STEP_REVOKE) {
-			text_format(why, TEXT_MAX, "step %zu of the release is one of a claim", i);
-			return false;
-		}
-		if (step->kind == no_proof) {
-			text_format(why, TEXT_MAX, "step %zu of the release is no proof on this kernel", i);
-			return false;
-		}
-		if ((step->kind == STEP_RESET || step->kind == STEP_UNBIND_VFIO) && !is_proven(&run->plan, i)) {
-			text_format(why, TEXT_MAX, "step %zu of the release touches %s before it is proven free", i,
-				    step->device);
-			return false;
-		}
-		if (step->kind == STEP_PROVE_UNBOUND && step->number == 1 && run->passed_context < 0) {
-			text_format(why, TEXT_MAX,
-				    "step %zu of the release needs the claim's iommufd, which did not come", i);
-			return false;
-		}
-	}
-	return true;
+	return release_is_sound(&run->plan, &run->machine->kernel, run->passed_context >= 0, why);
 }
 
 static bool claim_is_allowed(const struct run *run, const struct policy *policy, char why[static TEXT_MAX])
