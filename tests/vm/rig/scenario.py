@@ -11,13 +11,15 @@ class ScenarioError(Exception):
 
 
 class Scenario:
-    """A shell script for the guest. In the comment at its head: "# needs: TOPOLOGY…" and perhaps "# timeout: SECONDS"."""
+    """A shell script for the guest. In the comment at its head: "# needs: TOPOLOGY…", and perhaps "# timeout: SECONDS" and
+    "# only with --all", for what takes long and shows little more."""
 
     def __init__(self, path):
         self.path = path
         self.name = os.path.basename(path).removesuffix(".sh")
         self.topologies = []
         self.seconds = DEFAULT_SECONDS
+        self.only_with_all = False
         with open(path, encoding="utf-8") as file:
             for line in file:
                 if not line.startswith("#"):
@@ -26,6 +28,8 @@ class Scenario:
                     self.topologies = match[1].split()
                 elif match := re.fullmatch(r"# timeout: ([1-9][0-9]*)\n", line):
                     self.seconds = int(match[1])
+                elif line == "# only with --all\n":
+                    self.only_with_all = True
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
             raise ScenarioError(f"{path}: a scenario's name has letters, digits, '-' and '_' only")
 

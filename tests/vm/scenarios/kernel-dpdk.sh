@@ -2,6 +2,7 @@
 # come from the kernel's NIC on the same network. If this fails, blame the rig before the product.
 # needs: dpdk
 # timeout: 120
+# only with --all
 nic=0000:01:00.0
 peer=$(interface_of 0000:02:00.0)
 to_vfio "$nic"

@@ -1,7 +1,8 @@
 # The kernel's side without ioasidd, on Debian 12 as it is: root gives a user the node of a disk's group, and QEMU 7.2
 # opens it by path; its guest's own driver does DMA. If this fails, blame the rig before the product.
 # needs: qemu-legacy
-# timeout: 200
+# timeout: 500
+# only with --all
 disk=0000:01:00.0
 to_vfio "$disk"
 node=/dev/vfio/$(group_of "$disk")

@@ -1,7 +1,8 @@
 # The kernel's side without ioasidd: root opens an iommufd and the cdev of a disk, and a user without any privilege runs
 # QEMU 10 with both FDs; its guest's own driver does DMA. If this fails, blame the rig before the product.
 # needs: qemu
-# timeout: 200
+# timeout: 500
+# only with --all
 disk=0000:01:00.0
 to_vfio "$disk"
 
