@@ -7,6 +7,7 @@ import signal
 import socket
 import stat
 
+from claims import claim, close_all, host_drivers, product_fds, states, wait_free
 from harness import Daemon, needs_root, run
 from hosts import ALONE, BRIDGE, DISK, EDU, FLR_NIC, NIC, SECOND_EDU, device, policy, rule, small_host
 
@@ -18,50 +19,6 @@ TESTS = []
 def test(function):
     TESTS.append(function)
     return function
-
-
-def claim(peer, *devices, mode=None):
-    """Claims and acknowledges; returns the reply, with FDs in the place of their indices."""
-    reply = peer.ask("Claim", {"devices": list(devices), **({"mode": mode} if mode else {})})
-    fds = peer.take_fds()
-    reply["lease"] = fds[reply["lease"]]
-    if reply["iommufd"] is not None:
-        reply["iommufd"] = fds[reply["iommufd"]]
-    for entry in reply["devices"]:
-        entry["fd"] = fds[entry["fd"]]
-    assert len(fds) == len(set(fds)) == 1 + (reply["iommufd"] is not None) + len(reply["devices"]), fds
-    assert peer.ask("Acknowledge", {"claim": reply["claim"]}) == {}
-    return reply
-
-
-def close_all(reply):
-    for fd in [reply["lease"], reply["iommufd"], *(entry["fd"] for entry in reply["devices"])]:
-        if fd is not None:
-            os.close(fd)
-
-
-def states(peer):
-    return {entry["address"]: (entry["driver"], entry["driver_override"], entry["state"], entry["locked_out"])
-            for entry in peer.ask("ListDevices")["devices"]}
-
-
-def wait_free(peer, claim_id):
-    """Waits for the end of a release: by asking for it too, which is answered when it is over."""
-    reply = peer.call("Release", {"claim": claim_id})
-    assert reply.get("parameters", {}).get("state") == "free" or reply.get("error") == "org.ioasid1.NotFound", reply
-
-
-def product_fds(daemon):
-    """How many FDs the broker has, once it has dealt with whatever connections came and went before."""
-    with daemon.connect() as peer:
-        peer.ask("GetStatus")
-        return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
-
-
-def host_drivers(daemon):
-    """Drivers and overrides as the simulated host has them: not as the broker says."""
-    return {entry["address"]: (entry.get("driver"), entry.get("driver_override"))
-            for entry in daemon.control({"state": True})["host"]["devices"]}
 
 
 @test

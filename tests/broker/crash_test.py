@@ -7,9 +7,9 @@ runtime folder: it must come to a host that is as it was, with nothing lost and 
 import json
 import os
 
-from broker_test import claim, close_all, host_drivers, policy
+from claims import claim, close_all, host_drivers
 from harness import Daemon, run
-from hosts import ALONE, EDU, NIC, SECOND_EDU, rule, small_host
+from hosts import ALONE, EDU, NIC, SECOND_EDU, policy, rule, small_host
 
 TESTS = []
 

@@ -108,20 +108,20 @@ class Daemon:
     def connect_as(self, uid, gid=None, groups=()):
         return varlink.connect_as(self.path, uid, gid, groups)
 
-    def control(self, command):
-        """Changes the simulated host; returns the simulator's answer, which says that it is done."""
+    def control(self, *commands):
+        """Changes the simulated host; returns the simulator's last answer. It takes up all commands at once."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
             sock.settimeout(30)
             sock.connect(self.control_path)
-            sock.sendall(json.dumps(command).encode() + b"\n")
-            line = b""
-            while not line.endswith(b"\n"):
+            sock.sendall(b"".join(json.dumps(command).encode() + b"\n" for command in commands))
+            lines = b""
+            while lines.count(b"\n") < len(commands):
                 data = sock.recv(65536)
-                assert data, f"the simulator has left in the middle of {command}"
-                line += data
-        answer = json.loads(line)
-        assert "error" not in answer, (command, answer)
-        return answer
+                assert data, f"the simulator has left in the middle of {commands}"
+                lines += data
+        answers = [json.loads(line) for line in lines.splitlines()]
+        assert not any("error" in answer for answer in answers), (commands, answers)
+        return answers[-1]
 
     def __enter__(self):
         status = self.start()

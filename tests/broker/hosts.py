@@ -28,6 +28,13 @@ def small_host():
     })
 
 
+def group_host(**kernel):
+    """The same host without iommufd: all there is are groups and containers."""
+    host = small_host()
+    host["kernel"].update({"iommufd": False, "vfio_cdev": False, "vfio_group": True, **kernel})
+    return host
+
+
 def rule(name="cards", user=None, **more):
     """A rule that allows the edu cards, with what may be locked out unused."""
     text = {"name": name, "effect": "allow", "device": {"id": ["1234:11e8"]}, "lockout": "unused", "reset": "try"}

@@ -4,7 +4,7 @@ import json
 import os
 import socket
 
-FDS_MAX = 70
+FDS_MAX = 132
 
 
 class Peer:
