@@ -154,7 +154,7 @@ void arbiter_release(struct arbiter *arbiter, struct requester *requester, const
 			return;
 		}
 		holding_step(holding, CLAIM_EVENT_OPENED);
-	} else if (holding->claim->state == CLAIM_STUCK) {
+	} else if (releasing_is_overdue(holding)) {
 		requester_answer(requester, &(struct answer){ .kind = ANSWER_RELEASED,
 							      .state = holding->claim->state,
 							      .note = holding->claim->note });
@@ -315,6 +315,8 @@ int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *se
 		log_error("%s/claims can't be opened: %s", settings->runtime_folder, strerror(-error));
 	}
 	if (error == 0)
+		error = waiting_new(event, &arbiter->registry.waiting);
+	if (error == 0)
 		error = load_policy(arbiter, &arbiter->registry.policy);
 	if (error == 0)
 		error = host_new(event, executor, settings->plan_deadline_usec, &host_events, arbiter,
@@ -339,6 +341,7 @@ struct arbiter *arbiter_free(struct arbiter *arbiter)
 		holding_end(holding_of(claim));
 	ledger_free(arbiter->registry.ledger);
 	reloading_free(arbiter->reloading);
+	waiting_free(arbiter->registry.waiting);
 	policy_free(arbiter->registry.policy);
 	descriptor_close(&arbiter->registry.journal);
 	sd_event_unref(arbiter->registry.event);

@@ -16,6 +16,13 @@
 
 /* As documented in org.ioasid1.varlink. */
 #define ACKNOWLEDGE_USEC (10 * 1000 * 1000ULL)
+#define PATIENCE_USEC (10 * 1000 * 1000ULL) /* for releases that are in the way, all together */
+
+#define RELEASED_MEANWHILE "the claim was released meanwhile: everything is being put back"
+#define OUT_OF_DESCRIPTORS "ioasidd is out of file descriptors or memory: everything is being put back"
+
+/* Has the host surveyed for an operation, which goes on with what was found. */
+static void ask_host(void *context);
 
 static bool is_growing(const struct claim *claim)
 {
@@ -26,7 +33,6 @@ static int on_unacknowledged(sd_event_source *timer, uint64_t usec, void *contex
 {
 	struct holding *holding = context;
 
-	holding_arm(holding, 0, NULL);
 	log_notice("claim %s: its descriptors were not acknowledged in time", holding->claim->id);
 	claiming_reject(holding);
 	return 0;
@@ -84,7 +90,7 @@ static void deliver_claim(struct holding *holding, const struct wire_result *res
 	}
 	/* The device FDs must be gone before the devices can be proven free. */
 	descriptors_close(fds);
-	requester_answer_failed(asker, "ioasidd is out of file descriptors: everything is being put back", NULL);
+	requester_answer_failed(asker, holding->lease_over ? RELEASED_MEANWHILE : OUT_OF_DESCRIPTORS, NULL);
 	releasing_start(holding);
 }
 
@@ -125,10 +131,12 @@ static void on_claim_done(void *context, const struct wire_result *result, struc
 		log_warning("claim %s: %s", holding->claim->id, message);
 		holding_step(holding, CLAIM_EVENT_UNDONE);
 		requester_answer_failed(holding_take_asker(holding), message, result);
-		if (late)
+		if (late) {
 			releasing_start(holding); /* proves that it is */
-		else
+		} else {
+			holding_answer_awaiting(holding);
 			holding_end(holding);
+		}
 		return;
 	}
 	snprintf(message, sizeof(message), "%s; not everything could be put back: an operator has to look", why);
@@ -136,16 +144,14 @@ static void on_claim_done(void *context, const struct wire_result *result, struc
 	log_error("claim %s: %s", holding->claim->id, message);
 	holding_step(holding, CLAIM_EVENT_BROKEN);
 	requester_answer_failed(holding_take_asker(holding), message, result);
+	holding_answer_awaiting(holding);
 }
 
 static void on_claim_overdue(void *context)
 {
 	struct holding *holding = context;
 
-	holding->overdue = true;
-	snprintf(holding->claim->note, TEXT_MAX, "the claim passed its deadline; it is undone when the kernel lets go");
-	holding_step(holding, CLAIM_EVENT_OVERDUE);
-	log_warning("claim %s: stuck: %s", holding->claim->id, holding->claim->note);
+	releasing_note_overdue(holding);
 	requester_answer_failed(holding_take_asker(holding), holding->claim->note, NULL);
 }
 
@@ -279,6 +285,7 @@ static void on_addition_done(void *context, const struct wire_result *result, st
 	holding->run = HOLDING_IDLE;
 	if (result->outcome == WIRE_OUTCOME_DONE) {
 		descriptors_close(fds);
+		requester_answer_failed(asker, holding->lease_over ? RELEASED_MEANWHILE : OUT_OF_DESCRIPTORS, NULL);
 		claiming_reject(holding);
 		return;
 	}
@@ -300,7 +307,7 @@ static void on_addition_overdue(void *context)
 {
 	struct holding *holding = context;
 
-	holding->overdue = true;
+	releasing_note_overdue(holding);
 	requester_answer_failed(holding_take_asker(holding), "the addition passed its deadline; it is undone when the "
 							      "kernel lets go", NULL);
 }
@@ -344,7 +351,7 @@ static struct holding *growing_claim(struct operation *operation)
 		requester_answer_kind(operation->requester, ANSWER_NO_CLAIM, NULL, NULL);
 		return NULL;
 	}
-	if (!is_growing(claim) || holding_of(claim)->run != HOLDING_IDLE) {
+	if (!is_growing(claim) || holding_of(claim)->run != HOLDING_IDLE || holding_of(claim)->offered_to) {
 		requester_answer_kind(operation->requester, ANSWER_WRONG_STATE, claim,
 				      "devices can be added only while the claim is held and nothing else is done to it");
 		return NULL;
@@ -352,7 +359,64 @@ static struct holding *growing_claim(struct operation *operation)
 	return holding_of(claim);
 }
 
-static void decide_and_act(struct operation *operation, const struct uses *uses)
+/* True if the operation goes on when this claim is through. False: no more of its time is left. */
+static bool wait_for(struct operation *operation, const struct claim *claim)
+{
+	struct registry *registry = operation->registry;
+	uint64_t now;
+
+	if (sd_event_now(registry->event, CLOCK_MONOTONIC, &now) < 0)
+		return false;
+	if (operation->until == 0)
+		operation->until = now + PATIENCE_USEC;
+	if (now >= operation->until || waiting_add(registry->waiting, &operation->waiter, claim, operation->until) < 0)
+		return false;
+	operation->requester->operation = operation;
+	return true;
+}
+
+/* The claim that an operation of this outcome has to wait for, or NULL. */
+static const struct claim *claim_in_the_way(const struct operation *operation, const struct request *request,
+					    const struct decision *decision)
+{
+	if (operation->kind == OPERATION_PLAN)
+		return NULL;
+	if (!decision->allowed)
+		return waiting_helps(operation->registry->ledger, request, decision);
+	/* A claim that grows has opened the container to its user already. */
+	return operation->mode == MODE_NODE && operation->kind == OPERATION_CLAIM
+		       ? releasing_container_of(operation->registry, request->subject->uid)
+		       : NULL;
+}
+
+/* Begins what was decided, or says why not. */
+static void act(struct operation *operation, struct holding *growing, const struct decision *decision,
+		const struct uses *uses, const struct claim *in_the_way)
+{
+	struct registry *registry = operation->registry;
+	struct requester *requester = operation->requester;
+
+	if (operation->kind == OPERATION_PLAN)
+		requester_answer(requester, &(struct answer){ .kind = ANSWER_PLAN, .mode = operation->mode,
+							      .decision = decision, .uses = uses });
+	else if (!decision->allowed)
+		requester_answer(requester, &(struct answer){ .kind = ANSWER_REFUSED, .mode = operation->mode,
+							      .decision = decision, .uses = uses });
+	else if (in_the_way)
+		requester_answer_failed(requester, "the VFIO container is just being closed to this user, whose last claim "
+						   "ended, and that takes longer than it should: try again in a moment",
+					NULL);
+	else if (registry->policy->digest != host_policy_digest(registry->host))
+		requester_answer_failed(requester, "ioasidd and its executor hold different policies: reload both "
+						   "(systemctl reload ioasidd)", NULL);
+	else if (operation->kind == OPERATION_CLAIM)
+		begin_claim(operation, decision);
+	else
+		begin_addition(operation, growing, decision);
+}
+
+/* True if the operation waits now and is needed on. */
+static bool decide_and_act(struct operation *operation, const struct uses *uses)
 {
 	struct registry *registry = operation->registry;
 	struct requester *requester = operation->requester;
@@ -360,29 +424,23 @@ static void decide_and_act(struct operation *operation, const struct uses *uses)
 	struct holding *growing = operation->kind == OPERATION_ADD ? growing_claim(operation) : NULL;
 	const char *text[CLAIM_DEVICES_MAX + GROUP_MEMBERS_MAX];
 	struct request request = operation_request(operation, text);
+	const struct claim *in_the_way;
 	struct decision decision;
+	bool waits;
 
 	if (operation->kind == OPERATION_ADD && !growing)
-		return;
+		return false;
 	request.claim = growing ? growing->claim : NULL;
 	if (decide(registry->policy, &view, &request, &decision) < 0) {
 		requester_answer_failed(requester, "ioasidd is out of memory; nothing was changed", NULL);
-		return;
+		return false;
 	}
-	if (operation->kind == OPERATION_PLAN)
-		requester_answer(requester, &(struct answer){ .kind = ANSWER_PLAN, .mode = operation->mode,
-							      .decision = &decision, .uses = uses });
-	else if (!decision.allowed)
-		requester_answer(requester, &(struct answer){ .kind = ANSWER_REFUSED, .mode = operation->mode,
-							      .decision = &decision, .uses = uses });
-	else if (registry->policy->digest != host_policy_digest(registry->host))
-		requester_answer_failed(requester, "ioasidd and its executor hold different policies: reload both "
-						   "(systemctl reload ioasidd)", NULL);
-	else if (operation->kind == OPERATION_CLAIM)
-		begin_claim(operation, &decision);
-	else
-		begin_addition(operation, growing, &decision);
+	in_the_way = claim_in_the_way(operation, &request, &decision);
+	waits = in_the_way && wait_for(operation, in_the_way);
+	if (!waits)
+		act(operation, growing, &decision, uses, in_the_way);
 	decision_done(&decision);
+	return waits;
 }
 
 static void on_survey(void *context, int error, const struct uses *uses)
@@ -391,6 +449,7 @@ static void on_survey(void *context, int error, const struct uses *uses)
 	struct requester *requester = operation->requester;
 	struct uses redacted = { 0 };
 	char message[TEXT_MAX];
+	bool waits = false;
 
 	requester->operation = NULL;
 	if (error != 0) {
@@ -398,18 +457,20 @@ static void on_survey(void *context, int error, const struct uses *uses)
 			 strerror(error));
 		requester_answer_failed(requester, message, NULL);
 	} else if (policy_is_operator(operation->registry->policy, &requester->subject)) {
-		decide_and_act(operation, uses);
+		waits = decide_and_act(operation, uses);
 	} else if (registry_redact_uses(uses, &redacted) == 0) {
-		decide_and_act(operation, &redacted);
+		waits = decide_and_act(operation, &redacted);
 		uses_done(&redacted);
 	} else {
 		requester_answer_failed(requester, "ioasidd is out of memory; nothing was changed", NULL);
 	}
-	operation_free(operation);
+	if (!waits)
+		operation_free(operation);
 }
 
-static void ask_host(struct operation *operation)
+static void ask_host(void *context)
 {
+	struct operation *operation = context;
 	struct requester *requester = operation->requester;
 	const char *text[CLAIM_DEVICES_MAX + GROUP_MEMBERS_MAX];
 	struct request request = operation_request(operation, text);
@@ -437,6 +498,8 @@ static void start(enum operation_kind kind, struct registry *registry, struct re
 		requester_answer_failed(requester, "ioasidd is out of memory; nothing was changed", NULL);
 		return;
 	}
+	operation->waiter.go_on = ask_host;
+	operation->waiter.context = operation;
 	if (claim)
 		snprintf(operation->claim, sizeof(operation->claim), "%s", claim);
 	ask_host(operation);
@@ -462,20 +525,14 @@ void claiming_add(struct registry *registry, struct requester *requester, struct
 
 void claiming_acknowledge(struct holding *holding)
 {
-	holding_arm(holding, 0, NULL);
-	if (holding->offered_to)
-		holding->offered_to->unacknowledged = NULL;
-	holding->offered_to = NULL;
+	holding_end_offer(holding);
 	if (holding->claim->state == CLAIM_OFFERED)
 		holding_step(holding, CLAIM_EVENT_ACKNOWLEDGED);
 }
 
 void claiming_reject(struct holding *holding)
 {
-	holding_arm(holding, 0, NULL);
-	if (holding->offered_to)
-		holding->offered_to->unacknowledged = NULL;
-	holding->offered_to = NULL;
+	holding_end_offer(holding);
 	if (holding->claim->state == CLAIM_HELD && !holding->lease_over) {
 		holding->rolls_back = true;
 		if (releasing_remove(holding, holding->device) == 0)
@@ -489,6 +546,7 @@ void claiming_abandon(struct registry *registry, struct requester *requester)
 {
 	if (requester->operation) {
 		host_forget_survey(registry->host, requester->operation);
+		waiting_forget(&requester->operation->waiter);
 		operation_free(requester->operation);
 		requester->operation = NULL;
 	}

@@ -74,10 +74,8 @@ int holding_adopt(struct registry *registry, const struct claim *read, struct ho
 
 void holding_end(struct holding *holding)
 {
-	if (holding->asker)
-		holding->asker->asking = NULL;
-	if (holding->offered_to)
-		holding->offered_to->unacknowledged = NULL;
+	holding_take_asker(holding);
+	holding_end_offer(holding);
 	while (holding->awaiting) {
 		struct requester *waiting = holding->awaiting;
 
@@ -85,7 +83,6 @@ void holding_end(struct holding *holding)
 		waiting->awaiting = NULL;
 	}
 	sd_event_source_disable_unref(holding->lease_source);
-	sd_event_source_disable_unref(holding->timer);
 	sd_event_source_disable_unref(holding->holder_source);
 	descriptor_close(&holding->context);
 	descriptor_close(&holding->lease);
@@ -113,6 +110,8 @@ int holding_step(struct holding *holding, enum claim_event event)
 			  claim_state_to_string(holding->claim->state));
 		return next;
 	}
+	if (holding->claim->state == CLAIM_RELEASING && next != CLAIM_RELEASING)
+		waiting_stir(holding->registry->waiting, holding->claim);
 	holding->claim->state = (enum claim_state)next;
 	if (next == CLAIM_FREE)
 		return journal_remove(holding->registry->journal, holding->claim->id);
@@ -126,6 +125,14 @@ int holding_arm(struct holding *holding, uint64_t usec, sd_event_time_handler_t 
 		return 0;
 	return sd_event_add_time_relative(holding->registry->event, &holding->timer, CLOCK_MONOTONIC, usec, 0, handler,
 					  holding);
+}
+
+void holding_end_offer(struct holding *holding)
+{
+	holding_arm(holding, 0, NULL);
+	if (holding->offered_to)
+		holding->offered_to->unacknowledged = NULL;
+	holding->offered_to = NULL;
 }
 
 void holding_answer_awaiting(struct holding *holding)

@@ -23,9 +23,10 @@ struct holding {
 	struct registry *registry;
 	struct claim *claim;
 	enum holding_run run;
-	bool overdue;                  /* the plan that runs passed its deadline */
+	bool overdue;                  /* the plan that runs passed its deadline; only its result can change that */
 	bool lease_over;               /* release as soon as no plan runs */
 	bool revoked;                  /* its nodes can't be opened any more (mode node) */
+	bool closes_container;         /* with HOLDING_REVOKES: it was the last to open the container to its user */
 	bool unmapped;                 /* it lingers, and its mappings were removed */
 	bool rolls_back;               /* a removal that nobody asked for: an addition was not acknowledged */
 	int context;                   /* -1: none */
@@ -52,8 +53,8 @@ struct holding *holding_of(const struct claim *claim);
 void holding_end(struct holding *holding);
 
 /*
- * Steps the claim's state and journals it. A step that the table does not know is logged and not made. 0, or -errno: it
- * could not be journalled.
+ * Steps the claim's state and journals it; who waits for the end of its release is stirred. A step that the table does
+ * not know is logged and not made. 0, or -errno: it could not be journalled.
  */
 int holding_step(struct holding *holding, enum claim_event event);
 /* Journals the claim as it stands. 0 or -errno, after a log line. */
@@ -64,6 +65,8 @@ int holding_arm(struct holding *holding, uint64_t usec, sd_event_time_handler_t 
 void holding_answer_awaiting(struct holding *holding);
 /* Takes a device that is given back, or was never got, out of the ledger, with the members that only it locked out. */
 void holding_give_back(struct holding *holding, const char *device);
+/* Nobody has to acknowledge anything any more: stops the clock for it. */
+void holding_end_offer(struct holding *holding);
 /* Takes the asker out: he is answered by the caller. NULL if nobody waits. */
 struct requester *holding_take_asker(struct holding *holding);
 /* The asked-for devices of a group that the claim has, apart from one name (may be NULL). */

@@ -1,14 +1,18 @@
 /*
- * A question that waits for its survey: what was asked, by whom, and which devices of pools are surveyed for it.
+ * A question that waits for its survey, or for a release that is in its way and then for a survey once more: what was
+ * asked, by whom, and which devices of pools are surveyed for it.
  */
 #pragma once
 
 #include "registry.h"
 #include "requester.h"
+#include "waiting.h"
 
 enum operation_kind { OPERATION_PLAN, OPERATION_CLAIM, OPERATION_ADD };
 
 struct operation {
+	struct waiter waiter; /* set up by whoever lets it wait */
+	uint64_t until;       /* CLOCK_MONOTONIC microseconds; 0: it has not waited yet */
 	enum operation_kind kind;
 	struct registry *registry;
 	struct requester *requester;

@@ -4,14 +4,14 @@
 #pragma once
 
 #include "host.h"
-
-#include "../../policy/ledger.h"
+#include "waiting.h"
 
 struct registry {
 	sd_event *event;
 	struct host *host;
 	struct policy *policy;
 	struct ledger *ledger;
+	struct waiting *waiting; /* questions, for releases to be through */
 	int journal; /* folder of the claims' files */
 };
 

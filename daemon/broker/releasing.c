@@ -33,11 +33,16 @@ static int run_plan(struct holding *holding, enum holding_run run, const struct 
 	return error;
 }
 
-static void note_unmapped(struct holding *holding)
+static void append_to_note(struct holding *holding, const char *more)
 {
 	char *text = holding->claim->note;
 
-	snprintf(text + strlen(text), TEXT_MAX - strlen(text), "; its mappings were removed");
+	snprintf(text + strlen(text), TEXT_MAX - strlen(text), "%s", more);
+}
+
+static void note_unmapped(struct holding *holding)
+{
+	append_to_note(holding, "; its mappings were removed");
 }
 
 static void note(struct holding *holding, const struct wire_result *result)
@@ -104,12 +109,20 @@ static void on_unmapped(void *context, const struct wire_result *result, struct 
 {
 	struct holding *holding = context;
 
+	bool late = holding->overdue;
+
 	holding->run = HOLDING_IDLE;
+	holding->overdue = false;
 	holding->unmapped = result->outcome == WIRE_OUTCOME_DONE;
+	if (!holding->unmapped)
+		log_warning("claim %s: its mappings could not be removed: %s", holding->claim->id, result->text);
+	if (late) {
+		/* What was said of it then is true no more. */
+		retry(holding);
+		return;
+	}
 	if (holding->unmapped)
 		note_unmapped(holding);
-	else
-		log_warning("claim %s: its mappings could not be removed: %s", holding->claim->id, result->text);
 	linger(holding);
 }
 
@@ -117,7 +130,10 @@ static void on_unmapping_overdue(void *context)
 {
 	struct holding *holding = context;
 
-	log_warning("claim %s: the removal of its mappings takes longer than it should", holding->claim->id);
+	holding->overdue = true;
+	append_to_note(holding, "; the removal of its mappings passed its deadline");
+	log_warning("claim %s: lingering: %s", holding->claim->id, holding->claim->note);
+	holding_answer_awaiting(holding);
 }
 
 static const struct run_events unmap_events = { .done = on_unmapped, .overdue = on_unmapping_overdue };
@@ -134,8 +150,7 @@ static void begin_lingering(struct holding *holding)
 			error = run_plan(holding, HOLDING_UNMAPS, &plan, &unmap_events);
 		plan_done(&plan);
 	}
-	/* Where it is not needed any more, its last close has to be the worker's. */
-	descriptor_close(&holding->context);
+	/* Our copy stays for the next try, which takes it along: its last close has to be a worker's. */
 	if (error < 0)
 		linger(holding);
 }
@@ -161,8 +176,10 @@ static void on_release_done(void *context, const struct wire_result *result, str
 		return;
 	case WIRE_OUTCOME_HELD:
 		note(holding, result);
-		if (result->contexts > 0)
+		if (result->contexts > 0) {
+			descriptor_close(&holding->context);
 			holding->context = descriptors_take(fds, 0);
+		}
 		holding->holder = descriptors_take(fds, result->contexts);
 		holding_step(holding, CLAIM_EVENT_HELD_BY_OTHERS);
 		begin_lingering(holding);
@@ -182,16 +199,46 @@ static void on_release_done(void *context, const struct wire_result *result, str
 	holding_answer_awaiting(holding);
 }
 
-static void on_release_overdue(void *context)
+static void get_stuck(struct holding *holding, const char *why)
 {
-	struct holding *holding = context;
-
-	holding->overdue = true;
-	snprintf(holding->claim->note, TEXT_MAX,
-		 "the release passed its deadline: the kernel waits, most likely for a process that still has an FD");
+	snprintf(holding->claim->note, TEXT_MAX, "%s", why);
 	holding_step(holding, CLAIM_EVENT_OVERDUE);
 	log_warning("claim %s: stuck: %s", holding->claim->id, holding->claim->note);
 	holding_answer_awaiting(holding);
+}
+
+void releasing_note_overdue(struct holding *holding)
+{
+	holding->overdue = true;
+	switch (holding->run) {
+	case HOLDING_REVOKES:
+	case HOLDING_RELEASES:
+		get_stuck(holding, "the release passed its deadline: the kernel waits, most likely for a process that "
+				   "still has an FD");
+		break;
+	case HOLDING_CLAIMS:
+		get_stuck(holding, "the claim passed its deadline; it is undone when the kernel lets go");
+		break;
+	case HOLDING_ADDS:
+	case HOLDING_REMOVES:
+		if (holding->lease_over)
+			get_stuck(holding, "an addition or removal passed its deadline; the release begins when the "
+					   "kernel lets go");
+		break;
+	case HOLDING_IDLE:
+	case HOLDING_UNMAPS:
+		break;
+	}
+}
+
+bool releasing_is_overdue(const struct holding *holding)
+{
+	return holding->claim->state == CLAIM_STUCK || (holding->run == HOLDING_UNMAPS && holding->overdue);
+}
+
+static void on_release_overdue(void *context)
+{
+	releasing_note_overdue(context);
 }
 
 static const struct run_events release_events = { .done = on_release_done, .overdue = on_release_overdue };
@@ -206,14 +253,30 @@ static void fail_release(struct holding *holding, int error)
 	holding_answer_awaiting(holding);
 }
 
-/* True if no other claim lets this user open nodes. */
+/* True if no other claim lets this user open nodes: those whose own were closed, or are just being closed, do not. */
 static bool is_last_of_user(const struct holding *holding)
 {
-	const struct claim *claim = ledger_first(holding->registry->ledger);
+	const struct ledger *ledger = holding->registry->ledger;
 
-	while (claim && (claim == holding->claim || claim->mode != MODE_NODE || claim->uid != holding->claim->uid))
-		claim = ledger_next(claim);
-	return !claim;
+	for (const struct claim *claim = ledger_first(ledger); claim; claim = ledger_next(claim)) {
+		const struct holding *other = holding_of(claim);
+
+		if (other != holding && claim->mode == MODE_NODE && claim->uid == holding->claim->uid &&
+		    !other->revoked && other->run != HOLDING_REVOKES)
+			return false;
+	}
+	return true;
+}
+
+const struct claim *releasing_container_of(const struct registry *registry, uid_t uid)
+{
+	for (const struct claim *claim = ledger_first(registry->ledger); claim; claim = ledger_next(claim)) {
+		const struct holding *holding = holding_of(claim);
+
+		if (claim->uid == uid && holding->run == HOLDING_REVOKES && holding->closes_container)
+			return claim;
+	}
+	return NULL;
 }
 
 static void on_revoked(void *context, const struct wire_result *result, struct descriptors *fds)
@@ -225,7 +288,11 @@ static void on_revoked(void *context, const struct wire_result *result, struct d
 		return;
 	}
 	holding->run = HOLDING_IDLE;
+	holding->overdue = false;
 	holding->revoked = true;
+	if (holding->claim->state == CLAIM_STUCK)
+		holding_step(holding, CLAIM_EVENT_DONE);
+	waiting_stir(holding->registry->waiting, holding->claim);
 	run_release(holding);
 }
 
@@ -239,8 +306,9 @@ static void run_release(struct holding *holding)
 
 	/* Before anybody is looked for: nobody shall open a node in the middle of it. */
 	if (claim->mode == MODE_NODE && !holding->revoked) {
+		holding->closes_container = is_last_of_user(holding);
 		error = plan_for_revocation(&plan, claim->device, claim->device_count, claim->uid,
-					    is_last_of_user(holding));
+					    holding->closes_container);
 		if (error == 0)
 			error = run_plan(holding, HOLDING_REVOKES, &plan, &revoke_events);
 	} else {
@@ -264,16 +332,16 @@ void releasing_start(struct holding *holding)
 		return;
 	}
 	holding->lease_over = true;
-	if (holding->run != HOLDING_IDLE)
+	if (holding->run != HOLDING_IDLE) {
+		if (holding->overdue && holding->claim->state != CLAIM_STUCK)
+			releasing_note_overdue(holding);
 		return;
-	holding_arm(holding, 0, NULL);
-	if (holding->offered_to) {
-		holding->offered_to->unacknowledged = NULL;
-		holding->offered_to = NULL;
 	}
+	holding_end_offer(holding);
 	holding->lease_source = sd_event_source_disable_unref(holding->lease_source);
 	descriptor_close(&holding->lease);
-	holding_step(holding, CLAIM_EVENT_LEASE_ENDED);
+	/* A claim that was stuck is through with what hung. */
+	holding_step(holding, holding->claim->state == CLAIM_STUCK ? CLAIM_EVENT_DONE : CLAIM_EVENT_LEASE_ENDED);
 	run_release(holding);
 }
 
@@ -334,7 +402,7 @@ static void on_removal_overdue(void *context)
 {
 	struct holding *holding = context;
 
-	holding->overdue = true;
+	releasing_note_overdue(holding);
 	requester_answer_failed(holding_take_asker(holding), "the removal passed its deadline; the device stays in the claim "
 							      "until the kernel lets go of it", NULL);
 }

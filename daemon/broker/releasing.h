@@ -11,6 +11,18 @@
  * lingers is tried again.
  */
 void releasing_start(struct holding *holding);
+/*
+ * The plan that runs passed its deadline, whichever it is. A claim that is to be released is stuck then, and everybody
+ * who waits for that is told.
+ */
+void releasing_note_overdue(struct holding *holding);
+/* True if a release can only be told how things stand: something is overdue, and nobody knows when it ends. */
+bool releasing_is_overdue(const struct holding *holding);
+/*
+ * The claim whose release is just closing the container to this user, or NULL. Opened to him meanwhile, it could be
+ * closed again. waiting_stir() tells the end of that.
+ */
+const struct claim *releasing_container_of(const struct registry *registry, uid_t uid);
 /* Begins to give one asked-for device back. The holding's asker is answered. 0, or -errno: nothing was begun. */
 int releasing_remove(struct holding *holding, const char *device);
 /* Watches a lease: its end begins the release. Takes the FD over. 0 or -errno. */
