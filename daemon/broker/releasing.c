@@ -318,7 +318,8 @@ static void run_release(struct holding *holding)
 		if (error == 0)
 			error = run_plan(holding, HOLDING_RELEASES, &plan, &release_events);
 		/* The worker has got our copy of the context, so that its slow last close happens there. */
-		descriptor_close(&holding->context);
+		if (error == 0)
+			descriptor_close(&holding->context);
 	}
 	plan_done(&plan);
 	if (error < 0)
