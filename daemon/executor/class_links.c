@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 static int add(struct class_links *links, const struct class_link *link)
 {
@@ -69,6 +70,15 @@ static int by_place(const void *a, const void *b)
 	return order ? order : strcmp(one->name, other->name);
 }
 
+/*
+ * Character devices that are of no hardware, by the numbers that the kernel reserves for them (devices.txt): virtual
+ * terminals and their contents. They are most of what there is.
+ */
+static bool is_of_no_hardware(unsigned high, unsigned low)
+{
+	return high == 7 || (high == 4 && low < 64);
+}
+
 /* What stands at this entry. 0, -ENOMEM, or -errno of the entry's name. */
 static int read_entry(int folder, const char *name, bool nodes, struct class_links *links)
 {
@@ -76,17 +86,17 @@ static int read_entry(int folder, const char *name, bool nodes, struct class_lin
 	unsigned high, low;
 	char target[4096];
 
+	if (nodes && (sscanf(name, "%9u:%9u", &high, &low) != 2 || is_of_no_hardware(high, low)))
+		return 0;
 	/* No link: what stands beside the devices (bonding_masters). Gone: so it is no use any more. */
 	if (strlen(name) >= sizeof(link.name) || sysfs_read_link(folder, name, target, sizeof(target)) < 0)
-		return 0;
-	if (nodes && sscanf(name, "%9u:%9u", &high, &low) != 2)
 		return 0;
 	class_link_parse(target, &link);
 	if (nodes)
 		link.number = makedev(high, low);
 	else
 		memcpy(link.name, name, strlen(name) + 1);
-	/* Most character devices are of no hardware. */
+	/* Of those that are left many are of no hardware, too. */
 	return nodes && !link.device[0] ? 0 : add(links, &link);
 }
 
@@ -119,6 +129,30 @@ int class_links_read(const struct host *host, const char *name, struct class_lin
 
 	snprintf(path, sizeof(path), "class/%s", name);
 	return read_folder(host, path, false, out);
+}
+
+int class_links_read_some(const struct host *host, const char *name, const char *entries, struct class_links *out)
+{
+	struct class_links links = { 0 };
+	char path[64], copy[256], *rest = copy, *entry;
+	int folder, error = 0;
+
+	snprintf(copy, sizeof(copy), "%s", entries);
+	snprintf(path, sizeof(path), "class/%s", name);
+	folder = sysfs_open_folder(host->sys, path);
+	while (folder >= 0 && error == 0 && (entry = strsep(&rest, " ")))
+		if (entry[0] && !strchr(entry, '/'))
+			error = read_entry(folder, entry, false, &links);
+	if (folder >= 0)
+		close(folder);
+	if (error < 0 || (folder < 0 && folder != -ENOENT)) {
+		class_links_done(&links);
+		return error < 0 ? error : folder;
+	}
+	if (links.count > 0)
+		qsort(links.link, links.count, sizeof(*links.link), by_place);
+	*out = links;
+	return 0;
 }
 
 int class_links_read_folder(const struct host *host, const char *folder, struct class_links *out)

@@ -32,6 +32,8 @@ struct class_range {
 int class_links_read(const struct host *host, const char *name, struct class_links *out);
 /* The same for another folder of links below /sys: "bus/nd/devices". */
 int class_links_read_folder(const struct host *host, const char *folder, struct class_links *out);
+/* Reads of a class only the entries of these names, separated by blanks. As class_links_read(). */
+int class_links_read_some(const struct host *host, const char *name, const char *entries, struct class_links *out);
 /* Reads all character devices, from /sys/dev/char. As class_links_read(). */
 int class_links_read_nodes(const struct host *host, struct class_links *out);
 void class_links_done(struct class_links *links);

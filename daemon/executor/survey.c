@@ -177,28 +177,42 @@ static int find_holders(const struct host *host, const struct device *device, si
 	return error;
 }
 
+/*
+ * True if a host driver has any of them. It takes a driver to make a link, a disk or a node: where there is none, as while a
+ * claim has them, there is nothing that the long lists of the kernel's classes could tell.
+ */
+static bool is_driven(const struct device *device, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (device[i].driver[0] && !device_is_on_vfio(&device[i]))
+			return true;
+	return false;
+}
+
 static int survey_all(const struct host *host, const struct device *device, size_t count, bool processes,
 		      struct patience *patience, struct uses *uses)
 {
+	bool driven = is_driven(device, count);
 	struct block_nodes nodes = { 0 };
 	int error = 0;
 
 	for (size_t i = 0; i < count && error == 0; i++)
 		error = add_driver(host, &device[i], uses);
-	if (error == 0)
+	if (error == 0 && driven)
 		error = survey_network(host, device, count, processes ? patience : NULL, uses);
-	if (error == 0)
+	if (error == 0 && driven)
 		error = block_nodes_find(host, device, count, &nodes);
-	if (error == 0)
+	if (error == 0 && driven)
 		error = survey_block(host, &nodes, processes, uses);
+	/* A console may be on a display that no driver has. */
 	if (error == 0)
 		error = survey_display(host, device, count, uses);
-	if (error == 0)
+	if (error == 0 && driven)
 		error = survey_platform(host, device, count, uses);
 	if (error == 0 && processes)
 		error = find_holders(host, device, count, &nodes, patience, uses);
 	/* The last, because it leaves out what the others have told of USB devices. */
-	if (error == 0)
+	if (error == 0 && driven)
 		error = survey_usb(host, device, count, uses);
 	block_nodes_done(&nodes);
 	return error;

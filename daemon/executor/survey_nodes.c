@@ -96,9 +96,14 @@ int survey_nodes_find(const struct host *host, const struct device *device, size
 		      const struct block_nodes *blocks, struct survey_nodes *out)
 {
 	struct survey_nodes nodes = { 0 };
-	struct class_links links;
-	int error = class_links_read_nodes(host, &links);
+	struct class_links links = { 0 };
+	bool driven = false;
+	int error = 0;
 
+	for (size_t i = 0; i < count; i++)
+		driven = driven || (device[i].driver[0] && !device_is_on_vfio(&device[i]));
+	if (driven)
+		error = class_links_read_nodes(host, &links);
 	if (error < 0)
 		return error;
 	for (size_t i = 0; i < count && error == 0; i++)

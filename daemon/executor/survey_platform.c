@@ -69,19 +69,11 @@ static bool judge_sound(const struct platform *platform, const struct class_link
 	return true;
 }
 
+/* Only the active ones are read at all. */
 static bool judge_terminal(const struct platform *platform, const struct class_link *link, struct use *use)
 {
-	const char *found = platform->consoles;
-	size_t length = strlen(link->name);
-
-	while ((found = strstr(found, link->name))) {
-		if ((found == platform->consoles || found[-1] == ' ') && (found[length] == ' ' || found[length] == '\0')) {
-			text_format(use->text, sizeof(use->text), "%s > console of the host", link->name);
-			return true;
-		}
-		found += length;
-	}
-	return false;
+	text_format(use->text, sizeof(use->text), "%s > console of the host", link->name);
+	return true;
 }
 
 /* Memory that the host uses as such can't be taken from under it. What is a disk is found as a disk. */
@@ -136,7 +128,10 @@ static int survey_place(const struct platform *platform, size_t place, const str
 			struct uses *uses)
 {
 	struct class_links links;
-	int error = class_links_read_folder(platform->host, places[place].folder, &links);
+	/* There are scores of terminals, and one or two are consoles. */
+	int error = places[place].kind == USE_CONSOLE
+			    ? class_links_read_some(platform->host, "tty", platform->consoles, &links)
+			    : class_links_read_folder(platform->host, places[place].folder, &links);
 
 	if (error < 0)
 		return error;

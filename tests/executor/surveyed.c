@@ -12,13 +12,39 @@
 
 struct uses uses;
 
+/*
+ * Most tests are about what a driver has made of a device, and not about the driver: where the tree has none, one stands in,
+ * of which nothing is told. Not of a network card, of which a driver without an interface is told a lot.
+ */
+static const char stand_in[] = "stand-in";
+
+static void read_device(const struct tree *tree, const char *name, struct device *device)
+{
+	assert_int_equal(inspect_device(&tree->host, name, NULL, device), 0);
+	if (!device->driver[0] && device->class_code >> 16 != 0x02)
+		memcpy(device->driver, stand_in, sizeof(stand_in));
+}
+
+static void forget_stand_in(void)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < uses.count; i++)
+		if (!strstr(uses.use[i].text, stand_in))
+			uses.use[kept++] = uses.use[i];
+	uses.count = kept;
+}
+
 int survey(const struct tree *tree, const char *name)
 {
 	struct device device;
+	int error;
 
 	uses_done(&uses);
-	assert_int_equal(inspect_device(&tree->host, name, NULL, &device), 0);
-	return survey_devices(&tree->host, &device, 1, false, NULL, &uses);
+	read_device(tree, name, &device);
+	error = survey_devices(&tree->host, &device, 1, false, NULL, &uses);
+	forget_stand_in();
+	return error;
 }
 
 int survey_with_processes(const struct tree *tree, const char *name, const char *second)
@@ -29,10 +55,11 @@ int survey_with_processes(const struct tree *tree, const char *name, const char 
 
 	uses_done(&uses);
 	assert_non_null(patience);
-	assert_int_equal(inspect_device(&tree->host, name, NULL, &device[0]), 0);
+	read_device(tree, name, &device[0]);
 	if (second)
-		assert_int_equal(inspect_device(&tree->host, second, NULL, &device[1]), 0);
+		read_device(tree, second, &device[1]);
 	error = survey_devices(&tree->host, device, second ? 2 : 1, true, patience, &uses);
+	forget_stand_in();
 	patience_free(patience);
 	return error;
 }

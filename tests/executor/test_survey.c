@@ -88,6 +88,7 @@ static void default_route(void **state)
 
 static void default_route_of_ipv6(void **state)
 {
+	tree_driver(&tree, NIC, "e1000");
 	tree_interface(&tree, NIC, "eth0", "0x1003");
 	/* The kernel's own entry that rejects what has no route is none. */
 	tree_file(&tree,
@@ -95,17 +96,18 @@ static void default_route_of_ipv6(void **state)
 		  "00000000000000000000000000000000 ffffffff 00000001 00000000 00200200       lo\n",
 		  "proc/1/net/ipv6_route");
 	assert_int_equal(survey(&tree, NIC), 0);
-	assert_use(0, USE_NETWORK_LINK, SEVERITY_DISRUPTIVE, "eth0 is up");
+	assert_use(1, USE_NETWORK_LINK, SEVERITY_DISRUPTIVE, "eth0 is up");
 	tree_file(&tree,
 		  "00000000000000000000000000000000 00 00000000000000000000000000000000 00 "
 		  "fe800000000000000000000000000001 00000400 00000001 00000000 00000003     eth0\n",
 		  "proc/1/net/ipv6_route");
 	assert_int_equal(survey(&tree, NIC), 0);
-	assert_use(0, USE_NETWORK_LINK, SEVERITY_FATAL, "eth0 > default route");
+	assert_use(1, USE_NETWORK_LINK, SEVERITY_FATAL, "eth0 > default route");
 }
 
 static void route_through_bond_and_bridge(void **state)
 {
+	tree_driver(&tree, NIC, "e1000");
 	tree_interface(&tree, NIC, "eth0", "0x1003");
 	tree_link(&tree, "../../../virtual/net/bond0", "sys/devices/pci0000:00/" NIC "/net/eth0/upper_bond0");
 	tree_file(&tree, "0x1003\n", "sys/devices/virtual/net/bond0/flags");
@@ -115,7 +117,7 @@ static void route_through_bond_and_bridge(void **state)
 	tree_link(&tree, "../../devices/virtual/net/br0", "sys/class/net/br0");
 	tree_file(&tree, ROUTE_HEADING "br0\t00000000\t0202000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n", "proc/1/net/route");
 	assert_int_equal(survey(&tree, NIC), 0);
-	assert_use(0, USE_NETWORK_LINK, SEVERITY_FATAL, "eth0 > bond0 > br0 > default route");
+	assert_use(1, USE_NETWORK_LINK, SEVERITY_FATAL, "eth0 > bond0 > br0 > default route");
 }
 
 static void interface_elsewhere(void **state)
