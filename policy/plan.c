@@ -233,18 +233,33 @@ static void add(struct plan *plan, int *error, enum step_kind kind, const struct
 	*error = plan_add(plan, &step);
 }
 
+/* True if the client gets the whole group open: by its group FD, or by the group's node. */
+static bool gives_group(const struct delivery *delivery)
+{
+	return delivery->interface == INTERFACE_GROUP || (delivery->mode == MODE_NODE && delivery->groups);
+}
+
+/*
+ * A device that is on a VFIO driver stays there; but not a locked-out member whose group the client opens, by which it could
+ * open the member, too.
+ */
+static bool stays(const struct claim_device *device, const struct delivery *delivery)
+{
+	return device_is_on_vfio(&device->before) && !(device->lockout && gives_group(delivery));
+}
+
 /*
  * The steps of one kind that move devices off the host. Those asked for come before the lockouts, whatever the order
  * of the array: then the plan alone tells in which order its devices were given, which plan_is_covered() relies on.
  */
 static void add_moves(struct plan *plan, int *error, enum step_kind kind, const struct claim_device *device,
-		      size_t count)
+		      size_t count, const struct delivery *delivery)
 {
 	for (int lockout = 0; lockout <= 1; lockout++) {
 		for (size_t i = 0; i < count; i++) {
 			const struct device *now = &device[i].before;
 
-			if (device[i].lockout != (lockout == 1) || device_is_on_vfio(now))
+			if (device[i].lockout != (lockout == 1) || stays(&device[i], delivery))
 				continue;
 			if (kind == STEP_OVERRIDE)
 				add(plan, error, kind, now, lockout ? PINNED_OVERRIDE : VFIO_PCI_DRIVER,
@@ -323,9 +338,9 @@ int plan_for_claim(struct plan *plan, const struct claim_device *device, size_t 
 	    (delivery->mode == MODE_OPEN && delivery->interface != INTERFACE_IOMMUFD))
 		return -EINVAL;
 	/* Overrides first: between its unbind and its own override a device would be free for any driver. */
-	add_moves(plan, &error, STEP_OVERRIDE, device, count);
-	add_moves(plan, &error, STEP_UNBIND, device, count);
-	add_moves(plan, &error, STEP_PROBE, device, count);
+	add_moves(plan, &error, STEP_OVERRIDE, device, count, delivery);
+	add_moves(plan, &error, STEP_UNBIND, device, count, delivery);
+	add_moves(plan, &error, STEP_PROBE, device, count, delivery);
 	if (delivery->mode == MODE_NODE) {
 		add_by_node(plan, &error, device, count, delivery);
 	} else if (delivery->interface == INTERFACE_GROUP) {

@@ -84,7 +84,8 @@ struct delivery {
  * The steps that make a claim's devices ready: overrides and unbinds of every member that has to move before any
  * probe; then the context and the FDs as the mode wants them. device: those to be taken now (all of a new claim; the
  * new ones where it grows), lockouts among them, each with the device as it is *now* in its field before. A device that
- * is on a VFIO driver already is neither moved nor probed; a pinned one without a driver needs no unbind. Without
+ * is on a VFIO driver already is neither moved nor probed, unless it is a member that nobody asked for and the client gets its
+ * group; a pinned one without a driver needs no unbind. Without
  * iommufd a device whose group the client has is opened by the client itself: the kernel gives out a group once only.
  * 0, -ENOMEM, -E2BIG, or -EINVAL for a mode that this interface does not have. What was in the plan before stays, also
  * after an error.
