@@ -1,6 +1,7 @@
 #include "varlink_answers.h"
 
-#include "varlink_json.h"
+
+#include "../../policy/reply_json.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -137,8 +138,8 @@ static void reply_refusal(struct varlink_client *client, const struct decision *
 	struct json_object *object = object_with_message(headline(decision));
 
 	json_object_object_add(object, "status", json_object_new_int(decision->status));
-	json_object_object_add(object, "blockers", varlink_blockers(decision));
-	json_object_object_add(object, "lockouts", varlink_lockouts(decision));
+	json_object_object_add(object, "blockers", reply_json_blockers(decision));
+	json_object_object_add(object, "lockouts", reply_json_lockouts(decision));
 	varlink_connection_error(client->connection, refusal_name(decision->status), object);
 }
 
@@ -161,8 +162,8 @@ static void reply_failure(struct varlink_client *client, const struct answer *an
 				   : "";
 
 	json_object_object_add(object, "status", json_object_new_int(EXIT_FAILED));
-	json_object_object_add(object, "step", varlink_text_or_null(step));
-	json_object_object_add(object, "device", varlink_text_or_null(result ? result->device : ""));
+	json_object_object_add(object, "step", reply_json_text_or_null(step));
+	json_object_object_add(object, "device", reply_json_text_or_null(result ? result->device : ""));
 	json_object_object_add(object, "errno",
 			       result && result->error ? json_object_new_int(result->error) : NULL);
 	varlink_connection_error(client->connection, "org.ioasid1.Failed", object);
@@ -185,7 +186,7 @@ static void reply_released(struct varlink_client *client, const struct answer *a
 	struct json_object *object = json_object_new_object();
 
 	json_object_object_add(object, "state", json_object_new_string(claim_state_to_string(answer->state)));
-	json_object_object_add(object, "note", varlink_text_or_null(answer->note ? answer->note : ""));
+	json_object_object_add(object, "note", reply_json_text_or_null(answer->note ? answer->note : ""));
 	varlink_connection_reply(client->connection, object, NULL);
 }
 
@@ -194,17 +195,17 @@ static void reply_plan(struct varlink_client *client, const struct answer *answe
 	const struct host *host = arbiter_registry(client->arbiter)->host;
 	struct json_object *object = json_object_new_object();
 
-	json_object_object_add(object, "plan", varlink_plan(answer->decision, answer->uses, host_topology(host),
+	json_object_object_add(object, "plan", reply_json_plan(answer->decision, answer->uses, host_topology(host),
 							    host_kernel(host), answer->mode));
 	varlink_connection_reply(client->connection, object, NULL);
 }
 
 static void reply_policy(struct varlink_client *client, const struct answer *answer)
 {
-	struct json_object *object = varlink_policy(answer->policy);
+	struct json_object *object = reply_json_policy(answer->policy);
 
-	json_object_object_add(object, "warnings", varlink_diagnostics(answer->diagnostics));
-	json_object_object_add(object, "no_longer_granted", varlink_regrants(answer->regrants));
+	json_object_object_add(object, "warnings", reply_json_diagnostics(answer->diagnostics));
+	json_object_object_add(object, "no_longer_granted", reply_json_regrants(answer->regrants));
 	varlink_connection_reply(client->connection, object, NULL);
 }
 
@@ -212,7 +213,7 @@ static void reply_policy_invalid(struct varlink_client *client, const struct ans
 {
 	struct json_object *object = object_with_message(answer->message);
 
-	json_object_object_add(object, "diagnostics", varlink_diagnostics(answer->diagnostics));
+	json_object_object_add(object, "diagnostics", reply_json_diagnostics(answer->diagnostics));
 	varlink_connection_error(client->connection, "org.ioasid1.PolicyInvalid", object);
 }
 

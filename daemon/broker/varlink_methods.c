@@ -1,8 +1,8 @@
 #include "varlink_methods.h"
 
-#include "varlink_json.h"
 #include "varlink_reports.h"
 
+#include "../../policy/reply_json.h"
 #include "../../policy/text.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 #include "varlink_reports.h"
 
-#include "varlink_json.h"
 
+#include "../../policy/reply_json.h"
 #include "../../policy/reserve.h"
 
 #include <stdio.h>
@@ -83,9 +83,9 @@ struct json_object *varlink_status(const struct arbiter *arbiter)
 	struct json_object *object = json_object_new_object();
 
 	json_object_object_add(object, "version", json_object_new_string(VERSION));
-	json_object_object_add(object, "interface", varlink_interface(host_kernel(registry->host)));
+	json_object_object_add(object, "interface", reply_json_interface(host_kernel(registry->host)));
 	json_object_object_add(object, "kernel", kernel_report(host_kernel(registry->host)));
-	json_object_object_add(object, "policy", varlink_policy(registry->policy));
+	json_object_object_add(object, "policy", reply_json_policy(registry->policy));
 	json_object_object_add(object, "devices", json_object_new_int64((int64_t)topology_count(topology)));
 	json_object_object_add(object, "groups", json_object_new_int64((int64_t)count_groups(topology)));
 	json_object_object_add(object, "warnings", warnings(registry));
@@ -105,7 +105,7 @@ struct json_object *varlink_device_list(const struct arbiter *arbiter, const str
 		const struct claim *owner = ledger_owner(registry->ledger, device[i]->name, &entry);
 		bool see = owner && arbiter_may_see(arbiter, reader, owner);
 
-		json_object_array_add(array, varlink_device(device[i], owner, entry, see));
+		json_object_array_add(array, reply_json_device(device[i], owner, entry, see));
 	}
 	free(device);
 	json_object_object_add(object, "devices", array);
@@ -133,7 +133,7 @@ struct json_object *varlink_group_list(const struct arbiter *arbiter)
 	for (size_t first = 0, end; device && first < count; first = end) {
 		for (end = first + 1; end < count && device[end]->group == device[first]->group;)
 			end++;
-		json_object_array_add(array, varlink_group(device[first]->group, device + first, end - first,
+		json_object_array_add(array, reply_json_group(device[first]->group, device + first, end - first,
 							   group_owner(registry, device + first, end - first)));
 	}
 	free(device);
@@ -148,7 +148,7 @@ struct json_object *varlink_claim_list(const struct arbiter *arbiter, const stru
 
 	for (const struct claim *claim = ledger_first(registry->ledger); claim; claim = ledger_next(claim))
 		if (arbiter_may_see(arbiter, reader, claim))
-			json_object_array_add(array, varlink_claim(claim));
+			json_object_array_add(array, reply_json_claim(claim));
 	json_object_object_add(object, "claims", array);
 	return object;
 }

@@ -1,11 +1,11 @@
 #include "commands.h"
 
-#include "fields.h"
 #include "host_file.h"
-#include "json_build.h"
 #include "kernel.h"
 #include "node_opener.h"
 
+#include "../../policy/fields.h"
+#include "../../policy/json_put.h"
 #include "../../policy/text.h"
 
 #include <errno.h>

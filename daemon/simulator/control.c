@@ -1,8 +1,8 @@
 #include "control.h"
 
 #include "commands.h"
-#include "json_build.h"
 
+#include "../../policy/json_put.h"
 #include "../../policy/text.h"
 
 #include <errno.h>

@@ -1,70 +1,28 @@
 #include "host_file.h"
 
-#include "device_text.h"
-#include "json_build.h"
-
+#include "../../policy/fields.h"
+#include "../../policy/json_put.h"
+#include "../../policy/snapshot.h"
 #include "../../policy/text.h"
 #include "../base/descriptors.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 
-enum { HOST_DEPTH_MAX = 8 };
-
-#define KERNEL_BOOL(member) .read = read_bool32, .offset = offsetof(struct machine, kernel.member)
-
-static bool is_boot_id(const char *text)
-{
-	return strlen(text) == 36 && strspn(text, "0123456789abcdef-") == 36;
-}
-
-static const struct field kernel_fields[] = {
-	{ .key = "release", .read = read_text, .offset = offsetof(struct machine, kernel.release),
-	  .size = sizeof(((struct kernel_features *)0)->release) },
-	{ .key = "iommufd", KERNEL_BOOL(iommufd) },
-	{ .key = "vfio_cdev", KERNEL_BOOL(vfio_cdev) },
-	{ .key = "vfio_group", KERNEL_BOOL(vfio_group) },
-	{ .key = "unsafe_interrupts", KERNEL_BOOL(unsafe_interrupts) },
-	{ .key = "noiommu", KERNEL_BOOL(noiommu) },
-	{ .key = "vfio_pci", .read = read_bool, .offset = offsetof(struct machine, has_vfio_pci) },
-};
-
-static int read_kernel(const struct field *field, const struct json_value *value, void *out,
-		       struct json_problem *problem)
-{
-	return fields_read(value, kernel_fields, sizeof(kernel_fields) / sizeof(*kernel_fields), out, problem);
-}
-
-static int refuse_missing(const struct json_value *device, const char *key, struct json_problem *problem)
-{
-	struct json_value value;
-
-	if (!json_value_member(device, key, &value))
-		value = *device;
-	return fields_refuse(&value, false, problem, "there is no such device");
-}
-
 /* Everything that a device refers to has to be there. */
 static int check_references(const struct json_value *value, const struct machine *machine, const struct device *device,
 			    struct json_problem *problem)
 {
-	if (*device->parent) {
-		const struct simulated_device *parent = machine_find(machine, device->parent);
+	const struct simulated_device *parent = machine_find(machine, device->parent);
+	const struct simulated_device *function = machine_find(machine, device->physical_function);
 
-		if (!parent)
-			return refuse_missing(value, "parent", problem);
-		if (!parent->now.bridge)
-			return fields_refuse(value, false, problem, "its parent %s is no bridge", device->parent);
-	}
-	if (*device->physical_function && !machine_find(machine, device->physical_function))
-		return refuse_missing(value, "physical_function", problem);
-	return 0;
+	return snapshot_check_references(value, device, parent ? &parent->now : NULL, function ? &function->now : NULL,
+					 problem);
 }
 
 static int add(const struct json_value *value, struct machine *machine, const struct device_description *description,
@@ -94,37 +52,6 @@ int host_add_device(const struct json_value *value, struct machine *machine, str
 	return error;
 }
 
-static int read_devices(const struct field *field, const struct json_value *value, void *out,
-			struct json_problem *problem)
-{
-	struct machine *machine = out;
-	struct json_children children = json_value_children(value);
-	const struct simulated_device *device;
-	struct json_value item;
-
-	if (!json_object_is_type(value->object, json_type_array))
-		return fields_refuse(value, false, problem, "an array of devices is wanted");
-	while (json_children_next(&children, &item)) {
-		struct device_description description;
-		int error = device_from_json(&item, &description, problem);
-
-		if (error < 0)
-			return error;
-		error = add(&item, machine, &description, problem);
-		description_done(&description);
-		if (error < 0)
-			return error;
-	}
-	/* In any order: a parent may come after its children. */
-	children = json_value_children(value);
-	TAILQ_FOREACH(device, &machine->devices, link) {
-		json_children_next(&children, &item);
-		if (check_references(&item, machine, &device->now, problem) < 0)
-			return -EINVAL;
-	}
-	return 0;
-}
-
 int host_add_use(const struct json_value *value, struct machine *machine, struct json_problem *problem)
 {
 	struct simulated_device *device;
@@ -134,42 +61,7 @@ int host_add_use(const struct json_value *value, struct machine *machine, struct
 	if (error < 0)
 		return error;
 	device = machine_find(machine, use.device);
-	return device ? machine_add_use(device, &use) : refuse_missing(value, "device", problem);
-}
-
-static int check_array(const struct field *field, const struct json_value *value, void *out,
-		       struct json_problem *problem)
-{
-	return json_object_is_type(value->object, json_type_array)
-		       ? 0
-		       : fields_refuse(value, false, problem, "an array is wanted");
-}
-
-/* Uses are read by read_uses(), when all devices are there. */
-static const struct field host_fields[] = {
-	{ .key = "kernel", .read = read_kernel },
-	{ .key = "boot_id", .read = read_text, .offset = offsetof(struct machine, boot_id),
-	  .size = sizeof(((struct machine *)0)->boot_id), .valid = is_boot_id,
-	  .wanted = "a boot id (01234567-89ab-4cde-8f01-23456789abcd)" },
-	{ .key = "devices", .read = read_devices, .required = true, .wanted = "an array of devices" },
-	{ .key = "uses", .read = check_array },
-};
-
-static int read_uses(const struct json_value *root, struct machine *machine, struct json_problem *problem)
-{
-	struct json_value uses, item;
-	struct json_children children;
-
-	if (!json_value_member(root, "uses", &uses))
-		return 0;
-	children = json_value_children(&uses);
-	while (json_children_next(&children, &item)) {
-		int error = host_add_use(&item, machine, problem);
-
-		if (error < 0)
-			return error;
-	}
-	return 0;
+	return device ? machine_add_use(device, &use) : snapshot_refuse_missing(value, "device", problem);
 }
 
 /* Every start is a boot of its own. */
@@ -188,26 +80,35 @@ static int make_boot_id(char out[static 40])
 	return 0;
 }
 
+static int fill(struct machine *machine, const struct snapshot *snapshot)
+{
+	int error = 0;
+
+	machine->kernel = snapshot->kernel;
+	machine->has_vfio_pci = snapshot->has_vfio_pci;
+	if (*snapshot->boot_id)
+		memcpy(machine->boot_id, snapshot->boot_id, sizeof(machine->boot_id));
+	else
+		error = make_boot_id(machine->boot_id);
+	for (size_t i = 0; error == 0 && i < snapshot->count; i++)
+		error = machine_add(machine, &snapshot->device[i]);
+	for (size_t i = 0; error == 0 && i < snapshot->uses.count; i++) {
+		const struct use *use = &snapshot->uses.use[i];
+
+		error = machine_add_use(machine_find(machine, use->device), use);
+	}
+	return error;
+}
+
 int host_text_load(const char *text, size_t length, struct machine *machine, struct json_problem *problem)
 {
-	static const struct kernel_features usual = {
-		.iommufd = 1, .vfio_cdev = 1, .vfio_group = 1, .release = "6.12.0-simulated",
-	};
-	struct json_text *json;
-	struct json_value root;
-	int error = json_text_new(text, length, HOST_DEPTH_MAX, &json, problem);
+	struct snapshot snapshot;
+	int error = snapshot_read(text, length, &snapshot, problem);
 
 	if (error < 0)
 		return error;
-	machine->kernel = usual;
-	machine->has_vfio_pci = true;
-	root = json_text_root(json);
-	error = make_boot_id(machine->boot_id);
-	if (error == 0)
-		error = fields_read(&root, host_fields, sizeof(host_fields) / sizeof(*host_fields), machine, problem);
-	if (error == 0)
-		error = read_uses(&root, machine, problem);
-	json_text_free(json);
+	error = fill(machine, &snapshot);
+	snapshot_done(&snapshot);
 	return error;
 }
 
@@ -231,8 +132,8 @@ int host_file_load(const char *path, struct machine *machine, struct json_proble
 		return refuse_file(problem, strerror(errno));
 	if (!S_ISREG(status.st_mode))
 		return refuse_file(problem, "it is no regular file");
-	if (status.st_size > HOST_FILE_MAX)
-		return refuse_file(problem, "it is larger than 16 MiB");
+	if (status.st_size > SNAPSHOT_TEXT_MAX)
+		return refuse_file(problem, "it is larger than 64 MiB");
 	text = malloc((size_t)status.st_size + 1);
 	if (!text)
 		return -ENOMEM;
@@ -253,26 +154,11 @@ int host_file_load(const char *path, struct machine *machine, struct json_proble
 	return error;
 }
 
-static struct json_object *kernel_to_json(const struct machine *machine)
-{
-	const struct kernel_features *kernel = &machine->kernel;
-	struct json_object *object = json_object_new_object();
-
-	if (object && json_put_text(object, "release", kernel->release) &&
-	    json_put_bool(object, "iommufd", kernel->iommufd) &&
-	    json_put_bool(object, "vfio_cdev", kernel->vfio_cdev) &&
-	    json_put_bool(object, "vfio_group", kernel->vfio_group) &&
-	    json_put_bool(object, "unsafe_interrupts", kernel->unsafe_interrupts) &&
-	    json_put_bool(object, "noiommu", kernel->noiommu) &&
-	    json_put_bool(object, "vfio_pci", machine->has_vfio_pci))
-		return object;
-	json_object_put(object);
-	return NULL;
-}
-
 static bool add_device(struct json_object *devices, struct json_object *uses, const struct simulated_device *device)
 {
-	if (!json_append(devices, device_to_json(device)))
+	const struct device_description now = { device->now, device->driver, device->driver_count };
+
+	if (!json_append(devices, device_to_json(&now)))
 		return false;
 	for (size_t i = 0; i < device->use_count; i++)
 		if (!json_append(uses, use_to_json(&device->use[i].use)))
@@ -289,7 +175,8 @@ struct json_object *host_to_json(const struct machine *machine)
 
 	TAILQ_FOREACH(device, &machine->devices, link)
 		whole = whole && add_device(devices, uses, device);
-	whole = whole && json_put(host, "kernel", kernel_to_json(machine)) &&
+	whole = whole && json_put_number(host, "version", SNAPSHOT_VERSION) &&
+		json_put(host, "kernel", snapshot_kernel_to_json(&machine->kernel, machine->has_vfio_pci)) &&
 		json_put_text(host, "boot_id", machine->boot_id);
 	whole = whole && json_put(host, "devices", json_object_get(devices)) &&
 		json_put(host, "uses", json_object_get(uses));

@@ -1,15 +1,12 @@
 /*
- * The file that describes a host, read into a machine, and a machine written as such a file:
- * {"kernel": {…}, "boot_id": "…", "devices": [Device…], "uses": [Use…]}, JSON with comments. Strict: a file with an
- * error is refused whole, with the place of the error.
+ * The file that describes a host, which is a snapshot of one (policy/snapshot.h), read into a machine, and a machine
+ * written as such a file. Strict: a file with an error is refused whole, with the place of the error.
  */
 #pragma once
 
 #include "machine.h"
 
 #include "../../policy/json_text.h"
-
-enum { HOST_FILE_MAX = 16 * 1024 * 1024 }; /* bytes */
 
 /* Reads a file into an empty machine. 0, -ENOMEM, or -EINVAL with *problem filled (also where it can't be read). */
 int host_file_load(const char *path, struct machine *machine, struct json_problem *problem);

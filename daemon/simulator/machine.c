@@ -1,5 +1,7 @@
 #include "machine.h"
 
+#include "../../policy/snapshot.h"
+
 #include "../base/log.h"
 
 #include <errno.h>
@@ -132,17 +134,6 @@ static void leave_bus(struct machine *machine, struct bus *bus)
 		return;
 	name_table_remove(&machine->buses, bus->key);
 	free(bus);
-}
-
-int vfio_node_number(const char *node)
-{
-	unsigned number;
-	char again[32];
-
-	if (sscanf(node, "vfio%7u", &number) != 1)
-		return -EINVAL;
-	snprintf(again, sizeof(again), "vfio%u", number);
-	return strcmp(node, again) == 0 ? (int)number : -EINVAL;
 }
 
 int machine_take_vfio_number(struct machine *machine, int wanted)
@@ -303,16 +294,7 @@ void machine_clear_uses(struct simulated_device *device)
 
 int machine_list_uses(const struct simulated_device *device, struct uses *uses)
 {
-	struct use use = { .kind = USE_DRIVER, .severity = SEVERITY_IDLE };
-
-	memcpy(use.device, device->now.name, sizeof(use.device));
-	snprintf(use.text, sizeof(use.text), "%s is bound", device->now.driver);
-	if (*device->now.driver && uses_add(uses, &use) < 0)
-		return -ENOMEM;
-	/* They end with the driver of the physical function, whoever has them. */
-	use.severity = SEVERITY_DISRUPTIVE;
-	snprintf(use.text, sizeof(use.text), "%u virtual functions are enabled", device->now.virtual_functions);
-	if (device->now.virtual_functions > 0 && uses_add(uses, &use) < 0)
+	if (snapshot_own_uses(&device->now, uses) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < device->use_count; i++) {
 		const struct said_use *said = &device->use[i];
@@ -382,11 +364,4 @@ void machine_wake(struct simulated_device *device)
 		waiter_cancel(waiter);
 		waiter->wake(waiter);
 	}
-}
-
-void description_done(struct device_description *description)
-{
-	free(description->driver);
-	description->driver = NULL;
-	description->driver_count = 0;
 }

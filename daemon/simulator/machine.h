@@ -10,6 +10,7 @@
 
 #include "../../policy/decision.h"
 #include "../../policy/name_table.h"
+#include "../../policy/snapshot_device.h"
 
 struct machine;
 struct simulated_device;
@@ -77,13 +78,6 @@ struct bus {
 struct said_use {
 	struct use use;
 	char driver[DRIVER_NAME_MAX];
-};
-
-/* What the host file, or a test, says of a device. */
-struct device_description {
-	struct device device; /* its identity is not looked at */
-	char (*driver)[DRIVER_NAME_MAX]; /* host drivers that take it when it is probed, the first first; malloc'ed */
-	size_t driver_count;
 };
 
 struct simulated_device {
@@ -165,8 +159,6 @@ int machine_list_uses(const struct simulated_device *device, struct uses *uses);
  * is not negative: -EADDRINUSE. */
 int machine_take_vfio_number(struct machine *machine, int wanted);
 void machine_free_vfio_number(struct machine *machine, int number);
-/* The number in a node's name "vfio0", or -EINVAL. */
-int vfio_node_number(const char *node);
 
 /* Notes that device->now was written to. */
 void machine_note_change(struct simulated_device *device);
@@ -181,4 +173,3 @@ void machine_wake(struct simulated_device *device);
 
 /* True for a driver that does DMA in the host's name, and so takes part in the ownership of the group. */
 bool driver_uses_host_dma(const struct simulated_device *device);
-void description_done(struct device_description *description);

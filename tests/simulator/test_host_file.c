@@ -1,5 +1,6 @@
 /* Host files: what the simulator makes of good ones, and what it says to bad ones, each a file named for its error. */
 #include "../../daemon/simulator/host_file.h"
+#include "../../policy/snapshot.h"
 #include "../../daemon/simulator/kernel.h"
 
 #include <dirent.h>
@@ -84,7 +85,7 @@ static const struct {
 	{ "unknown-kernel-key", 1, 15,
 	  "kernel.version: nothing is called so here; known are: release, iommufd, vfio_cdev, " },
 	{ "unknown-top-key", 2, 3,
-	  "device: nothing is called so here; known are: kernel, boot_id, devices, uses" },
+	  "device: nothing is called so here; known are: version, kernel, boot_id, devices, uses" },
 	{ "use-kind-driver", 5, 49,
 	  "uses[0].kind: a bound driver is a use by itself: leave it out" },
 	{ "use-kind-unknown", 5, 49,
@@ -177,9 +178,9 @@ static void test_what_is_no_file_is_refused(void **state)
 	assert_non_null(strstr(problem.message, "no regular file"));
 	unlink(path);
 	assert_int_equal(mknod(path, S_IFREG | 0600, 0), 0);
-	assert_int_equal(truncate(path, HOST_FILE_MAX + 1), 0);
+	assert_int_equal(truncate(path, SNAPSHOT_TEXT_MAX + 1), 0);
 	assert_int_equal(host_file_load(path, machine, &problem), -EINVAL);
-	assert_non_null(strstr(problem.message, "larger than 16 MiB"));
+	assert_non_null(strstr(problem.message, "larger than 64 MiB"));
 	unlink(path);
 	rmdir(folder);
 }

@@ -1,4 +1,4 @@
-#include "json_build.h"
+#include "json_put.h"
 
 bool json_put(struct json_object *object, const char *key, struct json_object *value)
 {

@@ -1,6 +1,6 @@
 #include "fields.h"
 
-#include "../../policy/text.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,6 +1,7 @@
-#include "device_text.h"
+#include "snapshot_device.h"
 
-#include "json_build.h"
+#include "fields.h"
+#include "json_put.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -14,6 +15,24 @@
 #define WANTED_ADDRESS .valid = pci_address_is_valid, .wanted = "a full PCI address in lower case (0000:01:00.0)"
 #define WANTED_DRIVER .valid = is_driver, .wanted = "a driver's name, or null"
 
+int vfio_node_number(const char *node)
+{
+	unsigned number;
+	char again[32];
+
+	if (sscanf(node, "vfio%7u", &number) != 1)
+		return -EINVAL;
+	snprintf(again, sizeof(again), "vfio%u", number);
+	return strcmp(node, again) == 0 ? (int)number : -EINVAL;
+}
+
+void description_done(struct device_description *description)
+{
+	free(description->driver);
+	description->driver = NULL;
+	description->driver_count = 0;
+}
+
 static bool is_driver(const char *text)
 {
 	return driver_name_is_valid(text, false);
@@ -26,8 +45,7 @@ static bool is_kind(const char *text)
 
 static bool is_vfio_node(const char *text)
 {
-	/* More than any host has, and few enough to have a bit each. */
-	return vfio_node_number(text) >= 0 && vfio_node_number(text) < 65536;
+	return vfio_node_number(text) >= 0 && vfio_node_number(text) < VFIO_NODES_MAX;
 }
 
 static int read_kind(const struct field *field, const struct json_value *value, void *out, struct json_problem *problem)
@@ -225,7 +243,7 @@ static bool put_reset_methods(struct json_object *object, uint32_t methods)
 	return json_put(object, "reset_methods", array);
 }
 
-static bool put_drivers(struct json_object *object, const struct simulated_device *device)
+static bool put_drivers(struct json_object *object, const struct device_description *device)
 {
 	struct json_object *array = json_object_new_array();
 
@@ -237,9 +255,9 @@ static bool put_drivers(struct json_object *object, const struct simulated_devic
 	return json_put(object, "drivers", array);
 }
 
-struct json_object *device_to_json(const struct simulated_device *device)
+struct json_object *device_to_json(const struct device_description *device)
 {
-	const struct device *now = &device->now;
+	const struct device *now = &device->device;
 	struct json_object *object = json_object_new_object();
 
 	if (object && json_put_text(object, "address", now->name) &&

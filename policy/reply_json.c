@@ -1,4 +1,4 @@
-#include "varlink_json.h"
+#include "reply_json.h"
 
 #include <stdio.h>
 
@@ -7,14 +7,14 @@ static void add_text(struct json_object *object, const char *key, const char *te
 	json_object_object_add(object, key, json_object_new_string(text));
 }
 
-struct json_object *varlink_text_or_null(const char *text)
+struct json_object *reply_json_text_or_null(const char *text)
 {
 	return text[0] ? json_object_new_string(text) : NULL;
 }
 
 static void add_optional(struct json_object *object, const char *key, const char *text)
 {
-	json_object_object_add(object, key, varlink_text_or_null(text));
+	json_object_object_add(object, key, reply_json_text_or_null(text));
 }
 
 static void add_number(struct json_object *object, const char *key, int64_t number)
@@ -46,8 +46,8 @@ static struct json_object *reset_methods(uint32_t methods)
 	return array;
 }
 
-struct json_object *varlink_device(const struct device *device, const struct claim *owner,
-				   const struct claim_device *entry, bool see)
+struct json_object *reply_json_device(const struct device *device, const struct claim *owner,
+				      const struct claim_device *entry, bool see)
 {
 	struct json_object *object = json_object_new_object();
 
@@ -77,8 +77,8 @@ struct json_object *varlink_device(const struct device *device, const struct cla
 	return object;
 }
 
-struct json_object *varlink_group(int32_t number, const struct device *const *member, size_t count,
-				  const struct claim *owner)
+struct json_object *reply_json_group(int32_t number, const struct device *const *member, size_t count,
+				     const struct claim *owner)
 {
 	struct json_object *object = json_object_new_object();
 	struct json_object *members = json_object_new_array();
@@ -101,7 +101,7 @@ static struct json_object *claim_devices(const struct claim *claim, bool lockout
 	return array;
 }
 
-struct json_object *varlink_interface(const struct kernel_features *kernel)
+struct json_object *reply_json_interface(const struct kernel_features *kernel)
 {
 	int interface = kernel_interface(kernel);
 
@@ -109,7 +109,7 @@ struct json_object *varlink_interface(const struct kernel_features *kernel)
 			     : json_object_new_string(vfio_interface_to_string((enum vfio_interface)interface));
 }
 
-struct json_object *varlink_claim(const struct claim *claim)
+struct json_object *reply_json_claim(const struct claim *claim)
 {
 	struct json_object *object = json_object_new_object();
 
@@ -127,7 +127,7 @@ struct json_object *varlink_claim(const struct claim *claim)
 	return object;
 }
 
-struct json_object *varlink_lockouts(const struct decision *decision)
+struct json_object *reply_json_lockouts(const struct decision *decision)
 {
 	struct json_object *array = json_object_new_array();
 
@@ -146,7 +146,7 @@ struct json_object *varlink_lockouts(const struct decision *decision)
 	return array;
 }
 
-struct json_object *varlink_blockers(const struct decision *decision)
+struct json_object *reply_json_blockers(const struct decision *decision)
 {
 	struct json_object *array = json_object_new_array();
 
@@ -236,26 +236,26 @@ static struct json_object *plan_chosen(const struct decision *decision)
 	return array;
 }
 
-struct json_object *varlink_plan(const struct decision *decision, const struct uses *uses,
-				 const struct topology *topology, const struct kernel_features *kernel,
-				 enum delivery_mode mode)
+struct json_object *reply_json_plan(const struct decision *decision, const struct uses *uses,
+				    const struct topology *topology, const struct kernel_features *kernel,
+				    enum delivery_mode mode)
 {
 	struct json_object *object = json_object_new_object();
 
 	add_truth(object, "allowed", decision->allowed);
 	add_number(object, "status", decision->status);
 	add_text(object, "mode", delivery_mode_to_string(mode));
-	json_object_object_add(object, "interface", varlink_interface(kernel));
+	json_object_object_add(object, "interface", reply_json_interface(kernel));
 	json_object_object_add(object, "devices", plan_devices(decision, topology));
 	json_object_object_add(object, "chosen", plan_chosen(decision));
-	json_object_object_add(object, "lockouts", varlink_lockouts(decision));
-	json_object_object_add(object, "blockers", varlink_blockers(decision));
+	json_object_object_add(object, "lockouts", reply_json_lockouts(decision));
+	json_object_object_add(object, "blockers", reply_json_blockers(decision));
 	json_object_object_add(object, "uses", plan_uses(uses));
 	json_object_object_add(object, "steps", plan_steps(&decision->plan));
 	return object;
 }
 
-struct json_object *varlink_policy(const struct policy *policy)
+struct json_object *reply_json_policy(const struct policy *policy)
 {
 	struct json_object *object = json_object_new_object(), *files = json_object_new_array();
 	char digest[24];
@@ -269,7 +269,7 @@ struct json_object *varlink_policy(const struct policy *policy)
 	return object;
 }
 
-struct json_object *varlink_diagnostics(const struct diagnostics *diagnostics)
+struct json_object *reply_json_diagnostics(const struct diagnostics *diagnostics)
 {
 	struct json_object *array = json_object_new_array();
 
@@ -287,7 +287,7 @@ struct json_object *varlink_diagnostics(const struct diagnostics *diagnostics)
 	return array;
 }
 
-struct json_object *varlink_regrants(const struct regrants *regrants)
+struct json_object *reply_json_regrants(const struct regrants *regrants)
 {
 	struct json_object *array = json_object_new_array();
 

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "../../policy/json_text.h"
+#include "json_text.h"
 
 struct field {
 	const char *key;

@@ -1,0 +1,31 @@
+/*
+ * How org.ioasid1 writes things down: each function makes the JSON object of one type of org.ioasid1.varlink, owned by
+ * the caller. Field names and values are those of the interface file. Decides nothing: whether somebody may see a
+ * claim's owner is told by the caller.
+ */
+#pragma once
+
+#include "decision.h"
+#include "regrant.h"
+
+#include <json-c/json.h>
+
+/* owner: the claim that has the device, or NULL; entry: its entry there. see: the reader may know the claim's id. */
+struct json_object *reply_json_device(const struct device *device, const struct claim *owner,
+				      const struct claim_device *entry, bool see);
+struct json_object *reply_json_group(int32_t number, const struct device *const *member, size_t count,
+				     const struct claim *owner);
+/* The interface that claims come through on this kernel, or null. */
+struct json_object *reply_json_interface(const struct kernel_features *kernel);
+struct json_object *reply_json_claim(const struct claim *claim);
+struct json_object *reply_json_lockouts(const struct decision *decision);
+struct json_object *reply_json_blockers(const struct decision *decision);
+struct json_object *reply_json_plan(const struct decision *decision, const struct uses *uses,
+				    const struct topology *topology, const struct kernel_features *kernel,
+				    enum delivery_mode mode);
+/* The policy's files, number of rules, and digest. */
+struct json_object *reply_json_policy(const struct policy *policy);
+struct json_object *reply_json_diagnostics(const struct diagnostics *diagnostics);
+struct json_object *reply_json_regrants(const struct regrants *regrants);
+/* A string, or null for "". */
+struct json_object *reply_json_text_or_null(const char *text);

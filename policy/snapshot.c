@@ -1,0 +1,316 @@
+#include "snapshot.h"
+
+#include "fields.h"
+#include "json_put.h"
+#include "text.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SNAPSHOT_DEPTH_MAX = 8 };
+
+#define KERNEL_BOOL(member) .read = read_bool32, .offset = offsetof(struct snapshot, kernel.member)
+
+/* A snapshot while it is read: its devices are found by name. */
+struct reading {
+	struct snapshot snapshot; /* first: fields are read into it */
+	struct name_table by_name; /* struct device_description; made when all of them are there */
+	uint64_t node[VFIO_NODES_MAX / 64]; /* bit N: vfioN is taken */
+};
+
+static bool is_boot_id(const char *text)
+{
+	return strlen(text) == 36 && strspn(text, "0123456789abcdef-") == 36;
+}
+
+static const struct field kernel_fields[] = {
+	{ .key = "release", .read = read_text, .offset = offsetof(struct snapshot, kernel.release),
+	  .size = sizeof(((struct kernel_features *)0)->release) },
+	{ .key = "iommufd", KERNEL_BOOL(iommufd) },
+	{ .key = "vfio_cdev", KERNEL_BOOL(vfio_cdev) },
+	{ .key = "vfio_group", KERNEL_BOOL(vfio_group) },
+	{ .key = "unsafe_interrupts", KERNEL_BOOL(unsafe_interrupts) },
+	{ .key = "noiommu", KERNEL_BOOL(noiommu) },
+	{ .key = "vfio_pci", .read = read_bool, .offset = offsetof(struct snapshot, has_vfio_pci) },
+};
+
+static int read_kernel(const struct field *field, const struct json_value *value, void *out,
+		       struct json_problem *problem)
+{
+	return fields_read(value, kernel_fields, sizeof(kernel_fields) / sizeof(*kernel_fields), out, problem);
+}
+
+static int read_version(const struct field *field, const struct json_value *value, void *out,
+			struct json_problem *problem)
+{
+	if (!json_object_is_type(value->object, json_type_int) ||
+	    json_object_get_int64(value->object) != SNAPSHOT_VERSION)
+		return fields_refuse(value, false, problem,
+				     "%d is wanted: another version can't be read by this ioasidd", SNAPSHOT_VERSION);
+	return 0;
+}
+
+int snapshot_refuse_missing(const struct json_value *value, const char *key, struct json_problem *problem)
+{
+	struct json_value at;
+
+	if (!json_value_member(value, key, &at))
+		at = *value;
+	return fields_refuse(&at, false, problem, "there is no such device");
+}
+
+int snapshot_check_references(const struct json_value *value, const struct device *device, const struct device *parent,
+			      const struct device *physical_function, struct json_problem *problem)
+{
+	if (*device->parent) {
+		if (!parent)
+			return snapshot_refuse_missing(value, "parent", problem);
+		if (!parent->bridge)
+			return fields_refuse(value, false, problem, "its parent %s is no bridge", device->parent);
+	}
+	if (*device->physical_function) {
+		if (!physical_function)
+			return snapshot_refuse_missing(value, "physical_function", problem);
+		if (*physical_function->physical_function)
+			return fields_refuse(value, false, problem, "its physical_function %s is a virtual one itself",
+					     device->physical_function);
+	}
+	return 0;
+}
+
+/* No device is there twice, and no node. */
+static int check_unique(const struct json_value *value, struct reading *reading,
+			const struct device_description *description, struct json_problem *problem)
+{
+	const struct device *device = &description->device;
+	int number = vfio_node_number(device->vfio_node);
+
+	if (name_table_find(&reading->by_name, device->name))
+		return fields_refuse(value, false, problem, "there is a device %s already", device->name);
+	if (number < 0)
+		return 0;
+	if (reading->node[number / 64] >> number % 64 & 1)
+		return fields_refuse(value, false, problem, "another device has the node %s", device->vfio_node);
+	reading->node[number / 64] |= UINT64_C(1) << number % 64;
+	return 0;
+}
+
+static const struct device_description *find(const struct reading *reading, const char *name)
+{
+	return *name ? name_table_find(&reading->by_name, name) : NULL;
+}
+
+/* True if the way up from a device ends at a root bus. */
+static bool ends_above(const struct reading *reading, const struct device_description *device)
+{
+	for (size_t steps = 0; device && steps <= 256; steps++)
+		device = find(reading, device->device.parent);
+	return !device;
+}
+
+/* In any order: a parent may come after its children. */
+static int check_all_references(const struct json_value *array, const struct reading *reading,
+				struct json_problem *problem)
+{
+	const struct snapshot *snapshot = &reading->snapshot;
+	struct json_children children = json_value_children(array);
+	struct json_value item;
+
+	for (size_t i = 0; i < snapshot->count && json_children_next(&children, &item); i++) {
+		const struct device *device = &snapshot->device[i].device;
+		const struct device_description *parent = find(reading, device->parent);
+		const struct device_description *function = find(reading, device->physical_function);
+		int error = snapshot_check_references(&item, device, parent ? &parent->device : NULL,
+						      function ? &function->device : NULL, problem);
+
+		if (error < 0)
+			return error;
+		if (!ends_above(reading, parent))
+			return fields_refuse(&item, false, problem, "the way up over its parents has no end");
+	}
+	return 0;
+}
+
+static int read_devices(const struct field *field, const struct json_value *value, void *out,
+			struct json_problem *problem)
+{
+	struct reading *reading = out;
+	struct snapshot *snapshot = &reading->snapshot;
+	struct json_children children = json_value_children(value);
+	struct json_value item;
+	size_t count;
+
+	if (!json_object_is_type(value->object, json_type_array))
+		return fields_refuse(value, false, problem, "an array of devices is wanted");
+	count = json_object_array_length(value->object);
+	if (count > SNAPSHOT_DEVICES_MAX)
+		return fields_refuse(value, false, problem, "more than %d devices", SNAPSHOT_DEVICES_MAX);
+	/* All at once: the table of names points into it. */
+	snapshot->device = calloc(count + 1, sizeof(*snapshot->device));
+	if (!snapshot->device)
+		return -ENOMEM;
+	snapshot->allocated = count + 1;
+	while (json_children_next(&children, &item)) {
+		struct device_description *description = &snapshot->device[snapshot->count];
+		int error = device_from_json(&item, description, problem);
+
+		if (error < 0)
+			return error;
+		snapshot->count++;
+		error = check_unique(&item, reading, description, problem);
+		if (error == 0)
+			error = name_table_add(&reading->by_name, description->device.name, description);
+		if (error < 0)
+			return error;
+	}
+	return check_all_references(value, reading, problem);
+}
+
+static int check_uses(const struct field *field, const struct json_value *value, void *out,
+		      struct json_problem *problem)
+{
+	if (!json_object_is_type(value->object, json_type_array))
+		return fields_refuse(value, false, problem, "an array is wanted");
+	if (json_object_array_length(value->object) > SNAPSHOT_USES_MAX)
+		return fields_refuse(value, false, problem, "more than %d uses", SNAPSHOT_USES_MAX);
+	return 0;
+}
+
+/* Uses are read by read_uses(), when all devices are there. */
+static const struct field snapshot_fields[] = {
+	{ .key = "version", .read = read_version },
+	{ .key = "kernel", .read = read_kernel },
+	{ .key = "boot_id", .read = read_text, .offset = offsetof(struct snapshot, boot_id),
+	  .size = sizeof(((struct snapshot *)0)->boot_id), .valid = is_boot_id,
+	  .wanted = "a boot id (01234567-89ab-4cde-8f01-23456789abcd)" },
+	{ .key = "devices", .read = read_devices, .required = true, .wanted = "an array of devices" },
+	{ .key = "uses", .read = check_uses },
+};
+
+static int read_uses(const struct json_value *root, struct reading *reading, struct json_problem *problem)
+{
+	struct json_value uses, item;
+	struct json_children children;
+
+	if (!json_value_member(root, "uses", &uses))
+		return 0;
+	children = json_value_children(&uses);
+	while (json_children_next(&children, &item)) {
+		struct use use;
+		int error = use_from_json(&item, &use, problem);
+
+		if (error < 0)
+			return error;
+		if (!find(reading, use.device))
+			return snapshot_refuse_missing(&item, "device", problem);
+		error = uses_add(&reading->snapshot.uses, &use);
+		if (error < 0)
+			return error;
+	}
+	return 0;
+}
+
+static int read_root(const struct json_text *json, struct snapshot *out, struct json_problem *problem)
+{
+	static const struct kernel_features usual = {
+		.iommufd = 1, .vfio_cdev = 1, .vfio_group = 1, .release = "6.12.0-simulated",
+	};
+	struct reading *reading = calloc(1, sizeof(*reading));
+	struct json_value root = json_text_root(json);
+	int error;
+
+	if (!reading)
+		return -ENOMEM;
+	reading->snapshot.kernel = usual;
+	reading->snapshot.has_vfio_pci = true;
+	error = fields_read(&root, snapshot_fields, sizeof(snapshot_fields) / sizeof(*snapshot_fields), reading,
+			    problem);
+	if (error == 0)
+		error = read_uses(&root, reading, problem);
+	name_table_done(&reading->by_name);
+	if (error < 0)
+		snapshot_done(&reading->snapshot);
+	else
+		*out = reading->snapshot;
+	free(reading);
+	return error;
+}
+
+int snapshot_read(const char *text, size_t length, struct snapshot *out, struct json_problem *problem)
+{
+	struct json_text *json;
+	int error = json_text_new(text, length, SNAPSHOT_DEPTH_MAX, &json, problem);
+
+	if (error < 0)
+		return error;
+	error = read_root(json, out, problem);
+	json_text_free(json);
+	return error;
+}
+
+void snapshot_done(struct snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->count; i++)
+		description_done(&snapshot->device[i]);
+	free(snapshot->device);
+	uses_done(&snapshot->uses);
+	*snapshot = (struct snapshot){ .count = 0 };
+}
+
+int snapshot_own_uses(const struct device *device, struct uses *uses)
+{
+	struct use use = { .kind = USE_DRIVER, .severity = SEVERITY_IDLE };
+
+	memcpy(use.device, device->name, sizeof(use.device));
+	text_format(use.text, sizeof(use.text), "%s is bound", device->driver);
+	if (*device->driver && uses_add(uses, &use) < 0)
+		return -ENOMEM;
+	if (device->virtual_functions == 0)
+		return 0;
+	/* They end with the driver of the physical function, whoever has them. */
+	use.kind = USE_VIRTUAL_FUNCTION;
+	use.severity = SEVERITY_DISRUPTIVE;
+	text_format(use.text, sizeof(use.text), "%u virtual function%s enabled", device->virtual_functions,
+		    device->virtual_functions == 1 ? " is" : "s are");
+	return uses_add(uses, &use);
+}
+
+struct json_object *snapshot_kernel_to_json(const struct kernel_features *kernel, bool has_vfio_pci)
+{
+	struct json_object *object = json_object_new_object();
+
+	if (object && json_put_text(object, "release", kernel->release) &&
+	    json_put_bool(object, "iommufd", kernel->iommufd) &&
+	    json_put_bool(object, "vfio_cdev", kernel->vfio_cdev) &&
+	    json_put_bool(object, "vfio_group", kernel->vfio_group) &&
+	    json_put_bool(object, "unsafe_interrupts", kernel->unsafe_interrupts) &&
+	    json_put_bool(object, "noiommu", kernel->noiommu) && json_put_bool(object, "vfio_pci", has_vfio_pci))
+		return object;
+	json_object_put(object);
+	return NULL;
+}
+
+struct json_object *snapshot_to_json(const struct snapshot *snapshot)
+{
+	struct json_object *host = json_object_new_object(), *devices = json_object_new_array(),
+			   *uses = json_object_new_array();
+	bool whole = host && devices && uses;
+
+	for (size_t i = 0; whole && i < snapshot->count; i++)
+		whole = json_append(devices, device_to_json(&snapshot->device[i]));
+	for (size_t i = 0; whole && i < snapshot->uses.count; i++)
+		whole = json_append(uses, use_to_json(&snapshot->uses.use[i]));
+	whole = whole && json_put_number(host, "version", SNAPSHOT_VERSION) &&
+		json_put(host, "kernel", snapshot_kernel_to_json(&snapshot->kernel, snapshot->has_vfio_pci)) &&
+		json_put_text(host, "boot_id", snapshot->boot_id) &&
+		json_put(host, "devices", json_object_get(devices)) && json_put(host, "uses", json_object_get(uses));
+	json_object_put(devices);
+	json_object_put(uses);
+	if (whole)
+		return host;
+	json_object_put(host);
+	return NULL;
+}
