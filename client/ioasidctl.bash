@@ -38,21 +38,26 @@ _ioasidctl()
 				mapfile -t COMPREPLY < <(compgen -f -- "$typed")
 			fi
 			return
-		elif [[ $word == --socket || $word == --mode || $word == --failure-status ]]; then
+		elif [[ $word == --socket || $word == --mode || $word == --failure-status ||
+			$word == --snapshot || $word == --policy || $word == --as || $word == --unit ]]; then
 			value=$word
 		elif [[ $word != -* && -z $verb ]]; then
 			verb=$word
 		fi
 	done
 	case $verb in
-	plan | claim) options+=$'\n--mode' ;;
+	list | show) options+=$'\n--snapshot' ;;
+	plan) options+=$'\n--mode\n--snapshot\n--policy\n--as\n--unit' ;;
+	claim) options+=$'\n--mode' ;;
 	run) options+=$'\n--mode\n--failure-status' ;;
 	esac
-	if [[ $value == --socket ]]; then
+	if [[ $value == --socket || $value == --snapshot || $value == --policy ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$typed")
 	elif [[ $value == --mode ]]; then
 		_ioasidctl_offer $'attached\nopen\nnode' "$typed"
-	elif [[ $value == --failure-status ]]; then
+	elif [[ $value == --as ]]; then
+		mapfile -t COMPREPLY < <(compgen -u -- "$typed")
+	elif [[ $value == --failure-status || $value == --unit ]]; then
 		COMPREPLY=()
 	elif [[ $typed == -* ]]; then
 		_ioasidctl_offer "$options" "$typed"

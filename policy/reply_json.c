@@ -1,6 +1,7 @@
 #include "reply_json.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static void add_text(struct json_object *object, const char *key, const char *text)
 {
@@ -89,6 +90,32 @@ struct json_object *reply_json_group(int32_t number, const struct device *const 
 	json_object_object_add(object, "members", members);
 	add_text(object, "state", owner ? claim_state_to_string(owner->state) : "free");
 	return object;
+}
+
+/* The claim that has any of these members: a group has one owner. */
+static const struct claim *group_owner(const struct ledger *ledger, const struct device *const *member, size_t count)
+{
+	const struct claim *owner = NULL;
+
+	for (size_t i = 0; ledger && i < count && !owner; i++)
+		owner = ledger_owner(ledger, member[i]->name, NULL);
+	return owner;
+}
+
+struct json_object *reply_json_groups(const struct topology *topology, const struct ledger *ledger)
+{
+	struct json_object *array = json_object_new_array();
+	size_t count = 0;
+	const struct device **device = topology_sorted_by_group(topology, &count);
+
+	for (size_t first = 0, end; device && first < count; first = end) {
+		for (end = first + 1; end < count && device[end]->group == device[first]->group;)
+			end++;
+		json_object_array_add(array, reply_json_group(device[first]->group, device + first, end - first,
+							      group_owner(ledger, device + first, end - first)));
+	}
+	free(device);
+	return array;
 }
 
 static struct json_object *claim_devices(const struct claim *claim, bool lockouts)

@@ -15,6 +15,8 @@ struct json_object *reply_json_device(const struct device *device, const struct 
 				      const struct claim_device *entry, bool see);
 struct json_object *reply_json_group(int32_t number, const struct device *const *member, size_t count,
 				     const struct claim *owner);
+/* All groups, sorted by number. ledger: NULL where there are no claims. */
+struct json_object *reply_json_groups(const struct topology *topology, const struct ledger *ledger);
 /* The interface that claims come through on this kernel, or null. */
 struct json_object *reply_json_interface(const struct kernel_features *kernel);
 struct json_object *reply_json_claim(const struct claim *claim);

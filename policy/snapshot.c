@@ -278,6 +278,26 @@ int snapshot_own_uses(const struct device *device, struct uses *uses)
 	return uses_add(uses, &use);
 }
 
+int snapshot_uses_of(const struct snapshot *snapshot, const struct device *device, struct uses *uses)
+{
+	int error = snapshot_own_uses(device, uses);
+
+	for (size_t i = 0; error == 0 && i < snapshot->uses.count; i++)
+		if (strcmp(snapshot->uses.use[i].device, device->name) == 0)
+			error = uses_add(uses, &snapshot->uses.use[i]);
+	return error;
+}
+
+struct topology *snapshot_topology(const struct snapshot *snapshot)
+{
+	struct topology *topology = topology_new();
+	int error = topology ? 0 : -ENOMEM;
+
+	for (size_t i = 0; error == 0 && i < snapshot->count; i++)
+		error = topology_put(topology, &snapshot->device[i].device);
+	return error == 0 ? topology : topology_free(topology);
+}
+
 struct json_object *snapshot_kernel_to_json(const struct kernel_features *kernel, bool has_vfio_pci)
 {
 	struct json_object *object = json_object_new_object();

@@ -8,6 +8,7 @@
 #include "kernel.h"
 #include "name_table.h"
 #include "snapshot_device.h"
+#include "topology.h"
 
 enum {
 	SNAPSHOT_VERSION = 1,
@@ -34,6 +35,10 @@ void snapshot_done(struct snapshot *snapshot);
 
 /* Appends what is a use without being said: that a driver is bound, and that there are virtual functions. 0, -ENOMEM. */
 int snapshot_own_uses(const struct device *device, struct uses *uses);
+/* The uses of a device: its own, and those that the snapshot has of it; appended. 0, -ENOMEM. */
+int snapshot_uses_of(const struct snapshot *snapshot, const struct device *device, struct uses *uses);
+/* Its devices as a topology, which the caller frees. NULL: out of memory. */
+struct topology *snapshot_topology(const struct snapshot *snapshot);
 
 /* The snapshot as JSON; the caller owns the object. NULL: out of memory. */
 struct json_object *snapshot_to_json(const struct snapshot *snapshot);

@@ -277,3 +277,26 @@ const struct device **topology_sorted(const struct topology *topology, size_t *c
 	*count = filled;
 	return sorted;
 }
+
+static int by_group(const void *a, const void *b)
+{
+	const struct device *first = *(const struct device *const *)a, *second = *(const struct device *const *)b;
+
+	if (first->group != second->group)
+		return first->group < second->group ? -1 : 1;
+	return strcmp(first->name, second->name);
+}
+
+const struct device **topology_sorted_by_group(const struct topology *topology, size_t *count)
+{
+	size_t all = 0, kept = 0;
+	const struct device **device = topology_sorted(topology, &all);
+
+	for (size_t i = 0; device && i < all; i++)
+		if (device[i]->group >= 0)
+			device[kept++] = device[i];
+	if (device && kept > 0)
+		qsort(device, kept, sizeof(*device), by_group);
+	*count = kept;
+	return device;
+}

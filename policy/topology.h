@@ -34,3 +34,5 @@ const struct device *topology_each(const struct topology *topology, size_t *curs
  * NULL: out of memory (an empty topology gives an array of no elements, not NULL).
  */
 const struct device **topology_sorted(const struct topology *topology, size_t *count);
+/* The same of the devices that have a group, sorted by its number and then by name. */
+const struct device **topology_sorted_by_group(const struct topology *topology, size_t *count);

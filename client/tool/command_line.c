@@ -13,6 +13,12 @@ const struct option_row command_line_options[] = {
 	{ "--socket", 0, "PATH", 0, "talk to the ioasidd that listens there" },
 	{ "--mode", 0, "MODE", OPTION_MODE, "how it is delivered: attached (default), open, node" },
 	{ "--failure-status", 0, "N", OPTION_FAILURE_STATUS, "exit with N where it is not COMMAND that failed" },
+	{ "--snapshot", 0, "FILE", OPTION_SNAPSHOT, "ask this file, which snapshot wrote, and no daemon" },
+	{ "--policy", 0, "PATH", OPTION_POLICY, "with --snapshot: a policy file or folder; repeatable" },
+	{ "--as", 0, "USER", OPTION_SUBJECT, "as if this user, by name or number, asked" },
+	{ "--unit", 0, "UNIT", OPTION_SUBJECT, "as if somebody in this systemd unit asked" },
+	{ "--all", 0, NULL, OPTION_ALL, "leave nothing out" },
+	{ "--with-details", 0, NULL, OPTION_DETAILS, "with mount points, addresses and processes" },
 	{ "--help", 'h', NULL, 0, "say what there is to say, about a verb if one is named" },
 	{ "--version", 0, NULL, 0, "print the version" },
 	{ 0 },
@@ -58,6 +64,22 @@ static int set_socket(struct command_line *line, const char *value)
 	return EXIT_DONE;
 }
 
+/* A text that must not be empty. */
+static int set_text(struct command_line *line, const struct option_row *option, const char *value, const char **out)
+{
+	if (*value == '\0')
+		return wrong(line, "%s needs a value: %s %s", option->name, option->name, option->value);
+	*out = value;
+	return EXIT_DONE;
+}
+
+static int add_policy(struct command_line *line, const struct option_row *option, const char *value)
+{
+	if (line->policy_count == POLICY_PATHS_MAX)
+		return wrong(line, "--policy can be given %d times at most", POLICY_PATHS_MAX);
+	return set_text(line, option, value, &line->policy[line->policy_count++]);
+}
+
 /* value: NULL for the options that take none. */
 static int apply(struct command_line *line, const struct option_row *option, const char *value)
 {
@@ -67,8 +89,20 @@ static int apply(struct command_line *line, const struct option_row *option, con
 		return set_failure_status(line, value);
 	if (strcmp(option->name, "--socket") == 0)
 		return set_socket(line, value);
+	if (strcmp(option->name, "--snapshot") == 0)
+		return set_text(line, option, value, &line->snapshot);
+	if (strcmp(option->name, "--policy") == 0)
+		return add_policy(line, option, value);
+	if (strcmp(option->name, "--as") == 0)
+		return set_text(line, option, value, &line->as);
+	if (strcmp(option->name, "--unit") == 0)
+		return set_text(line, option, value, &line->unit);
 	if (strcmp(option->name, "--json") == 0)
 		line->json = true;
+	else if (strcmp(option->name, "--all") == 0)
+		line->all = true;
+	else if (strcmp(option->name, "--with-details") == 0)
+		line->details = true;
 	else if (strcmp(option->name, "--help") == 0)
 		line->help = true;
 	else
@@ -121,6 +155,10 @@ static int check(struct command_line *line, unsigned int seen, bool separator)
 	for (const struct option_row *option = command_line_options; option->name != NULL; option++)
 		if ((seen & option->bit) & ~verb->options)
 			return wrong(line, "%s takes no option %s", verb->name, option->name);
+	if (line->snapshot != NULL && line->socket != NULL)
+		return wrong(line, "--snapshot asks a file and --socket a daemon: give one of them");
+	if (line->snapshot == NULL && line->policy_count > 0)
+		return wrong(line, "--policy needs --snapshot: a daemon has its own policy");
 	if (line->argument_count < (size_t)verb->minimum)
 		return wrong(line, "%s needs %s", verb->name, verb->arguments);
 	if (verb->maximum != ARGUMENTS_UNLIMITED && line->argument_count > (size_t)verb->maximum) {

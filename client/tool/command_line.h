@@ -8,6 +8,8 @@
 
 #include <stddef.h>
 
+enum { POLICY_PATHS_MAX = 16 };
+
 struct command_line {
 	const struct verb *verb;   /* NULL: none was named, which only --help and --version allow */
 	bool json;
@@ -16,6 +18,13 @@ struct command_line {
 	const char *socket;        /* NULL: where ioasidd listens unless it was told otherwise */
 	const char *mode;          /* NULL: not given; else one that the daemon can know */
 	int failure_status;        /* 0: not given; else 1 to 255 */
+	const char *snapshot;      /* a file that is asked instead of a daemon; NULL: not given */
+	const char *policy[POLICY_PATHS_MAX]; /* files and folders with the policy that holds there */
+	size_t policy_count;
+	const char *as;            /* the user whose claim it would be; NULL: the caller */
+	const char *unit;          /* the systemd unit of whoever would claim; NULL: not given */
+	bool all;
+	bool details;
 	const char *const *argument;
 	size_t argument_count;
 	char *const *command;      /* what follows "--", ends with NULL; NULL where the verb takes none */

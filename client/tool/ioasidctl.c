@@ -1,6 +1,7 @@
 #include "ioasidctl.h"
 
 #include "help.h"
+#include "offline.h"
 #include "session.h"
 #include "verb_claim.h"
 #include "verb_doctor.h"
@@ -37,6 +38,12 @@ static int dispatch(struct session *session, int read_status)
 			help_write_all(session->out.stream, ioasidctl_verbs);
 		return EXIT_DONE;
 	}
+	if (line->snapshot != NULL) {
+		int status = offline_begin(session);
+
+		if (status != EXIT_DONE)
+			return status;
+	}
 	return line->verb->run(session);
 }
 
@@ -51,6 +58,7 @@ int ioasidctl(int argc, char **argv)
 	session.line = &line;
 	status = dispatch(&session, command_line_read(&line, ioasidctl_verbs, argc, argv));
 	ioasid_disconnect(session.connection);
+	offline_free(session.offline);
 	if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_DONE) {
 		line.json = false; /* standard output is what does not work */
 		status = session_fail(&session, EXIT_FAILED, "what was to be printed could not be written");

@@ -168,7 +168,7 @@ int session_connect(struct session *session)
 	struct ioasid *connection = NULL;
 	int result;
 
-	if (session->connection != NULL)
+	if (session->connection != NULL || session->answer != NULL)
 		return EXIT_DONE;
 	result = ioasid_connect(session->line->socket, &connection);
 	session->connection = connection;
@@ -180,10 +180,17 @@ int session_connect(struct session *session)
 int session_call(struct session *session, const char *what, const char *method, struct json_object *parameters,
 		 struct json_object **reply)
 {
-	const char *text = parameters != NULL ? json_build_text(parameters) : NULL;
+	const char *text;
 	char *answer = NULL;
-	int status = session_connect(session);
+	int status;
 
+	if (session->answer != NULL) {
+		status = session->answer(session, method, parameters, reply);
+		json_object_put(parameters);
+		return status;
+	}
+	text = parameters != NULL ? json_build_text(parameters) : NULL;
+	status = session_connect(session);
 	if (status == EXIT_DONE && ioasid_call(session->connection, method, text, &answer) < 0)
 		status = session_report(session, what);
 	json_object_put(parameters);
@@ -192,4 +199,17 @@ int session_call(struct session *session, const char *what, const char *method, 
 	*reply = reply_parse(answer);
 	free(answer);
 	return *reply != NULL ? EXIT_DONE : session_malformed(session, "it is no object");
+}
+
+struct json_object *session_ask(struct session *session, const char *method)
+{
+	struct json_object *reply = NULL;
+	char *text = NULL;
+
+	if (session->answer != NULL)
+		return session->answer(session, method, NULL, &reply) == EXIT_DONE ? reply : NULL;
+	if (ioasid_call(session->connection, method, NULL, &text) == 0)
+		reply = reply_parse(text);
+	free(text);
+	return reply;
 }

@@ -10,12 +10,20 @@
 #include "layout.h"
 
 struct json_object;
+struct offline;
 
 struct session {
 	const struct command_line *line;
 	struct layout out;
 	struct layout err;
 	struct ioasid *connection; /* NULL: none yet */
+	/*
+	 * What answers methods instead of a daemon; NULL: nothing does. parameters stay the caller's, *reply becomes it.
+	 * Returns EXIT_DONE, or the exit status of a failure that was told.
+	 */
+	int (*answer)(struct session *session, const char *method, struct json_object *parameters,
+		      struct json_object **reply);
+	struct offline *offline;   /* what answer() looks at */
 };
 
 /* Connects if it is not connected. EXIT_DONE, or EXIT_UNREACHABLE or EXIT_FAILED, which was told. */
@@ -26,6 +34,8 @@ int session_connect(struct session *session);
  */
 int session_call(struct session *session, const char *what, const char *method, struct json_object *parameters,
 		 struct json_object **reply);
+/* The reply to a method without parameters, or NULL where there is none, of which nothing is told. The caller's. */
+struct json_object *session_ask(struct session *session, const char *method);
 /* Tells the last failure of the connection; returns its exit status. */
 int session_report(struct session *session, const char *what);
 /* Makes {"status", "name", "message", "blockers"} of the last failure of the connection. NULL: out of memory. */

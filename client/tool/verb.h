@@ -12,6 +12,11 @@ struct session;
 enum option_bit {
 	OPTION_MODE = 1 << 0,           /* --mode MODE */
 	OPTION_FAILURE_STATUS = 1 << 1, /* --failure-status N */
+	OPTION_SNAPSHOT = 1 << 2,       /* --snapshot FILE */
+	OPTION_POLICY = 1 << 3,         /* --policy PATH, as often as wanted */
+	OPTION_SUBJECT = 1 << 4,        /* --as USER, --unit UNIT */
+	OPTION_ALL = 1 << 5,            /* --all */
+	OPTION_DETAILS = 1 << 6,        /* --with-details */
 };
 
 enum { ARGUMENTS_UNLIMITED = -1 };

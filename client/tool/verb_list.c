@@ -5,7 +5,6 @@
 #include "tree.h"
 
 #include <json-c/json.h>
-#include <stdlib.h>
 
 static int print_both(struct session *session, struct json_object *devices, struct json_object *groups)
 {
@@ -21,22 +20,10 @@ static int print_both(struct session *session, struct json_object *devices, stru
 	return EXIT_DONE;
 }
 
-/* The claims that this user is told of, for their modes. NULL where they can't be had: the tree is drawn without. */
-static struct json_object *ask_for_claims(struct session *session)
-{
-	struct json_object *reply;
-	char *text;
-
-	if (ioasid_call(session->connection, "org.ioasid1.ListClaims", NULL, &text) < 0)
-		return NULL;
-	reply = reply_parse(text);
-	free(text);
-	return reply;
-}
-
 static int draw(struct session *session, struct json_object *devices, struct json_object *groups)
 {
-	struct json_object *claims = ask_for_claims(session);
+	/* The claims that this user is told of, for their modes. Where they can't be had the tree is drawn without. */
+	struct json_object *claims = session_ask(session, "org.ioasid1.ListClaims");
 	struct tree *tree = tree_new(devices, groups, reply_list(claims, "claims"));
 
 	if (tree == NULL) {
@@ -81,5 +68,6 @@ const struct verb verb_list = {
 		"others out. Behind a claim of your own stands how it is delivered, mode and\n"
 		"interface. A row has the address, [vendor:device], the class, the driver (- for\n"
 		"none), and whose the device is.\n",
+	.options = OPTION_SNAPSHOT,
 	.run = run,
 };

@@ -11,12 +11,15 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Who asks, as the daemon sees it: the effective user. Returns out. */
-static const char *user_name(char *out, size_t size)
+/* Who asks: whom --as names, or, as the daemon sees it, the effective user. Returns out. */
+static const char *user_name(const struct session *session, char *out, size_t size)
 {
-	struct passwd *entry = getpwuid(geteuid());
+	const char *as = session->line->as;
+	struct passwd *entry = as == NULL ? getpwuid(geteuid()) : NULL;
 
-	if (entry != NULL)
+	if (as != NULL)
+		snprintf(out, size, "%s%s", as[strspn(as, "0123456789")] == '\0' ? "the user " : "", as);
+	else if (entry != NULL)
 		snprintf(out, size, "%s", entry->pw_name);
 	else
 		snprintf(out, size, "the user %lu", (unsigned long)geteuid());
@@ -51,7 +54,7 @@ static void write_verdict(struct session *session, struct json_object *plan, int
 	const struct layout *out = &session->out;
 	char user[256], devices[256], rule[768];
 
-	user_name(user, sizeof(user));
+	user_name(session, user, sizeof(user));
 	device_arguments_text(names, devices, sizeof(devices));
 	rule_text(plan, rule, sizeof(rule));
 	layout_colour(out, status == EXIT_DONE ? COLOUR_GOOD : COLOUR_BAD);
@@ -180,13 +183,9 @@ static void write_plan(struct session *session, struct json_object *plan, int st
 {
 	struct json_object *blockers = reply_list(plan, "blockers");
 	struct json_object *steps = reply_list(plan, "steps");
-	struct json_object *devices = NULL;
-	char *text = NULL;
-
 	/* What they are and who drives them adds to the answer, but the answer does not depend on it. */
-	if (ioasid_call(session->connection, "org.ioasid1.ListDevices", NULL, &text) == 0)
-		devices = reply_parse(text);
-	free(text);
+	struct json_object *devices = session_ask(session, "org.ioasid1.ListDevices");
+
 	write_verdict(session, plan, status, names);
 	write_losses(session, plan, reply_list(devices, "devices"));
 	if (reply_count(blockers) > 0)
@@ -222,26 +221,25 @@ static int print_plan(struct session *session, struct json_object *plan, int sta
 static int run(struct session *session)
 {
 	struct device_names names;
-	struct json_object *plan;
-	char *text = NULL;
+	struct json_object *reply, *plan;
 	int status = device_arguments_read(session, &names);
 
 	if (status == EXIT_DONE)
-		status = session_connect(session);
+		status = session_call(session, "cannot plan", "org.ioasid1.Plan",
+				      device_arguments_question(session, &names), &reply);
 	if (status != EXIT_DONE)
 		return status;
-	if (ioasid_plan(session->connection, names.pointer, names.count, session->line->mode, &text) < 0)
-		return session_report(session, "cannot plan");
-	plan = reply_parse(text);
-	free(text);
+	plan = reply_object(reply, "plan");
 	status = read_verdict(plan);
-	if (status < 0)
+	if (plan == NULL)
+		status = session_malformed(session, "there is no plan in it");
+	else if (status < 0)
 		status = session_malformed(session, "the plan has no verdict");
 	else if (session->line->json)
 		status = print_plan(session, plan, status);
 	else
 		write_plan(session, plan, status, &names);
-	json_object_put(plan);
+	json_object_put(reply);
 	return status;
 }
 
@@ -252,7 +250,7 @@ const struct verb verb_plan = {
 	.text = "Says whether you may claim these devices, what the host would lose, what stands\n"
 		"in the way and how to resolve it, and what would be done. Changes nothing, ever.\n"
 		"The exit status is the verdict: 0 if the claim would be allowed.\n",
-	.options = OPTION_MODE,
+	.options = OPTION_MODE | OPTION_SNAPSHOT | OPTION_POLICY | OPTION_SUBJECT,
 	.minimum = 1,
 	.maximum = ARGUMENTS_UNLIMITED,
 	.run = run,

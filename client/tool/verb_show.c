@@ -270,6 +270,7 @@ const struct verb verb_show = {
 	.summary = "all about one device, claim or IOMMU group",
 	.text = "Says all that ioasidd tells of a device (named by its address), a claim (by its\n"
 		"id) or an IOMMU group (by its number: show 7, or show group 7).\n",
+	.options = OPTION_SNAPSHOT,
 	.minimum = 1,
 	.maximum = 2,
 	.run = run,

@@ -1,5 +1,6 @@
 #include "host.h"
 
+#include "../../policy/survey_scope.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -189,49 +190,20 @@ int host_reload_policy(struct host *host)
 	return executor_link_send(host->link, &message, NULL, 0);
 }
 
-/* Adds a name if it is not there yet. False: no room. */
-static bool add_name(const char **name, size_t *count, const char *wanted)
-{
-	for (size_t i = 0; i < *count; i++)
-		if (strcmp(name[i], wanted) == 0)
-			return true;
-	if (*count >= GROUP_MEMBERS_MAX)
-		return false;
-	name[(*count)++] = wanted;
-	return true;
-}
-
 int host_survey(struct host *host, const char *const *device, size_t count, uid_t asker, bool fresh,
 		survey_answer answer, void *context)
 {
 	const char *name[GROUP_MEMBERS_MAX];
-	const struct device *member[GROUP_MEMBERS_MAX];
 	const struct uses nothing = { 0 };
-	size_t names = 0;
+	int names = survey_scope(host->topology, device, count, name);
 
-	for (size_t i = 0; i < count; i++) {
-		const struct device *found = topology_find(host->topology, device[i]);
-
-		if (!found)
-			continue;
-		if (!add_name(name, &names, found->name))
-			return -E2BIG;
-		if (found->group < 0)
-			continue;
-
-		size_t members = topology_members(host->topology, found->group, member, GROUP_MEMBERS_MAX);
-
-		if (members > GROUP_MEMBERS_MAX)
-			return -E2BIG;
-		for (size_t k = 0; k < members; k++)
-			if (!add_name(name, &names, member[k]->name))
-				return -E2BIG;
-	}
+	if (names < 0)
+		return names;
 	if (names == 0) {
 		answer(context, 0, &nothing);
 		return 0;
 	}
-	return surveys_ask(host->surveys, name, names, asker, fresh, answer, context);
+	return surveys_ask(host->surveys, name, (size_t)names, asker, fresh, answer, context);
 }
 
 void host_forget_survey(struct host *host, const void *context)

@@ -1,6 +1,5 @@
 #include "varlink_reports.h"
 
-
 #include "../../policy/reply_json.h"
 #include "../../policy/reserve.h"
 
@@ -20,32 +19,10 @@ static struct json_object *kernel_report(const struct kernel_features *kernel)
 	return object;
 }
 
-static int by_group(const void *a, const void *b)
-{
-	const struct device *first = *(const struct device *const *)a, *second = *(const struct device *const *)b;
-
-	return (first->group > second->group) - (first->group < second->group);
-}
-
-/* All devices that have a group, sorted by it; free() the array. */
-static const struct device **sorted_by_group(const struct topology *topology, size_t *count)
-{
-	size_t all, kept = 0;
-	const struct device **device = topology_sorted(topology, &all);
-
-	for (size_t i = 0; device && i < all; i++)
-		if (device[i]->group >= 0)
-			device[kept++] = device[i];
-	if (device && kept > 0)
-		qsort(device, kept, sizeof(*device), by_group);
-	*count = kept;
-	return device;
-}
-
 static size_t count_groups(const struct topology *topology)
 {
 	size_t count, groups = 0;
-	const struct device **device = sorted_by_group(topology, &count);
+	const struct device **device = topology_sorted_by_group(topology, &count);
 
 	for (size_t i = 0; device && i < count; i++)
 		groups += i == 0 || device[i]->group != device[i - 1]->group;
@@ -112,32 +89,12 @@ struct json_object *varlink_device_list(const struct arbiter *arbiter, const str
 	return object;
 }
 
-/* The claim that has any of these members: a group has one owner. */
-static const struct claim *group_owner(const struct registry *registry, const struct device *const *member,
-				       size_t count)
-{
-	const struct claim *owner = NULL;
-
-	for (size_t i = 0; i < count && !owner; i++)
-		owner = ledger_owner(registry->ledger, member[i]->name, NULL);
-	return owner;
-}
-
 struct json_object *varlink_group_list(const struct arbiter *arbiter)
 {
 	const struct registry *registry = arbiter_registry(arbiter);
-	struct json_object *object = json_object_new_object(), *array = json_object_new_array();
-	size_t count = 0;
-	const struct device **device = sorted_by_group(host_topology(registry->host), &count);
+	struct json_object *object = json_object_new_object();
 
-	for (size_t first = 0, end; device && first < count; first = end) {
-		for (end = first + 1; end < count && device[end]->group == device[first]->group;)
-			end++;
-		json_object_array_add(array, reply_json_group(device[first]->group, device + first, end - first,
-							   group_owner(registry, device + first, end - first)));
-	}
-	free(device);
-	json_object_object_add(object, "groups", array);
+	json_object_object_add(object, "groups", reply_json_groups(host_topology(registry->host), registry->ledger));
 	return object;
 }
 

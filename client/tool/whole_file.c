@@ -1,0 +1,72 @@
+#include "whole_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Reads to the end of the file, and one byte more than max at most. How many, or -errno. */
+static ssize_t read_all(int file, char *out, size_t max)
+{
+	size_t length = 0;
+
+	while (length <= max) {
+		ssize_t got = read(file, out + length, max + 1 - length);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (got == 0)
+			break;
+		length += (size_t)got;
+	}
+	return (ssize_t)length;
+}
+
+static int read_regular(int file, size_t max, char **text, size_t *length, char *why, size_t why_size)
+{
+	struct stat status;
+	ssize_t got = -EINVAL;
+	char *whole;
+
+	if (fstat(file, &status) < 0 || !S_ISREG(status.st_mode)) {
+		snprintf(why, why_size, "it is no regular file");
+		return -EINVAL;
+	}
+	if (status.st_size > (off_t)max) {
+		snprintf(why, why_size, "it is larger than %zu bytes", max);
+		return -EFBIG;
+	}
+	whole = malloc((size_t)status.st_size + 2);
+	if (whole == NULL)
+		return -ENOMEM;
+	got = read_all(file, whole, (size_t)status.st_size);
+	if (got < 0 || got > status.st_size) {
+		snprintf(why, why_size, "%s", got < 0 ? strerror((int)-got) : "it grows while it is read");
+		free(whole);
+		return got < 0 ? (int)got : -EBUSY;
+	}
+	whole[got] = '\0';
+	*text = whole;
+	*length = (size_t)got;
+	return 0;
+}
+
+int whole_file_read(const char *path, size_t max, char **text, size_t *length, char *why, size_t why_size)
+{
+	int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int result;
+
+	if (file < 0) {
+		result = -errno;
+		snprintf(why, why_size, "%s", strerror(errno));
+		return result;
+	}
+	result = read_regular(file, max, text, length, why, why_size);
+	close(file);
+	return result;
+}
