@@ -5,6 +5,7 @@
 #include "session.h"
 #include "verb_claim.h"
 #include "verb_doctor.h"
+#include "verb_graph.h"
 #include "verb_list.h"
 #include "verb_plan.h"
 #include "verb_release.h"
@@ -15,7 +16,7 @@
 #include <stdlib.h>
 
 const struct verb *const ioasidctl_verbs[] = {
-	&verb_status, &verb_list, &verb_show, &verb_plan, &verb_run, &verb_claim, &verb_release, &verb_doctor,
+	&verb_status, &verb_list, &verb_show, &verb_plan, &verb_graph, &verb_run, &verb_claim, &verb_release, &verb_doctor,
 	NULL,
 };
 

@@ -237,6 +237,8 @@ static int answer(struct session *session, const char *method, struct json_objec
 		error = reply_with(reply, "groups", reply_json_groups(offline->topology, NULL));
 	else if (strcmp(method, "org.ioasid1.ListClaims") == 0)
 		error = reply_with(reply, "claims", json_object_new_array());
+	else if (strcmp(method, "org.ioasid1.Snapshot") == 0)
+		error = reply_with(reply, "snapshot", snapshot_to_json(&offline->snapshot));
 	else
 		return session_fail(session, EXIT_USAGE, "a snapshot can't answer %s: ask a daemon", method);
 	return error < 0 ? session_fail(session, EXIT_FAILED, "out of memory") : EXIT_DONE;
