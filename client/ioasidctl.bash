@@ -21,7 +21,7 @@ _ioasidctl_offer()
 
 _ioasidctl()
 {
-	local verbs=$'status\nlist\nshow\nplan\ngraph\nrun\nclaim\nrelease\ndoctor'
+	local verbs=$'status\nlist\nshow\nplan\ngraph\nsnapshot\nrun\nclaim\nrelease\ndoctor'
 	local options=$'--json\n--socket\n--help\n--version'
 	local line=${COMP_LINE:0:COMP_POINT} verb='' value='' word i
 	local typed=${line##*[[:space:]]}
@@ -49,6 +49,7 @@ _ioasidctl()
 	list | show) options+=$'\n--snapshot' ;;
 	plan) options+=$'\n--mode\n--snapshot\n--policy\n--as\n--unit' ;;
 	graph) options+=$'\n--mode\n--snapshot\n--policy\n--as\n--unit\n--all' ;;
+	snapshot) options+=$'\n--with-details' ;;
 	claim) options+=$'\n--mode' ;;
 	run) options+=$'\n--mode\n--failure-status' ;;
 	esac
@@ -64,6 +65,8 @@ _ioasidctl()
 		_ioasidctl_offer "$options" "$typed"
 	elif [[ -z $verb ]]; then
 		_ioasidctl_offer "$verbs" "$typed"
+	elif [[ $verb == snapshot ]]; then
+		mapfile -t COMPREPLY < <(compgen -f -- "$typed")
 	elif [[ $verb == show || $verb == plan || $verb == graph || $verb == run || $verb == claim ]]; then
 		_ioasidctl_offer "$(_ioasidctl_devices)" "$typed"
 	fi

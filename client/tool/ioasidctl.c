@@ -11,12 +11,13 @@
 #include "verb_release.h"
 #include "verb_run.h"
 #include "verb_show.h"
+#include "verb_snapshot.h"
 #include "verb_status.h"
 
 #include <stdlib.h>
 
 const struct verb *const ioasidctl_verbs[] = {
-	&verb_status, &verb_list, &verb_show, &verb_plan, &verb_graph, &verb_run, &verb_claim, &verb_release, &verb_doctor,
+	&verb_status, &verb_list, &verb_show, &verb_plan, &verb_graph, &verb_snapshot, &verb_run, &verb_claim, &verb_release, &verb_doctor,
 	NULL,
 };
 

@@ -3,6 +3,7 @@
 #include "journal.h"
 #include "releasing.h"
 #include "reloading.h"
+#include "snapshotting.h"
 
 #include "../../policy/reserve.h"
 #include "../base/log.h"
@@ -19,6 +20,7 @@ struct arbiter {
 	const struct arbiter_events *events;
 	void *context;
 	struct reloading *reloading;
+	struct snapshotting *snapshotting;
 };
 
 const struct registry *arbiter_registry(const struct arbiter *arbiter)
@@ -178,6 +180,7 @@ void arbiter_leave(struct arbiter *arbiter, struct requester *requester)
 		requester->awaiting = NULL;
 	}
 	reloading_abandon(arbiter->reloading, requester);
+	snapshotting_abandon(arbiter->snapshotting, requester);
 	claiming_abandon(&arbiter->registry, requester);
 }
 
@@ -294,6 +297,15 @@ void arbiter_reload_policy(struct arbiter *arbiter, struct requester *requester)
 				      "only operators may reload the policy: root, and whom the policy names");
 }
 
+void arbiter_snapshot(struct arbiter *arbiter, struct requester *requester, bool details)
+{
+	if (policy_is_operator(arbiter->registry.policy, &requester->subject))
+		snapshotting_start(arbiter->snapshotting, requester, details);
+	else
+		requester_answer_kind(requester, ANSWER_NO_OPERATOR, NULL,
+				      "only operators are told what the whole host does: root, and whom the policy names");
+}
+
 int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *settings,
 		const struct arbiter_events *events, void *context, struct arbiter **out)
 {
@@ -309,7 +321,8 @@ int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *se
 	arbiter->registry.journal = journal_open(settings->runtime_folder);
 	arbiter->registry.ledger = ledger_new();
 	arbiter->reloading = reloading_new(&arbiter->registry, settings->policy_folder, settings->policy_folder_count);
-	error = arbiter->registry.ledger && arbiter->reloading ? 0 : -ENOMEM;
+	arbiter->snapshotting = snapshotting_new(&arbiter->registry);
+	error = arbiter->registry.ledger && arbiter->reloading && arbiter->snapshotting ? 0 : -ENOMEM;
 	if (error == 0 && arbiter->registry.journal < 0) {
 		error = arbiter->registry.journal;
 		log_error("%s/claims can't be opened: %s", settings->runtime_folder, strerror(-error));
@@ -342,6 +355,7 @@ struct arbiter *arbiter_free(struct arbiter *arbiter)
 	ledger_free(arbiter->registry.ledger);
 	reloading_free(arbiter->reloading);
 	waiting_free(arbiter->registry.waiting);
+	snapshotting_free(arbiter->snapshotting);
 	policy_free(arbiter->registry.policy);
 	descriptor_close(&arbiter->registry.journal);
 	sd_event_unref(arbiter->registry.event);

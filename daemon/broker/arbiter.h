@@ -44,5 +44,6 @@ void arbiter_remove_device(struct arbiter *arbiter, struct requester *requester,
 			   const char *device);
 void arbiter_release(struct arbiter *arbiter, struct requester *requester, const char *claim_id);
 void arbiter_reload_policy(struct arbiter *arbiter, struct requester *requester);
+void arbiter_snapshot(struct arbiter *arbiter, struct requester *requester, bool details);
 /* The requester is gone: nothing more is answered, and what it has not acknowledged is taken back. */
 void arbiter_leave(struct arbiter *arbiter, struct requester *requester);

@@ -206,6 +206,12 @@ int host_survey(struct host *host, const char *const *device, size_t count, uid_
 	return surveys_ask(host->surveys, name, (size_t)names, asker, fresh, answer, context);
 }
 
+int host_survey_only(struct host *host, const char *const *device, size_t count, uid_t asker, survey_answer answer,
+		     void *context)
+{
+	return surveys_ask(host->surveys, device, count, asker, true, answer, context);
+}
+
 void host_forget_survey(struct host *host, const void *context)
 {
 	surveys_forget(host->surveys, context);

@@ -36,6 +36,9 @@ int host_reload_policy(struct host *host);
  */
 int host_survey(struct host *host, const char *const *device, size_t count, uid_t asker, bool fresh,
 		survey_answer answer, void *context);
+/* Surveys these devices and no others, at most GROUP_MEMBERS_MAX, never by an older answer; as surveys_ask(). */
+int host_survey_only(struct host *host, const char *const *device, size_t count, uid_t asker, survey_answer answer,
+		     void *context);
 void host_forget_survey(struct host *host, const void *context);
 /* As runs_start(). */
 int host_run(struct host *host, const struct run_order *order, const struct run_events *events, void *context);

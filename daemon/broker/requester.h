@@ -10,6 +10,7 @@
 struct holding;
 struct operation;
 struct requester;
+struct snapshot;
 
 /* What is asked for in a plan or a claim. */
 struct question {
@@ -30,6 +31,7 @@ enum answer_kind {
 	ANSWER_WRONG_STATE,    /* claim, message */
 	ANSWER_POLICY,         /* policy, diagnostics, regrants: what came of a reload */
 	ANSWER_POLICY_INVALID, /* message, diagnostics */
+	ANSWER_SNAPSHOT,       /* snapshot */
 	ANSWER_NO_OPERATOR,    /* only operators may do this */
 	ANSWER_UNACKNOWLEDGED, /* claim: its FDs have to be acknowledged first */
 };
@@ -67,6 +69,7 @@ struct answer {
 	const struct policy *policy;
 	const struct diagnostics *diagnostics;
 	const struct regrants *regrants;
+	const struct snapshot *snapshot;
 };
 
 struct requester {

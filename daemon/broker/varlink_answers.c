@@ -2,6 +2,7 @@
 
 
 #include "../../policy/reply_json.h"
+#include "../../policy/snapshot.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -217,6 +218,19 @@ static void reply_policy_invalid(struct varlink_client *client, const struct ans
 	varlink_connection_error(client->connection, "org.ioasid1.PolicyInvalid", object);
 }
 
+static void reply_snapshot(struct varlink_client *client, const struct answer *answer)
+{
+	struct json_object *snapshot = snapshot_to_json(answer->snapshot), *object = json_object_new_object();
+
+	if (!snapshot) {
+		json_object_put(object);
+		reply_failure(client, &(struct answer){ .kind = ANSWER_FAILED, .message = "ioasidd is out of memory" });
+		return;
+	}
+	json_object_object_add(object, "snapshot", snapshot);
+	varlink_connection_reply(client->connection, object, NULL);
+}
+
 void varlink_answers_write(void *context, const struct answer *answer)
 {
 	struct varlink_client *client = context;
@@ -251,6 +265,9 @@ void varlink_answers_write(void *context, const struct answer *answer)
 		break;
 	case ANSWER_POLICY_INVALID:
 		reply_policy_invalid(client, answer);
+		break;
+	case ANSWER_SNAPSHOT:
+		reply_snapshot(client, answer);
 		break;
 	case ANSWER_NO_OPERATOR:
 		varlink_connection_error(client->connection, "org.ioasid1.OperatorsOnly",

@@ -18,6 +18,7 @@ struct parameters {
 	char device[DEVICE_NAME_MAX];
 	const char *claim;
 	const char *interface;
+	bool details;
 };
 
 enum parameter {
@@ -27,6 +28,7 @@ enum parameter {
 	PARAMETER_MODE = 1 << 3,    /* "mode": optional */
 	PARAMETER_INTERFACE = 1 << 4, /* "interface": a name */
 	PARAMETER_NODE = 1 << 5,      /* "numa_node": a number, optional */
+	PARAMETER_DETAILS = 1 << 6,   /* "details": true or false, optional */
 };
 
 static const struct {
@@ -37,6 +39,7 @@ static const struct {
 	{ PARAMETER_DEVICES, "devices", false },     { PARAMETER_DEVICE, "device", false },
 	{ PARAMETER_CLAIM, "claim", false },         { PARAMETER_MODE, "mode", true },
 	{ PARAMETER_INTERFACE, "interface", false }, { PARAMETER_NODE, "numa_node", true },
+	{ PARAMETER_DETAILS, "details", true },
 };
 
 struct row {
@@ -151,6 +154,11 @@ static void reload_policy(struct varlink_client *client, const struct parameters
 	arbiter_reload_policy(client->arbiter, &client->requester);
 }
 
+static void snapshot(struct varlink_client *client, const struct parameters *parameters)
+{
+	arbiter_snapshot(client->arbiter, &client->requester, parameters->details);
+}
+
 static const struct row rows[] = {
 	{ "org.varlink.service.GetInfo", 0, get_info },
 	{ "org.varlink.service.GetInterfaceDescription", PARAMETER_INTERFACE, get_interface_description },
@@ -165,6 +173,7 @@ static const struct row rows[] = {
 	{ "org.ioasid1.RemoveDevice", PARAMETER_CLAIM | PARAMETER_DEVICE, remove_device },
 	{ "org.ioasid1.Release", PARAMETER_CLAIM, release },
 	{ "org.ioasid1.ReloadPolicy", 0, reload_policy },
+	{ "org.ioasid1.Snapshot", PARAMETER_DETAILS, snapshot },
 };
 
 /* The text of a string that has no NUL in it; NULL for anything else. */
@@ -228,6 +237,9 @@ static bool take_parameter(enum parameter parameter, struct json_object *value, 
 	case PARAMETER_INTERFACE:
 		out->interface = text;
 		return text && strlen(text) < 256;
+	case PARAMETER_DETAILS:
+		out->details = json_object_get_boolean(value);
+		return json_object_is_type(value, json_type_boolean);
 	case PARAMETER_NODE:
 		if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0 ||
 		    json_object_get_int64(value) > UINT16_MAX)

@@ -1,0 +1,105 @@
+#include "verb_snapshot.h"
+
+#include "reply.h"
+#include "session.h"
+
+#include "../escape.h"
+#include "../json_build.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int write_json(FILE *stream, struct json_object *object)
+{
+	const char *text = json_object_to_json_string_ext(
+		object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);
+
+	if (text == NULL)
+		return -ENOMEM;
+	escape_write_json(stream, text);
+	fputc('\n', stream);
+	return 0;
+}
+
+/* Writes to the end, or not at all: what had that name before stays until then. 0, -errno. */
+static int write_file(const char *path, struct json_object *object)
+{
+	char *other;
+	FILE *stream;
+	int file, error;
+
+	if (asprintf(&other, "%s.XXXXXX", path) < 0)
+		return -ENOMEM;
+	file = mkostemp(other, O_CLOEXEC);
+	stream = file >= 0 ? fdopen(file, "w") : NULL;
+	if (stream == NULL) {
+		error = -errno;
+		if (file >= 0) {
+			close(file);
+			unlink(other);
+		}
+		free(other);
+		return error;
+	}
+	error = write_json(stream, object);
+	if (error == 0 && (fflush(stream) != 0 || ferror(stream) || fsync(fileno(stream)) < 0))
+		error = -errno;
+	fclose(stream);
+	if (error == 0 && rename(other, path) < 0)
+		error = -errno;
+	if (error < 0)
+		unlink(other);
+	free(other);
+	return error;
+}
+
+static struct json_object *question(const struct session *session)
+{
+	struct json_object *object = json_object_new_object();
+
+	if (object != NULL && json_build_set(object, "details", json_object_new_boolean(session->line->details)) == 0)
+		return object;
+	json_object_put(object);
+	return NULL;
+}
+
+static int run(struct session *session)
+{
+	const char *path = session->line->argument_count > 0 ? session->line->argument[0] : NULL;
+	struct json_object *reply, *snapshot;
+	int status = session_call(session, "cannot make a snapshot", "org.ioasid1.Snapshot", question(session), &reply);
+	int error = 0;
+
+	if (status != EXIT_DONE)
+		return status;
+	snapshot = reply_object(reply, "snapshot");
+	if (snapshot == NULL)
+		status = session_malformed(session, "there is no snapshot in it");
+	else if (path == NULL)
+		error = write_json(session->out.stream, snapshot);
+	else
+		error = write_file(path, snapshot);
+	json_object_put(reply);
+	if (error < 0)
+		status = session_fail(session, EXIT_FAILED, "%s can't be written: %s",
+				      path != NULL ? path : "the snapshot", strerror(-error));
+	return status;
+}
+
+const struct verb verb_snapshot = {
+	.name = "snapshot",
+	.arguments = "[FILE]",
+	.summary = "the whole host as a file",
+	.text = "Writes the kernel, the devices and what the host does with them to FILE, or to\n"
+		"standard output, for --snapshot and for ioasid-simulator. For operators only. Has\n"
+		"no serial numbers and no hardware addresses; mount points, network addresses and\n"
+		"processes only --with-details.\n",
+	.options = OPTION_DETAILS,
+	.minimum = 0,
+	.maximum = 1,
+	.run = run,
+};
