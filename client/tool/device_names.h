@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* What stands before the name of a pool where any one device of it is meant. */
+#define DEVICE_POOL "pool:"
+
 struct device_names {
 	char name[CLAIM_DEVICES_MAX][DEVICE_NAME_MAX];
 	const char *pointer[CLAIM_DEVICES_MAX]; /* to name, as libioasid wants them */
@@ -20,7 +23,7 @@ struct device_names {
  * Returns 0, or -EINVAL and leaves out alone: no device can be called that.
  */
 int device_name_read(const char *text, char out[static DEVICE_NAME_MAX]);
-/* Reads all of them. 0, or -EINVAL: *wrong is the one that is no name; -E2BIG: more than a claim can have. */
+/* Reads all of them; what is named twice is meant once, pools excepted. 0, or -EINVAL: *wrong is the one that is no name; -E2BIG: more than a claim can have. */
 int device_names_read(struct device_names *names, const char *const *text, size_t count, const char **wrong);
 /* The place of a name in full; -1 where it is none of them. */
 int device_names_find(const struct device_names *names, const char *name);

@@ -4,6 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import jsonschema
 
 from harness import Daemon, needs_root, run
 from hosts import ALONE, BRIDGE, DISK, EDU, FLR_NIC, NIC, device, policy, rule, small_host
@@ -27,7 +30,8 @@ def used_host():
     ]
     host["devices"].append(device("0000:03:00.0", "8086:10fb", "020000", 8, "ixgbe", virtual_functions=1,
                                   virtual_functions_max=4, numa_node=1))
-    host["devices"].append(device("0000:03:10.0", "8086:10ed", "020000", 9, "ixgbevf", physical_function="0000:03:00.0"))
+    host["devices"].append(device("0000:03:10.0", "8086:10ed", "020000", 9, "ixgbevf",
+                                  physical_function="0000:03:00.0"))
     return host
 
 
@@ -51,6 +55,8 @@ def round_trip():
     with Daemon(used_host(), text) as daemon, daemon.connect() as peer:
         first = peer.ask("Snapshot", {"details": True})["snapshot"]
         before = everything(daemon, peer)
+    schema = Path(__file__).parents[2] / "policy" / "snapshot.schema.json"
+    jsonschema.Draft202012Validator(json.loads(schema.read_text(encoding="utf-8"))).validate(first)
     with Daemon(first, text) as daemon, daemon.connect() as peer:
         after = everything(daemon, peer)
         for i in range(3):

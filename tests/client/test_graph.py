@@ -168,8 +168,8 @@ def test_500_devices_fold_and_all_shows_each():
 
 
 def test_a_function_that_is_asked_for_is_not_folded():
-    plan = dict(PLAN, devices=[dict(PLAN["devices"][0], address="0000:10:00.5")], lockouts=[], blockers=[], allowed=True,
-                status=0)
+    plan = dict(PLAN, devices=[dict(PLAN["devices"][0], address="0000:10:00.5")], lockouts=[], blockers=[],
+                allowed=True, status=0)
     with FakeDaemon({"ListDevices": Reply({"devices": big_host()}), "Plan": Reply({"plan": plan})}) as daemon:
         dot = draw(daemon, "10:00.5")
     tap.contains(dot.nodes["0000:10:00.5"]["label"], "ASKED FOR")

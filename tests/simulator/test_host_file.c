@@ -1,7 +1,7 @@
 /* Host files: what the simulator makes of good ones, and what it says to bad ones, each a file named for its error. */
 #include "../../daemon/simulator/host_file.h"
-#include "../../policy/snapshot.h"
 #include "../../daemon/simulator/kernel.h"
+#include "../../policy/snapshot.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -67,6 +67,15 @@ static const struct {
 	{ "no-object", 1, 1, "an object in braces is wanted" },
 	{ "no-utf-8", 1, 27,
 	  "the byte 0xff is not part of any UTF-8 character: save the file as UTF-8" },
+	{ "function-of-a-virtual-function", 4, 3,
+	  "devices[2]: its physical_function 0000:00:02.0 is a virtual one itself" },
+	{ "parent-of-itself", 2, 3, "devices[0]: the way up over its parents has no end" },
+	{ "parents-in-a-circle", 2, 3, "devices[0]: the way up over its parents has no end" },
+	{ "use-text-too-long", 3, 87, "uses[0].text: the text is too long: 255 bytes at most" },
+	{ "version-text", 1, 14, "version: 1 is wanted" },
+	{ "version-unknown", 1, 14, "version: 1 is wanted" },
+	{ "virtual-functions-too-many", 2, 114,
+	  "devices[0].virtual_functions: an integer from 0 to 65535 is wanted" },
 	{ "numa-node-too-large", 3, 108, "devices[0].numa_node: an integer from 0 to 65535 is wanted" },
 	{ "override-number", 3, 114,
 	  "devices[0].driver_override: a driver's name, or null is wanted" },
@@ -183,6 +192,27 @@ static void test_what_is_no_file_is_refused(void **state)
 	assert_non_null(strstr(problem.message, "larger than 64 MiB"));
 	unlink(path);
 	rmdir(folder);
+}
+
+static void test_more_devices_than_a_host_can_have_are_refused(void **state)
+{
+	const size_t count = SNAPSHOT_DEVICES_MAX + 1;
+	char *text = NULL;
+	size_t length = 0;
+	FILE *file = open_memstream(&text, &length);
+	struct json_problem problem = { .line = 0 };
+
+	fputs("{ \"devices\": [\n", file);
+	for (size_t i = 0; i < count; i++)
+		fprintf(file, "{ \"address\": \"%04zx:%02zx:%02zx.%zu\", \"vendor_id\": \"8086\", "
+			"\"device_id\": \"0001\", \"class\": \"020000\", \"group\": %zu }%s\n",
+			i >> 16, i >> 8 & 255, i >> 3 & 31, i & 7, i, i + 1 < count ? "," : "");
+	fputs("] }", file);
+	fclose(file);
+	assert_int_equal(host_text_load(text, length, machine, &problem), -EINVAL);
+	assert_string_equal(problem.message, "devices: more than 65536 devices");
+	assert_true(problem.line == 1 && problem.column == 14);
+	free(text);
 }
 
 static void test_every_shipped_host_is_good(void **state)
@@ -313,6 +343,8 @@ int main(void)
 						free_machine),
 		cmocka_unit_test(test_every_bad_file_is_in_the_table),
 		cmocka_unit_test_setup_teardown(test_what_is_no_file_is_refused, make_machine, free_machine),
+		cmocka_unit_test_setup_teardown(test_more_devices_than_a_host_can_have_are_refused, make_machine,
+						free_machine),
 		cmocka_unit_test_setup_teardown(test_every_shipped_host_is_good, make_machine, free_machine),
 		cmocka_unit_test_setup_teardown(test_what_is_left_out_has_a_default, make_machine, free_machine),
 		cmocka_unit_test_setup_teardown(test_a_machine_reads_as_it_was_written, make_machine, free_machine),

@@ -43,7 +43,7 @@ def main():
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
     results.append(("the schema is one", []))
-    shipped = [path for path in sorted(POLICIES.glob("*.json")) if path != SCHEMA and path.name != SCHEMA.name]
+    shipped = [path for path in sorted(POLICIES.glob("*.json")) if not path.name.endswith(".schema.json")]
     problems = [] if len(shipped) >= 2 else ["there are no policies that ship"]
     for path in shipped:
         problems += [f"{path.name}: {error.json_path}: {error.message}" for error in validator.iter_errors(load(path))]
