@@ -30,8 +30,8 @@ int device_names_read(struct device_names *names, const char *const *text, size_
 			*wrong = text[i];
 			return -EINVAL;
 		}
-		/* A pool is named as often as devices of it are wanted. */
-		if (strncmp(name, DEVICE_POOL, strlen(DEVICE_POOL)) != 0 && device_names_find(names, name) >= 0)
+		/* Any one of a pool is another one each time. */
+		if (strncmp(name, "pool:", 5) != 0 && device_names_find(names, name) >= 0)
 			continue;
 		if (names->count == CLAIM_DEVICES_MAX)
 			return -E2BIG;

@@ -1,6 +1,6 @@
 /*
- * The devices that the arguments of a verb name: brought into the form that the daemon knows, each once. Asks nobody
- * whether they are there.
+ * The devices that the arguments of a verb name: brought into the form that the daemon knows, each once (a pool, as
+ * pool:NAME, as often as it is named). Asks nobody whether they are there.
  */
 #pragma once
 
@@ -8,9 +8,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-
-/* What stands before the name of a pool where any one device of it is meant. */
-#define DEVICE_POOL "pool:"
 
 struct device_names {
 	char name[CLAIM_DEVICES_MAX][DEVICE_NAME_MAX];
@@ -23,7 +20,7 @@ struct device_names {
  * Returns 0, or -EINVAL and leaves out alone: no device can be called that.
  */
 int device_name_read(const char *text, char out[static DEVICE_NAME_MAX]);
-/* Reads all of them; what is named twice is meant once, pools excepted. 0, or -EINVAL: *wrong is the one that is no name; -E2BIG: more than a claim can have. */
+/* Reads all of them. 0, or -EINVAL: *wrong is the one that is no name; -E2BIG: more than a claim can have. */
 int device_names_read(struct device_names *names, const char *const *text, size_t count, const char **wrong);
 /* The place of a name in full; -1 where it is none of them. */
 int device_names_find(const struct device_names *names, const char *name);
