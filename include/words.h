@@ -138,6 +138,21 @@ enum blocker_kind {
 const char *blocker_kind_to_string(enum blocker_kind kind);
 int blocker_kind_from_string(const char *text);
 
+/* What a decision tells besides its verdict. None of them forbids anything. */
+enum note_kind {
+	NOTE_LOSS,       /* "loss": what the host loses with a device, and what that does to it */
+	NOTE_NOT_UNDONE, /* "not-undone": what does not come back when the device is given back */
+	NOTE_RESET,      /* "reset": whether the device can be reset between owners, and what follows if not */
+	NOTE_PEERS,      /* "peers": devices that can reach each other by DMA past the IOMMU */
+	NOTE_INTERRUPTS, /* "interrupts": devices could raise any interrupt of the host */
+	NOTE_NO_IOMMU,   /* "no-iommu": VFIO hands out devices without an IOMMU */
+	NOTE_FUNCTIONS,  /* "functions": physical and virtual functions that depend on each other */
+	NOTE_SLOT,       /* "slot": functions of the same slot that somebody else keeps */
+	NOTE_KIND_COUNT,
+};
+const char *note_kind_to_string(enum note_kind kind);
+int note_kind_from_string(const char *text);
+
 /* The exit statuses of ioasidctl, which the daemon's verdicts map to. */
 enum exit_status {
 	EXIT_DONE = 0,

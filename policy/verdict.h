@@ -36,6 +36,7 @@ struct request {
 	const char *const *candidate;
 	size_t candidate_count;
 	int32_t numa_node;         /* where the client runs; -1: unknown, or of no matter */
+	bool for_operator;         /* an operator asks what the subject would get: he is told what operators are told */
 	enum delivery_mode mode;
 	const struct claim *claim; /* NULL for a new claim; else the claim that is to grow */
 };
@@ -74,6 +75,14 @@ struct chosen {
 	char why[TEXT_MAX]; /* one sentence */
 };
 
+/* What whoever decides about it should know besides: plain data, which forbids nothing. */
+struct note {
+	enum note_kind kind;
+	enum severity severity; /* NOTE_LOSS: what losing the device costs; else idle: to know, disruptive: to weigh */
+	char device[DEVICE_NAME_MAX]; /* "" where it is about the kernel */
+	char text[2 * TEXT_MAX];      /* one sentence, without a full stop */
+};
+
 struct decision {
 	bool allowed;
 	enum exit_status status;       /* EXIT_DONE, or of the blocker that counts most: 5, then 3, then 4, then 6 */
@@ -85,6 +94,8 @@ struct decision {
 	size_t lockout_count;
 	struct blocker *blocker;       /* all of them */
 	size_t blocker_count;
+	struct note *note;             /* losses first, those from the worst to the least; then by kind */
+	size_t note_count;
 	enum vfio_interface interface; /* that the devices come through, if allowed */
 	struct plan plan;              /* the steps; empty unless allowed */
 };

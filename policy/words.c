@@ -77,6 +77,17 @@ static const char *const blocker_kinds[BLOCKER_KIND_COUNT] = {
 	[BLOCKER_OTHER_CONTEXT] = "other-context",
 };
 
+static const char *const note_kinds[NOTE_KIND_COUNT] = {
+	[NOTE_LOSS] = "loss",
+	[NOTE_NOT_UNDONE] = "not-undone",
+	[NOTE_RESET] = "reset",
+	[NOTE_PEERS] = "peers",
+	[NOTE_INTERRUPTS] = "interrupts",
+	[NOTE_NO_IOMMU] = "no-iommu",
+	[NOTE_FUNCTIONS] = "functions",
+	[NOTE_SLOT] = "slot",
+};
+
 static const char *text_of(const char *const *texts, unsigned count, unsigned value)
 {
 	return value < count ? texts[value] : NULL;
@@ -168,6 +179,16 @@ const char *blocker_kind_to_string(enum blocker_kind kind)
 int blocker_kind_from_string(const char *text)
 {
 	return value_of(blocker_kinds, BLOCKER_KIND_COUNT, text);
+}
+
+const char *note_kind_to_string(enum note_kind kind)
+{
+	return text_of(note_kinds, NOTE_KIND_COUNT, kind);
+}
+
+int note_kind_from_string(const char *text)
+{
+	return value_of(note_kinds, NOTE_KIND_COUNT, text);
 }
 
 enum exit_status blocker_kind_to_exit_status(enum blocker_kind kind)

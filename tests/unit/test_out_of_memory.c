@@ -149,8 +149,8 @@ static void test_decisions(void **state)
 	static const char pool[] = "{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"lockout\": \"unused\","
 				   " \"device\": {\"pool\": \"p\"}}], \"pools\": {\"p\": [{\"kind\": \"pci\"}]}}";
 
-	assert_int_equal(decide_all(RULE_FOR_ALICE(", \"lockout\": \"unused\""), true, devices), 6);
-	assert_int_equal(decide_all(RULE_FOR_ALICE(""), false, devices), 5);
+	assert_int_equal(decide_all(RULE_FOR_ALICE(", \"lockout\": \"unused\""), true, devices), 7);
+	assert_int_equal(decide_all(RULE_FOR_ALICE(""), false, devices), 6);
 	assert_true(decide_all(pool, true, pools) > 6);
 }
 

@@ -31,6 +31,7 @@ static void test_round_trips(void **state)
 	ROUND_TRIP(claim_state, CLAIM_STATE_COUNT);
 	ROUND_TRIP(reset_demand, RESET_DEMAND_COUNT);
 	ROUND_TRIP(blocker_kind, BLOCKER_KIND_COUNT);
+	ROUND_TRIP(note_kind, NOTE_KIND_COUNT);
 }
 
 static void test_spelling(void **state)

@@ -1,0 +1,15 @@
+/*
+ * What keeps a claim's devices apart from each other, from the host and from other claims, and what does not.
+ */
+#pragma once
+
+#include "deciding.h"
+
+/* Members of one group: hardware does not keep them apart. */
+void note_peers(struct deciding *deciding);
+/* What the kernel was told to do without. */
+void note_kernel(struct deciding *deciding);
+/* A virtual function depends on its physical function, and takes its own end with it. */
+void note_functions(struct deciding *deciding, const struct asked *asked);
+/* Functions of the same slot in other groups. */
+void note_slot(struct deciding *deciding, const struct asked *asked);

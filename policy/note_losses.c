@@ -1,0 +1,207 @@
+#include "note_losses.h"
+
+#include "text.h"
+
+#include <string.h>
+
+enum { FACTS_MAX = 3 };
+
+const char *note_thing(const struct device *device)
+{
+	static const struct {
+		uint32_t prefix;
+		unsigned digits;
+		const char *text;
+	} things[] = {
+		{ 0x0108, 4, "NVMe disk" },
+		{ 0x0207, 4, "InfiniBand card" },
+		{ 0x02, 2, "network card" },
+		{ 0x0302, 4, "compute card (GPU)" },
+		{ 0x03, 2, "graphics card" },
+		{ 0x0403, 4, "sound device" },
+		{ 0x0401, 4, "sound device" },
+		{ 0x01, 2, "disk controller" },
+	};
+
+	for (size_t i = 0; i < sizeof things / sizeof *things; i++)
+		if (device->class_code >> (24 - 4 * things[i].digits) == things[i].prefix)
+			return things[i].text;
+	return device_class_to_text(device->class_code);
+}
+
+/* What it does to the host to lose what is used so; NULL: nothing in particular. */
+static const char *fatal_consequence(enum use_kind kind)
+{
+	switch (kind) {
+	case USE_NETWORK_LINK:
+	case USE_ADDRESS:
+	case USE_NAMESPACE:
+		return "the host is cut off from the network, and so are you if you work over it";
+	case USE_MOUNT:
+	case USE_BLOCK:
+	case USE_HIBERNATION:
+		return "the host runs from it and stops working";
+	case USE_SWAP:
+		return "memory that is swapped out is lost, and programs or the whole host crash";
+	case USE_MEMORY:
+		return "memory of the host is gone, and the host crashes";
+	case USE_DISPLAY:
+	case USE_CONSOLE:
+	case USE_INPUT:
+		return "the host's console is gone";
+	case USE_MANAGEMENT:
+		return "the machine itself needs it, and may stop or be reset without it";
+	case USE_VIRTUAL_FUNCTION:
+	case USE_HOLDER:
+	case USE_OPEN:
+	case USE_USB:
+	case USE_SOUND:
+	case USE_DRIVER:
+	case USE_UNKNOWN_DRIVER:
+	case USE_KIND_COUNT:
+		break;
+	}
+	return "the host stops working or is cut off";
+}
+
+static const char *disruptive_consequence(enum use_kind kind)
+{
+	switch (kind) {
+	case USE_NETWORK_LINK:
+	case USE_ADDRESS:
+		return "connections over it break";
+	case USE_NAMESPACE:
+		return "the container that has it loses its network";
+	case USE_MOUNT:
+		return "what is mounted from it fails, and data not yet written is lost";
+	case USE_SWAP:
+		return "memory that is swapped out is lost, and programs crash";
+	case USE_BLOCK:
+		return "what has its block device open fails, and data not yet written is lost";
+	case USE_HIBERNATION:
+		return "the host can't hibernate any more";
+	case USE_DISPLAY:
+		return "the screens on it go dark, and the programs that draw there may end";
+	case USE_CONSOLE:
+		return "the console on it is gone";
+	case USE_INPUT:
+	case USE_USB:
+		return "what is plugged in there vanishes, as if it were pulled out";
+	case USE_SOUND:
+		return "programs that play or record there fail";
+	case USE_MANAGEMENT:
+		return "the host can't manage the machine by it any more";
+	case USE_MEMORY:
+		return "programs lose memory that they use";
+	case USE_VIRTUAL_FUNCTION:
+		return "its virtual functions vanish, and whoever uses them loses them";
+	case USE_HOLDER:
+	case USE_OPEN:
+		return "the program that has it open fails";
+	case USE_UNKNOWN_DRIVER:
+		return "what its driver does for the host can't be told, so take it for needed";
+	case USE_DRIVER:
+	case USE_KIND_COUNT:
+		break;
+	}
+	return "what works with it now stops";
+}
+
+/* The last link of a chain: what it comes to. */
+static const char *end_of(const char *chain)
+{
+	const char *last = chain, *next;
+
+	while ((next = strstr(last, " > ")))
+		last = next + 3;
+	return last;
+}
+
+/* Up to FACTS_MAX ends of the chains, worst uses first, each once: "default route, address 10.0.2.15/24". */
+static void list_facts(const struct deciding *deciding, const char *device, char *out, size_t size)
+{
+	const struct uses *uses = deciding->host->uses;
+	const char *told[FACTS_MAX];
+	size_t count = 0, more = 0;
+
+	out[0] = '\0';
+	for (int severity = SEVERITY_FATAL; severity >= SEVERITY_DISRUPTIVE; severity--) {
+		for (size_t i = 0; i < uses->count; i++) {
+			const struct use *use = &uses->use[i];
+			bool again = false;
+			const char *end;
+
+			if (use->severity != (uint32_t)severity || strcmp(use->device, device) != 0)
+				continue;
+			end = end_of(use_told(use, deciding->by_operator));
+			for (size_t k = 0; k < count; k++)
+				again = again || strcmp(told[k], end) == 0;
+			if (again)
+				continue;
+			if (count == FACTS_MAX) {
+				more++;
+				continue;
+			}
+			text_append(out, size, "%s%s", count ? ", " : "", end);
+			told[count++] = end;
+		}
+	}
+	if (more)
+		text_append(out, size, ", and %zu more", more);
+}
+
+/* The host's own name of it, as "eth0 ": the first link of the chain, where that is one word. */
+static void name_of(const char *told, char *out, size_t size)
+{
+	const char *end = strstr(told, " > ");
+	size_t length = end ? (size_t)(end - told) : 0;
+
+	if (length > 0 && length < 32 && !memchr(told, ' ', length))
+		text_format(out, size, "%.*s ", (int)length, told);
+	else
+		out[0] = '\0';
+}
+
+static void say_idle(const struct deciding *deciding, struct note *note, const struct device *device)
+{
+	const struct use *use = uses_worst(deciding->host->uses, device->name, SEVERITY_IDLE);
+	const char *thing = note_thing(device);
+
+	if (device_is_on_vfio(device))
+		text_format(note->text, sizeof note->text, "The host loses nothing with %s (%s): it is on %s already",
+			    device->name, thing, device->driver);
+	else if (!device->driver[0])
+		text_format(note->text, sizeof note->text,
+			    "The host loses nothing with %s (%s): no driver of the host has it", device->name, thing);
+	else if (use && use->kind == USE_UNKNOWN_DRIVER)
+		text_format(note->text, sizeof note->text,
+			    "The host loses its %s %s (driver %s): no use was found, but what this driver is used for "
+			    "can't be told",
+			    thing, device->name, device->driver);
+	else
+		text_format(note->text, sizeof note->text, "The host loses its %s %s (driver %s): nothing uses it now",
+			    thing, device->name, device->driver);
+}
+
+void note_loss(struct deciding *deciding, const struct device *device, const struct asked *asked, bool lockout)
+{
+	const struct use *worst = uses_worst(deciding->host->uses, device->name, SEVERITY_DISRUPTIVE);
+	enum severity severity = worst ? (enum severity)worst->severity : SEVERITY_IDLE;
+	struct note *note = deciding_add_note(deciding, NOTE_LOSS, severity, device->name);
+	char facts[TEXT_MAX], name[40];
+	enum use_kind kind;
+
+	if (worst) {
+		kind = (enum use_kind)worst->kind;
+		list_facts(deciding, device->name, facts, sizeof facts);
+		name_of(use_told(worst, deciding->by_operator), name, sizeof name);
+		text_format(note->text, sizeof note->text, "The host loses its %s %s%s (%s): %s", note_thing(device),
+			    name, device->name, facts,
+			    severity == SEVERITY_FATAL ? fatal_consequence(kind) : disruptive_consequence(kind));
+	} else {
+		say_idle(deciding, note, device);
+	}
+	if (lockout)
+		text_append(note->text, sizeof note->text, "; nobody asked for it, but it shares an IOMMU group with %s",
+			    asked->name);
+}

@@ -1,0 +1,181 @@
+#include "note_undone.h"
+
+#include "note_losses.h"
+#include "text.h"
+
+#include <string.h>
+
+/* Methods that reset one function alone. */
+#define FUNCTION_METHODS                                                                                               \
+	(RESET_METHOD_DEVICE_SPECIFIC | RESET_METHOD_ACPI | RESET_METHOD_FLR | RESET_METHOD_AF_FLR | RESET_METHOD_PM)
+
+static unsigned base_class(const struct device *device)
+{
+	return device->class_code >> 16;
+}
+
+/* What is gone of the host's own once its driver has left the device; NULL: nothing that is known. */
+static const char *gone_with_driver(const struct device *device)
+{
+	switch (base_class(device)) {
+	case 0x01:
+		return "what was mounted or swapped to from it stays gone until somebody sets it up again, and its disks "
+		       "may come back under other names";
+	case 0x02:
+		return "its links go down; addresses, routes and bridge ports set by hand are gone, unless the host's "
+		       "network service sets them again";
+	case 0x03:
+		return "sessions on its screens end, and a graphics driver may not take the card back before a reboot";
+	case 0x0c:
+		return device->class_code >> 8 == 0x0c03
+			       ? "what is plugged in there is pulled out and put back in: disks are not unmounted before"
+			       : NULL;
+	default:
+		return NULL;
+	}
+}
+
+/* True if the rule that judges these devices says that drivers are not put back. */
+static bool stays_off(const struct asked *asked)
+{
+	return asked->rule && asked->rule->effect == RULE_ALLOW && !asked->rule->restore;
+}
+
+static void note_held_data(struct deciding *deciding, const struct device *device)
+{
+	const struct uses *uses = deciding->host->uses;
+
+	for (size_t i = 0; i < uses->count; i++) {
+		const struct use *use = &uses->use[i];
+
+		if (strcmp(use->device, device->name) != 0 || (use->kind != USE_HOLDER && use->kind != USE_OPEN))
+			continue;
+		text_format(deciding_add_note(deciding, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text,
+			    2 * TEXT_MAX, "%s: a program has it open, and what that has not saved may be lost",
+			    device->name);
+		return;
+	}
+}
+
+void note_undone(struct deciding *deciding, const struct device *device, const struct asked *asked, bool lockout)
+{
+	bool leaves = device->driver[0] && !device_is_on_vfio(device);
+	const char *gone = leaves ? gone_with_driver(device) : NULL;
+	bool reset = !lockout && device->reset_methods && (!asked->rule || asked->rule->reset != RESET_SKIP);
+	enum severity severity =
+		uses_worst(deciding->host->uses, device->name, SEVERITY_DISRUPTIVE) ? SEVERITY_DISRUPTIVE : SEVERITY_IDLE;
+	const size_t size = 2 * TEXT_MAX;
+
+	if (reset)
+		text_format(deciding_add_note(deciding, NOTE_NOT_UNDONE, SEVERITY_IDLE, device->name)->text, size,
+			    "%s: what is stored inside while it runs (settings, loaded firmware, memory of the card) is "
+			    "lost when it is reset",
+			    device->name);
+	if (gone)
+		text_format(deciding_add_note(deciding, NOTE_NOT_UNDONE, severity, device->name)->text, size, "%s: %s",
+			    device->name, gone);
+	if (leaves && device->virtual_functions)
+		text_format(deciding_add_note(deciding, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text, size,
+			    "%s: its %u virtual functions end with its driver and are not made again", device->name,
+			    device->virtual_functions);
+	if (leaves && stays_off(asked))
+		text_format(deciding_add_note(deciding, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text, size,
+			    "%s: the rule \"%s\" leaves it without its driver (%s) after the claim (\"restore\": false)",
+			    device->name, asked->rule->name, device->driver);
+	if (leaves && device->driver_fixed)
+		text_format(deciding_add_note(deciding, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text, size,
+			    "%s: its driver %s can't be unbound, nor bound again", device->name, device->driver);
+	note_held_data(deciding, device);
+}
+
+static void list_methods(uint32_t methods, char *out, size_t size)
+{
+	out[0] = '\0';
+	for (uint32_t bit = 1; bit <= RESET_METHOD_CXL_BUS; bit <<= 1)
+		if (methods & bit)
+			text_append(out, size, "%s%s", out[0] ? ", " : "",
+				    reset_method_to_string((enum reset_method)bit));
+}
+
+static void add_name(char *out, size_t size, const char *name, size_t *count)
+{
+	if (++*count <= 4)
+		text_append(out, size, "%s%s", *count > 1 ? ", " : "", name);
+}
+
+/*
+ * What shares a bus with a device, as far as that can be told without looking at every device: the functions of its
+ * slot, and the members of its group on that bus. Returns how many.
+ */
+static size_t list_bus(const struct deciding *deciding, const struct device *device, char *out, size_t size)
+{
+	const size_t slot = strlen(device->name) - 1; /* of the function's digit: "0000:01:00." and it */
+	const size_t bus = sizeof "0000:01:" - 1;
+	const struct device *members[GROUP_MEMBERS_MAX];
+	size_t count = 0, group;
+	char name[DEVICE_NAME_MAX];
+
+	out[0] = '\0';
+	memcpy(name, device->name, sizeof name);
+	for (char function = '0'; function <= '7'; function++) {
+		name[slot] = function;
+		if (function != device->name[slot] && topology_find(deciding->host->topology, name))
+			add_name(out, size, name, &count);
+	}
+	group = topology_members(deciding->host->topology, device->group, members, GROUP_MEMBERS_MAX);
+	for (size_t i = 0; i < group && i < GROUP_MEMBERS_MAX; i++)
+		if (members[i] != device && strncmp(members[i]->name, device->name, bus) == 0 &&
+		    strncmp(members[i]->name, device->name, slot) != 0)
+			add_name(out, size, members[i]->name, &count);
+	if (count > 4)
+		text_append(out, size, " and %zu more", count - 4);
+	return count;
+}
+
+/* What becomes of a device whose reset does not work. */
+static const char *without_reset(enum reset_demand demand)
+{
+	switch (demand) {
+	case RESET_REQUIRE:
+		return "the rule requires a reset, so it would end up quarantined when it is given back";
+	case RESET_TRY:
+		return "the rule asks only to try, so the next owner finds it as it was left";
+	case RESET_SKIP:
+	case RESET_DEMAND_COUNT:
+		break;
+	}
+	return "the next owner finds it as it was left";
+}
+
+void note_reset(struct deciding *deciding, const struct asked *asked)
+{
+	const struct device *device = asked->device;
+	bool allowed = asked->rule && asked->rule->effect == RULE_ALLOW;
+	enum reset_demand demand = allowed ? asked->rule->reset : RESET_TRY;
+	const size_t size = 2 * TEXT_MAX;
+	char methods[TEXT_MAX], others[TEXT_MAX];
+	bool alone = device->reset_methods & FUNCTION_METHODS;
+	size_t count = list_bus(deciding, device, others, sizeof others);
+
+	list_methods(device->reset_methods, methods, sizeof methods);
+	if (demand == RESET_SKIP)
+		text_format(deciding_add_note(deciding, NOTE_RESET, SEVERITY_DISRUPTIVE, device->name)->text, size,
+			    "%s is not reset between owners (the rule \"%s\" says \"reset\": \"skip\"): the next one finds it "
+			    "as it was left, with what is stored inside",
+			    device->name, asked->rule->name);
+	else if (!device->reset_methods)
+		text_format(deciding_add_note(deciding, NOTE_RESET, SEVERITY_DISRUPTIVE, device->name)->text, size,
+			    "%s can't be reset at all: %s, with what is stored inside", device->name,
+			    demand == RESET_REQUIRE ? "the rule requires a reset, since the next owner would find it as it was "
+						      "left"
+						    : without_reset(allowed ? demand : RESET_SKIP));
+	else if (!alone && count > 0)
+		text_format(deciding_add_note(deciding, NOTE_RESET, SEVERITY_DISRUPTIVE, device->name)->text, size,
+			    "%s can be reset only together with its whole bus (%s), where %s %s, too, and the kernel refuses "
+			    "that: %s",
+			    device->name, methods, others, count > 1 ? "are" : "is",
+			    without_reset(allowed ? demand : RESET_SKIP));
+	else
+		text_format(deciding_add_note(deciding, NOTE_RESET, SEVERITY_IDLE, device->name)->text, size,
+			    "%s can be reset between owners (%s)", device->name, methods);
+}

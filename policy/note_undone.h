@@ -1,0 +1,11 @@
+/*
+ * What a claim does to a device that giving it back does not undo, and what the reset between owners is worth.
+ */
+#pragma once
+
+#include "deciding.h"
+
+/* Of a device that leaves its driver. asked, lockout: as note_loss() takes them. */
+void note_undone(struct deciding *deciding, const struct device *device, const struct asked *asked, bool lockout);
+/* Whether an asked-for device can really be reset, and what the rule makes of it if not. */
+void note_reset(struct deciding *deciding, const struct asked *asked);
