@@ -81,7 +81,7 @@ const struct claim *deciding_other_owner(const struct deciding *deciding, const 
 
 struct other_claim deciding_other_claim(const struct deciding *deciding, const struct claim *claim)
 {
-	bool own = claim->uid == deciding->request->subject->uid;
+	bool own = claim->uid == deciding->request->subject->uid && !deciding->request->for_operator;
 
 	return (struct other_claim){ .claim = claim, .own = own, .disclosed = own || deciding->by_operator };
 }

@@ -134,6 +134,8 @@ int decide(const struct policy *policy, const struct host_view *host, const stru
 	if (request->device_count < 1 || request->device_count > CLAIM_DEVICES_MAX ||
 	    (unsigned)request->mode >= DELIVERY_MODE_COUNT)
 		return -EINVAL;
+	deciding.result.uid = request->subject->uid;
+	text_format(deciding.result.unit, sizeof deciding.result.unit, "%s", request->subject->unit);
 	deciding.by_operator = request->for_operator || policy_is_operator(policy, request->subject);
 	gather(&deciding);
 	pool_choose(&deciding);

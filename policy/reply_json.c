@@ -263,6 +263,23 @@ static struct json_object *plan_chosen(const struct decision *decision)
 	return array;
 }
 
+static struct json_object *plan_notes(const struct decision *decision)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < decision->note_count; i++) {
+		const struct note *note = &decision->note[i];
+		struct json_object *object = json_object_new_object();
+
+		add_text(object, "kind", note_kind_to_string(note->kind));
+		add_text(object, "severity", severity_to_string(note->severity));
+		add_optional(object, "device", note->device);
+		add_text(object, "text", note->text);
+		json_object_array_add(array, object);
+	}
+	return array;
+}
+
 struct json_object *reply_json_plan(const struct decision *decision, const struct uses *uses,
 				    const struct topology *topology, const struct kernel_features *kernel,
 				    enum delivery_mode mode)
@@ -271,12 +288,15 @@ struct json_object *reply_json_plan(const struct decision *decision, const struc
 
 	add_truth(object, "allowed", decision->allowed);
 	add_number(object, "status", decision->status);
+	add_number(object, "uid", decision->uid);
+	add_optional(object, "unit", decision->unit);
 	add_text(object, "mode", delivery_mode_to_string(mode));
 	json_object_object_add(object, "interface", reply_json_interface(kernel));
 	json_object_object_add(object, "devices", plan_devices(decision, topology));
 	json_object_object_add(object, "chosen", plan_chosen(decision));
 	json_object_object_add(object, "lockouts", reply_json_lockouts(decision));
 	json_object_object_add(object, "blockers", reply_json_blockers(decision));
+	json_object_object_add(object, "notes", plan_notes(decision));
 	json_object_object_add(object, "uses", plan_uses(uses));
 	json_object_object_add(object, "steps", plan_steps(&decision->plan));
 	return object;

@@ -84,6 +84,8 @@ struct note {
 };
 
 struct decision {
+	uid_t uid;                     /* whose claim it would be */
+	char unit[256];                /* from which systemd unit; "" where unknown */
 	bool allowed;
 	enum exit_status status;       /* EXIT_DONE, or of the blocker that counts most: 5, then 3, then 4, then 6 */
 	struct decided_device *device; /* in the order asked, without duplicates */

@@ -4,6 +4,7 @@
 #include "releasing.h"
 #include "reloading.h"
 #include "snapshotting.h"
+#include "somebody.h"
 
 #include "../../policy/reserve.h"
 #include "../base/log.h"
@@ -58,7 +59,22 @@ static bool may_be_offered_more(struct requester *requester)
 
 void arbiter_plan(struct arbiter *arbiter, struct requester *requester, const struct question *question)
 {
-	claiming_plan(&arbiter->registry, requester, question);
+	struct subject subject;
+	char why[TEXT_MAX];
+
+	if (!question->user && !question->unit) {
+		claiming_plan(&arbiter->registry, requester, question, NULL);
+		return;
+	}
+	if (!policy_is_operator(arbiter->registry.policy, &requester->subject)) {
+		requester_answer_kind(requester, ANSWER_NO_OPERATOR, NULL,
+				      "only operators may plan for somebody else: root, and whom the policy names");
+		return;
+	}
+	if (somebody_find(&requester->subject, question->user, question->unit, &subject, why) < 0)
+		requester_answer_failed(requester, why, NULL);
+	else
+		claiming_plan(&arbiter->registry, requester, question, &subject);
 }
 
 void arbiter_claim(struct arbiter *arbiter, struct requester *requester, const struct question *question)

@@ -490,9 +490,9 @@ static void ask_host(void *context)
 }
 
 static void start(enum operation_kind kind, struct registry *registry, struct requester *requester, const char *claim,
-		  const struct question *question)
+		  const struct question *question, const struct subject *subject)
 {
-	struct operation *operation = operation_new(kind, registry, requester, question);
+	struct operation *operation = operation_new(kind, registry, requester, question, subject);
 
 	if (!operation) {
 		requester_answer_failed(requester, "ioasidd is out of memory; nothing was changed", NULL);
@@ -505,14 +505,15 @@ static void start(enum operation_kind kind, struct registry *registry, struct re
 	ask_host(operation);
 }
 
-void claiming_plan(struct registry *registry, struct requester *requester, const struct question *question)
+void claiming_plan(struct registry *registry, struct requester *requester, const struct question *question,
+		   const struct subject *subject)
 {
-	start(OPERATION_PLAN, registry, requester, NULL, question);
+	start(OPERATION_PLAN, registry, requester, NULL, question, subject);
 }
 
 void claiming_claim(struct registry *registry, struct requester *requester, const struct question *question)
 {
-	start(OPERATION_CLAIM, registry, requester, NULL, question);
+	start(OPERATION_CLAIM, registry, requester, NULL, question, NULL);
 }
 
 void claiming_add(struct registry *registry, struct requester *requester, struct holding *holding, const char *device)
@@ -520,7 +521,7 @@ void claiming_add(struct registry *registry, struct requester *requester, struct
 	struct question question = { .device = { device }, .count = 1, .mode = holding->claim->mode,
 				     .numa_node = -1 };
 
-	start(OPERATION_ADD, registry, requester, holding->claim->id, &question);
+	start(OPERATION_ADD, registry, requester, holding->claim->id, &question, NULL);
 }
 
 void claiming_acknowledge(struct holding *holding)

@@ -6,8 +6,9 @@
 
 #include "holding.h"
 
-/* Answers with ANSWER_PLAN. Changes nothing. */
-void claiming_plan(struct registry *registry, struct requester *requester, const struct question *question);
+/* Answers with ANSWER_PLAN. Changes nothing. subject: an operator asks for him; NULL: the requester asks for himself. */
+void claiming_plan(struct registry *registry, struct requester *requester, const struct question *question,
+		   const struct subject *subject);
 /* Answers with ANSWER_OFFER, ANSWER_REFUSED or ANSWER_FAILED. */
 void claiming_claim(struct registry *registry, struct requester *requester, const struct question *question);
 /* The same for one more device of a claim that the requester owns and that is held. */

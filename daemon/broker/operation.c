@@ -27,7 +27,7 @@ static int find_candidates(struct operation *operation)
 }
 
 struct operation *operation_new(enum operation_kind kind, struct registry *registry, struct requester *requester,
-				const struct question *question)
+				const struct question *question, const struct subject *subject)
 {
 	struct operation *operation = calloc(1, sizeof(*operation) + question->count * REQUEST_TEXT_MAX);
 	bool pools = false;
@@ -39,6 +39,8 @@ struct operation *operation_new(enum operation_kind kind, struct registry *regis
 	operation->requester = requester;
 	operation->mode = question->mode;
 	operation->numa_node = question->numa_node;
+	operation->subject = subject ? *subject : requester->subject;
+	operation->for_operator = subject != NULL;
 	operation->count = question->count;
 	for (size_t i = 0; i < question->count; i++) {
 		snprintf(operation->text[i], REQUEST_TEXT_MAX, "%s", question->device[i]);
@@ -58,7 +60,8 @@ struct operation *operation_free(struct operation *operation)
 struct request operation_request(const struct operation *operation, const char **text)
 {
 	struct request request = {
-		.subject = &operation->requester->subject,
+		.subject = &operation->subject,
+		.for_operator = operation->for_operator,
 		.device = text,
 		.device_count = operation->count,
 		.candidate = text + operation->count,

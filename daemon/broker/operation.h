@@ -18,6 +18,8 @@ struct operation {
 	struct requester *requester;
 	enum delivery_mode mode;
 	int32_t numa_node;
+	struct subject subject; /* whose claim it is: the requester's, but where an operator asks for somebody */
+	bool for_operator;      /* he does */
 	char claim[CLAIM_ID_MAX]; /* OPERATION_ADD: looked up again afterwards, it may be gone by then */
 	size_t count;
 	char (*candidate)[DEVICE_NAME_MAX]; /* devices of the pools that are asked for */
@@ -25,9 +27,12 @@ struct operation {
 	char text[][REQUEST_TEXT_MAX]; /* what is asked for: devices and pools */
 };
 
-/* Also finds the candidates, if a pool is asked for. NULL: out of memory. */
+/*
+ * Also finds the candidates, if a pool is asked for. subject: whose claim it would be; NULL: the requester's.
+ * NULL: out of memory.
+ */
 struct operation *operation_new(enum operation_kind kind, struct registry *registry, struct requester *requester,
-				const struct question *question);
+				const struct question *question, const struct subject *subject);
 struct operation *operation_free(struct operation *operation);
 /*
  * The request as the policy core takes it, but for the claim that is to grow. text has room for CLAIM_DEVICES_MAX +

@@ -18,6 +18,8 @@ struct question {
 	size_t count;
 	enum delivery_mode mode;
 	int32_t numa_node; /* where the client runs; -1: it did not say */
+	const char *user;  /* an operator asks for this user, name or number; NULL: for himself */
+	const char *unit;  /* and for this unit; NULL: for none, or his own */
 };
 
 enum answer_kind {

@@ -29,6 +29,8 @@ enum parameter {
 	PARAMETER_INTERFACE = 1 << 4, /* "interface": a name */
 	PARAMETER_NODE = 1 << 5,      /* "numa_node": a number, optional */
 	PARAMETER_DETAILS = 1 << 6,   /* "details": true or false, optional */
+	PARAMETER_USER = 1 << 7,      /* "user": a name or a number, optional */
+	PARAMETER_UNIT = 1 << 8,      /* "unit": a systemd unit's name, optional */
 };
 
 static const struct {
@@ -40,6 +42,7 @@ static const struct {
 	{ PARAMETER_CLAIM, "claim", false },         { PARAMETER_MODE, "mode", true },
 	{ PARAMETER_INTERFACE, "interface", false }, { PARAMETER_NODE, "numa_node", true },
 	{ PARAMETER_DETAILS, "details", true },
+	{ PARAMETER_USER, "user", true },            { PARAMETER_UNIT, "unit", true },
 };
 
 struct row {
@@ -119,6 +122,11 @@ static void list_claims(struct varlink_client *client, const struct parameters *
 	varlink_connection_reply(client->connection, varlink_claim_list(client->arbiter, &client->requester), NULL);
 }
 
+static void get_policy(struct varlink_client *client, const struct parameters *parameters)
+{
+	varlink_connection_reply(client->connection, varlink_policy_report(client->arbiter, &client->requester), NULL);
+}
+
 static void plan(struct varlink_client *client, const struct parameters *parameters)
 {
 	arbiter_plan(client->arbiter, &client->requester, &parameters->question);
@@ -166,7 +174,9 @@ static const struct row rows[] = {
 	{ "org.ioasid1.ListDevices", 0, list_devices },
 	{ "org.ioasid1.ListGroups", 0, list_groups },
 	{ "org.ioasid1.ListClaims", 0, list_claims },
-	{ "org.ioasid1.Plan", PARAMETER_DEVICES | PARAMETER_MODE | PARAMETER_NODE, plan },
+	{ "org.ioasid1.GetPolicy", 0, get_policy },
+	{ "org.ioasid1.Plan",
+	  PARAMETER_DEVICES | PARAMETER_MODE | PARAMETER_NODE | PARAMETER_USER | PARAMETER_UNIT, plan },
 	{ "org.ioasid1.Claim", PARAMETER_DEVICES | PARAMETER_MODE | PARAMETER_NODE, claim },
 	{ "org.ioasid1.Acknowledge", PARAMETER_CLAIM, acknowledge },
 	{ "org.ioasid1.AddDevice", PARAMETER_CLAIM | PARAMETER_DEVICE, add_device },
@@ -234,6 +244,12 @@ static bool take_parameter(enum parameter parameter, struct json_object *value, 
 		if (mode >= 0)
 			out->question.mode = (enum delivery_mode)mode;
 		return mode >= 0;
+	case PARAMETER_USER:
+		out->question.user = text;
+		return text && text[0] && text_is_printable(text, 256);
+	case PARAMETER_UNIT:
+		out->question.unit = text;
+		return text && text[0] && text_is_printable(text, sizeof(((struct subject *)NULL)->unit));
 	case PARAMETER_INTERFACE:
 		out->interface = text;
 		return text && strlen(text) < 256;

@@ -2,6 +2,7 @@
 
 #include "../../policy/reply_json.h"
 #include "../../policy/reserve.h"
+#include "../../policy/rule_json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,4 +109,12 @@ struct json_object *varlink_claim_list(const struct arbiter *arbiter, const stru
 			json_object_array_add(array, reply_json_claim(claim));
 	json_object_object_add(object, "claims", array);
 	return object;
+}
+
+struct json_object *varlink_policy_report(const struct arbiter *arbiter, const struct requester *reader)
+{
+	const struct policy *policy = arbiter_registry(arbiter)->policy;
+	bool all = policy_is_operator(policy, &reader->subject);
+
+	return rule_json_policy(policy, all ? NULL : &reader->subject);
 }

@@ -11,4 +11,5 @@
 struct json_object *varlink_status(const struct arbiter *arbiter);
 struct json_object *varlink_device_list(const struct arbiter *arbiter, const struct requester *reader);
 struct json_object *varlink_group_list(const struct arbiter *arbiter);
+struct json_object *varlink_policy_report(const struct arbiter *arbiter, const struct requester *reader);
 struct json_object *varlink_claim_list(const struct arbiter *arbiter, const struct requester *reader);

@@ -1,0 +1,179 @@
+#include "rule_json.h"
+
+#include "text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { LINE_SIZE = 1024 };
+
+static const char *list_word(enum selector_list list)
+{
+	switch (list) {
+	case SELECTOR_ADDRESS:
+		return "";
+	case SELECTOR_ID:
+		return "id ";
+	case SELECTOR_SUBSYSTEM:
+		return "subsystem ";
+	case SELECTOR_CLASS:
+		return "class ";
+	case SELECTOR_DRIVER:
+		return "driver ";
+	case SELECTOR_KIND:
+		return "kind ";
+	case SELECTOR_NUMA_NODE:
+		return "NUMA node ";
+	case SELECTOR_PARENT:
+		return "below ";
+	case SELECTOR_POOL:
+		return "pool ";
+	case SELECTOR_LIST_COUNT:
+		break;
+	}
+	return "";
+}
+
+static void append_list(char *out, const struct text_list *list, const char *between)
+{
+	for (size_t i = 0; i < list->count; i++)
+		text_append(out, LINE_SIZE, "%s%s", i ? between : "", list->item[i][0] ? list->item[i] : "none");
+}
+
+/* "id 1234:11e8 or 1234:11e9, driver none" */
+static const char *what_text(const struct device_selector *selector, char out[static LINE_SIZE])
+{
+	bool first = true;
+
+	out[0] = '\0';
+	for (unsigned list = 0; list < SELECTOR_LIST_COUNT; list++) {
+		if (selector->list[list].count == 0)
+			continue;
+		text_append(out, LINE_SIZE, "%s%s", first ? "" : ", ", list_word((enum selector_list)list));
+		append_list(out, &selector->list[list], " or ");
+		first = false;
+	}
+	return out;
+}
+
+static void append_limits(char *out, const struct rule *rule)
+{
+	if (rule->device_limit != UINT32_MAX)
+		text_append(out, LINE_SIZE, "; at most %u a user", rule->device_limit);
+	if (rule->device_total_limit != UINT32_MAX)
+		text_append(out, LINE_SIZE, "; at most %u for all users", rule->device_total_limit);
+	if (rule->memlock == UINT64_MAX)
+		text_append(out, LINE_SIZE, "; memlock without limit");
+	else if (rule->memlock > 0)
+		text_append(out, LINE_SIZE, "; memlock %llu MiB", (unsigned long long)(rule->memlock >> 20));
+}
+
+/* "attached, open; locks out unused members; reset require; at most 2 a user" */
+static const char *how_text(const struct rule *rule, char out[static LINE_SIZE])
+{
+	bool first = true;
+
+	out[0] = '\0';
+	if (rule->effect == RULE_DENY)
+		return text_format(out, LINE_SIZE, "refused");
+	for (unsigned mode = 0; mode < DELIVERY_MODE_COUNT; mode++) {
+		if (!(rule->modes & 1u << mode))
+			continue;
+		text_append(out, LINE_SIZE, "%s%s", first ? "" : ", ", delivery_mode_to_string((enum delivery_mode)mode));
+		first = false;
+	}
+	if (rule->lockout == LOCKOUT_NONE) {
+		text_append(out, LINE_SIZE, "; locks out nothing");
+	} else if (rule->lockout == LOCKOUT_UNUSED) {
+		text_append(out, LINE_SIZE, "; locks out unused members");
+	} else {
+		text_append(out, LINE_SIZE, "; locks out ");
+		append_list(out, &rule->lockout_named, ", ");
+	}
+	text_append(out, LINE_SIZE, "; reset %s", reset_demand_to_string(rule->reset));
+	if (!rule->restore)
+		text_append(out, LINE_SIZE, "; drivers are not put back");
+	if (rule->take_in_use)
+		text_append(out, LINE_SIZE, "; takes named devices in use");
+	if (rule->accept_unsafe_interrupts)
+		text_append(out, LINE_SIZE, "; accepts unsafe interrupts");
+	append_limits(out, rule);
+	return out;
+}
+
+static void put(struct json_object *object, const char *key, const char *text)
+{
+	json_object_object_add(object, key, json_object_new_string(text));
+}
+
+static void put_numbers(struct json_object *object, const char *key, const uint32_t *number, size_t count)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (size_t i = 0; i < count; i++)
+		json_object_array_add(array, json_object_new_int64(number[i]));
+	json_object_object_add(object, key, array);
+}
+
+static struct json_object *rule_json(const struct rule *rule)
+{
+	struct json_object *object = json_object_new_object(), *units = json_object_new_array();
+	const struct subject_selector *subject = &rule->subject;
+	char line[LINE_SIZE];
+
+	for (size_t i = 0; i < subject->unit.count; i++)
+		json_object_array_add(units, json_object_new_string(subject->unit.item[i]));
+	put(object, "name", rule->name);
+	put(object, "effect", rule->effect == RULE_ALLOW ? "allow" : "deny");
+	put(object, "file", rule->file);
+	json_object_object_add(object, "line", json_object_new_int64(rule->line));
+	json_object_object_add(object, "everybody", json_object_new_boolean(subject->any));
+	put_numbers(object, "users", subject->uid, subject->uid_count);
+	put_numbers(object, "groups", subject->gid, subject->gid_count);
+	json_object_object_add(object, "units", units);
+	put(object, "what", what_text(&rule->device, line));
+	put(object, "how", how_text(rule, line));
+	return object;
+}
+
+/* True if the rule could be his from some unit. */
+static bool could_apply(const struct rule *rule, const struct subject *reader)
+{
+	struct subject_selector selector = rule->subject;
+
+	selector.unit.count = 0;
+	return selector.uid_count + selector.gid_count == 0 || subject_selector_matches(&selector, reader);
+}
+
+struct json_object *rule_json_policy(const struct policy *policy, const struct subject *reader)
+{
+	struct json_object *object = json_object_new_object(), *files = json_object_new_array();
+	struct json_object *rules = json_object_new_array(), *never = json_object_new_array();
+	char line[LINE_SIZE], digest[24];
+	size_t told = 0;
+
+	for (size_t i = 0; i < policy->file_count; i++)
+		json_object_array_add(files, json_object_new_string(policy->file[i]));
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		if (reader && !could_apply(&policy->rule[i], reader))
+			continue;
+		json_object_array_add(rules, rule_json(&policy->rule[i]));
+		told++;
+	}
+	for (size_t i = 0; i < policy->never_count; i++) {
+		struct json_object *entry = json_object_new_object();
+
+		put(entry, "what", what_text(&policy->never[i].device, line));
+		put(entry, "why", policy->never[i].why);
+		put(entry, "file", policy->never[i].file);
+		json_object_object_add(entry, "line", json_object_new_int64(policy->never[i].line));
+		json_object_array_add(never, entry);
+	}
+	snprintf(digest, sizeof digest, "%016llx", (unsigned long long)policy->digest);
+	json_object_object_add(object, "files", files);
+	json_object_object_add(object, "rules", rules);
+	put(object, "digest", digest);
+	json_object_object_add(object, "never", never);
+	json_object_object_add(object, "hidden", json_object_new_int64((int64_t)(policy->rule_count - told)));
+	return object;
+}
