@@ -36,21 +36,21 @@ static const char *fatal_consequence(enum use_kind kind)
 	case USE_NETWORK_LINK:
 	case USE_ADDRESS:
 	case USE_NAMESPACE:
-		return "the host is cut off from the network, and so are you if you work over it";
+		return "it would be cut off from the network, and so would you if you work over it";
 	case USE_MOUNT:
 	case USE_BLOCK:
 	case USE_HIBERNATION:
-		return "the host runs from it and stops working";
+		return "it runs from that, and would stop working";
 	case USE_SWAP:
-		return "memory that is swapped out is lost, and programs or the whole host crash";
+		return "memory that is swapped out would be lost, and programs or the whole host would crash";
 	case USE_MEMORY:
-		return "memory of the host is gone, and the host crashes";
+		return "memory of the host would be gone, and the host would crash";
 	case USE_DISPLAY:
 	case USE_CONSOLE:
 	case USE_INPUT:
-		return "the host's console is gone";
+		return "the host's console would be gone";
 	case USE_MANAGEMENT:
-		return "the machine itself needs it, and may stop or be reset without it";
+		return "the machine itself needs it, and might stop or be reset without it";
 	case USE_VIRTUAL_FUNCTION:
 	case USE_HOLDER:
 	case USE_OPEN:
@@ -61,7 +61,7 @@ static const char *fatal_consequence(enum use_kind kind)
 	case USE_KIND_COUNT:
 		break;
 	}
-	return "the host stops working or is cut off";
+	return "the host would stop working or be cut off";
 }
 
 static const char *disruptive_consequence(enum use_kind kind)
@@ -69,42 +69,42 @@ static const char *disruptive_consequence(enum use_kind kind)
 	switch (kind) {
 	case USE_NETWORK_LINK:
 	case USE_ADDRESS:
-		return "connections over it break";
+		return "connections over it would break";
 	case USE_NAMESPACE:
-		return "the container that has it loses its network";
+		return "the container that has it would lose its network";
 	case USE_MOUNT:
-		return "what is mounted from it fails, and data not yet written is lost";
+		return "what is mounted from it would fail, and data not yet written would be lost";
 	case USE_SWAP:
-		return "memory that is swapped out is lost, and programs crash";
+		return "memory that is swapped out would be lost, and programs would crash";
 	case USE_BLOCK:
-		return "what has its block device open fails, and data not yet written is lost";
+		return "what has its block device open would fail, and data not yet written would be lost";
 	case USE_HIBERNATION:
-		return "the host can't hibernate any more";
+		return "the host could not hibernate any more";
 	case USE_DISPLAY:
-		return "the screens on it go dark, and the programs that draw there may end";
+		return "the screens on it would go dark, and the programs that draw there might end";
 	case USE_CONSOLE:
-		return "the console on it is gone";
+		return "the console on it would be gone";
 	case USE_INPUT:
 	case USE_USB:
-		return "what is plugged in there vanishes, as if it were pulled out";
+		return "what is plugged in there would vanish, as if it were pulled out";
 	case USE_SOUND:
-		return "programs that play or record there fail";
+		return "programs that play or record there would fail";
 	case USE_MANAGEMENT:
-		return "the host can't manage the machine by it any more";
+		return "the host could not manage the machine by it any more";
 	case USE_MEMORY:
-		return "programs lose memory that they use";
+		return "programs would lose memory that they use";
 	case USE_VIRTUAL_FUNCTION:
-		return "its virtual functions vanish, and whoever uses them loses them";
+		return "its virtual functions would vanish, and whoever uses them would lose them";
 	case USE_HOLDER:
 	case USE_OPEN:
-		return "the program that has it open fails";
+		return "the program that has it open would fail";
 	case USE_UNKNOWN_DRIVER:
 		return "what its driver does for the host can't be told, so take it for needed";
 	case USE_DRIVER:
 	case USE_KIND_COUNT:
 		break;
 	}
-	return "what works with it now stops";
+	return "what works with it now would stop";
 }
 
 /* The last link of a chain: what it comes to. */
@@ -168,18 +168,18 @@ static void say_idle(const struct deciding *deciding, struct note *note, const s
 	const char *thing = note_thing(device);
 
 	if (device_is_on_vfio(device))
-		text_format(note->text, sizeof note->text, "The host loses nothing with %s (%s): it is on %s already",
+		text_format(note->text, sizeof note->text, "The host would lose nothing with %s (%s): it is on %s already",
 			    device->name, thing, device->driver);
 	else if (!device->driver[0])
 		text_format(note->text, sizeof note->text,
-			    "The host loses nothing with %s (%s): no driver of the host has it", device->name, thing);
+			    "The host would lose nothing with %s (%s): no driver of the host has it", device->name, thing);
 	else if (use && use->kind == USE_UNKNOWN_DRIVER)
 		text_format(note->text, sizeof note->text,
-			    "The host loses its %s %s (driver %s): no use was found, but what this driver is used for "
+			    "The host would lose its %s %s (driver %s): no use was found, but what this driver is used for "
 			    "can't be told",
 			    thing, device->name, device->driver);
 	else
-		text_format(note->text, sizeof note->text, "The host loses its %s %s (driver %s): nothing uses it now",
+		text_format(note->text, sizeof note->text, "The host would lose its %s %s (driver %s): nothing uses it now",
 			    thing, device->name, device->driver);
 }
 
@@ -195,7 +195,7 @@ void note_loss(struct deciding *deciding, const struct device *device, const str
 		kind = (enum use_kind)worst->kind;
 		list_facts(deciding, device->name, facts, sizeof facts);
 		name_of(use_told(worst, deciding->by_operator), name, sizeof name);
-		text_format(note->text, sizeof note->text, "The host loses its %s %s%s (%s): %s", note_thing(device),
+		text_format(note->text, sizeof note->text, "The host would lose its %s %s%s (%s): %s", note_thing(device),
 			    name, device->name, facts,
 			    severity == SEVERITY_FATAL ? fatal_consequence(kind) : disruptive_consequence(kind));
 	} else {

@@ -68,8 +68,11 @@ void note_undone(struct deciding *deciding, const struct device *device, const s
 
 	if (reset)
 		text_format(deciding_add_note(deciding, NOTE_NOT_UNDONE, SEVERITY_IDLE, device->name)->text, size,
-			    "%s: what is stored inside while it runs (settings, loaded firmware, memory of the card) is "
-			    "lost when it is reset",
+			    base_class(device) == 0x01
+				    ? "%s: settings and firmware that were loaded into it are lost when it is reset; what is "
+				      "written on its disks stays"
+				    : "%s: what is stored inside while it runs (settings, loaded firmware, memory of the card) "
+				      "is lost when it is reset",
 			    device->name);
 	if (gone)
 		text_format(deciding_add_note(deciding, NOTE_NOT_UNDONE, severity, device->name)->text, size, "%s: %s",

@@ -37,7 +37,7 @@ struct json_object *device_arguments_question(const struct session *session, con
 	if (error == 0)
 		error = set_option(object, "mode", session->line->mode);
 	if (error == 0)
-		error = set_option(object, "as", session->line->as);
+		error = set_option(object, "user", session->line->as);
 	if (error == 0)
 		error = set_option(object, "unit", session->line->unit);
 	if (error == 0)

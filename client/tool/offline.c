@@ -211,6 +211,7 @@ static int plan(struct session *session, struct json_object *parameters, struct 
 	for (size_t i = 0; i < reply_count(devices) && i < CLAIM_DEVICES_MAX; i++)
 		asking.text[i] = reply_text(devices, i);
 	asking.request.subject = &asking.subject;
+	asking.request.for_operator = true; /* who has the file can read all of it */
 	asking.request.device = asking.text;
 	asking.request.device_count = reply_count(devices);
 	asking.request.mode = (enum delivery_mode)mode;

@@ -13,18 +13,28 @@ CARD = "0000:01:00.0"
 DISK = "0000:01:01.0"
 FILE = "/etc/ioasidd/policy.d/50-alice.json"
 
+LOSS = "The host would lose its NVMe disk 0000:01:01.0 (driver nvme): nothing uses it now; nobody asked for it"
+NOTES = [{"kind": "loss", "severity": "idle", "device": DISK, "text": LOSS},
+         {"kind": "not-undone", "severity": "idle", "device": CARD, "text": "what is inside is lost"},
+         {"kind": "reset", "severity": "idle", "device": CARD, "text": "it can be reset between owners (flr)"},
+         {"kind": "peers", "severity": "idle", "device": CARD, "text": "they can reach each other"},
+         {"kind": "slot", "severity": "idle", "device": CARD, "text": "it is on one card with another"},
+         {"kind": "interrupts", "severity": "disruptive", "device": None, "text": "any interrupt can be raised"}]
 ALLOWED = {
-    "allowed": True, "status": 0, "mode": "attached",
+    "allowed": True, "status": 0, "uid": os.geteuid(), "unit": None, "mode": "attached",
     "devices": [{"address": CARD, "group": 7, "rule": "alice drives the test card", "rule_file": FILE, "rule_line": 3}],
+    "chosen": [],
     "lockouts": [{"device": DISK, "for": CARD, "driver": "nvme", "severity": "idle", "use": None, "covered": True}],
     "blockers": [],
+    "notes": NOTES,
     "uses": [{"device": CARD, "kind": "driver", "severity": "idle", "text": "driver vfio-pci"}],
     "steps": [{"kind": "override", "device": DISK, "text": "pin 0000:01:01.0 so that no driver binds"},
               {"kind": "unbind", "device": DISK, "text": "unbind nvme from 0000:01:01.0"}],
 }
 REFUSED = {
-    "allowed": False, "status": 4, "mode": "attached",
+    "allowed": False, "status": 4, "uid": os.geteuid(), "unit": None, "mode": "attached",
     "devices": ALLOWED["devices"],
+    "chosen": [],
     "lockouts": [dict(ALLOWED["lockouts"][0], severity="fatal", covered=False,
                       use="nvme0n1 > nvme0n1p2 > mounted on /")],
     "blockers": [{"kind": "member-in-use", "status": 4, "device": CARD, "member": DISK, "use": "nvme0n1", "claim": None,
@@ -33,6 +43,7 @@ REFUSED = {
                  {"kind": "no-reset", "status": 6, "device": CARD, "member": None, "use": None, "claim": None,
                   "rule": "alice drives the test card", "message": "0000:01:00.0 can't be reset",
                   "remedy": "a rule with \"reset\": \"try\""}],
+    "notes": [{"kind": "loss", "severity": "fatal", "device": DISK, "text": "The host would lose its disk"}],
     "uses": [{"device": DISK, "kind": "mount", "severity": "fatal", "text": "nvme0n1 > nvme0n1p2 > mounted on /"},
              {"device": DISK, "kind": "driver", "severity": "idle", "text": "driver nvme"}],
     "steps": [],
@@ -52,18 +63,32 @@ def test_a_claim_that_would_be_allowed():
         tap.equal(result.stdout, f"""\
 Yes: {USER} may claim 0000:01:00.0 (rule "alice drives the test card", {FILE}:3).
 
-The host loses:
-  0000:01:00.0, unclassified device, driver vfio-pci: asked for
-  0000:01:01.0, NVM Express controller, driver nvme, idle: locked out because 0000:01:00.0 is in its IOMMU group
+{LOSS}.
+
+What the host does with these devices now:
+  0000:01:00.0, asked for:
+    driver vfio-pci (idle)
+  0000:01:01.0, locked out with 0000:01:00.0, driver nvme, idle: nothing found
 
 What would be done:
    1. pin 0000:01:01.0 so that no driver binds
    2. unbind nvme from 0000:01:01.0
 
+What can't be undone:
+  what is inside is lost
+
+Whether it can be reset:
+  it can be reset between owners (flr)
+
+What keeps it apart, and what does not:
+  any interrupt can be raised
+  they can reach each other
+  it is on one card with another
+
 Nothing was changed.
 """)
         tap.equal(daemon.called("Plan"), [{"devices": [CARD]}])
-        tap.equal(daemon.called(), ["Plan", "ListDevices"], "nothing else was asked")
+        tap.equal(daemon.called(), ["Plan"], "nothing else was asked")
 
 
 def test_a_claim_that_would_be_refused():
@@ -73,10 +98,7 @@ def test_a_claim_that_would_be_refused():
         tap.equal(result.stdout, f"""\
 No: {USER} can't claim 0000:01:00.0 (rule "alice drives the test card", {FILE}:3): what it needs is in use or claimed.
 
-The host loses:
-  0000:01:00.0, unclassified device, driver vfio-pci: asked for
-  0000:01:01.0, NVM Express controller, driver nvme, fatal: locked out because 0000:01:00.0 is in its IOMMU group; that is not allowed
-    used: nvme0n1 > nvme0n1p2 > mounted on / (fatal)
+The host would lose its disk.
 
 What stands in the way:
   the host uses 0000:01:01.0: nvme0n1 > nvme0n1p2 > mounted on /
@@ -84,13 +106,75 @@ What stands in the way:
   0000:01:00.0 can't be reset
     To resolve: a rule with "reset": "try"
 
+What the host does with these devices now:
+  0000:01:00.0, asked for: nothing
+  0000:01:01.0, locked out with 0000:01:00.0 (which is not allowed), driver nvme, fatal:
+    nvme0n1 > nvme0n1p2 > mounted on / (fatal)
+    driver nvme (idle)
+
 Nothing was changed.
 """)
 
 
-def test_a_claim_that_locks_nothing_out():
-    with planning(dict(ALLOWED, lockouts=[])) as daemon:
-        tap.contains(ioasidctl(daemon, "plan", CARD).stdout, "  nothing else\n")
+def test_a_claim_that_costs_nothing():
+    with planning(dict(ALLOWED, lockouts=[], uses=[], notes=[])) as daemon:
+        text = ioasidctl(daemon, "plan", CARD).stdout
+        tap.contains(text, "\nThe host would lose nothing.\n")
+        tap.lacks(text, "does with these devices")
+
+
+def test_devices_under_different_rules():
+    devices = ALLOWED["devices"] + [{"address": DISK, "group": 7, "rule": "disks", "rule_file": FILE, "rule_line": 9},
+                                    {"address": "0000:09:00.0", "group": 8, "rule": None}]
+    with planning(dict(REFUSED, devices=devices)) as daemon:
+        text = ioasidctl(daemon, "plan", CARD, DISK, "09:00.0").stdout
+        tap.contains(text, "and 0000:09:00.0: what it needs is in use or claimed.\n")
+        tap.contains(text, f"""
+  0000:01:00.0: rule "alice drives the test card", {FILE}:3
+  0000:01:01.0: rule "disks", {FILE}:9
+  0000:09:00.0: no rule
+""")
+
+
+def test_what_was_chosen_from_a_pool():
+    chosen = [{"pool": "cards", "device": CARD, "why": "it locks out nothing"}]
+    with planning(dict(ALLOWED, chosen=chosen)) as daemon:
+        text = ioasidctl(daemon, "plan", "pool:cards", "pool:cards").stdout
+        tap.contains(text, "\n  any one of cards is 0000:01:00.0: it locks out nothing\n")
+        tap.equal(daemon.called("Plan"), [{"devices": ["pool:cards", "pool:cards"]}])
+
+
+def test_an_operator_plans_for_somebody():
+    with planning(dict(ALLOWED, uid=4000000000, unit="vm.service")) as daemon:
+        result = ioasidctl(daemon, "plan", "--as", "4000000000", "--unit=vm.service", CARD)
+        tap.contains(result.stdout, f"Yes: the user 4000000000 in vm.service may claim {CARD}")
+        tap.equal(daemon.called("Plan"), [{"devices": [CARD], "user": "4000000000", "unit": "vm.service"}])
+    for arguments in (["plan", "--as=", CARD], ["plan", "--unit", "", CARD], ["claim", "--as", "bob", CARD],
+                      ["plan", CARD, "--as"]):
+        with planning(ALLOWED) as daemon:
+            result = ioasidctl(daemon, *arguments)
+            tap.equal([result.returncode, daemon.called()], [2, []], str(arguments))
+
+
+def test_lines_fit_80_columns_on_a_terminal():
+    import pty
+    import subprocess
+    from program import IOASIDCTL
+    with planning(ALLOWED) as daemon:
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen([IOASIDCTL, "--socket", daemon.path, "plan", CARD], stdout=theirs,
+                                   env={**os.environ, "COLUMNS": "80", "NO_COLOR": "1"})
+        os.close(theirs)
+        text = b""
+        try:
+            while data := os.read(ours, 65536):
+                text += data
+        except OSError:
+            pass
+        tap.equal(process.wait(), 0)
+        os.close(ours)
+        tap.equal([line for line in text.decode().splitlines() if len(line) > 80], [])
+        tap.contains(text.decode(), "Nothing was changed.")
 
 
 def test_each_verdict_is_the_exit_status():
@@ -108,26 +192,11 @@ def test_each_verdict_is_the_exit_status():
             tap.equal([result.returncode, output_json(result)["plan"]["status"]], [status, status])
 
 
-def test_a_device_that_is_not_there_is_not_lost():
-    plan = {"allowed": False, "status": 5, "mode": "attached", "lockouts": [], "uses": [], "steps": [],
-            "devices": [{"address": "0000:09:00.0", "group": None, "rule": None}],
-            "blockers": [{"message": "there is no 0000:09:00.0", "remedy": "look at the list"}]}
-    with planning(plan) as daemon:
-        tap.contains(ioasidctl(daemon, "plan", "09:00.0").stdout, "The host loses:\n  nothing\n")
-
-
 def test_several_devices_and_a_mode():
     with planning(ALLOWED) as daemon:
         result = ioasidctl(daemon, "plan", "--mode=open", "01:00.0", "02:00.0", "0000:01:00.0", "03:00.0")
         tap.contains(result.stdout, "may claim 0000:01:00.0, 0000:02:00.0 and 0000:03:00.0 (rule")
         tap.equal(daemon.called("Plan"), [{"devices": [CARD, "0000:02:00.0", "0000:03:00.0"], "mode": "open"}])
-
-
-def test_the_answer_does_not_need_the_list_of_devices():
-    with FakeDaemon({"Plan": Reply({"plan": ALLOWED})}) as daemon:
-        result = ioasidctl(daemon, "plan", CARD)
-        tap.equal(result.returncode, 0)
-        tap.contains(result.stdout, "  0000:01:00.0: asked for\n    used: driver vfio-pci (idle)\n")
 
 
 def test_json_is_the_daemons_reply():

@@ -55,13 +55,13 @@ static void test_losses_from_the_worst(void **state)
 	assert_int_equal(decision.note[0].kind, NOTE_LOSS);
 	assert_int_equal(decision.note[0].severity, SEVERITY_FATAL);
 	assert_string_equal(decision.note[0].text,
-			    "The host loses its network card eth0 " NETWORK
-			    " (default route, address 10.0.2.15/24): the host is cut off from the network, and so are you if "
-			    "you work over it; nobody asked for it, but it shares an IOMMU group with " CARD);
+			    "The host would lose its network card eth0 " NETWORK
+			    " (default route, address 10.0.2.15/24): it would be cut off from the network, and so would you "
+			    "if you work over it; nobody asked for it, but it shares an IOMMU group with " CARD);
 	assert_int_equal(decision.note[1].kind, NOTE_LOSS);
 	assert_int_equal(decision.note[1].severity, SEVERITY_IDLE);
 	assert_string_equal(decision.note[1].text,
-			    "The host loses nothing with " CARD " (device): no driver of the host has it");
+			    "The host would lose nothing with " CARD " (device): no driver of the host has it");
 	decision_done(&decision);
 	/* Whoever is no operator is told that, but no address. */
 	decision = asked(&host, RULE(""), ALICE, CARD);
