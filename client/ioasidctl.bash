@@ -21,7 +21,7 @@ _ioasidctl_offer()
 
 _ioasidctl()
 {
-	local verbs=$'status\nlist\nshow\nplan\ngraph\nsnapshot\nrun\nclaim\nrelease\ndoctor'
+	local verbs=$'status\nlist\nshow\nplan\ngraph\nsnapshot\nrun\nclaim\nrelease\npolicy\ndoctor'
 	local options=$'--json\n--socket\n--help\n--version'
 	local line=${COMP_LINE:0:COMP_POINT} verb='' value='' word i
 	local typed=${line##*[[:space:]]}
@@ -46,7 +46,7 @@ _ioasidctl()
 		fi
 	done
 	case $verb in
-	list | show) options+=$'\n--snapshot' ;;
+	list | show | policy) options+=$'\n--snapshot' ;;
 	plan) options+=$'\n--mode\n--snapshot\n--policy\n--as\n--unit' ;;
 	graph) options+=$'\n--mode\n--snapshot\n--policy\n--as\n--unit\n--all' ;;
 	snapshot) options+=$'\n--with-details' ;;
@@ -67,6 +67,10 @@ _ioasidctl()
 		_ioasidctl_offer "$verbs" "$typed"
 	elif [[ $verb == snapshot ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$typed")
+	elif [[ $verb == policy && $line == *" policy "*check* ]]; then
+		mapfile -t COMPREPLY < <(compgen -f -- "$typed")
+	elif [[ $verb == policy ]]; then
+		_ioasidctl_offer $'check\nshow\nreload' "$typed"
 	elif [[ $verb == show || $verb == plan || $verb == graph || $verb == run || $verb == claim ]]; then
 		_ioasidctl_offer "$(_ioasidctl_devices)" "$typed"
 	fi

@@ -8,6 +8,7 @@
 #include "verb_graph.h"
 #include "verb_list.h"
 #include "verb_plan.h"
+#include "verb_policy.h"
 #include "verb_release.h"
 #include "verb_run.h"
 #include "verb_show.h"
@@ -17,7 +18,8 @@
 #include <stdlib.h>
 
 const struct verb *const ioasidctl_verbs[] = {
-	&verb_status, &verb_list, &verb_show, &verb_plan, &verb_graph, &verb_snapshot, &verb_run, &verb_claim, &verb_release, &verb_doctor,
+	&verb_status, &verb_list, &verb_show, &verb_plan, &verb_graph, &verb_snapshot, &verb_run, &verb_claim, &verb_release,
+	&verb_policy, &verb_doctor,
 	NULL,
 };
 

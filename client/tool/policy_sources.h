@@ -14,8 +14,10 @@
 #define POLICY_SOURCES_USR "/usr/lib/ioasidd/policy.d"
 
 /*
- * Users and groups that this machine does not know are warnings, and get their numbers from ids. 0 with *out, which the
- * caller frees, and warnings in diagnostics; -EINVAL: errors in diagnostics; -ENOMEM.
+ * Users and groups that this machine does not know are warnings, and get their numbers from ids; with ids NULL they are
+ * errors, and so are links that lead out of the folders, as in the daemon of this machine; and what it would not take
+ * from there because others can write it is a warning. 0 with *out, which the caller frees, and warnings in diagnostics;
+ * -EINVAL: errors in diagnostics; -ENOMEM.
  */
 int policy_sources_load(const char *const *path, size_t count, struct named_ids *ids, struct diagnostics *diagnostics,
 			struct policy **out);
