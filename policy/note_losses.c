@@ -168,11 +168,12 @@ static void say_idle(const struct deciding *deciding, struct note *note, const s
 	const char *thing = note_thing(device);
 
 	if (device_is_on_vfio(device))
-		text_format(note->text, sizeof note->text, "The host would lose nothing with %s (%s): it is on %s already",
-			    device->name, thing, device->driver);
+		text_format(note->text, sizeof note->text,
+			    "The host would lose nothing with the %s %s: it is on %s already", thing, device->name,
+			    device->driver);
 	else if (!device->driver[0])
 		text_format(note->text, sizeof note->text,
-			    "The host would lose nothing with %s (%s): no driver of the host has it", device->name, thing);
+			    "The host would lose nothing with the %s %s: no driver of the host has it", thing, device->name);
 	else if (use && use->kind == USE_UNKNOWN_DRIVER)
 		text_format(note->text, sizeof note->text,
 			    "The host would lose its %s %s (driver %s): no use was found, but what this driver is used for "

@@ -57,23 +57,14 @@ static void note_held_data(struct deciding *deciding, const struct device *devic
 	}
 }
 
-void note_undone(struct deciding *deciding, const struct device *device, const struct asked *asked, bool lockout)
+void note_undone(struct deciding *deciding, const struct device *device, const struct asked *asked)
 {
 	bool leaves = device->driver[0] && !device_is_on_vfio(device);
 	const char *gone = leaves ? gone_with_driver(device) : NULL;
-	bool reset = !lockout && device->reset_methods && (!asked->rule || asked->rule->reset != RESET_SKIP);
 	enum severity severity =
 		uses_worst(deciding->host->uses, device->name, SEVERITY_DISRUPTIVE) ? SEVERITY_DISRUPTIVE : SEVERITY_IDLE;
 	const size_t size = 2 * TEXT_MAX;
 
-	if (reset)
-		text_format(deciding_add_note(deciding, NOTE_NOT_UNDONE, SEVERITY_IDLE, device->name)->text, size,
-			    base_class(device) == 0x01
-				    ? "%s: settings and firmware that were loaded into it are lost when it is reset; what is "
-				      "written on its disks stays"
-				    : "%s: what is stored inside while it runs (settings, loaded firmware, memory of the card) "
-				      "is lost when it is reset",
-			    device->name);
 	if (gone)
 		text_format(deciding_add_note(deciding, NOTE_NOT_UNDONE, severity, device->name)->text, size, "%s: %s",
 			    device->name, gone);
@@ -150,6 +141,20 @@ static const char *without_reset(enum reset_demand demand)
 	return "the next owner finds it as it was left";
 }
 
+/* It can, and then what it had in it is gone. */
+static void note_can_reset(struct deciding *deciding, const struct device *device, const char *methods)
+{
+	text_format(deciding_add_note(deciding, NOTE_RESET, SEVERITY_IDLE, device->name)->text, 2 * TEXT_MAX,
+		    "%s can be reset between owners (%s)", device->name, methods);
+	text_format(deciding_add_note(deciding, NOTE_NOT_UNDONE, SEVERITY_IDLE, device->name)->text, 2 * TEXT_MAX,
+		    base_class(device) == 0x01
+			    ? "%s: settings and firmware that were loaded into it are lost when it is reset; what is written on "
+			      "its disks stays"
+			    : "%s: what is stored inside while it runs (settings, loaded firmware, memory of the card) is lost "
+			      "when it is reset",
+		    device->name);
+}
+
 void note_reset(struct deciding *deciding, const struct asked *asked)
 {
 	const struct device *device = asked->device;
@@ -179,6 +184,5 @@ void note_reset(struct deciding *deciding, const struct asked *asked)
 			    device->name, methods, others, count > 1 ? "are" : "is",
 			    without_reset(allowed ? demand : RESET_SKIP));
 	else
-		text_format(deciding_add_note(deciding, NOTE_RESET, SEVERITY_IDLE, device->name)->text, size,
-			    "%s can be reset between owners (%s)", device->name, methods);
+		note_can_reset(deciding, device, methods);
 }

@@ -5,7 +5,7 @@
 
 #include "deciding.h"
 
-/* Of a device that leaves its driver. asked, lockout: as note_loss() takes them. */
-void note_undone(struct deciding *deciding, const struct device *device, const struct asked *asked, bool lockout);
-/* Whether an asked-for device can really be reset, and what the rule makes of it if not. */
+/* Of a device that leaves its driver. asked: as note_loss() takes it. */
+void note_undone(struct deciding *deciding, const struct device *device, const struct asked *asked);
+/* Whether an asked-for device can really be reset, what is gone then, and what the rule makes of it if not. */
 void note_reset(struct deciding *deciding, const struct asked *asked);

@@ -38,7 +38,7 @@ void notes_add(struct deciding *deciding)
 		if (!is_taken(deciding, asked))
 			continue;
 		note_loss(deciding, asked->device, asked, false);
-		note_undone(deciding, asked->device, asked, false);
+		note_undone(deciding, asked->device, asked);
 		note_reset(deciding, asked);
 		note_functions(deciding, asked);
 		note_slot(deciding, asked);
@@ -49,7 +49,7 @@ void notes_add(struct deciding *deciding)
 		if (found->owned)
 			continue;
 		note_loss(deciding, found->member, found->asked, true);
-		note_undone(deciding, found->member, found->asked, true);
+		note_undone(deciding, found->member, found->asked);
 	}
 	note_peers(deciding);
 	note_kernel(deciding);

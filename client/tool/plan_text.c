@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { IDLE_LOSSES_MAX = 8 }; /* that are told one by one: below they are listed all the same */
+
 int plan_text_verdict(struct json_object *plan)
 {
 	int64_t status = reply_number(plan, "status", -1);
@@ -111,23 +113,32 @@ static enum colour severity_colour(const char *severity)
 static void write_losses(const struct layout *out, struct json_object *plan)
 {
 	struct json_object *notes = reply_list(plan, "notes");
-	bool something = false;
+	size_t count = 0, idle = 0;
 
 	fputc('\n', out->stream);
 	for (size_t i = 0; i < reply_count(notes); i++) {
 		struct json_object *note = reply_entry(notes, i);
-		enum colour colour = severity_colour(reply_string(note, "severity", ""));
+		const char *severity = reply_string(note, "severity", "");
+		enum colour colour = severity_colour(severity);
 
 		if (strcmp(reply_string(note, "kind", ""), "loss") != 0)
 			continue;
-		something = true;
+		count++;
+		idle += strcmp(severity, "idle") == 0;
+		if (idle > IDLE_LOSSES_MAX)
+			continue;
 		if (colour != COLOUR_NONE)
 			layout_colour(out, colour);
-		layout_sentence_of(out, "", 2, "%s.", reply_string(note, "text", "?"));
+		layout_sentence_of(out, "", 2, "%s%s.",
+				   colour == COLOUR_BAD ? "FATAL: " : colour == COLOUR_WARN ? "Disruptive: " : "",
+				   reply_string(note, "text", "?"));
 		if (colour != COLOUR_NONE)
 			layout_colour(out, COLOUR_NONE);
 	}
-	if (!something)
+	if (idle > IDLE_LOSSES_MAX)
+		layout_sentence_of(out, "", 2, "And it would lose %zu more devices that nothing uses now.",
+				   idle - IDLE_LOSSES_MAX);
+	if (count == 0)
 		layout_sentence(out, "", 2, "The host would lose nothing.");
 }
 

@@ -98,7 +98,7 @@ def test_a_claim_that_would_be_refused():
         tap.equal(result.stdout, f"""\
 No: {USER} can't claim 0000:01:00.0 (rule "alice drives the test card", {FILE}:3): what it needs is in use or claimed.
 
-The host would lose its disk.
+FATAL: The host would lose its disk.
 
 What stands in the way:
   the host uses 0000:01:01.0: nvme0n1 > nvme0n1p2 > mounted on /
@@ -121,6 +121,16 @@ def test_a_claim_that_costs_nothing():
         text = ioasidctl(daemon, "plan", CARD).stdout
         tap.contains(text, "\nThe host would lose nothing.\n")
         tap.lacks(text, "does with these devices")
+
+
+def test_many_idle_losses_do_not_hide_the_worst():
+    def loss(number, severity):
+        return {"kind": "loss", "severity": severity, "device": DISK, "text": f"The host would lose {number}"}
+    notes = [loss(1, "fatal"), loss(2, "disruptive")] + [loss(number, "idle") for number in range(3, 43)]
+    with planning(dict(ALLOWED, notes=notes)) as daemon:
+        text = ioasidctl(daemon, "plan", CARD).stdout
+        tap.contains(text, "\n\nFATAL: The host would lose 1.\nDisruptive: The host would lose 2.\nThe host would lose 3.\n")
+        tap.contains(text, "\nThe host would lose 10.\nAnd it would lose 32 more devices that nothing uses now.\n")
 
 
 def test_devices_under_different_rules():

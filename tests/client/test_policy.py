@@ -128,6 +128,23 @@ def test_an_earlier_folder_masks():
         tap.equal(check(usr.path, etc.path).returncode, 1)
 
 
+def test_a_policy_for_another_machine():
+    rules = [dict(GOOD["rules"][0], subject={"user": ["only-there"]}),
+             {"name": "nothing", "effect": "allow", "device": {"id": ["dead:beef"]}}]
+    machine = {"devices": [{"address": "0000:00:03.0", "vendor_id": "1234", "device_id": "11e8", "class": "00ff00",
+                            "group": 1}]}
+    with Folder(a={"rules": rules}) as folder, Folder(machine=machine) as other:
+        snapshot = os.path.join(other.path, "machine.json")
+        result = check("--snapshot", snapshot, folder.path)
+        tap.equal(result.returncode, 0, result.stdout + result.stderr)
+        tap.contains(result.stdout, "there is no user only-there on this machine")
+        tap.contains(result.stdout, "warning: the rule \"nothing\" matches no device of the snapshot")
+        tap.lacks(result.stdout, "\"cards\" matches no device")
+        tap.equal(check(folder.path).returncode, 1, "here it is an error")
+        for what in ("show", "reload"):
+            tap.equal(ioasidctl(None, "policy", what, "--snapshot", snapshot).returncode, 2)
+
+
 def test_the_rules_in_force():
     with FakeDaemon({"GetPolicy": Reply(POLICY)}) as daemon:
         result = ioasidctl(daemon, "policy", "show")

@@ -116,6 +116,21 @@ def check_direction():
     check("includes go only downward", problems)
 
 
+# What a decision is made of. Outside the core it is asked for as a whole: decide() and plan_is_covered().
+DECIDES = re.compile(r"\b(policy_rule_for|policy_never|coverage_\w+|judge_(device|devices|limits|one_rule|lockouts|find_lockouts|kernel)|pool_choose)\s*\(")
+
+
+def check_one_place_decides():
+    problems = []
+    for name in product_files():
+        if name.startswith("policy/"):
+            continue
+        for number, line in enumerate((ROOT / name).read_text(encoding="utf-8").splitlines(), 1):
+            if DECIDES.search(line):
+                problems.append(f"{name}:{number}: decides by itself: {line.strip()}")
+    check("only the policy core decides", problems)
+
+
 def check_purity():
     problems = []
     if POLICY_ARCHIVE:
@@ -168,6 +183,7 @@ def check_top_level():
 def main():
     check_cycles()
     check_direction()
+    check_one_place_decides()
     check_purity()
     check_sizes()
     check_heads()

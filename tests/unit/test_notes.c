@@ -61,7 +61,7 @@ static void test_losses_from_the_worst(void **state)
 	assert_int_equal(decision.note[1].kind, NOTE_LOSS);
 	assert_int_equal(decision.note[1].severity, SEVERITY_IDLE);
 	assert_string_equal(decision.note[1].text,
-			    "The host would lose nothing with " CARD " (device): no driver of the host has it");
+			    "The host would lose nothing with the device " CARD ": no driver of the host has it");
 	decision_done(&decision);
 	/* Whoever is no operator is told that, but no address. */
 	decision = asked(&host, RULE(""), ALICE, CARD);
