@@ -187,6 +187,15 @@ static bool is_used(struct json_object *plan, const char *device)
 	return reply_find(reply_list(plan, "uses"), "device", device) != NULL;
 }
 
+/* True if there is no such device: then there is nothing to tell of it. */
+static bool is_unknown(struct json_object *plan, const char *device)
+{
+	struct json_object *blocker = reply_find(reply_list(plan, "blockers"), "device", device);
+	const char *kind = reply_string(blocker, "kind", "");
+
+	return strcmp(kind, "unknown-device") == 0 || strcmp(kind, "unknown-pool") == 0;
+}
+
 static void write_devices(const struct layout *out, struct json_object *plan)
 {
 	struct json_object *asked = reply_list(plan, "devices");
@@ -201,6 +210,8 @@ static void write_devices(const struct layout *out, struct json_object *plan)
 	for (size_t i = 0; i < reply_count(asked); i++) {
 		const char *address = reply_string(reply_entry(asked, i), "address", "?");
 
+		if (is_unknown(plan, address))
+			continue;
 		layout_sentence_of(out, "  ", 4, "%s, asked for%s", address, is_used(plan, address) ? ":" : ": nothing");
 		write_uses_of(out, plan, address);
 	}

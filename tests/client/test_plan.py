@@ -146,6 +146,16 @@ def test_devices_under_different_rules():
 """)
 
 
+def test_nothing_is_told_of_a_device_that_is_not_there():
+    plan = dict(REFUSED, status=5, devices=ALLOWED["devices"] + [{"address": "0000:09:00.0", "group": None, "rule": None}],
+                blockers=[{"kind": "unknown-device", "status": 5, "device": "0000:09:00.0", "message": "there is none",
+                           "remedy": "look at the list"}])
+    with planning(plan) as daemon:
+        text = ioasidctl(daemon, "plan", CARD, "09:00.0").stdout
+        tap.contains(text, "\n  0000:01:00.0, asked for: nothing\n")
+        tap.lacks(text, "0000:09:00.0, asked for")
+
+
 def test_what_was_chosen_from_a_pool():
     chosen = [{"pool": "cards", "device": CARD, "why": "it locks out nothing"}]
     with planning(dict(ALLOWED, chosen=chosen)) as daemon:
