@@ -20,6 +20,7 @@
 /* A run from the claim to the exec. */
 struct takeover {
 	struct device_names devices;
+	const char *claimed[CLAIM_DEVICES_MAX]; /* what each of them has become: of a pool the device that was chosen */
 	struct placeholder_needs needs;
 	struct fd_passing passing;
 	char **command; /* with its placeholders replaced */
@@ -91,24 +92,52 @@ static void add_groups(struct takeover *takeover, const struct ioasid_claim *cla
 	for (size_t i = 0; i < takeover->devices.count; i++) {
 		char name[FD_PASSING_NAME_MAX];
 
-		seen[i] = ioasid_claim_group_fd(claim, takeover->devices.name[i]);
+		seen[i] = ioasid_claim_group_fd(claim, takeover->claimed[i]);
 		values->group_fd[i] = -1;
 		for (size_t j = 0; j < i && seen[i] >= 0; j++)
 			if (seen[j] == seen[i])
 				values->group_fd[i] = values->group_fd[j];
 		if (seen[i] < 0 || values->group_fd[i] >= 0)
 			continue;
-		snprintf(name, sizeof(name), "group-%s", takeover->devices.name[i]);
+		snprintf(name, sizeof(name), "group-%s", takeover->claimed[i]);
 		values->group_fd[i] = fd_passing_add(&takeover->passing, seen[i], name);
 	}
 }
 
-static bool has_device(const struct ioasid_claim *claim, const char *name)
+/* The next device of the claim, from *index on, that nobody has named: one that was chosen from a pool. NULL: none. */
+static const char *next_chosen(const struct takeover *takeover, const struct ioasid_claim *claim, size_t *index)
 {
-	for (size_t i = 0; i < ioasid_claim_device_count(claim); i++)
-		if (strcmp(ioasid_claim_device(claim, i), name) == 0)
-			return true;
-	return false;
+	const char *name;
+
+	while ((name = ioasid_claim_device(claim, *index))) {
+		++*index;
+		if (device_names_find(&takeover->devices, name) < 0)
+			return name;
+	}
+	return NULL;
+}
+
+/*
+ * Finds out which device each of those asked for has become: itself, or the next one that was chosen. False: the claim is
+ * another one.
+ */
+static bool name_devices(struct takeover *takeover, const struct ioasid_claim *claim)
+{
+	size_t index = 0;
+
+	for (size_t i = 0; i < takeover->devices.count; i++) {
+		const char *asked = takeover->devices.name[i];
+
+		takeover->claimed[i] = NULL;
+		if (strncmp(asked, "pool:", 5) == 0)
+			takeover->claimed[i] = next_chosen(takeover, claim, &index);
+		for (size_t k = 0; k < ioasid_claim_device_count(claim) && !takeover->claimed[i]; k++)
+			if (strcmp(ioasid_claim_device(claim, k), asked) == 0)
+				takeover->claimed[i] = asked;
+		if (!takeover->claimed[i])
+			return false;
+	}
+	return ioasid_claim_device_count(claim) == takeover->devices.count;
 }
 
 /* Numbers the descriptors, and puts the numbers into the command. */
@@ -121,18 +150,17 @@ static int prepare(struct session *session, struct takeover *takeover, const str
 
 	if (status != EXIT_DONE)
 		return session_fail(session, status, "%s; the claim was given back", why);
-	for (size_t i = 0; i < takeover->devices.count; i++)
-		if (!has_device(claim, takeover->devices.name[i]))
-			return session_malformed(session, "the claim has not all devices that were asked for");
+	if (!name_devices(takeover, claim))
+		return session_malformed(session, "the claim has other devices than those that were asked for");
 	if (ioasid_claim_iommufd(claim) >= 0)
 		values.iommufd = fd_passing_add(&takeover->passing, ioasid_claim_iommufd(claim), "iommufd");
 	if (ioasid_claim_container(claim) >= 0)
 		values.container = fd_passing_add(&takeover->passing, ioasid_claim_container(claim), "container");
 	add_groups(takeover, claim, &values);
 	for (size_t i = 0; i < takeover->devices.count; i++) {
-		int fd = ioasid_claim_device_fd(claim, takeover->devices.name[i]);
+		int fd = ioasid_claim_device_fd(claim, takeover->claimed[i]);
 
-		values.device_fd[i] = fd < 0 ? -1 : fd_passing_add(&takeover->passing, fd, takeover->devices.name[i]);
+		values.device_fd[i] = fd < 0 ? -1 : fd_passing_add(&takeover->passing, fd, takeover->claimed[i]);
 	}
 	values.ioas_id = ioasid_claim_ioas_id(claim);
 	values.lease = fd_passing_add(&takeover->passing, ioasid_claim_lease_fd(claim), "lease");

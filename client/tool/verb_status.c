@@ -38,6 +38,7 @@ static void write_status(struct session *session, struct json_object *reply)
 	struct json_object *kernel = reply_object(reply, "kernel");
 	struct json_object *policy = reply_object(reply, "policy");
 	struct json_object *files = reply_list(policy, "files");
+	struct json_object *warnings = reply_list(reply, "warnings");
 	const struct layout *out = &session->out;
 
 	layout_row_of(out, "ioasidd", LABEL_COLUMNS, "%s at %s",
@@ -60,6 +61,8 @@ static void write_status(struct session *session, struct json_object *reply)
 	layout_row_of(out, "devices", LABEL_COLUMNS, "%" PRId64 " in %" PRId64 " IOMMU groups",
 		      reply_number(reply, "devices", 0), reply_number(reply, "groups", 0));
 	layout_row_of(out, "claims", LABEL_COLUMNS, "%" PRId64, reply_number(reply, "claims", 0));
+	for (size_t i = 0; i < reply_count(warnings); i++)
+		layout_row_of(out, i == 0 ? "warnings" : "", LABEL_COLUMNS, "%s", reply_text(warnings, i));
 }
 
 static int run(struct session *session)
@@ -83,6 +86,7 @@ const struct verb verb_status = {
 	.summary = "which ioasidd, on what kernel, with what policy",
 	.text = "Says which ioasidd runs, what this kernel offers and by which interface claims\n"
 		"are delivered therefore, which policy is in force, and how many devices, IOMMU\n"
-		"groups and claims there are.\n",
+		"groups and claims there are; and warnings, such as of devices that the policy\n"
+		"reserves and that are not ready.\n",
 	.run = run,
 };

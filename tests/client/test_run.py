@@ -50,6 +50,20 @@ def test_devices_come_in_the_order_of_the_command_line():
         tap.equal([found[4], found[5]], [f"/memfd:device-{B} (deleted)", f"/memfd:device-{A} (deleted)"])
 
 
+def test_any_one_of_a_pool():
+    with claiming_daemon((A, B)) as daemon:
+        report = seen(ioasidctl(daemon, "run", "pool:cards", B, "--", *SHOW, "{fd:pool:cards}", f"{{fd:{B}}}"))
+        tap.equal(report["arguments"], ["4", "5"])
+        found = targets(report)
+        tap.equal([found[4], found[5]], [f"/memfd:device-{A} (deleted)", f"/memfd:device-{B} (deleted)"])
+
+
+def test_a_claim_of_other_devices_is_refused():
+    with claiming_daemon((A,)) as daemon:
+        answer = ioasidctl(daemon, "run", B, "--", *SHOW)
+        tap.equal([answer.returncode, "other devices" in answer.stderr], [1, True])
+
+
 def test_placeholders_are_replaced():
     with claiming_daemon((A, B)) as daemon:
         report = seen(ioasidctl(
