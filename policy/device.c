@@ -198,3 +198,8 @@ bool device_is_on_vfio(const struct device *device)
 {
 	return device->vfio_node[0] != '\0';
 }
+
+bool device_is_on_host_driver(const struct device *device)
+{
+	return device->driver[0] != '\0' && !device_is_on_vfio(device);
+}

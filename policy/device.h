@@ -63,3 +63,5 @@ bool device_is_sane(const struct device *device);
 const char *device_class_to_text(uint32_t class_code);
 /* True if the bound driver is a VFIO driver by the proof that counts: it has a vfio-dev/ node. */
 bool device_is_on_vfio(const struct device *device);
+/* True if a driver is bound that is none of VFIO's: the host itself may use the device. */
+bool device_is_on_host_driver(const struct device *device);

@@ -59,7 +59,7 @@ static void note_held_data(struct deciding *deciding, const struct device *devic
 
 void note_undone(struct deciding *deciding, const struct device *device, const struct asked *asked)
 {
-	bool leaves = device->driver[0] && !device_is_on_vfio(device);
+	bool leaves = device_is_on_host_driver(device);
 	const char *gone = leaves ? gone_with_driver(device) : NULL;
 	enum severity severity =
 		uses_worst(deciding->host->uses, device->name, SEVERITY_DISRUPTIVE) ? SEVERITY_DISRUPTIVE : SEVERITY_IDLE;

@@ -280,25 +280,22 @@ static void add_for_asked(struct plan *plan, int *error, enum step_kind kind, co
 			add(plan, error, kind, &device[i].before, "", "", 0);
 }
 
-bool plan_opens_group(const struct claim_device *device, size_t index, const struct delivery *delivery)
-{
-	int32_t group = device[index].before.group;
-
-	for (size_t i = 0; i < delivery->group_count; i++)
-		if (delivery->group[i] == group)
-			return false;
-	for (size_t i = 0; i < index; i++)
-		if (!device[i].lockout && device[i].before.group == group)
-			return false;
-	return true;
-}
-
 static bool client_has_group(const struct device *device, const struct delivery *delivery)
 {
 	for (size_t i = 0; i < delivery->group_count; i++)
 		if (delivery->group[i] == device->group)
 			return true;
 	return false;
+}
+
+bool plan_opens_group(const struct claim_device *device, size_t index, const struct delivery *delivery)
+{
+	if (client_has_group(&device[index].before, delivery))
+		return false;
+	for (size_t i = 0; i < index; i++)
+		if (!device[i].lockout && device[i].before.group == device[index].before.group)
+			return false;
+	return true;
 }
 
 /* The context and the FDs without iommufd: a container, each group in it, each device by its group. */

@@ -184,7 +184,7 @@ static int find_holders(const struct host *host, const struct device *device, si
 static bool is_driven(const struct device *device, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (device[i].driver[0] && !device_is_on_vfio(&device[i]))
+		if (device_is_on_host_driver(&device[i]))
 			return true;
 	return false;
 }

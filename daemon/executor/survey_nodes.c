@@ -101,7 +101,7 @@ int survey_nodes_find(const struct host *host, const struct device *device, size
 	int error = 0;
 
 	for (size_t i = 0; i < count; i++)
-		driven = driven || (device[i].driver[0] && !device_is_on_vfio(&device[i]));
+		driven = driven || device_is_on_host_driver(&device[i]);
 	if (driven)
 		error = class_links_read_nodes(host, &links);
 	if (error < 0)
