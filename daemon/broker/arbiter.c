@@ -3,6 +3,7 @@
 #include "journal.h"
 #include "releasing.h"
 #include "reloading.h"
+#include "rights.h"
 #include "snapshotting.h"
 #include "somebody.h"
 
@@ -29,22 +30,45 @@ const struct registry *arbiter_registry(const struct arbiter *arbiter)
 	return &arbiter->registry;
 }
 
-/* The one table of rights over a claim: its owner's uid, and operators. */
 bool arbiter_may_see(const struct arbiter *arbiter, const struct requester *requester, const struct claim *claim)
 {
-	return claim->uid == requester->subject.uid ||
-	       policy_is_operator(arbiter->registry.policy, &requester->subject);
+	return rights_allow(arbiter->registry.policy, requester, ACT_SEE_CLAIM, claim);
 }
 
-/* A claim that the requester has a right to, or NULL after an answer that does not tell unknown from foreign. */
-static struct holding *claim_of(struct arbiter *arbiter, struct requester *requester, const char *claim_id)
+bool arbiter_is_operator(const struct arbiter *arbiter, const struct requester *requester)
+{
+	return rights_is_operator(arbiter->registry.policy, requester);
+}
+
+void arbiter_listen(struct arbiter *arbiter, struct news_listener *listener)
+{
+	newsroom_add(&arbiter->registry.news, listener);
+}
+
+void arbiter_unlisten(struct arbiter *arbiter, struct news_listener *listener)
+{
+	newsroom_remove(&arbiter->registry.news, listener);
+}
+
+/* A claim that the requester may do this to, or NULL after an answer that does not tell unknown from foreign. */
+static struct holding *claim_of(struct arbiter *arbiter, struct requester *requester, const char *claim_id,
+				enum act act)
 {
 	struct claim *claim = ledger_find(arbiter->registry.ledger, claim_id);
 
-	if (claim && arbiter_may_see(arbiter, requester, claim))
+	if (claim && rights_allow(arbiter->registry.policy, requester, act, claim))
 		return holding_of(claim);
 	requester_answer_kind(requester, ANSWER_NO_CLAIM, NULL, NULL);
 	return NULL;
+}
+
+/* True if the requester may do this, which is about no claim; else false after an answer. */
+static bool is_allowed(struct arbiter *arbiter, struct requester *requester, enum act act, const char *refusal)
+{
+	if (rights_allow(arbiter->registry.policy, requester, act, NULL))
+		return true;
+	requester_answer_kind(requester, ANSWER_NO_OPERATOR, NULL, refusal);
+	return false;
 }
 
 /* Only one message of FDs is under way to a client at a time. */
@@ -66,11 +90,9 @@ void arbiter_plan(struct arbiter *arbiter, struct requester *requester, const st
 		claiming_plan(&arbiter->registry, requester, question, NULL);
 		return;
 	}
-	if (!policy_is_operator(arbiter->registry.policy, &requester->subject)) {
-		requester_answer_kind(requester, ANSWER_NO_OPERATOR, NULL,
-				      "only operators may plan for somebody else: root, and whom the policy names");
+	if (!is_allowed(arbiter, requester, ACT_PLAN_FOR,
+			"only operators may plan for somebody else: root, and whom the policy names"))
 		return;
-	}
 	if (somebody_find(&requester->subject, question->user, question->unit, &subject, why) < 0)
 		requester_answer_failed(requester, why, NULL);
 	else
@@ -85,7 +107,7 @@ void arbiter_claim(struct arbiter *arbiter, struct requester *requester, const s
 
 void arbiter_acknowledge(struct arbiter *arbiter, struct requester *requester, const char *claim_id)
 {
-	struct holding *holding = claim_of(arbiter, requester, claim_id);
+	struct holding *holding = claim_of(arbiter, requester, claim_id, ACT_TAKE);
 
 	if (!holding)
 		return;
@@ -110,7 +132,7 @@ static bool is_quiet(struct requester *requester, struct holding *holding)
 
 void arbiter_add_device(struct arbiter *arbiter, struct requester *requester, const char *claim_id, const char *device)
 {
-	struct holding *holding = claim_of(arbiter, requester, claim_id);
+	struct holding *holding = claim_of(arbiter, requester, claim_id, ACT_ADD);
 
 	if (!holding || !may_be_offered_more(requester) || !is_quiet(requester, holding))
 		return;
@@ -122,18 +144,13 @@ void arbiter_add_device(struct arbiter *arbiter, struct requester *requester, co
 				      "the claim has this device already");
 		return;
 	}
-	if (holding->claim->uid != requester->subject.uid) {
-		/* An operator ends others' claims; he does not put devices into them. */
-		requester_answer_kind(requester, ANSWER_NO_CLAIM, NULL, NULL);
-		return;
-	}
 	claiming_add(&arbiter->registry, requester, holding, device);
 }
 
 void arbiter_remove_device(struct arbiter *arbiter, struct requester *requester, const char *claim_id,
 			   const char *device)
 {
-	struct holding *holding = claim_of(arbiter, requester, claim_id);
+	struct holding *holding = claim_of(arbiter, requester, claim_id, ACT_REMOVE);
 	const struct claim_device *entry;
 	size_t asked_for = 0;
 	int error;
@@ -161,13 +178,13 @@ void arbiter_remove_device(struct arbiter *arbiter, struct requester *requester,
 
 void arbiter_release(struct arbiter *arbiter, struct requester *requester, const char *claim_id)
 {
-	struct holding *holding = claim_of(arbiter, requester, claim_id);
+	struct holding *holding = claim_of(arbiter, requester, claim_id, ACT_RELEASE);
 
 	if (!holding)
 		return;
 	if (holding->claim->state == CLAIM_QUARANTINED) {
 		/* Only the operator opens it: the release is tried once more. */
-		if (!policy_is_operator(arbiter->registry.policy, &requester->subject)) {
+		if (!rights_allow(arbiter->registry.policy, requester, ACT_OPEN_QUARANTINE, holding->claim)) {
 			requester_answer_kind(requester, ANSWER_WRONG_STATE, holding->claim, holding->claim->note);
 			return;
 		}
@@ -258,11 +275,19 @@ static void on_ready(void *context)
 	arbiter->events->ready(arbiter->context);
 }
 
+static void on_changed(void *context, const char *device)
+{
+	struct arbiter *arbiter = context;
+
+	newsroom_tell(&arbiter->registry.news, &(struct news){ .kind = NEWS_DEVICE, .device = device });
+}
+
 static void on_gone(void *context, const char *device)
 {
 	struct arbiter *arbiter = context;
 	struct claim *claim = ledger_owner(arbiter->registry.ledger, device, NULL);
 
+	newsroom_tell(&arbiter->registry.news, &(struct news){ .kind = NEWS_DEVICE_GONE, .device = device });
 	if (!claim)
 		return;
 	log_warning("claim %s: %s was unplugged", claim->id, device);
@@ -286,7 +311,8 @@ static void on_policy(void *context, const struct wire_policy *message)
 	reloading_answered(arbiter->reloading, message);
 }
 
-static const struct host_events host_events = { .ready = on_ready, .gone = on_gone, .policy = on_policy, .lost = on_lost };
+static const struct host_events host_events = { .ready = on_ready, .changed = on_changed, .gone = on_gone,
+						.policy = on_policy, .lost = on_lost };
 
 static int load_policy(const struct arbiter *arbiter, struct policy **out)
 {
@@ -306,20 +332,16 @@ void arbiter_reload(struct arbiter *arbiter)
 
 void arbiter_reload_policy(struct arbiter *arbiter, struct requester *requester)
 {
-	if (policy_is_operator(arbiter->registry.policy, &requester->subject))
+	if (is_allowed(arbiter, requester, ACT_RELOAD,
+		       "only operators may reload the policy: root, and whom the policy names"))
 		reloading_start(arbiter->reloading, requester);
-	else
-		requester_answer_kind(requester, ANSWER_NO_OPERATOR, NULL,
-				      "only operators may reload the policy: root, and whom the policy names");
 }
 
 void arbiter_snapshot(struct arbiter *arbiter, struct requester *requester, bool details)
 {
-	if (policy_is_operator(arbiter->registry.policy, &requester->subject))
+	if (is_allowed(arbiter, requester, ACT_SNAPSHOT,
+		       "only operators are told what the whole host does: root, and whom the policy names"))
 		snapshotting_start(arbiter->snapshotting, requester, details);
-	else
-		requester_answer_kind(requester, ANSWER_NO_OPERATOR, NULL,
-				      "only operators are told what the whole host does: root, and whom the policy names");
 }
 
 int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *settings,

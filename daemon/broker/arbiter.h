@@ -1,5 +1,5 @@
 /*
- * The arbiter: what every face calls, with one table of rights. It owns the policy in force, the ledger and its
+ * The arbiter: what every face calls, with one table of rights (rights.h). It owns the policy in force, the ledger and its
  * journal; the work is done in claiming.c and releasing.c. Each call is answered exactly once through the requester,
  * perhaps before it returns, and not at all once the requester has left.
  */
@@ -32,6 +32,11 @@ struct arbiter *arbiter_free(struct arbiter *arbiter);
 /* What faces may look at. */
 const struct registry *arbiter_registry(const struct arbiter *arbiter);
 bool arbiter_may_see(const struct arbiter *arbiter, const struct requester *requester, const struct claim *claim);
+/* True if the requester counts as an operator for what he asks now. */
+bool arbiter_is_operator(const struct arbiter *arbiter, const struct requester *requester);
+/* What happens from now on; the listener stays the caller's, and is taken out before it is gone. */
+void arbiter_listen(struct arbiter *arbiter, struct news_listener *listener);
+void arbiter_unlisten(struct arbiter *arbiter, struct news_listener *listener);
 /* Reads the policy anew in both programs: errors are logged, and leave the one in force. */
 void arbiter_reload(struct arbiter *arbiter);
 

@@ -3,6 +3,7 @@
 #include "offering.h"
 #include "operation.h"
 #include "releasing.h"
+#include "rights.h"
 
 #include "../base/log.h"
 
@@ -277,6 +278,7 @@ static void on_addition_done(void *context, const struct wire_result *result, st
 	if (result->outcome == WIRE_OUTCOME_DONE && asker && !late && !holding->lease_over &&
 	    holding_arm(holding, ACKNOWLEDGE_USEC, on_unacknowledged) == 0) {
 		holding_journal(holding);
+		holding_tell_devices(holding);
 		holding->run = HOLDING_IDLE;
 		offer_make(holding, result, fds, -1, true, &offer);
 		offer_to(holding, asker, &offer);
@@ -396,6 +398,10 @@ static void act(struct operation *operation, struct holding *growing, const stru
 	struct registry *registry = operation->registry;
 	struct requester *requester = operation->requester;
 
+	if (operation->kind != OPERATION_PLAN && !decision->allowed)
+		newsroom_tell(&registry->news, &(struct news){ .kind = NEWS_REFUSED, .subject = &requester->subject,
+							       .claim = growing ? growing->claim : NULL,
+							       .decision = decision });
 	if (operation->kind == OPERATION_PLAN)
 		requester_answer(requester, &(struct answer){ .kind = ANSWER_PLAN, .mode = operation->mode,
 							      .decision = decision, .uses = uses });
@@ -456,7 +462,7 @@ static void on_survey(void *context, int error, const struct uses *uses)
 		snprintf(message, sizeof(message), "the host could not be surveyed: %s; nothing was changed",
 			 strerror(error));
 		requester_answer_failed(requester, message, NULL);
-	} else if (policy_is_operator(operation->registry->policy, &requester->subject)) {
+	} else if (rights_is_operator(operation->registry->policy, requester)) {
 		waits = decide_and_act(operation, uses);
 	} else if (registry_redact_uses(uses, &redacted) == 0) {
 		waits = decide_and_act(operation, &redacted);

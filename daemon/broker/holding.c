@@ -87,6 +87,7 @@ void holding_end(struct holding *holding)
 	descriptor_close(&holding->context);
 	descriptor_close(&holding->lease);
 	descriptor_close(&holding->holder);
+	newsroom_tell(&holding->registry->news, &(struct news){ .kind = NEWS_CLAIM_GONE, .claim = holding->claim });
 	ledger_remove(holding->registry->ledger, holding->claim);
 	free(holding);
 }
@@ -112,10 +113,25 @@ int holding_step(struct holding *holding, enum claim_event event)
 	}
 	if (holding->claim->state == CLAIM_RELEASING && next != CLAIM_RELEASING)
 		waiting_stir(holding->registry->waiting, holding->claim);
+
+	enum claim_state before = holding->claim->state;
+	int error;
+
 	holding->claim->state = (enum claim_state)next;
 	if (next == CLAIM_FREE)
-		return journal_remove(holding->registry->journal, holding->claim->id);
-	return next == CLAIM_PLANNED ? 0 : holding_journal(holding);
+		error = journal_remove(holding->registry->journal, holding->claim->id);
+	else
+		error = next == CLAIM_PLANNED ? 0 : holding_journal(holding);
+	newsroom_tell(&holding->registry->news, &(struct news){ .kind = NEWS_CLAIM, .claim = holding->claim,
+								.event = event, .before = before });
+	return error;
+}
+
+void holding_tell_devices(struct holding *holding)
+{
+	newsroom_tell(&holding->registry->news, &(struct news){ .kind = NEWS_CLAIM, .claim = holding->claim,
+								.event = CLAIM_EVENT_DONE,
+								.before = holding->claim->state });
 }
 
 int holding_arm(struct holding *holding, uint64_t usec, sd_event_time_handler_t handler)

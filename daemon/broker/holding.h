@@ -57,6 +57,8 @@ void holding_end(struct holding *holding);
  * not know is logged and not made. 0, or -errno: it could not be journalled.
  */
 int holding_step(struct holding *holding, enum claim_event event);
+/* Tells the news that the claim has other devices than before. */
+void holding_tell_devices(struct holding *holding);
 /* Journals the claim as it stands. 0 or -errno, after a log line. */
 int holding_journal(struct holding *holding);
 /* Arms or (usec 0) disarms the timer. */

@@ -46,9 +46,14 @@ static void greet(struct host *host, const struct wire_hello *hello)
 
 static void put_device(struct host *host, const struct device *device)
 {
+	const struct device *known = topology_find(host->topology, device->name);
+	bool changed = !known || memcmp(known, device, sizeof(*device)) != 0;
+
 	if (topology_put(host->topology, device) < 0) {
 		log_error("out of memory: %s is not shown", device->name);
 		lose(host, -ENOMEM);
+	} else if (host->ready && changed) {
+		host->events->changed(host->context, device->name);
 	}
 }
 

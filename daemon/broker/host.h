@@ -11,6 +11,7 @@ struct host;
 
 struct host_events {
 	void (*ready)(void *context);  /* the first whole topology is there */
+	void (*changed)(void *context, const char *device); /* it came, or is not what it was */
 	void (*gone)(void *context, const char *device); /* a device was unplugged; it is no longer in the topology */
 	void (*policy)(void *context, const struct wire_policy *policy); /* the executor read its policy again */
 	void (*lost)(void *context, int error);          /* the executor is gone, and nothing can be done any more */

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "host.h"
+#include "news.h"
 #include "waiting.h"
 
 struct registry {
@@ -12,6 +13,7 @@ struct registry {
 	struct policy *policy;
 	struct ledger *ledger;
 	struct waiting *waiting; /* questions, for releases to be through */
+	struct newsroom news;
 	int journal; /* folder of the claims' files */
 };
 

@@ -381,6 +381,7 @@ static void on_removal_done(void *context, const struct wire_result *result, str
 	if (result->outcome == WIRE_OUTCOME_DONE) {
 		holding_give_back(holding, holding->device);
 		holding_journal(holding);
+		holding_tell_devices(holding);
 		requester_answer_kind(asker, ANSWER_DONE, holding->claim, NULL);
 	} else {
 		note(holding, result);

@@ -44,6 +44,9 @@ static void refuse(struct reloading *reloading, enum answer_kind kind, const cha
 	struct requester *requester = reloading->requester;
 
 	log_error("the policy was not reloaded, the one in force stays: %s", message);
+	newsroom_tell(&reloading->registry->news, &(struct news){ .kind = NEWS_POLICY, .message = message,
+								  .policy = reloading->registry->policy,
+								  .subject = requester ? &requester->subject : NULL });
 	reloading->requester = NULL;
 	reloading->next = policy_free(reloading->next);
 	requester_answer(requester, &(struct answer){ .kind = kind, .message = message,
@@ -110,6 +113,8 @@ static void take_over(struct reloading *reloading)
 	reloading->next = NULL;
 	reloading->requester = NULL;
 	log_notice("policy reloaded: %zu rules", registry->policy->rule_count);
+	newsroom_tell(&registry->news, &(struct news){ .kind = NEWS_POLICY, .success = true, .policy = registry->policy,
+						       .subject = requester ? &requester->subject : NULL });
 	if (regrant_check(registry->policy, host_topology(registry->host), registry->ledger, subject_of, NULL,
 			  &regrants) < 0)
 		log_warning("out of memory: claims that the new policy does not grant are not all listed");

@@ -74,8 +74,16 @@ struct answer {
 	const struct snapshot *snapshot;
 };
 
+/* What makes somebody else than root an operator. */
+enum authority {
+	AUTHORITY_OF_POLICY, /* the policy's "operators": on the socket */
+	AUTHORITY_NONE,      /* nothing: on the bus */
+	AUTHORITY_GRANTED,   /* polkit has let this very call */
+};
+
 struct requester {
 	struct subject subject;
+	enum authority authority;
 	int pidfd;                        /* of subject.pid, owned; -1 where the kernel gives none */
 	void (*answer)(void *context, const struct answer *answer);
 	void *context;

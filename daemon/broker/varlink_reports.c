@@ -114,7 +114,7 @@ struct json_object *varlink_claim_list(const struct arbiter *arbiter, const stru
 struct json_object *varlink_policy_report(const struct arbiter *arbiter, const struct requester *reader)
 {
 	const struct policy *policy = arbiter_registry(arbiter)->policy;
-	bool all = policy_is_operator(policy, &reader->subject);
+	bool all = arbiter_is_operator(arbiter, reader);
 
 	return rule_json_policy(policy, all ? NULL : &reader->subject);
 }
