@@ -27,6 +27,7 @@ struct claim {
 	uint64_t memlock;     /* bytes granted; 0: none */
 	uint64_t since;       /* CLOCK_REALTIME microseconds, told by the caller */
 	char note[TEXT_MAX];  /* why it lingers, is quarantined or stuck; "" else */
+	char changing[DEVICE_NAME_MAX]; /* the device that is being added or taken back; "": none */
 	struct claim_device *device;
 	size_t device_count;
 	void *attachment;     /* the ledger's user's own; never looked at here */

@@ -1,6 +1,7 @@
 #include "arbiter.h"
 
 #include "journal.h"
+#include "recovering.h"
 #include "releasing.h"
 #include "reloading.h"
 #include "rights.h"
@@ -217,40 +218,6 @@ void arbiter_leave(struct arbiter *arbiter, struct requester *requester)
 	claiming_abandon(&arbiter->registry, requester);
 }
 
-/* What a crash left: each claim on record is released, as far as nobody holds an FD of it any more. */
-static void recover_file(struct arbiter *arbiter, const char *file)
-{
-	struct registry *registry = &arbiter->registry;
-	struct claim read = { 0 };
-	struct holding *holding;
-	char id[CLAIM_ID_MAX];
-	int verdict = journal_read(registry->journal, file, host_boot_id(registry->host), &read);
-
-	if (verdict == JOURNAL_STALE) {
-		if (journal_file_claim(file, id))
-			journal_remove(registry->journal, id);
-		return;
-	}
-	if (verdict == JOURNAL_READ && journal_file_claim(file, id) && strcmp(id, read.id) == 0) {
-		if (read.state != CLAIM_QUARANTINED)
-			read.state = CLAIM_HELD; /* from where a release can begin, wherever the crash was */
-		if (holding_adopt(registry, &read, &holding) < 0) {
-			log_error("claim %s: can't be taken over: its devices belong to another one", read.id);
-		} else if (read.state == CLAIM_QUARANTINED) {
-			log_warning("claim %s: still quarantined", read.id);
-		} else {
-			log_notice("claim %s: left by an earlier run, is being released", read.id);
-			releasing_start(holding);
-		}
-		free(read.device);
-		return;
-	}
-	if (verdict == JOURNAL_READ)
-		free(read.device);
-	log_error("the journal's file %s is damaged and was set aside; a device may be left on a VFIO driver", file);
-	journal_set_aside(registry->journal, file);
-}
-
 static void warn_of_reserved(void *context, const struct device *device, const char *message)
 {
 	log_warning("%s", message);
@@ -259,14 +226,8 @@ static void warn_of_reserved(void *context, const struct device *device, const c
 static void on_ready(void *context)
 {
 	struct arbiter *arbiter = context;
-	size_t count = 0;
-	char **file = journal_list(arbiter->registry.journal, &count);
 
-	for (size_t i = 0; file && i < count; i++) {
-		recover_file(arbiter, file[i]);
-		free(file[i]);
-	}
-	free(file);
+	recovering_run(&arbiter->registry);
 	if (arbiter->registry.policy->digest != host_policy_digest(arbiter->registry.host))
 		log_error("this program and its executor hold different policies: claims are refused until both are "
 			  "reloaded");
@@ -356,6 +317,8 @@ int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *se
 	arbiter->events = events;
 	arbiter->context = context;
 	arbiter->registry.event = sd_event_ref(event);
+	arbiter->registry.store = settings->store;
+	store_set_event(settings->store, event);
 	arbiter->registry.journal = journal_open(settings->runtime_folder);
 	arbiter->registry.ledger = ledger_new();
 	arbiter->reloading = reloading_new(&arbiter->registry, settings->policy_folder, settings->policy_folder_count);

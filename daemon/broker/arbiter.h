@@ -14,6 +14,7 @@ struct arbiter_settings {
 	size_t policy_folder_count;
 	const char *runtime_folder;
 	uint64_t plan_deadline_usec;
+	struct store *store; /* outlives the arbiter */
 };
 
 struct arbiter_events {

@@ -58,10 +58,12 @@ static int make_lease(struct holding *holding)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	error = releasing_watch_lease(holding, pair[0]);
-	if (error < 0)
+	if (error < 0) {
 		close(pair[0]);
-	else
+	} else {
+		store_put(holding->registry->store, STORED_LEASE, holding->claim->id, pair[0]);
 		error = holding_arm(holding, ACKNOWLEDGE_USEC, on_unacknowledged);
+	}
 	if (error < 0)
 		close(pair[1]);
 	return error < 0 ? error : pair[1];
@@ -76,6 +78,8 @@ static void deliver_claim(struct holding *holding, const struct wire_result *res
 
 	if (result->contexts > 0)
 		holding->context = descriptors_take(fds, 0);
+	if (holding->context >= 0)
+		store_put(holding->registry->store, STORED_CONTEXT, holding->claim->id, holding->context);
 	holding->claim->ioas_id = result->ioas_id;
 	holding->run = HOLDING_IDLE;
 	holding_step(holding, CLAIM_EVENT_DONE);
@@ -295,6 +299,7 @@ static void on_addition_done(void *context, const struct wire_result *result, st
 	if (result->outcome == WIRE_OUTCOME_BROKEN) {
 		snprintf(message, sizeof(message), "%s; not everything could be put back: release the claim", why);
 	} else {
+		holding->claim->changing[0] = '\0';
 		holding_give_back(holding, holding->device);
 		holding_journal(holding);
 		snprintf(message, sizeof(message), "%s; the claim is as it was", why);
@@ -324,6 +329,7 @@ static void begin_addition(struct operation *operation, struct holding *holding,
 	int error;
 
 	memcpy(holding->device, decision->device[0].device, sizeof(holding->device));
+	memcpy(holding->claim->changing, holding->device, sizeof(holding->device));
 	error = take_devices(registry, holding->claim, decision);
 	if (error == 0)
 		error = holding_journal(holding);
@@ -336,6 +342,7 @@ static void begin_addition(struct operation *operation, struct holding *holding,
 	if (error < 0) {
 		holding_take_asker(holding);
 		holding->run = HOLDING_IDLE;
+		holding->claim->changing[0] = '\0';
 		holding_give_back(holding, holding->device);
 		holding_journal(holding);
 		snprintf(message, sizeof(message), "the addition could not be started: %s; nothing was changed",
@@ -533,8 +540,11 @@ void claiming_add(struct registry *registry, struct requester *requester, struct
 void claiming_acknowledge(struct holding *holding)
 {
 	holding_end_offer(holding);
+	holding->claim->changing[0] = '\0';
 	if (holding->claim->state == CLAIM_OFFERED)
 		holding_step(holding, CLAIM_EVENT_ACKNOWLEDGED);
+	else
+		holding_journal(holding);
 }
 
 void claiming_reject(struct holding *holding)

@@ -62,6 +62,10 @@ int holding_adopt(struct registry *registry, const struct claim *read, struct ho
 	holding->claim->interface = read->interface;
 	holding->claim->state = read->state;
 	holding->claim->since = read->since;
+	holding->claim->ioas_id = read->ioas_id;
+	holding->claim->memlock = read->memlock;
+	memcpy(holding->claim->note, read->note, sizeof(read->note));
+	memcpy(holding->claim->changing, read->changing, sizeof(read->changing));
 	for (size_t i = 0; i < read->device_count && error == 0; i++)
 		error = ledger_take(registry->ledger, holding->claim, &read->device[i]);
 	if (error < 0) {
@@ -84,6 +88,7 @@ void holding_end(struct holding *holding)
 	}
 	sd_event_source_disable_unref(holding->lease_source);
 	sd_event_source_disable_unref(holding->holder_source);
+	store_drop_cancel(holding->unstoring);
 	descriptor_close(&holding->context);
 	descriptor_close(&holding->lease);
 	descriptor_close(&holding->holder);

@@ -14,6 +14,7 @@ enum holding_run {
 	HOLDING_CLAIMS,
 	HOLDING_ADDS,
 	HOLDING_REMOVES,
+	HOLDING_UNSTORES, /* no plan yet: the service manager closes what it keeps of the claim */
 	HOLDING_REVOKES,
 	HOLDING_RELEASES,
 	HOLDING_UNMAPS,
@@ -25,6 +26,8 @@ struct holding {
 	enum holding_run run;
 	bool overdue;                  /* the plan that runs passed its deadline; only its result can change that */
 	bool lease_over;               /* release as soon as no plan runs */
+	bool lease_lost;               /* not by its client: a restart lost it, and its client may resume the claim */
+	bool unstored;                 /* the service manager keeps nothing of it any more */
 	bool revoked;                  /* its nodes can't be opened any more (mode node) */
 	bool closes_container;         /* with HOLDING_REVOKES: it was the last to open the container to its user */
 	bool unmapped;                 /* it lingers, and its mappings were removed */
@@ -33,6 +36,7 @@ struct holding {
 	int lease;                     /* -1: none */
 	int holder;                    /* pidfd of who keeps it lingering; -1: none */
 	unsigned retries;              /* of a release that lingers */
+	struct store_drop *unstoring;  /* with HOLDING_UNSTORES */
 	sd_event_source *lease_source;
 	sd_event_source *timer;        /* acknowledgement, or the next try of a release */
 	sd_event_source *holder_source;

@@ -1,5 +1,6 @@
 #include "journal.h"
 
+#include "../../policy/text.h"
 #include "../base/descriptors.h"
 
 #include <dirent.h>
@@ -76,7 +77,10 @@ static struct json_object *claim_to_json(const char *boot_id, const struct claim
 {
 	struct json_object *object = json_object_new_object();
 	struct json_object *devices = json_object_new_array();
+	char note[TEXT_MAX];
 
+	/* A sentence that was cut in the middle of a character must not make the whole file unreadable. */
+	text_escape(note, sizeof(note), claim->note, strlen(claim->note));
 	json_object_object_add(object, "version", json_object_new_int(JOURNAL_VERSION));
 	json_object_object_add(object, "boot_id", json_object_new_string(boot_id));
 	json_object_object_add(object, "id", json_object_new_string(claim->id));
@@ -88,6 +92,10 @@ static struct json_object *claim_to_json(const char *boot_id, const struct claim
 	json_object_object_add(object, "interface", json_object_new_string(vfio_interface_to_string(claim->interface)));
 	json_object_object_add(object, "state", json_object_new_string(claim_state_to_string(claim->state)));
 	json_object_object_add(object, "since", json_object_new_uint64(claim->since));
+	json_object_object_add(object, "ioas_id", json_object_new_int64(claim->ioas_id));
+	json_object_object_add(object, "memlock", json_object_new_uint64(claim->memlock));
+	json_object_object_add(object, "note", json_object_new_string(note));
+	json_object_object_add(object, "changing", json_object_new_string(claim->changing));
 	for (size_t i = 0; i < claim->device_count; i++)
 		json_object_array_add(devices, device_to_json(&claim->device[i]));
 	json_object_object_add(object, "devices", devices);
@@ -236,7 +244,7 @@ static bool device_from_json(struct json_object *object, struct claim_device *ou
 static bool claim_from_json(struct json_object *object, struct claim *out)
 {
 	char mode[16], interface[16], state[16];
-	int64_t uid, gid, pid;
+	int64_t uid, gid, pid, ioas_id;
 	int mode_value, interface_value, state_value;
 
 	if (!get_text(object, "id", out->id, sizeof(out->id)) || !claim_id_is_valid(out->id) ||
@@ -244,7 +252,11 @@ static bool claim_from_json(struct json_object *object, struct claim *out)
 	    !get_text(object, "mode", mode, sizeof(mode)) || !get_text(object, "state", state, sizeof(state)) ||
 	    !get_text(object, "interface", interface, sizeof(interface)) ||
 	    !get_number(object, "uid", 0, UINT32_MAX, &uid) || !get_number(object, "gid", 0, UINT32_MAX, &gid) ||
-	    !get_number(object, "pid", 0, INT32_MAX, &pid) || !get_unsigned(object, "since", &out->since))
+	    !get_number(object, "pid", 0, INT32_MAX, &pid) || !get_unsigned(object, "since", &out->since) ||
+	    !get_number(object, "ioas_id", 0, UINT32_MAX, &ioas_id) ||
+	    !get_unsigned(object, "memlock", &out->memlock) ||
+	    !get_text(object, "note", out->note, sizeof(out->note)) ||
+	    !get_text(object, "changing", out->changing, sizeof(out->changing)))
 		return false;
 	mode_value = delivery_mode_from_string(mode);
 	state_value = claim_state_from_string(state);
@@ -257,6 +269,7 @@ static bool claim_from_json(struct json_object *object, struct claim *out)
 	out->uid = (uid_t)uid;
 	out->gid = (gid_t)gid;
 	out->pid = (pid_t)pid;
+	out->ioas_id = (uint32_t)ioas_id;
 	return true;
 }
 

@@ -20,17 +20,18 @@ struct broker {
 	const struct options *options;
 	struct arbiter *arbiter;
 	struct varlink_server *server;
+	struct store *store;
 };
 
 static void on_ready(void *context)
 {
 	struct broker *broker = context;
 	char path[4096];
-	int error;
+	int error, listener = store_take_listener(broker->store, "varlink");
 
 	snprintf(path, sizeof(path), "%s/org.ioasid1", broker->options->runtime_folder);
-	if (sd_listen_fds(0) > 0)
-		error = varlink_server_new_from_fd(broker->event, SD_LISTEN_FDS_START, broker->arbiter, &broker->server);
+	if (listener >= 0)
+		error = varlink_server_new_from_fd(broker->event, listener, broker->arbiter, &broker->server);
 	else
 		error = varlink_server_new(broker->event, path, broker->arbiter, &broker->server);
 	if (error < 0) {
@@ -91,6 +92,7 @@ static int run(struct broker *broker, int executor)
 		.policy_folder_count = options->policy_folder_count,
 		.runtime_folder = options->runtime_folder,
 		.plan_deadline_usec = options->plan_deadline_usec,
+		.store = broker->store,
 	};
 	int status = sd_event_default(&broker->event);
 
@@ -139,7 +141,7 @@ int main(int count, char **argument)
 	struct options options;
 	struct start_user user = { .uid = geteuid(), .gid = getegid() };
 	struct broker broker = { .options = &options };
-	int executor;
+	int executor, status;
 
 	log_start("ioasidd");
 	signal(SIGPIPE, SIG_IGN);
@@ -153,6 +155,10 @@ int main(int count, char **argument)
 	}
 	if (options.print_udev_rules)
 		return print_udev_rules(&options);
+	if (store_new(&broker.store) < 0) {
+		log_error("the descriptors that the service manager passed can't be taken over");
+		return EXIT_FAILURE;
+	}
 	if (geteuid() == 0 && start_find_user(options.user, &user) < 0)
 		return EXIT_FAILURE;
 	if (start_runtime_folder(options.runtime_folder, &user) < 0)
@@ -162,5 +168,7 @@ int main(int count, char **argument)
 		return EXIT_FAILURE;
 	if (start_drop_privileges(&user) < 0)
 		return EXIT_FAILURE;
-	return run(&broker, executor) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	status = run(&broker, executor);
+	store_free(broker.store);
+	return status == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -5,6 +5,7 @@
 
 #include "host.h"
 #include "news.h"
+#include "store.h"
 #include "waiting.h"
 
 struct registry {
@@ -14,6 +15,7 @@ struct registry {
 	struct ledger *ledger;
 	struct waiting *waiting; /* questions, for releases to be through */
 	struct newsroom news;
+	struct store *store;
 	int journal; /* folder of the claims' files */
 };
 

@@ -226,6 +226,7 @@ void releasing_note_overdue(struct holding *holding)
 					   "kernel lets go");
 		break;
 	case HOLDING_IDLE:
+	case HOLDING_UNSTORES:
 	case HOLDING_UNMAPS:
 		break;
 	}
@@ -298,12 +299,27 @@ static void on_revoked(void *context, const struct wire_result *result, struct d
 
 static const struct run_events revoke_events = { .done = on_revoked, .overdue = on_release_overdue };
 
+static void on_unstored(void *context)
+{
+	struct holding *holding = context;
+
+	holding->run = HOLDING_IDLE;
+	holding->unstored = true;
+	run_release(holding);
+}
+
 static void run_release(struct holding *holding)
 {
 	const struct claim *claim = holding->claim;
 	struct plan plan = { 0 };
 	int error;
 
+	/* The last close of a context has to be a worker's, not the service manager's. */
+	if (!holding->unstored) {
+		holding->run = HOLDING_UNSTORES;
+		store_drop(holding->registry->store, claim->id, on_unstored, holding, &holding->unstoring);
+		return;
+	}
 	/* Before anybody is looked for: nobody shall open a node in the middle of it. */
 	if (claim->mode == MODE_NODE && !holding->revoked) {
 		holding->closes_container = is_last_of_user(holding);
@@ -366,6 +382,7 @@ int releasing_watch_lease(struct holding *holding, int lease)
 	if (error < 0)
 		return error;
 	holding->lease = lease;
+	holding->unstored = false;
 	return 0;
 }
 
@@ -378,6 +395,7 @@ static void on_removal_done(void *context, const struct wire_result *result, str
 
 	holding->run = HOLDING_IDLE;
 	holding->overdue = holding->rolls_back = false;
+	holding->claim->changing[0] = '\0';
 	if (result->outcome == WIRE_OUTCOME_DONE) {
 		holding_give_back(holding, holding->device);
 		holding_journal(holding);
@@ -394,6 +412,7 @@ static void on_removal_done(void *context, const struct wire_result *result, str
 		else
 			requester_answer_failed(asker, message, result);
 		holding->claim->note[0] = '\0';
+		holding_journal(holding);
 	}
 	/* An addition that was never acknowledged and can't be taken back alone ends the claim. */
 	if (holding->lease_over || (rolls_back && result->outcome != WIRE_OUTCOME_DONE))
@@ -436,6 +455,10 @@ int releasing_remove(struct holding *holding, const char *device)
 		error = plan_for_release(&plan, given, count, &how);
 	if (error == 0) {
 		memmove(holding->device, entry->before.name, sizeof(holding->device));
+		memmove(claim->changing, entry->before.name, sizeof(claim->changing));
+		error = holding_journal(holding);
+	}
+	if (error == 0) {
 		error = run_plan(holding, HOLDING_REMOVES, &plan, &removal_events);
 	}
 	plan_done(&plan);

@@ -10,6 +10,7 @@ import tempfile
 import traceback
 
 import varlink
+from manager import Manager
 
 IOASIDD, SIMULATOR = None, None
 
@@ -17,7 +18,8 @@ IOASIDD, SIMULATOR = None, None
 class Daemon:
     """ioasidd with a simulator behind it, in a folder of its own. A context manager; ends both at the end."""
 
-    def __init__(self, host, policy, *arguments, simulator_arguments="", control=True):
+    def __init__(self, host, policy, *arguments, simulator_arguments="", control=True,
+                 managed=False):
         self.folder = tempfile.mkdtemp(prefix="ioasidd-test-")
         os.chmod(self.folder, 0o755)
         self.policy_folder = os.path.join(self.folder, "policy.d")
@@ -38,6 +40,7 @@ class Daemon:
             self.simulator += " " + simulator_arguments
         self.process = None
         self.host_process = None
+        self.manager = Manager(os.path.join(self.folder, "manager")) if managed else None
         self.log = None
 
     def keep_host(self):
@@ -54,17 +57,20 @@ class Daemon:
 
     def start(self):
         """Starts, and waits for READY=1 (or for the end of the process: then returns its status)."""
+        self.log = open(self.log_path, "ab")
+        command = [IOASIDD, "--policy-dir", self.policy_folder, "--runtime-dir", self.runtime,
+                   "--executor", self.simulator, *self.arguments]
+        if os.geteuid() == 0:
+            command += ["--user", "nobody"]
+        if self.manager:
+            self.process = self.manager.start(command, dict(os.environ), self.log.fileno())
+            return self.manager.wait_until_ready(self.process)
         notify_path = os.path.join(self.folder, "notify")
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         if os.path.exists(notify_path):
             os.unlink(notify_path)
         notify.bind(notify_path)
         os.chmod(notify_path, 0o777)
-        self.log = open(self.log_path, "ab")
-        command = [IOASIDD, "--policy-dir", self.policy_folder, "--runtime-dir", self.runtime,
-                   "--executor", self.simulator, *self.arguments]
-        if os.geteuid() == 0:
-            command += ["--user", "nobody"]
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log,
                                         env={**os.environ, "NOTIFY_SOCKET": notify_path})
         exited = os.pidfd_open(self.process.pid)
@@ -90,6 +96,9 @@ class Daemon:
             self.host_process.wait(30)
             self.host_process.stdout.close()
             self.host_process = None
+        if self.manager:
+            self.manager.close()
+            self.manager = None
         if self.log:
             self.log.close()
             self.log = None

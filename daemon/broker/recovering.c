@@ -1,0 +1,106 @@
+#include "recovering.h"
+
+#include "journal.h"
+#include "releasing.h"
+
+#include "../base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Devices that went while nobody looked, and a change of the claim that was under way. */
+static void catch_up(struct holding *holding)
+{
+	struct claim *claim = holding->claim;
+	const struct topology *topology = host_topology(holding->registry->host);
+
+	for (size_t i = 0; i < claim->device_count && claim->state == CLAIM_HELD; i++)
+		if (!topology_find(topology, claim->device[i].before.name)) {
+			snprintf(claim->note, sizeof(claim->note), "%s was unplugged", claim->device[i].before.name);
+			log_warning("claim %s: %s", claim->id, claim->note);
+			holding_step(holding, CLAIM_EVENT_UNPLUGGED);
+		}
+	if (!claim->changing[0])
+		return;
+
+	const struct claim_device *entry = claim_find_device(claim, claim->changing);
+
+	/* An addition that was not acknowledged is taken back, a removal is done to its end: the same plan. */
+	if (entry && !entry->lockout && releasing_remove(holding, claim->changing) == 0)
+		log_notice("claim %s: %s is being taken back", claim->id, claim->changing);
+}
+
+/* True if the claim goes on: it was held, and its lease is still there. */
+static bool take_up(struct holding *holding)
+{
+	struct registry *registry = holding->registry;
+	struct claim *claim = holding->claim;
+	bool held = claim->state == CLAIM_HELD || claim->state == CLAIM_LOST;
+	int lease = store_take(registry->store, STORED_LEASE, claim->id);
+
+	holding->context = store_take(registry->store, STORED_CONTEXT, claim->id);
+	if (held && lease >= 0 && releasing_watch_lease(holding, lease) == 0) {
+		log_notice("claim %s: taken over, it goes on", claim->id);
+		catch_up(holding);
+		return true;
+	}
+	holding->lease_lost = held && lease < 0;
+	descriptor_close(&lease);
+	return false;
+}
+
+static void adopt(struct registry *registry, const struct claim *read)
+{
+	struct holding *holding;
+
+	if (holding_adopt(registry, read, &holding) < 0) {
+		log_error("claim %s: can't be taken over: its devices belong to another one", read->id);
+		return;
+	}
+	if (read->state == CLAIM_QUARANTINED) {
+		log_warning("claim %s: still quarantined", read->id);
+		return;
+	}
+	if (take_up(holding))
+		return;
+	log_notice("claim %s: left by an earlier run, is being released", read->id);
+	holding->claim->state = CLAIM_HELD; /* from where a release can begin, wherever the crash was */
+	holding->claim->changing[0] = '\0';
+	releasing_start(holding);
+}
+
+static void recover_file(struct registry *registry, const char *file)
+{
+	struct claim read = { 0 };
+	char id[CLAIM_ID_MAX];
+	int verdict = journal_read(registry->journal, file, host_boot_id(registry->host), &read);
+
+	if (verdict == JOURNAL_STALE) {
+		if (journal_file_claim(file, id))
+			journal_remove(registry->journal, id);
+		return;
+	}
+	if (verdict == JOURNAL_READ && journal_file_claim(file, id) && strcmp(id, read.id) == 0) {
+		adopt(registry, &read);
+		free(read.device);
+		return;
+	}
+	if (verdict == JOURNAL_READ)
+		free(read.device);
+	log_error("the journal's file %s is damaged and was set aside; a device may be left on a VFIO driver", file);
+	journal_set_aside(registry->journal, file);
+}
+
+void recovering_run(struct registry *registry)
+{
+	size_t count = 0;
+	char **file = journal_list(registry->journal, &count);
+
+	for (size_t i = 0; file && i < count; i++) {
+		recover_file(registry, file[i]);
+		free(file[i]);
+	}
+	free(file);
+	store_forget_rest(registry->store);
+}

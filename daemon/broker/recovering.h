@@ -1,0 +1,11 @@
+/*
+ * What an earlier run of the broker left. A claim whose lease the service manager kept goes on as it was; every other
+ * one that the journal knows is released, as far as nobody holds an FD of it, and lingers else until its client resumes it
+ * or its holders are gone.
+ */
+#pragma once
+
+#include "registry.h"
+
+/* To be called once, when the host is known and before anybody is served. */
+void recovering_run(struct registry *registry);

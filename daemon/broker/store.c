@@ -1,0 +1,244 @@
+#include "store.h"
+
+#include "../base/descriptors.h"
+#include "../base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <systemd/sd-daemon.h>
+
+#define PATIENCE_USEC (5 * 1000 * 1000ULL)
+
+struct passed {
+	char *name;
+	int fd; /* -1: taken */
+};
+
+struct store {
+	sd_event *event;
+	struct passed *passed;
+	size_t passed_count;
+	bool there;
+	bool told; /* that something is not kept */
+};
+
+struct store_drop {
+	struct store_drop **self; /* the caller's pointer to it */
+	sd_event_source *source, *timer;
+	int pipe;
+	void (*done)(void *context);
+	void *context;
+};
+
+enum { STORED_NAME_MAX = 16 + CLAIM_ID_MAX };
+
+static const char *name_of(enum stored what, const char *claim_id, char out[static STORED_NAME_MAX])
+{
+	static const char *const prefix[STORED_COUNT] = { [STORED_LEASE] = "lease", [STORED_CONTEXT] = "context" };
+
+	snprintf(out, STORED_NAME_MAX, "%s-%s", prefix[what], claim_id);
+	return out;
+}
+
+int store_new(struct store **out)
+{
+	struct store *store = calloc(1, sizeof(*store));
+	char **names = NULL;
+	int count;
+
+	if (!store)
+		return -ENOMEM;
+	store->there = getenv("NOTIFY_SOCKET") != NULL;
+	count = sd_listen_fds_with_names(true, &names);
+	if (count > 0)
+		store->passed = calloc((size_t)count, sizeof(*store->passed));
+	if (count < 0 || (count > 0 && !store->passed)) {
+		free(store);
+		return count < 0 ? count : -ENOMEM;
+	}
+	for (int i = 0; i < count; i++)
+		store->passed[i] = (struct passed){ .name = names[i], .fd = SD_LISTEN_FDS_START + i };
+	store->passed_count = (size_t)count;
+	free(names);
+	*out = store;
+	return 0;
+}
+
+struct store *store_free(struct store *store)
+{
+	if (!store)
+		return NULL;
+	for (size_t i = 0; i < store->passed_count; i++) {
+		descriptor_close(&store->passed[i].fd);
+		free(store->passed[i].name);
+	}
+	free(store->passed);
+	free(store);
+	return NULL;
+}
+
+void store_set_event(struct store *store, sd_event *event)
+{
+	store->event = event;
+}
+
+/* The first of that name, as long as the loop goes on with the same; -1 if there is none. */
+static int take(struct store *store, const char *name)
+{
+	for (size_t i = 0; i < store->passed_count; i++)
+		if (store->passed[i].fd >= 0 && strcmp(store->passed[i].name, name) == 0)
+			return descriptor_take(&store->passed[i].fd);
+	return -1;
+}
+
+int store_take_listener(struct store *store, const char *name)
+{
+	int fd = take(store, name);
+
+	/* What was stored is passed in the same way: only what listens is a listener. */
+	if (fd >= 0 && sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) <= 0)
+		descriptor_close(&fd);
+	return fd;
+}
+
+int store_take(struct store *store, enum stored what, const char *claim_id)
+{
+	char name[STORED_NAME_MAX];
+
+	return take(store, name_of(what, claim_id, name));
+}
+
+/* Tells the manager something that it need not have heard yet when this returns. 0 or -errno. */
+static int tell(struct store *store, const char *message, const int *fd)
+{
+	int result;
+
+	if (!store->there)
+		return -ENOENT;
+	result = fd ? sd_pid_notify_with_fds(0, 0, message, fd, 1) : sd_notify(0, message);
+	return result > 0 ? 0 : result < 0 ? result : -ENOENT;
+}
+
+size_t store_forget_rest(struct store *store)
+{
+	size_t forgotten = 0;
+
+	for (size_t i = 0; i < store->passed_count; i++) {
+		struct passed *passed = &store->passed[i];
+		char message[FILENAME_MAX];
+
+		if (passed->fd < 0)
+			continue;
+		forgotten++;
+		log_warning("the service manager passed a descriptor that nobody knows, \"%s\": it is closed", passed->name);
+		descriptor_close(&passed->fd);
+		snprintf(message, sizeof(message), "FDSTOREREMOVE=1\nFDNAME=%s", passed->name);
+		tell(store, message, NULL);
+	}
+	return forgotten;
+}
+
+bool store_is_there(const struct store *store)
+{
+	return store->there;
+}
+
+int store_put(struct store *store, enum stored what, const char *claim_id, int fd)
+{
+	char name[STORED_NAME_MAX], message[STORED_NAME_MAX + 64];
+	int error;
+
+	/* The manager shall not look at it: an end that it saw first would be one that we never see. */
+	snprintf(message, sizeof(message), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name_of(what, claim_id, name));
+	error = tell(store, message, &fd);
+	if (error < 0 && store->there && !store->told) {
+		store->told = true;
+		log_warning("the service manager does not keep what claims live by (%s): a restart lets them linger until "
+			    "their clients resume them", strerror(-error));
+	}
+	return error;
+}
+
+/* The manager has closed its copies, or is not waited for any more. */
+static void finish(struct store_drop *drop)
+{
+	void (*done)(void *context) = drop->done;
+	void *context = drop->context;
+
+	store_drop_cancel(drop);
+	done(context);
+}
+
+static int on_closed(sd_event_source *source, int fd, uint32_t revents, void *context)
+{
+	finish(context);
+	return 0;
+}
+
+static int on_late(sd_event_source *source, uint64_t usec, void *context)
+{
+	log_warning("the service manager does not say whether it has closed what it kept: going on");
+	finish(context);
+	return 0;
+}
+
+void store_drop_cancel(struct store_drop *drop)
+{
+	if (!drop)
+		return;
+	*drop->self = NULL;
+	sd_event_source_disable_unref(drop->source);
+	sd_event_source_disable_unref(drop->timer);
+	descriptor_close(&drop->pipe);
+	free(drop);
+}
+
+/* Asks the manager to close our pipe when it is through with everything it was told before. 0 or -errno. */
+static int send_barrier(struct store *store, int *out)
+{
+	int ends[2], error;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	error = tell(store, "BARRIER=1", &ends[1]);
+	close(ends[1]);
+	if (error < 0)
+		close(ends[0]);
+	else
+		*out = ends[0];
+	return error;
+}
+
+void store_drop(struct store *store, const char *claim_id, void (*done)(void *context), void *context,
+		struct store_drop **out)
+{
+	struct store_drop *drop = NULL;
+	int error = 0, pipe = -1;
+
+	*out = NULL;
+	for (int what = 0; what < STORED_COUNT && error == 0; what++) {
+		char name[STORED_NAME_MAX], message[STORED_NAME_MAX + 64];
+
+		snprintf(message, sizeof(message), "FDSTOREREMOVE=1\nFDNAME=%s",
+			 name_of((enum stored)what, claim_id, name));
+		error = tell(store, message, NULL);
+	}
+	if (error == 0)
+		error = send_barrier(store, &pipe);
+	drop = error == 0 ? calloc(1, sizeof(*drop)) : NULL;
+	if (!drop) {
+		descriptor_close(&pipe);
+		done(context);
+		return;
+	}
+	*drop = (struct store_drop){ .self = out, .pipe = pipe, .done = done, .context = context };
+	*out = drop;
+	/* The hang-up is told without being asked for. */
+	if (sd_event_add_io(store->event, &drop->source, pipe, 0, on_closed, drop) < 0 ||
+	    sd_event_add_time_relative(store->event, &drop->timer, CLOCK_MONOTONIC, PATIENCE_USEC, 0, on_late, drop) < 0)
+		finish(drop);
+}

@@ -1,0 +1,50 @@
+/*
+ * What outlives this process: file descriptors that the service manager (systemd) keeps for it. For each claim the peer
+ * end of its lease and a copy of its context, never a device's: a copy that is forgotten there would keep the device
+ * alive. Without a service manager nothing is kept, and every function says so quietly.
+ *
+ * Source: sd_notify(3) (FDSTORE, FDNAME, FDPOLL, BARRIER), sd_listen_fds(3).
+ */
+#pragma once
+
+#include "../../include/words.h"
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+struct store;
+
+/* What can be kept of a claim. The names in the manager are "lease-ID" and "context-ID": they may have no colon. */
+enum stored { STORED_LEASE, STORED_CONTEXT, STORED_COUNT };
+
+/*
+ * Takes over everything that the manager passed to this process, and leaves nothing of it in the environment. To be
+ * called once, before any FD is opened. 0, -ENOMEM, -errno.
+ */
+int store_new(struct store **out);
+/* Closes what nobody took; the manager keeps it. */
+struct store *store_free(struct store *store);
+/* The loop for store_drop(). 0. */
+void store_set_event(struct store *store, sd_event *event);
+
+/* The listening socket of that name that was passed (a socket unit's FileDescriptorName=), or -1. The caller's from then on. */
+int store_take_listener(struct store *store, const char *name);
+/* What was kept of a claim, or -1. The caller's from then on; the manager keeps its copy. */
+int store_take(struct store *store, enum stored what, const char *claim_id);
+/* Has the manager forget whatever was passed and not taken: nobody knows what it is. Returns how many those were. */
+size_t store_forget_rest(struct store *store);
+
+/* True if there is a manager that keeps descriptors. */
+bool store_is_there(const struct store *store);
+/* Has the manager keep a copy; the FD stays the caller's. 0; -errno: it is not kept. */
+int store_put(struct store *store, enum stored what, const char *claim_id, int fd);
+
+struct store_drop;
+/*
+ * Has the manager close what it keeps of a claim, and calls done once it has, from the loop; or before this returns where
+ * there is nothing to wait for. The manager may take its time: after five seconds it is waited for no longer.
+ * *drop is set while it is waited for and NULL else; store_drop_cancel() of it: nobody is told.
+ */
+void store_drop(struct store *store, const char *claim_id, void (*done)(void *context), void *context,
+		struct store_drop **drop);
+void store_drop_cancel(struct store_drop *drop);
