@@ -61,7 +61,7 @@ static int make_lease(struct holding *holding)
 	if (error < 0) {
 		close(pair[0]);
 	} else {
-		store_put(holding->registry->store, STORED_LEASE, holding->claim->id, pair[0]);
+		holding_store(holding);
 		error = holding_arm(holding, ACKNOWLEDGE_USEC, on_unacknowledged);
 	}
 	if (error < 0)
@@ -78,8 +78,6 @@ static void deliver_claim(struct holding *holding, const struct wire_result *res
 
 	if (result->contexts > 0)
 		holding->context = descriptors_take(fds, 0);
-	if (holding->context >= 0)
-		store_put(holding->registry->store, STORED_CONTEXT, holding->claim->id, holding->context);
 	holding->claim->ioas_id = result->ioas_id;
 	holding->run = HOLDING_IDLE;
 	holding_step(holding, CLAIM_EVENT_DONE);

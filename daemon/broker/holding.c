@@ -97,6 +97,16 @@ void holding_end(struct holding *holding)
 	free(holding);
 }
 
+void holding_store(struct holding *holding)
+{
+	struct store *store = holding->registry->store;
+
+	if (holding->lease >= 0)
+		store_put(store, STORED_LEASE, holding->claim->id, holding->lease);
+	if (holding->lease >= 0 && holding->context >= 0)
+		store_put(store, STORED_CONTEXT, holding->claim->id, holding->context);
+}
+
 int holding_journal(struct holding *holding)
 {
 	struct registry *registry = holding->registry;

@@ -63,6 +63,8 @@ void holding_end(struct holding *holding);
 int holding_step(struct holding *holding, enum claim_event event);
 /* Tells the news that the claim has other devices than before. */
 void holding_tell_devices(struct holding *holding);
+/* Has the service manager keep what the claim lives by, as far as it has it: twice is as good as once. */
+void holding_store(struct holding *holding);
 /* Journals the claim as it stands. 0 or -errno, after a log line. */
 int holding_journal(struct holding *holding);
 /* Arms or (usec 0) disarms the timer. */

@@ -102,5 +102,8 @@ void recovering_run(struct registry *registry)
 		free(file[i]);
 	}
 	free(file);
-	store_forget_rest(registry->store);
+	/* A stranger may have had a claim's name, which is forgotten with it. */
+	if (store_forget_rest(registry->store) > 0)
+		for (struct claim *claim = ledger_first(registry->ledger); claim; claim = ledger_next(claim))
+			holding_store(holding_of(claim));
 }

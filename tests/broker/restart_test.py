@@ -7,7 +7,7 @@ that were held go on: with the same lease, the same context and the same devices
 import os
 import socket
 
-from claims import add, claim, close_all, close_all_but_lease, host_drivers, states, wait_free
+from claims import add, claim, close_all, close_all_but_lease, host_drivers, states, wait_free, wait_free_after_stuck
 from harness import Daemon, run
 from hosts import ALONE, EDU, SECOND_EDU, group_host, policy, rule, small_host
 
@@ -219,9 +219,10 @@ def store_and_journal_disagree():
         daemon.control({"await": {"plans": 0}})
         assert entry_of(peer, replies[0]["claim"])["state"] in ("lingering", "releasing")
         assert entry_of(peer, replies[1]["claim"])["state"] == "held"
+        daemon.manager.wait_for_names(kept(replies[1]))
         for reply in replies:
             close_all(reply)
-            wait_free(peer, reply["claim"])
+            wait_free_after_stuck(daemon, peer, reply["claim"], "lingering")
         assert host_drivers(daemon) == drivers
 
 
