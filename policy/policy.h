@@ -69,6 +69,8 @@ struct rule {
 	bool restore;          /* put drivers back after; true by default */
 	bool take_in_use;      /* "in_use": "take" */
 	bool accept_unsafe_interrupts; /* "unsafe_interrupts": "accept" */
+	uint64_t revoke_grace_usec; /* how long a client gets to let go of what an operator revokes; 30 s by default */
+	enum revoke_stop revoke_stop; /* what may be stopped after that; nothing by default */
 };
 
 struct never_entry {
@@ -142,6 +144,7 @@ void diagnostics_done(struct diagnostics *diagnostics);
 enum {
 	POLICY_FILE_MAX = 1024 * 1024, /* bytes of one policy file */
 	POLICY_DEPTH_MAX = 16,         /* nesting of JSON */
+	REVOKE_GRACE_USEC = 30 * 1000 * 1000, /* where a rule says nothing */
 };
 
 /*
