@@ -40,3 +40,17 @@ struct node_access {
 	char acl[TEXT_MAX];           /* its entries beyond the mode: "user:1000:rw-,group:104:r--"; "" none */
 };
 bool node_access_is_sane(const struct node_access *access);
+
+/* Where what a process holds came from. */
+struct hold_origin {
+	enum hold_verdict verdict;
+	char claim[CLAIM_ID_MAX]; /* with HOLD_OF_CLAIM and HOLD_OF_SERVICE: which; with HOLD_UNKNOWN: whose device it is; or "" */
+};
+/*
+ * Tells of each hold where it came from; those of one process stand together. A context is a claim's if the kernel says
+ * so; a device of a claim is that claim's where the process also has the claim's context, is the claim's client itself, or
+ * runs as the user to whom the claim gave its nodes. compared: the kernel could compare contexts. out: count of them.
+ */
+void hold_judge(const struct hold *hold, size_t count, const struct ledger *ledger, bool compared, struct hold_origin *out);
+/* True if a claim gave this very node to every user who can open it, and nobody else can. */
+bool node_access_is_granted(const struct node_access *access, const struct ledger *ledger);
