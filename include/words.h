@@ -17,6 +17,8 @@ enum {
 	RULE_NAME_MAX = 128,         /* bytes of a rule's name, its NUL included */
 	CLAIM_ID_MAX = 40,           /* bytes of a claim's id, its NUL included */
 	TEXT_MAX = 256,              /* bytes of a sentence for people, its NUL included */
+	UNIT_NAME_MAX = 256,         /* bytes of a systemd unit's name, its NUL included */
+	COMMAND_NAME_MAX = 64,       /* bytes of a process's command name, escaped, its NUL included */
 };
 
 /* What a claim can name. Only DEVICE_PCI is served so far. */
@@ -100,6 +102,64 @@ enum claim_state {
 };
 const char *claim_state_to_string(enum claim_state state);
 int claim_state_from_string(const char *text);
+
+/* What keeps a claim alive: it ends with it. */
+enum lease_kind {
+	LEASE_DESCRIPTOR, /* "descriptor": the last copy of the lease FD */
+	LEASE_PROCESS,    /* "process": a process, known by its pidfd */
+	LEASE_UNIT,       /* "unit": a systemd unit or scope */
+	LEASE_OPERATOR,   /* "operator": nothing; an operator releases or revokes it */
+	LEASE_KIND_COUNT,
+};
+const char *lease_kind_to_string(enum lease_kind kind);
+int lease_kind_from_string(const char *text);
+
+/* What a revocation may stop when a claim's client has not let go by the end of its grace period. */
+enum revoke_stop {
+	REVOKE_STOP_NOTHING, /* "nothing": the claim lingers until its holders let go by themselves */
+	REVOKE_STOP_PROCESS, /* "process": each process that holds a device of it */
+	REVOKE_STOP_UNIT,    /* "unit": the systemd unit or scope that such a process belongs to */
+	REVOKE_STOP_COUNT,
+};
+const char *revoke_stop_to_string(enum revoke_stop stop);
+int revoke_stop_from_string(const char *text);
+
+/* What is written down of what the daemon did, in the journal and in the audit log. */
+enum record_kind {
+	RECORD_GRANT,       /* "grant": devices were given to a claim, a new one or one that grows */
+	RECORD_REFUSAL,     /* "refusal": a claim was refused, by policy or because of what stands against it */
+	RECORD_RELEASE,     /* "release": devices of a claim are free again, proven */
+	RECORD_REVOCATION,  /* "revocation": an operator took a claim back */
+	RECORD_STOP,        /* "stop": a process or unit was stopped, because it held what was revoked */
+	RECORD_POLICY_LOAD, /* "policy-load": a policy was read */
+	RECORD_KIND_COUNT,
+};
+const char *record_kind_to_string(enum record_kind kind);
+int record_kind_from_string(const char *text);
+
+/* What a process can hold of VFIO, iommufd or vhost-vdpa. */
+enum hold_kind {
+	HOLD_IOMMUFD,   /* "iommufd": an open /dev/iommu */
+	HOLD_CONTAINER, /* "container": an open /dev/vfio/vfio */
+	HOLD_GROUP,     /* "group": an IOMMU group, by which its devices can be opened */
+	HOLD_DEVICE,    /* "device": a device, opened by its cdev or by its group */
+	HOLD_MAPPING,   /* "mapping": a device's memory, which is as good as an FD of it */
+	HOLD_VDPA,      /* "vhost-vdpa": a vDPA device */
+	HOLD_KIND_COUNT,
+};
+const char *hold_kind_to_string(enum hold_kind kind);
+int hold_kind_from_string(const char *text);
+
+/* Where what a process holds came from. */
+enum hold_verdict {
+	HOLD_OF_CLAIM,   /* "claim": it is part of a claim */
+	HOLD_OF_SERVICE, /* "service": ioasidd itself has it, for a claim */
+	HOLD_FOREIGN,    /* "foreign": it came from no claim: somebody went round ioasidd */
+	HOLD_UNKNOWN,    /* "unknown": the device is part of a claim, and whether the process got it by that can't be told */
+	HOLD_VERDICT_COUNT,
+};
+const char *hold_verdict_to_string(enum hold_verdict verdict);
+int hold_verdict_from_string(const char *text);
 
 /* Whether a reset is wanted between owners. */
 enum reset_demand {

@@ -23,6 +23,9 @@ struct claim {
 	enum delivery_mode mode;
 	enum vfio_interface interface;
 	enum claim_state state;
+	enum lease_kind lease; /* what keeps it alive */
+	char lease_unit[UNIT_NAME_MAX]; /* LEASE_UNIT: which; "" else */
+	char unit[UNIT_NAME_MAX]; /* that the owner asked from; "" unknown */
 	uint32_t ioas_id;     /* MODE_ATTACHED with iommufd; 0 until known */
 	uint64_t memlock;     /* bytes granted; 0: none */
 	uint64_t since;       /* CLOCK_REALTIME microseconds, told by the caller */

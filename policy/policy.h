@@ -69,6 +69,8 @@ struct rule {
 	bool restore;          /* put drivers back after; true by default */
 	bool take_in_use;      /* "in_use": "take" */
 	bool accept_unsafe_interrupts; /* "unsafe_interrupts": "accept" */
+	uint64_t revoke_grace_usec; /* how long the client gets to let go by itself; 30 s by default */
+	enum revoke_stop revoke_stop; /* what may be stopped after that; nothing by default */
 };
 
 struct never_entry {
@@ -144,6 +146,10 @@ enum {
 	POLICY_DEPTH_MAX = 16,         /* nesting of JSON */
 };
 
+/* How long a client gets to let go of what is revoked: where a rule says nothing, and at most. */
+#define REVOKE_GRACE_USEC (30 * UINT64_C(1000000))
+#define REVOKE_GRACE_MAX_USEC (24 * 3600 * UINT64_C(1000000))
+
 /*
  * Parses all sources together, in their order. On success returns 0 and a policy in *out, which the caller frees;
  * diagnostics may then hold warnings. -EINVAL: at least one error is in diagnostics, *out is untouched. -ENOMEM.
@@ -163,6 +169,9 @@ const struct pool *policy_pool(const struct policy *policy, const char *name);
  */
 bool device_selector_matches(const struct policy *policy, const struct topology *topology,
 			     const struct device_selector *selector, const struct device *device);
+/* The same of a device that may be claimed: one on a VFIO driver can have had any driver before, so drivers don't count. */
+bool device_selector_matched_before(const struct policy *policy, const struct topology *topology,
+				    const struct device_selector *selector, const struct device *device);
 void device_selector_done(struct device_selector *selector);
 bool subject_selector_matches(const struct subject_selector *selector, const struct subject *subject);
 /* True if one of the pool's selectors matches. */

@@ -66,7 +66,9 @@ static uint64_t add_rule(uint64_t hash, const struct rule *rule)
 	hash = add_number(hash, rule->reset);
 	hash = add_number(hash, rule->restore);
 	hash = add_number(hash, rule->take_in_use);
-	return add_number(hash, rule->accept_unsafe_interrupts);
+	hash = add_number(hash, rule->accept_unsafe_interrupts);
+	hash = add_number(hash, rule->revoke_grace_usec);
+	return add_number(hash, rule->revoke_stop);
 }
 
 uint64_t policy_digest(const struct policy *policy)

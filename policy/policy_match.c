@@ -17,6 +17,7 @@ enum { ANCESTORS_MAX = 256 };
 struct candidate {
 	const struct topology *topology;
 	const struct device *device;
+	bool any_driver; /* whatever driver is bound now, it had another */
 	const char *text[SELECTOR_LIST_COUNT]; /* NULL for parents, pools, and what is unknown */
 	char id[10], subsystem[10];            /* "1234:11e8" */
 	char class_code[7];                    /* "020000" */
@@ -46,6 +47,7 @@ static void make_candidate(struct candidate *out, const struct topology *topolog
 {
 	out->topology = topology;
 	out->device = device;
+	out->any_driver = false;
 	out->ancestor_count = -1;
 	write_id(out->id, device->vendor, device->device);
 	write_id(out->subsystem, device->subsystem_vendor, device->subsystem_device);
@@ -146,6 +148,8 @@ static bool selector_matches(const struct policy *policy, const struct device_se
 			matches = parent_matches(list, candidate);
 		else if (i == SELECTOR_POOL)
 			matches = pools_match(policy, list, candidate);
+		else if (i == SELECTOR_DRIVER && candidate->any_driver)
+			matches = true;
 		else
 			matches = list_matches(list, candidate->text[i]);
 		if (!matches)
@@ -160,6 +164,16 @@ bool device_selector_matches(const struct policy *policy, const struct topology 
 	struct candidate candidate;
 
 	make_candidate(&candidate, topology, device);
+	return selector_matches(policy, selector, &candidate);
+}
+
+bool device_selector_matched_before(const struct policy *policy, const struct topology *topology,
+				    const struct device_selector *selector, const struct device *device)
+{
+	struct candidate candidate;
+
+	make_candidate(&candidate, topology, device);
+	candidate.any_driver = device_is_on_vfio(device);
 	return selector_matches(policy, selector, &candidate);
 }
 

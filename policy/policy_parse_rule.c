@@ -224,6 +224,59 @@ static void read_unsafe_interrupts(struct parse *parse, const struct json_value 
 		rule->accept_unsafe_interrupts = accept == 1;
 }
 
+/* Digits and one of ms, s, m, h; at most a day. False where it is something else. */
+static bool time_from_text(const char *text, uint64_t *usec)
+{
+	static const struct {
+		const char *unit;
+		uint64_t usec;
+	} units[] = { { "ms", 1000 }, { "s", 1000000 }, { "m", 60 * 1000000ull }, { "h", 3600 * 1000000ull } };
+	size_t digits = strspn(text, "0123456789");
+	uint64_t number = 0;
+
+	for (size_t i = 0; i < digits; i++) {
+		if (number > REVOKE_GRACE_MAX_USEC)
+			return false;
+		number = number * 10 + (uint64_t)(text[i] - '0');
+	}
+	for (size_t i = 0; digits > 0 && i < sizeof units / sizeof *units; i++) {
+		if (strcmp(text + digits, units[i].unit) != 0 || number > REVOKE_GRACE_MAX_USEC / units[i].usec)
+			continue;
+		*usec = number * units[i].usec;
+		return true;
+	}
+	return false;
+}
+
+static void read_grace(struct parse *parse, const struct json_value *value, struct rule *rule)
+{
+	const char *text = parse_text(parse, value, 64);
+
+	if (text && !time_from_text(text, &rule->revoke_grace_usec))
+		parse_error(parse, value,
+			    "'%s' is no time of at most 24 hours: write a number with ms, s, m or h, such as \"30s\"", text);
+}
+
+static void read_revoke(struct parse *parse, const struct json_value *value, struct rule *rule)
+{
+	struct json_children members = json_value_children(value);
+	struct json_value member;
+	int stop;
+
+	if (!parse_is_object(parse, value, "how it is revoked"))
+		return;
+	while (json_children_next(&members, &member)) {
+		if (strcmp(member.key, "grace") == 0) {
+			read_grace(parse, &member, rule);
+		} else if (strcmp(member.key, "stop") == 0) {
+			if (parse_word(parse, &member, revoke_stop_from_string, "\"nothing\", \"process\", \"unit\"", &stop))
+				rule->revoke_stop = (enum revoke_stop)stop;
+		} else {
+			parse_unknown_key(parse, &member, "grace, stop");
+		}
+	}
+}
+
 /* allowing: the key says how a device is given, so a rule that denies can't have it. */
 static const struct {
 	const char *name;
@@ -236,6 +289,7 @@ static const struct {
 	{ "limits", false, true, read_limits },    { "reset", false, true, read_reset },
 	{ "restore", false, true, read_restore },  { "in_use", false, true, read_in_use },
 	{ "unsafe_interrupts", false, true, read_unsafe_interrupts },
+	{ "revoke", false, true, read_revoke },
 };
 enum { RULE_KEY_COUNT = sizeof rule_keys / sizeof *rule_keys };
 
@@ -316,6 +370,7 @@ void parse_rule(struct parse *parse, const struct json_value *value, struct rule
 	out->device_limit = out->device_total_limit = UINT32_MAX;
 	out->ioasid_limit = out->byte_limit = out->pasid_limit = UINT64_MAX;
 	out->restore = true;
+	out->revoke_grace_usec = REVOKE_GRACE_USEC;
 	out->file = parse_copy(parse, parse->file);
 	json_value_position(value, false, &out->line, &out->column);
 	if (!parse_is_object(parse, value, "a rule"))
@@ -327,7 +382,7 @@ void parse_rule(struct parse *parse, const struct json_value *value, struct rule
 			parse_unknown_key(
 				parse, &member,
 				"name, effect, subject, device, lockout, modes, limits, reset, restore, in_use, "
-				"unsafe_interrupts");
+				"unsafe_interrupts, revoke");
 			continue;
 		}
 		seen[key] = true;

@@ -68,6 +68,19 @@ static void append_limits(char *out, const struct rule *rule)
 		text_append(out, LINE_SIZE, "; memlock %llu MiB", (unsigned long long)(rule->memlock >> 20));
 }
 
+/* Only what differs from what is usual. */
+static void append_revoke(char *out, const struct rule *rule)
+{
+	uint64_t milliseconds = rule->revoke_grace_usec / 1000;
+
+	if (milliseconds % 1000 != 0)
+		text_append(out, LINE_SIZE, "; %llu ms to let go when revoked", (unsigned long long)milliseconds);
+	else if (rule->revoke_grace_usec != REVOKE_GRACE_USEC)
+		text_append(out, LINE_SIZE, "; %llu s to let go when revoked", (unsigned long long)(milliseconds / 1000));
+	if (rule->revoke_stop != REVOKE_STOP_NOTHING)
+		text_append(out, LINE_SIZE, "; then the %s is stopped", revoke_stop_to_string(rule->revoke_stop));
+}
+
 /* "attached, open; locks out unused members; reset require; at most 2 a user" */
 static const char *how_text(const struct rule *rule, char out[static LINE_SIZE])
 {
@@ -98,6 +111,7 @@ static const char *how_text(const struct rule *rule, char out[static LINE_SIZE])
 	if (rule->accept_unsafe_interrupts)
 		text_append(out, LINE_SIZE, "; accepts unsafe interrupts");
 	append_limits(out, rule);
+	append_revoke(out, rule);
 	return out;
 }
 

@@ -3,6 +3,8 @@
  */
 #pragma once
 
+#include "../include/words.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,7 +18,7 @@ struct subject {
 	gid_t groups[SUBJECT_GROUPS_MAX]; /* supplementary groups; the primary one need not be among them */
 	size_t group_count;
 	pid_t pid;                        /* 0 where unknown */
-	char unit[256];                   /* systemd unit, "" where unknown */
+	char unit[UNIT_NAME_MAX];         /* systemd unit, "" where unknown */
 };
 
 bool subject_has_group(const struct subject *subject, gid_t gid);

@@ -49,6 +49,31 @@ static const char *const claim_states[CLAIM_STATE_COUNT] = {
 	[CLAIM_FREE] = "free",       [CLAIM_LINGERING] = "lingering", [CLAIM_QUARANTINED] = "quarantined",
 	[CLAIM_STUCK] = "stuck",     [CLAIM_LOST] = "lost",
 };
+static const char *const lease_kinds[LEASE_KIND_COUNT] = {
+	[LEASE_DESCRIPTOR] = "descriptor",
+	[LEASE_PROCESS] = "process",
+	[LEASE_UNIT] = "unit",
+	[LEASE_OPERATOR] = "operator",
+};
+static const char *const revoke_stops[REVOKE_STOP_COUNT] = {
+	[REVOKE_STOP_NOTHING] = "nothing",
+	[REVOKE_STOP_PROCESS] = "process",
+	[REVOKE_STOP_UNIT] = "unit",
+};
+static const char *const record_kinds[RECORD_KIND_COUNT] = {
+	[RECORD_GRANT] = "grant",           [RECORD_REFUSAL] = "refusal", [RECORD_RELEASE] = "release",
+	[RECORD_REVOCATION] = "revocation", [RECORD_STOP] = "stop",       [RECORD_POLICY_LOAD] = "policy-load",
+};
+static const char *const hold_kinds[HOLD_KIND_COUNT] = {
+	[HOLD_IOMMUFD] = "iommufd", [HOLD_CONTAINER] = "container", [HOLD_GROUP] = "group",
+	[HOLD_DEVICE] = "device",   [HOLD_MAPPING] = "mapping",     [HOLD_VDPA] = "vhost-vdpa",
+};
+static const char *const hold_verdicts[HOLD_VERDICT_COUNT] = {
+	[HOLD_OF_CLAIM] = "claim",
+	[HOLD_OF_SERVICE] = "service",
+	[HOLD_FOREIGN] = "foreign",
+	[HOLD_UNKNOWN] = "unknown",
+};
 static const char *const reset_demands[RESET_DEMAND_COUNT] = {
 	[RESET_REQUIRE] = "require",
 	[RESET_TRY] = "try",
@@ -159,6 +184,56 @@ const char *claim_state_to_string(enum claim_state state)
 int claim_state_from_string(const char *text)
 {
 	return value_of(claim_states, CLAIM_STATE_COUNT, text);
+}
+
+const char *lease_kind_to_string(enum lease_kind kind)
+{
+	return text_of(lease_kinds, LEASE_KIND_COUNT, kind);
+}
+
+int lease_kind_from_string(const char *text)
+{
+	return value_of(lease_kinds, LEASE_KIND_COUNT, text);
+}
+
+const char *revoke_stop_to_string(enum revoke_stop stop)
+{
+	return text_of(revoke_stops, REVOKE_STOP_COUNT, stop);
+}
+
+int revoke_stop_from_string(const char *text)
+{
+	return value_of(revoke_stops, REVOKE_STOP_COUNT, text);
+}
+
+const char *record_kind_to_string(enum record_kind kind)
+{
+	return text_of(record_kinds, RECORD_KIND_COUNT, kind);
+}
+
+int record_kind_from_string(const char *text)
+{
+	return value_of(record_kinds, RECORD_KIND_COUNT, text);
+}
+
+const char *hold_kind_to_string(enum hold_kind kind)
+{
+	return text_of(hold_kinds, HOLD_KIND_COUNT, kind);
+}
+
+int hold_kind_from_string(const char *text)
+{
+	return value_of(hold_kinds, HOLD_KIND_COUNT, text);
+}
+
+const char *hold_verdict_to_string(enum hold_verdict verdict)
+{
+	return text_of(hold_verdicts, HOLD_VERDICT_COUNT, verdict);
+}
+
+int hold_verdict_from_string(const char *text)
+{
+	return value_of(hold_verdicts, HOLD_VERDICT_COUNT, text);
 }
 
 const char *reset_demand_to_string(enum reset_demand demand)

@@ -15,6 +15,22 @@ static size_t plan_size(uint32_t count)
 	return offsetof(struct wire_plan, step) + (size_t)count * sizeof(struct step);
 }
 
+static size_t audit_size(uint32_t count)
+{
+	return offsetof(struct wire_audit, context) + (size_t)count * sizeof(struct wire_audit_context);
+}
+
+static size_t record_size(const struct record *record)
+{
+	return offsetof(struct wire_record, record.device) +
+	       ((size_t)record->device_count + record->lockout_count) * DEVICE_NAME_MAX;
+}
+
+static size_t stop_size(uint32_t count)
+{
+	return offsetof(struct wire_stop, device) + (size_t)count * DEVICE_NAME_MAX;
+}
+
 static bool text_ends(const char *text, size_t size)
 {
 	return memchr(text, '\0', size) != NULL;
@@ -81,6 +97,71 @@ static bool result_is_sane(const struct wire_result *result)
 	       text_is_sane(result->text, sizeof(result->text));
 }
 
+static bool audit_is_sane(const struct wire_audit *audit, size_t size)
+{
+	if (size < audit_size(0) || audit->count > WIRE_CONTEXTS_MAX || size != audit_size(audit->count) ||
+	    audit->more > 1)
+		return false;
+	for (uint32_t i = 0; i < audit->count; i++)
+		if (audit->context[i].fd < 0 || !text_is_sane(audit->context[i].claim, CLAIM_ID_MAX))
+			return false;
+	return true;
+}
+
+/* The counts are looked at before the devices that they count. */
+static bool wire_record_is_sane(const struct wire_record *message, size_t size)
+{
+	const struct record *record = &message->record;
+
+	return size >= offsetof(struct wire_record, record.device) && record->device_count <= RECORD_DEVICES_MAX &&
+	       record->lockout_count <= RECORD_DEVICES_MAX && size == record_size(record) && record_is_sane(record);
+}
+
+static bool stop_is_sane(const struct wire_stop *stop, size_t size)
+{
+	if (size < stop_size(1) || stop->count < 1 || stop->count > CLAIM_DEVICES_MAX || size != stop_size(stop->count) ||
+	    !text_is_sane(stop->rule, sizeof(stop->rule)) || !text_is_sane(stop->unit, sizeof(stop->unit)))
+		return false;
+	for (uint32_t i = 0; i < stop->count; i++)
+		if (!name_is_sane(stop->device[i]))
+			return false;
+	if (stop->what == REVOKE_STOP_PROCESS)
+		return stop->pid > 0 && !stop->unit[0];
+	return stop->what == REVOKE_STOP_UNIT && stop->pid == 0 && stop->unit[0];
+}
+
+static bool stopped_is_sane(const struct wire_stopped *stopped)
+{
+	return stopped->outcome < WIRE_STOP_OUTCOME_COUNT && stopped->error >= 0 &&
+	       text_is_sane(stopped->text, sizeof(stopped->text));
+}
+
+/* The same of audits, records and stops. fds_allowed: is set where FDs may come. */
+static bool question_is_sane(const union wire_message *message, size_t size, size_t *fds_allowed)
+{
+	switch (message->header.type) {
+	case WIRE_HOLD:
+		return size == sizeof(message->hold) && hold_is_sane(&message->hold.hold);
+	case WIRE_NODE_ACCESS:
+		return size == sizeof(message->node_access) && node_access_is_sane(&message->node_access.access);
+	case WIRE_AUDIT_DONE:
+		return size == sizeof(message->audit_done) && message->audit_done.error >= 0;
+	case WIRE_RECORDED:
+		return size == sizeof(message->recorded) && message->recorded.error >= 0;
+	case WIRE_STOPPED:
+		return size == sizeof(message->stopped) && stopped_is_sane(&message->stopped);
+	case WIRE_AUDIT:
+		return audit_is_sane(&message->audit, size);
+	case WIRE_RECORD:
+		return wire_record_is_sane(&message->record, size);
+	case WIRE_STOP:
+		*fds_allowed = 1;
+		return stop_is_sane(&message->stop, size);
+	default:
+		return false;
+	}
+}
+
 /* True if the size is that of the type, and everything in it is in range. fd_count: FDs that came with it. */
 static bool message_is_sane(const union wire_message *message, size_t size, size_t fd_count)
 {
@@ -133,6 +214,16 @@ static bool message_is_sane(const union wire_message *message, size_t size, size
 		       size == plan_size(message->plan.count) && plan_is_sane(&message->plan);
 		fds_allowed = 2;
 		break;
+	case WIRE_HOLD:
+	case WIRE_NODE_ACCESS:
+	case WIRE_AUDIT_DONE:
+	case WIRE_RECORDED:
+	case WIRE_STOPPED:
+	case WIRE_AUDIT:
+	case WIRE_RECORD:
+	case WIRE_STOP:
+		sane = question_is_sane(message, size, &fds_allowed);
+		break;
 	default:
 		return false;
 	}
@@ -158,6 +249,14 @@ void wire_stamp(union wire_message *message, enum wire_type type, uint64_t id)
 	case WIRE_POLICY: size = sizeof(message->policy); break;
 	case WIRE_SURVEY: size = survey_size(message->survey.count); break;
 	case WIRE_PLAN: size = plan_size(message->plan.count); break;
+	case WIRE_HOLD: size = sizeof(message->hold); break;
+	case WIRE_NODE_ACCESS: size = sizeof(message->node_access); break;
+	case WIRE_AUDIT_DONE: size = sizeof(message->audit_done); break;
+	case WIRE_RECORDED: size = sizeof(message->recorded); break;
+	case WIRE_STOPPED: size = sizeof(message->stopped); break;
+	case WIRE_AUDIT: size = audit_size(message->audit.count); break;
+	case WIRE_RECORD: size = record_size(&message->record.record); break;
+	case WIRE_STOP: size = stop_size(message->stop.count); break;
 	}
 	message->header.type = type;
 	message->header.size = (uint32_t)size;

@@ -4,17 +4,19 @@
  * length, number and string before anybody looks at them: each side takes the other for hostile.
  *
  * After connecting, the executor sends WIRE_HELLO, WIRE_DEVICE for each device, WIRE_TOPOLOGY_DONE; then events
- * (WIRE_DEVICE, WIRE_DEVICE_GONE, WIRE_KERNEL) as they come. The broker sends WIRE_SURVEY, WIRE_PLAN, WIRE_OVERDUE and WIRE_RELOAD;
- * each answer carries the id of its question. The end of the connection ends the executor, once its plans are through.
+ * (WIRE_DEVICE, WIRE_DEVICE_GONE, WIRE_KERNEL) as they come. The broker sends WIRE_SURVEY, WIRE_PLAN, WIRE_OVERDUE, WIRE_RELOAD,
+ * WIRE_AUDIT, WIRE_RECORD and WIRE_STOP; each answer carries the id of its question. The end of the connection ends the executor, once its plans are through.
  */
 #pragma once
 
 #include "../../policy/decision.h"
+#include "../../policy/hold.h"
+#include "../../policy/record.h"
 #include "descriptors.h"
 
 #include <stdint.h>
 
-enum { WIRE_VERSION = 2, WIRE_FD = 3, WIRE_STEPS_MAX = 64 };
+enum { WIRE_VERSION = 3, WIRE_FD = 3, WIRE_STEPS_MAX = 64, WIRE_CONTEXTS_MAX = 256 };
 
 enum wire_type {
 	/* From the executor. */
@@ -28,11 +30,19 @@ enum wire_type {
 	WIRE_POLICY,        /* answer to WIRE_RELOAD */
 	WIRE_KERNEL,        /* what the kernel offers has changed: a module was loaded, a parameter set */
 	WIRE_NODE,          /* inside the executor, from the watcher: udev was at work on this node of VFIO's */
+	WIRE_HOLD,       /* a finding of audit id: what a process holds */
+	WIRE_NODE_ACCESS,   /* a finding of audit id: a node that others than root can open */
+	WIRE_AUDIT_DONE,
+	WIRE_RECORDED,      /* of record id */
+	WIRE_STOPPED,       /* of stop id */
 	/* From the broker. */
 	WIRE_SURVEY = 101,
 	WIRE_PLAN,
 	WIRE_OVERDUE,       /* plan id passed its deadline: count its worker as stuck, start another in its place */
 	WIRE_RELOAD,        /* read the policy files again */
+	WIRE_AUDIT,         /* look for everything that anybody holds of VFIO's */
+	WIRE_RECORD,        /* write this down in the kernel's audit log */
+	WIRE_STOP,          /* end a process or unit that does not let go of what was revoked */
 };
 
 struct wire_header {
@@ -156,6 +166,84 @@ struct wire_policy {
 	uint32_t reserved;
 };
 
+/*
+ * Looks who holds anything of VFIO, iommufd or vhost-vdpa, and which nodes others than root can open: answered with
+ * WIRE_HOLD and WIRE_NODE_ACCESS for each finding, then WIRE_AUDIT_DONE. What is a claim's is told by the contexts that
+ * the broker has copies of: here stand their numbers in its own process, which are only ever compared. In chunks of
+ * WIRE_CONTEXTS_MAX, sent one after the other with the same id; the last has more = 0.
+ */
+struct wire_audit_context {
+	int32_t fd; /* in the broker's process */
+	uint32_t reserved;
+	char claim[CLAIM_ID_MAX];
+};
+
+struct wire_audit {
+	struct wire_header header;
+	uint32_t count; /* 0 to WIRE_CONTEXTS_MAX */
+	uint32_t more;  /* 1: another chunk follows */
+	struct wire_audit_context context[WIRE_CONTEXTS_MAX];
+};
+
+struct wire_hold {
+	struct wire_header header;
+	struct hold hold;
+};
+
+struct wire_node_access {
+	struct wire_header header;
+	struct node_access access;
+};
+
+struct wire_audit_done {
+	struct wire_header header;
+	int32_t error;     /* 0, or a positive errno: not everything could be looked at. EACCES: into processes */
+	uint32_t compared; /* 1: this kernel can compare FDs (kcmp); 0: no hold has a claim */
+};
+
+/* Only as many devices are sent as there are. */
+struct wire_record {
+	struct wire_header header;
+	struct record record;
+};
+
+struct wire_recorded {
+	struct wire_header header;
+	int32_t error; /* 0: the kernel has it; EPROTONOSUPPORT: this kernel has no audit, which is no failure; other errno */
+	uint32_t reserved;
+};
+
+/*
+ * Ends a process, with its pidfd, or a unit. The executor does so only if the rule says that it may be done, and if the
+ * process, or one of the unit, is found to hold one of these devices, to which the rule has to apply.
+ */
+struct wire_stop {
+	struct wire_header header;
+	uint32_t what;  /* enum revoke_stop; never REVOKE_STOP_NOTHING */
+	int32_t pid;    /* REVOKE_STOP_PROCESS: which; its pidfd comes with the message. Else 0 */
+	uint32_t count; /* devices, 1 to CLAIM_DEVICES_MAX */
+	uint32_t reserved;
+	char rule[RULE_NAME_MAX];
+	char unit[UNIT_NAME_MAX]; /* REVOKE_STOP_UNIT: which, a service or a scope. Else "" */
+	char device[CLAIM_DEVICES_MAX][DEVICE_NAME_MAX];
+};
+
+enum wire_stop_outcome {
+	WIRE_STOP_GONE,        /* it has ended, or had before */
+	WIRE_STOP_REFUSED,     /* the executor's own check refused it; nothing was touched */
+	WIRE_STOP_UNSUPPORTED, /* there is no service manager that could be asked */
+	WIRE_STOP_STAYS,       /* it was killed, and is there still: it hangs in the kernel */
+	WIRE_STOP_FAILED,      /* error says why; perhaps it ends later */
+	WIRE_STOP_OUTCOME_COUNT,
+};
+
+struct wire_stopped {
+	struct wire_header header;
+	uint32_t outcome; /* enum wire_stop_outcome */
+	int32_t error;    /* positive errno; 0 where there was none */
+	char text[TEXT_MAX]; /* one sentence for people; "" after WIRE_STOP_GONE */
+};
+
 union wire_message {
 	struct wire_header header;
 	struct wire_hello hello;
@@ -170,9 +258,20 @@ union wire_message {
 	struct wire_plan plan;
 	struct wire_result result;
 	struct wire_policy policy;
+	struct wire_audit audit;
+	struct wire_hold hold;
+	struct wire_node_access node_access;
+	struct wire_audit_done audit_done;
+	struct wire_record record;
+	struct wire_recorded recorded;
+	struct wire_stop stop;
+	struct wire_stopped stopped;
 };
 
-/* Fills in a header: the structure's own size, but for a survey or plan that of the entries it has (set count first). */
+/*
+ * Fills in a header: the structure's own size, but for a survey, plan, audit, record or stop that of the entries it has (set
+ * the counts first).
+ */
 void wire_stamp(union wire_message *message, enum wire_type type, uint64_t id);
 
 /*

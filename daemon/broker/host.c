@@ -11,6 +11,7 @@ struct host {
 	struct executor_link *link;
 	struct surveys *surveys;
 	struct runs *runs;
+	struct questions *questions;
 	struct topology *topology;
 	struct kernel_features kernel;
 	char boot_id[40];
@@ -107,11 +108,21 @@ static void on_message(void *context, const union wire_message *message, struct 
 	case WIRE_KERNEL:
 		host->kernel = message->kernel.kernel;
 		break;
+	case WIRE_HOLD:
+	case WIRE_NODE_ACCESS:
+	case WIRE_AUDIT_DONE:
+	case WIRE_RECORDED:
+	case WIRE_STOPPED:
+		questions_hear(host->questions, message);
+		break;
 	case WIRE_NODE:
 	case WIRE_SURVEY:
 	case WIRE_PLAN:
 	case WIRE_OVERDUE:
 	case WIRE_RELOAD:
+	case WIRE_AUDIT:
+	case WIRE_RECORD:
+	case WIRE_STOP:
 	default:
 		/* What only a broker says. */
 		lose(host, -EPROTO);
@@ -142,6 +153,8 @@ int host_new(sd_event *event, int socket, uint64_t plan_deadline_usec, const str
 		error = surveys_new(event, host->link, &host->surveys);
 	if (error == 0)
 		error = runs_new(event, host->link, plan_deadline_usec, &host->runs);
+	if (error == 0)
+		error = questions_new(host->link, &host->questions);
 	if (error < 0) {
 		host_free(host);
 		return error;
@@ -154,6 +167,7 @@ struct host *host_free(struct host *host)
 {
 	if (!host)
 		return NULL;
+	questions_free(host->questions);
 	runs_free(host->runs);
 	surveys_free(host->surveys);
 	executor_link_free(host->link);
@@ -225,4 +239,24 @@ void host_forget_survey(struct host *host, const void *context)
 int host_run(struct host *host, const struct run_order *order, const struct run_events *events, void *context)
 {
 	return runs_start(host->runs, order, events, context);
+}
+
+int host_audit(struct host *host, const struct audit_context *contexts, size_t count, audit_answer answer, void *context)
+{
+	return questions_audit(host->questions, contexts, count, answer, context);
+}
+
+int host_record(struct host *host, const struct record *record, record_answer answer, void *context)
+{
+	return questions_record(host->questions, record, answer, context);
+}
+
+int host_stop(struct host *host, const struct stop_order *order, stop_answer answer, void *context)
+{
+	return questions_stop(host->questions, order, answer, context);
+}
+
+void host_forget_questions(struct host *host, const void *context)
+{
+	questions_forget(host->questions, context);
 }

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "questions.h"
 #include "runs.h"
 #include "surveys.h"
 
@@ -43,3 +44,10 @@ int host_survey_only(struct host *host, const char *const *device, size_t count,
 void host_forget_survey(struct host *host, const void *context);
 /* As runs_start(). */
 int host_run(struct host *host, const struct run_order *order, const struct run_events *events, void *context);
+
+/* As questions_audit(), questions_record() and questions_stop(). */
+int host_audit(struct host *host, const struct audit_context *contexts, size_t count, audit_answer answer, void *context);
+int host_record(struct host *host, const struct record *record, record_answer answer, void *context);
+int host_stop(struct host *host, const struct stop_order *order, stop_answer answer, void *context);
+/* Whoever asked one of these with this context is not answered. */
+void host_forget_questions(struct host *host, const void *context);

@@ -185,6 +185,27 @@ static void take_plan(struct executor *executor)
 		binding_run(&executor->binding, job);
 }
 
+/* Questions that are not served yet. */
+static void decline(struct executor *executor, const union wire_message *question)
+{
+	union wire_message message;
+
+	memset(&message, 0, sizeof(message.stopped));
+	if (question->header.type == WIRE_AUDIT) {
+		if (question->audit.more)
+			return;
+		message.audit_done.error = ENOSYS;
+		wire_stamp(&message, WIRE_AUDIT_DONE, question->header.id);
+	} else if (question->header.type == WIRE_RECORD) {
+		message.recorded.error = EPROTONOSUPPORT;
+		wire_stamp(&message, WIRE_RECORDED, question->header.id);
+	} else {
+		message.stopped.outcome = WIRE_STOP_UNSUPPORTED;
+		wire_stamp(&message, WIRE_STOPPED, question->header.id);
+	}
+	outbox_send(&executor->crew.outbox, &message, NULL);
+}
+
 /* 0, or -errno: the wire is broken. */
 static int hear(struct executor *executor, const union wire_message *message, struct descriptors *fds)
 {
@@ -207,6 +228,11 @@ static int hear(struct executor *executor, const union wire_message *message, st
 	case WIRE_RELOAD:
 		reload_policy(executor, message->header.id);
 		return 0;
+	case WIRE_AUDIT:
+	case WIRE_RECORD:
+	case WIRE_STOP:
+		decline(executor, message);
+		return 0;
 	case WIRE_HELLO:
 	case WIRE_DEVICE:
 	case WIRE_DEVICE_GONE:
@@ -217,6 +243,11 @@ static int hear(struct executor *executor, const union wire_message *message, st
 	case WIRE_POLICY:
 	case WIRE_KERNEL:
 	case WIRE_NODE:
+	case WIRE_HOLD:
+	case WIRE_NODE_ACCESS:
+	case WIRE_AUDIT_DONE:
+	case WIRE_RECORDED:
+	case WIRE_STOPPED:
 	default:
 		return -EBADMSG; /* what only an executor says */
 	}

@@ -11,11 +11,11 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-enum record_kind { RECORD_FILE, RECORD_USER, RECORD_GROUP };
+enum part_kind { PART_FILE, PART_USER, PART_GROUP };
 
-/* One record: this, then the name (a path, a user, a group) and the text, each with a NUL that is not counted. */
-struct record {
-	uint32_t kind;   /* enum record_kind */
+/* One part: this, then the name (a path, a user, a group) and the text, each with a NUL that is not counted. */
+struct part {
+	uint32_t kind;   /* enum part_kind */
 	uint32_t number; /* uid or gid */
 	uint32_t name_length;
 	uint32_t text_length;
@@ -43,12 +43,12 @@ static int append_bytes(struct snapshot *snapshot, const void *bytes, size_t siz
 	return 0;
 }
 
-static int append(struct snapshot *snapshot, enum record_kind kind, uint32_t number, const char *name, const char *text,
+static int append(struct snapshot *snapshot, enum part_kind kind, uint32_t number, const char *name, const char *text,
 		  size_t text_length)
 {
-	struct record record = { .kind = kind, .number = number, .name_length = (uint32_t)strlen(name),
+	struct part part = { .kind = kind, .number = number, .name_length = (uint32_t)strlen(name),
 				 .text_length = (uint32_t)text_length };
-	int error = append_bytes(snapshot, &record, sizeof(record));
+	int error = append_bytes(snapshot, &part, sizeof(part));
 
 	if (error == 0)
 		error = append_bytes(snapshot, name, strlen(name) + 1);
@@ -57,23 +57,23 @@ static int append(struct snapshot *snapshot, enum record_kind kind, uint32_t num
 	return error == 0 ? append_bytes(snapshot, "", 1) : error;
 }
 
-/* The record at *offset, which moves on. False at the end, or where the rest is no record. */
-static bool next_record(const struct snapshot *snapshot, size_t *offset, struct record *record, const char **name,
+/* The part at *offset, which moves on. False at the end, or where the rest is no part. */
+static bool next_part(const struct snapshot *snapshot, size_t *offset, struct part *part, const char **name,
 			const char **text)
 {
 	size_t left = snapshot->size - *offset;
 
-	if (left < sizeof(*record))
+	if (left < sizeof(*part))
 		return false;
-	memcpy(record, snapshot->bytes + *offset, sizeof(*record));
-	left -= sizeof(*record);
-	if (record->name_length >= left || record->text_length >= left - record->name_length - 1)
+	memcpy(part, snapshot->bytes + *offset, sizeof(*part));
+	left -= sizeof(*part);
+	if (part->name_length >= left || part->text_length >= left - part->name_length - 1)
 		return false;
-	*name = snapshot->bytes + *offset + sizeof(*record);
-	*text = *name + record->name_length + 1;
-	if ((*name)[record->name_length] != '\0' || (*text)[record->text_length] != '\0')
+	*name = snapshot->bytes + *offset + sizeof(*part);
+	*text = *name + part->name_length + 1;
+	if ((*name)[part->name_length] != '\0' || (*text)[part->text_length] != '\0')
 		return false;
-	*offset += sizeof(*record) + record->name_length + record->text_length + 2;
+	*offset += sizeof(*part) + part->name_length + part->text_length + 2;
 	return true;
 }
 
@@ -85,7 +85,7 @@ static int ask_user(void *context, const char *name, uid_t *uid)
 	if (!entry)
 		return -ENOENT;
 	*uid = entry->pw_uid;
-	return append(context, RECORD_USER, *uid, name, "", 0) < 0 ? -ENOENT : 0;
+	return append(context, PART_USER, *uid, name, "", 0) < 0 ? -ENOENT : 0;
 }
 
 static int ask_group(void *context, const char *name, gid_t *gid)
@@ -95,20 +95,20 @@ static int ask_group(void *context, const char *name, gid_t *gid)
 	if (!entry)
 		return -ENOENT;
 	*gid = entry->gr_gid;
-	return append(context, RECORD_GROUP, *gid, name, "", 0) < 0 ? -ENOENT : 0;
+	return append(context, PART_GROUP, *gid, name, "", 0) < 0 ? -ENOENT : 0;
 }
 
-/* Names while a snapshot is loaded: from its records. */
-static int look_up(const struct snapshot *snapshot, enum record_kind kind, const char *wanted, uint32_t *number)
+/* Names while a snapshot is loaded: from its parts. */
+static int look_up(const struct snapshot *snapshot, enum part_kind kind, const char *wanted, uint32_t *number)
 {
-	struct record record;
+	struct part part;
 	const char *name, *text;
 	size_t offset = 0;
 
-	while (next_record(snapshot, &offset, &record, &name, &text)) {
-		if (record.kind != kind || strcmp(name, wanted) != 0)
+	while (next_part(snapshot, &offset, &part, &name, &text)) {
+		if (part.kind != kind || strcmp(name, wanted) != 0)
 			continue;
-		*number = record.number;
+		*number = part.number;
 		return 0;
 	}
 	return -ENOENT;
@@ -116,12 +116,12 @@ static int look_up(const struct snapshot *snapshot, enum record_kind kind, const
 
 static int look_up_user(void *context, const char *name, uid_t *uid)
 {
-	return look_up(context, RECORD_USER, name, uid);
+	return look_up(context, PART_USER, name, uid);
 }
 
 static int look_up_group(void *context, const char *name, gid_t *gid)
 {
-	return look_up(context, RECORD_GROUP, name, gid);
+	return look_up(context, PART_GROUP, name, gid);
 }
 
 /* Parses the files of the snapshot. resolver's context is filled in. */
@@ -129,20 +129,20 @@ static int parse(const struct snapshot *files, const struct name_resolver *names
 {
 	struct diagnostics diagnostics = { 0 };
 	struct policy_source *source = NULL;
-	struct record record;
+	struct part part;
 	const char *name, *text;
 	size_t offset = 0, count = 0;
 	int error = 0;
 
-	while (error == 0 && next_record(files, &offset, &record, &name, &text)) {
+	while (error == 0 && next_part(files, &offset, &part, &name, &text)) {
 		struct policy_source *larger;
 
-		if (record.kind != RECORD_FILE)
+		if (part.kind != PART_FILE)
 			continue;
 		larger = reallocarray(source, count + 1, sizeof(*source));
 		if (larger) {
 			source = larger;
-			source[count++] = (struct policy_source){ name, text, record.text_length };
+			source[count++] = (struct policy_source){ name, text, part.text_length };
 		} else {
 			error = -ENOMEM;
 		}
@@ -192,7 +192,7 @@ static int append_file(struct snapshot *snapshot, const char *path)
 	int error = fd < 0 ? -errno : read_all(fd, POLICY_FILE_MAX, &file);
 
 	if (error == 0)
-		error = append(snapshot, RECORD_FILE, 0, path, file.bytes, file.size);
+		error = append(snapshot, PART_FILE, 0, path, file.bytes, file.size);
 	free(file.bytes);
 	return error == -ENOENT || error == -EBADMSG ? -EAGAIN : error;
 }

@@ -325,6 +325,27 @@ static int take_plan(struct session *session, const struct wire_plan *chunk, str
 	return runs_start(session->runs, &session->inbox, &session->policy, on_result, session);
 }
 
+/* Questions that are not served yet. */
+static void decline(struct session *session, const union wire_message *question)
+{
+	union wire_message message;
+
+	memset(&message, 0, sizeof(message.stopped));
+	if (question->header.type == WIRE_AUDIT) {
+		if (question->audit.more)
+			return;
+		message.audit_done.error = ENOSYS;
+		wire_stamp(&message, WIRE_AUDIT_DONE, question->header.id);
+	} else if (question->header.type == WIRE_RECORD) {
+		message.recorded.error = EPROTONOSUPPORT;
+		wire_stamp(&message, WIRE_RECORDED, question->header.id);
+	} else {
+		message.stopped.outcome = WIRE_STOP_UNSUPPORTED;
+		wire_stamp(&message, WIRE_STOPPED, question->header.id);
+	}
+	send_message(session, &message, NULL);
+}
+
 static int handle(struct session *session, const union wire_message *message, struct descriptors *fds)
 {
 	switch ((enum wire_type)message->header.type) {
@@ -339,6 +360,11 @@ static int handle(struct session *session, const union wire_message *message, st
 	case WIRE_RELOAD:
 		reload(session, message->header.id);
 		return 0;
+	case WIRE_AUDIT:
+	case WIRE_RECORD:
+	case WIRE_STOP:
+		decline(session, message);
+		return 0;
 	case WIRE_HELLO:
 	case WIRE_DEVICE:
 	case WIRE_DEVICE_GONE:
@@ -349,6 +375,11 @@ static int handle(struct session *session, const union wire_message *message, st
 	case WIRE_SURVEY_DONE:
 	case WIRE_RESULT:
 	case WIRE_POLICY:
+	case WIRE_HOLD:
+	case WIRE_NODE_ACCESS:
+	case WIRE_AUDIT_DONE:
+	case WIRE_RECORDED:
+	case WIRE_STOPPED:
 		break;
 	}
 	return -EBADMSG;

@@ -1,4 +1,5 @@
 """A service manager as far as the broker can tell: hears its notifications, keeps its descriptors, hands them back."""
+import ctypes
 import os
 import select
 import socket
@@ -51,6 +52,12 @@ class Process:
         os.kill(self.pid, 9)
 
 
+def is_same(fd, other):
+    """Whether two descriptors are of one open file, which is kept once only: kcmp(2)."""
+    pid = os.getpid()
+    return ctypes.CDLL(None).syscall(312, pid, pid, 0, fd, other) == 0
+
+
 class Manager:
     """Keeps what FDSTORE brings, by name, in the order in which it came; a thread hears the notifications."""
 
@@ -80,8 +87,9 @@ class Manager:
         with self.lock:
             if words.get("FDSTORE") == "1":
                 assert words["FDPOLL"] == "0" and ":" not in words["FDNAME"], words
-                self.stored += [(words["FDNAME"], fd) for fd in fds]
-                fds = []
+                for fd in [fd for fd in fds if not any(is_same(fd, other) for _, other in self.stored)]:
+                    self.stored.append((words["FDNAME"], fd))
+                    fds.remove(fd)
             elif words.get("FDSTOREREMOVE") == "1":
                 for _, fd in [entry for entry in self.stored if entry[0] == words["FDNAME"]]:
                     os.close(fd)

@@ -196,7 +196,7 @@ def rules_in_force():
     """GetPolicy tells operators every rule, and a user those that could be his from any unit"""
     needs_root()
     rules = [rule("alices", user=[ALICE], limits={"devices": 2, "memlock": "64M"}, modes=["attached", "open"]),
-             rule("carols", user=[65533]), rule("guests", subject={"unit": ["vm-*.service"]}),
+             rule("carols", user=[65533]), rule("guests", subject={"unit": ["vm-*.service"]}, revoke={"grace": "2m", "stop": "unit"}),
              {"name": "nobody", "effect": "deny", "device": {"kind": ["pci"]}}]
     with Daemon(small_host(), operators(*rules, never=[{"class": ["0108"], "why": "boot"}])) as daemon, \
             daemon.connect_as(ALICE) as alice, daemon.connect_as(BOB) as bob:
@@ -208,6 +208,7 @@ def rules_in_force():
         assert first["what"] == "id 1234:11e8", first
         assert first["how"] == ("attached, open; locks out unused members; reset try; at most 2 a user; "
                                 "memlock 64 MiB"), first
+        assert told["rules"][2]["how"].endswith("; 120 s to let go when revoked; then the unit is stopped"), told
         assert told["rules"][2]["units"] == ["vm-*.service"] and told["rules"][3]["everybody"], told
         told = alice.ask("GetPolicy")
         assert [entry["name"] for entry in told["rules"]] == ["alices", "guests", "nobody"], told

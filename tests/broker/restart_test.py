@@ -174,7 +174,7 @@ def killed_while_offered():
         assert lease_is_over(fds[reply["lease"]])
         for fd in fds:
             os.close(fd)
-        wait_free(daemon.connect(), reply["claim"])
+        wait_free_after_stuck(daemon, daemon.connect(), reply["claim"], "lingering")
         assert host_drivers(daemon) == drivers and daemon.manager.names() == []
 
 

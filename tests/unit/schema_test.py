@@ -14,7 +14,7 @@ SCHEMA, POLICIES, BAD = (Path(argument) for argument in sys.argv[1:4])
 BEYOND_A_SCHEMA = {
     "address-glob-backwards", "address-glob-open", "duplicate-key", "duplicate-key-escaped",
     "duplicate-key-in-rule", "group-unknown", "lockout-names-itself", "memlock-text-out-of-range", "operators-unknown-user", "pool-unknown",
-    "reserve-nested-set", "reserve-pool-by-driver", "reserve-unknown-pool", "rule-name-twice", "unit-glob-open",
+    "reserve-nested-set", "reserve-pool-by-driver", "reserve-unknown-pool", "revoke-grace-too-long", "rule-name-twice", "unit-glob-open",
     "user-text-out-of-range", "user-unknown",
 }
 

@@ -1,5 +1,5 @@
 /* Which systemd unit a process is in, by the text of its control groups and by the process itself. */
-#include "../../daemon/broker/peer_unit.h"
+#include "../../daemon/base/peer_unit.h"
 
 #include "fixture.h"
 

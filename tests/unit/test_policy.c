@@ -63,6 +63,8 @@ static void test_defaults(void **state)
 	assert_int_equal(rule->reset, RESET_REQUIRE);
 	assert_true(rule->restore);
 	assert_false(rule->take_in_use);
+	assert_int_equal(rule->revoke_grace_usec, 30 * 1000000);
+	assert_int_equal(rule->revoke_stop, REVOKE_STOP_NOTHING);
 	policy_free(policy);
 }
 
@@ -76,6 +78,7 @@ static void test_every_key(void **state)
 		" \"lockout\": {\"named\": [\"0000:02:02.0\", \"0000:02:03.0\"]},"
 		" \"modes\": [\"attached\", \"open\", \"node\", \"brokered\"],"
 		" \"limits\": {\"devices\": 2, \"memlock\": \"64M\"}, \"reset\": \"skip\", \"restore\": false,"
+		" \"revoke\": {\"grace\": \"90s\", \"stop\": \"unit\"},"
 		" \"in_use\": \"take\"}], \"pools\": {\"p\": [{\"class\": \"020000\"}, {\"id\": \"1234:11e8\"}]},"
 		" \"never\": [{\"driver\": \"ahci\", \"why\": \"disks\"}], \"operators\": {\"group\": [\"vmadmin\"]}}");
 	const struct rule *rule = policy->rule;
@@ -98,6 +101,8 @@ static void test_every_key(void **state)
 	assert_int_equal(rule->reset, RESET_SKIP);
 	assert_false(rule->restore);
 	assert_true(rule->take_in_use);
+	assert_int_equal(rule->revoke_grace_usec, 90 * 1000000);
+	assert_int_equal(rule->revoke_stop, REVOKE_STOP_UNIT);
 	assert_int_equal(policy->pool_count, 1);
 	assert_int_equal(policy->pool[0].selector_count, 2);
 	assert_string_equal(policy->never[0].why, "disks");
@@ -147,6 +152,30 @@ static void test_memlock_sizes(void **state)
 			 sizes[i].text);
 		policy = policy_of(text);
 		assert_int_equal(policy->rule[0].memlock, sizes[i].bytes);
+		policy_free(policy);
+	}
+}
+
+static void test_grace_times(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t usec;
+	} times[] = {
+		{ "0s", 0 }, { "250ms", 250000 }, { "1s", 1000000 }, { "2m", 120000000 }, { "24h", UINT64_C(86400000000) },
+	};
+
+	for (size_t i = 0; i < COUNT(times); i++) {
+		struct policy *policy;
+		char text[256];
+
+		snprintf(text, sizeof text,
+			 "{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"kind\": \"pci\"},"
+			 "\"revoke\": {\"grace\": \"%s\"}}]}",
+			 times[i].text);
+		policy = policy_of(text);
+		assert_int_equal(policy->rule[0].revoke_grace_usec, times[i].usec);
+		assert_int_equal(policy->rule[0].revoke_stop, REVOKE_STOP_NOTHING);
 		policy_free(policy);
 	}
 }
@@ -424,6 +453,9 @@ static void test_digest(void **state)
 		{ "]}}]}", "]}, \"reset\": \"try\"}]}" },
 		{ "]}}]}", "]}, \"restore\": false}]}" },
 		{ "]}}]}", "]}, \"in_use\": \"take\"}]}" },
+		{ "]}}]}", "]}, \"revoke\": {\"grace\": \"1s\"}}]}" },
+		{ "]}}]}", "]}, \"revoke\": {\"stop\": \"process\"}}]}" },
+		{ "]}}]}", "]}, \"revoke\": {\"stop\": \"unit\"}}]}" },
 		{ "}}]}", "}}], \"never\": [{\"class\": \"01\"}]}" },
 		{ "}}]}", "}}], \"operators\": {\"user\": 5}}" },
 		{ "}}]}", "}}], \"pools\": {\"x\": [{\"class\": \"01\"}]}}" },
@@ -496,6 +528,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_files),          cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_every_key),         cmocka_unit_test(test_memlock_sizes),
+		cmocka_unit_test(test_grace_times),
 		cmocka_unit_test(test_counted_limits),
 		cmocka_unit_test(test_two_names_one_uid), cmocka_unit_test(test_warnings),
 		cmocka_unit_test(test_device_selectors),  cmocka_unit_test(test_parents),

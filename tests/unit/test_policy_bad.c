@@ -15,6 +15,15 @@ static const struct {
 	unsigned line, column;
 	const char *message; /* a part of it, from its beginning */
 } cases[] = {
+	{ "revoke-not-an-object", 7, 17, "rules[0].revoke: has to be how it is revoked in { }, not a" },
+	{ "revoke-unknown-key", 7, 19, "rules[0].revoke: unknown key \"signal\"; known here: grace," },
+	{ "revoke-stop-unknown", 7, 27, "rules[0].revoke.stop: 'all' is none of \"nothing\", \"process\"," },
+	{ "revoke-grace-number", 7, 28, "rules[0].revoke.grace: has to be a text in double quotes, not" },
+	{ "revoke-grace-no-unit", 7, 28, "rules[0].revoke.grace: '30' is no time of at most 24 hours:" },
+	{ "revoke-grace-too-long", 7, 28, "rules[0].revoke.grace: '25h' is no time of at most 24 hours:" },
+	{ "revoke-grace-far-out-of-range", 7, 28, "rules[0].revoke.grace: '99999999999999999999999s' is no time" },
+	{ "revoke-grace-odd-unit", 7, 28, "rules[0].revoke.grace: '30 s' is no time of at most 24 hours:" },
+	{ "deny-with-revoke", 7, 7, "rules[0]: a rule that denies gives nothing: \"revoke\" has to go" },
 	{ "numa-node-negative", 4, 33, "rules[0].device.numa_node[0]: is out of range: it has to be" },
 	{ "numa-node-out-of-range", 4, 33, "rules[0].device.numa_node[0]: is out of range: it has to be" },
 	{ "numa-node-text", 4, 33, "rules[0].device.numa_node[0]: has to be a number, not a text" },

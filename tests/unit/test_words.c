@@ -29,6 +29,11 @@ static void test_round_trips(void **state)
 	ROUND_TRIP(severity, SEVERITY_COUNT);
 	ROUND_TRIP(use_kind, USE_KIND_COUNT);
 	ROUND_TRIP(claim_state, CLAIM_STATE_COUNT);
+	ROUND_TRIP(lease_kind, LEASE_KIND_COUNT);
+	ROUND_TRIP(revoke_stop, REVOKE_STOP_COUNT);
+	ROUND_TRIP(record_kind, RECORD_KIND_COUNT);
+	ROUND_TRIP(hold_kind, HOLD_KIND_COUNT);
+	ROUND_TRIP(hold_verdict, HOLD_VERDICT_COUNT);
 	ROUND_TRIP(reset_demand, RESET_DEMAND_COUNT);
 	ROUND_TRIP(blocker_kind, BLOCKER_KIND_COUNT);
 	ROUND_TRIP(note_kind, NOTE_KIND_COUNT);
@@ -42,6 +47,11 @@ static void test_spelling(void **state)
 	assert_string_equal(use_kind_to_string(USE_NAMESPACE), "network-namespace");
 	assert_string_equal(claim_state_to_string(CLAIM_LOST), "lost");
 	assert_string_equal(reset_demand_to_string(RESET_TRY), "try");
+	assert_string_equal(lease_kind_to_string(LEASE_DESCRIPTOR), "descriptor");
+	assert_string_equal(revoke_stop_to_string(REVOKE_STOP_UNIT), "unit");
+	assert_string_equal(record_kind_to_string(RECORD_POLICY_LOAD), "policy-load");
+	assert_string_equal(hold_kind_to_string(HOLD_VDPA), "vhost-vdpa");
+	assert_string_equal(hold_verdict_to_string(HOLD_FOREIGN), "foreign");
 	assert_string_equal(blocker_kind_to_string(BLOCKER_LOCKOUT_NOT_COVERED), "lockout-not-covered");
 	assert_int_equal(delivery_mode_from_string("Open"), -EINVAL);
 	assert_int_equal(delivery_mode_from_string("open "), -EINVAL);

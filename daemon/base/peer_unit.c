@@ -1,6 +1,6 @@
 #include "peer_unit.h"
 
-#include "../base/descriptors.h"
+#include "descriptors.h"
 
 #include <errno.h>
 #include <fcntl.h>

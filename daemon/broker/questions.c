@@ -1,0 +1,295 @@
+#include "questions.h"
+
+#include "../../policy/text.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of one audit: more is not kept, and the audit is incomplete then. */
+enum { FINDINGS_MAX = 65536 };
+
+struct question {
+	struct question *next; /* questions::first */
+	uint64_t id;
+	enum wire_type type;   /* WIRE_AUDIT, WIRE_RECORD or WIRE_STOP */
+	union {
+		audit_answer audit;
+		record_answer record;
+		stop_answer stop;
+	} answer;              /* all NULL: whoever asked does not want to know */
+	void *context;
+	struct hold *hold;
+	size_t hold_count, hold_allocated;
+	struct node_access *access;
+	size_t access_count, access_allocated;
+	int error;             /* of the gathering: ENOMEM */
+};
+
+struct questions {
+	struct executor_link *link;
+	uint64_t next_id;
+	struct question *first;
+};
+
+int questions_new(struct executor_link *link, struct questions **out)
+{
+	struct questions *questions = calloc(1, sizeof(*questions));
+
+	if (!questions)
+		return -ENOMEM;
+	questions->link = link;
+	*out = questions;
+	return 0;
+}
+
+static void question_free(struct question *question)
+{
+	free(question->hold);
+	free(question->access);
+	free(question);
+}
+
+struct questions *questions_free(struct questions *questions)
+{
+	if (!questions)
+		return NULL;
+	while (questions->first) {
+		struct question *question = questions->first;
+
+		questions->first = question->next;
+		question_free(question);
+	}
+	free(questions);
+	return NULL;
+}
+
+static struct question *question_new(struct questions *questions, enum wire_type type, void *context)
+{
+	struct question *question = calloc(1, sizeof(*question));
+
+	if (!question)
+		return NULL;
+	question->id = ++questions->next_id;
+	question->type = type;
+	question->context = context;
+	return question;
+}
+
+static void wait_for(struct questions *questions, struct question *question)
+{
+	question->next = questions->first;
+	questions->first = question;
+}
+
+/* Sends a question of one message. Takes the question over: it waits for its answer, or is freed. */
+static int ask(struct questions *questions, struct question *question, union wire_message *message, const int *fds,
+	       size_t fd_count)
+{
+	int error;
+
+	wire_stamp(message, question->type, question->id);
+	error = executor_link_send(questions->link, message, fds, fd_count);
+	if (error < 0)
+		question_free(question);
+	else
+		wait_for(questions, question);
+	return error;
+}
+
+int questions_audit(struct questions *questions, const struct audit_context *contexts, size_t count, audit_answer answer,
+		    void *context)
+{
+	struct question *question = question_new(questions, WIRE_AUDIT, context);
+	size_t sent = 0;
+	int error = 0;
+
+	if (!question)
+		return -ENOMEM;
+	question->answer.audit = answer;
+	do {
+		union wire_message message;
+		struct wire_audit *audit = &message.audit;
+
+		memset(audit, 0, sizeof(*audit));
+		while (sent < count && audit->count < WIRE_CONTEXTS_MAX) {
+			struct wire_audit_context *next = &audit->context[audit->count++];
+
+			next->fd = contexts[sent].fd;
+			text_format(next->claim, sizeof(next->claim), "%s", contexts[sent++].claim);
+		}
+		audit->more = sent < count;
+		wire_stamp(&message, WIRE_AUDIT, question->id);
+		error = executor_link_send(questions->link, &message, NULL, 0);
+	} while (error == 0 && sent < count);
+	if (error < 0)
+		question_free(question);
+	else
+		wait_for(questions, question);
+	return error;
+}
+
+int questions_record(struct questions *questions, const struct record *record, record_answer answer, void *context)
+{
+	struct question *question;
+	union wire_message message;
+
+	if (!record_is_sane(record))
+		return -EINVAL;
+	question = question_new(questions, WIRE_RECORD, context);
+	if (!question)
+		return -ENOMEM;
+	question->answer.record = answer;
+	memset(&message.record, 0, sizeof(message.record));
+	message.record.record = *record;
+	return ask(questions, question, &message, NULL, 0);
+}
+
+int questions_stop(struct questions *questions, const struct stop_order *order, stop_answer answer, void *context)
+{
+	bool process = order->what == REVOKE_STOP_PROCESS;
+	struct question *question;
+	union wire_message message;
+	struct wire_stop *stop = &message.stop;
+
+	if ((!process && order->what != REVOKE_STOP_UNIT) || order->device_count < 1 ||
+	    order->device_count > CLAIM_DEVICES_MAX || (process ? order->pid <= 0 || order->pidfd < 0 : !order->unit[0]))
+		return -EINVAL;
+	question = question_new(questions, WIRE_STOP, context);
+	if (!question)
+		return -ENOMEM;
+	question->answer.stop = answer;
+	memset(stop, 0, sizeof(*stop));
+	stop->what = order->what;
+	stop->pid = process ? order->pid : 0;
+	stop->count = (uint32_t)order->device_count;
+	text_format(stop->rule, sizeof(stop->rule), "%s", order->rule);
+	if (!process)
+		text_format(stop->unit, sizeof(stop->unit), "%s", order->unit);
+	for (size_t i = 0; i < order->device_count; i++)
+		text_format(stop->device[i], sizeof(stop->device[i]), "%s", order->device[i]);
+	return ask(questions, question, &message, &order->pidfd, process ? 1 : 0);
+}
+
+void questions_forget(struct questions *questions, const void *context)
+{
+	for (struct question *question = questions->first; question; question = question->next)
+		if (question->context == context)
+			memset(&question->answer, 0, sizeof(question->answer));
+}
+
+/* Room for one more in *list. False: there is none, and the audit is incomplete. */
+static bool make_room(struct question *question, void **list, size_t count, size_t *allocated, size_t size)
+{
+	size_t wanted = *allocated ? *allocated * 2 : 16;
+	void *larger;
+
+	if (count < *allocated)
+		return true;
+	larger = count < FINDINGS_MAX ? reallocarray(*list, wanted, size) : NULL;
+	if (!larger) {
+		question->error = ENOMEM;
+		return false;
+	}
+	*list = larger;
+	*allocated = wanted;
+	return true;
+}
+
+static void found_hold(struct question *question, const struct hold *hold)
+{
+	void *list = question->hold;
+
+	if (make_room(question, &list, question->hold_count, &question->hold_allocated, sizeof(*hold))) {
+		question->hold = list;
+		question->hold[question->hold_count++] = *hold;
+	}
+}
+
+static void found_access(struct question *question, const struct node_access *access)
+{
+	void *list = question->access;
+
+	if (make_room(question, &list, question->access_count, &question->access_allocated, sizeof(*access))) {
+		question->access = list;
+		question->access[question->access_count++] = *access;
+	}
+}
+
+static void answer_audit(const struct question *question, const struct wire_audit_done *done)
+{
+	struct audit_report report = {
+		.hold = question->hold,
+		.hold_count = question->hold_count,
+		.access = question->access,
+		.access_count = question->access_count,
+		.compared = done->compared,
+	};
+
+	if (question->answer.audit)
+		question->answer.audit(question->context, question->error ? question->error : done->error, &report);
+}
+
+/* The question that a message belongs to, and where it stands in the list; or NULL. */
+static struct question **find(struct questions *questions, enum wire_type type, uint64_t id)
+{
+	for (struct question **link = &questions->first; *link; link = &(*link)->next)
+		if ((*link)->type == type && (*link)->id == id)
+			return link;
+	return NULL;
+}
+
+/* Takes a question out whose answer came; the caller frees it. NULL: nobody asked. */
+static struct question *take(struct questions *questions, enum wire_type type, uint64_t id)
+{
+	struct question **link = find(questions, type, id), *question = link ? *link : NULL;
+
+	if (question)
+		*link = question->next;
+	return question;
+}
+
+static void hear_finding(struct questions *questions, const union wire_message *message)
+{
+	struct question **link = find(questions, WIRE_AUDIT, message->header.id);
+
+	if (!link)
+		return;
+	if (message->header.type == WIRE_HOLD)
+		found_hold(*link, &message->hold.hold);
+	else
+		found_access(*link, &message->node_access.access);
+}
+
+bool questions_hear(struct questions *questions, const union wire_message *message)
+{
+	uint64_t id = message->header.id;
+	struct question *question = NULL;
+
+	switch (message->header.type) {
+	case WIRE_HOLD:
+	case WIRE_NODE_ACCESS:
+		hear_finding(questions, message);
+		return true;
+	case WIRE_AUDIT_DONE:
+		question = take(questions, WIRE_AUDIT, id);
+		if (question)
+			answer_audit(question, &message->audit_done);
+		break;
+	case WIRE_RECORDED:
+		question = take(questions, WIRE_RECORD, id);
+		if (question && question->answer.record)
+			question->answer.record(question->context, message->recorded.error);
+		break;
+	case WIRE_STOPPED:
+		question = take(questions, WIRE_STOP, id);
+		if (question && question->answer.stop)
+			question->answer.stop(question->context, &message->stopped);
+		break;
+	default:
+		return false;
+	}
+	if (question)
+		question_free(question);
+	return true;
+}

@@ -1,0 +1,58 @@
+#include "stop_check.h"
+
+#include "text.h"
+
+#include <string.h>
+
+static const struct rule *find_rule(const struct policy *policy, const char *name)
+{
+	for (size_t i = 0; i < policy->rule_count; i++)
+		if (strcmp(policy->rule[i].name, name) == 0)
+			return &policy->rule[i];
+	return NULL;
+}
+
+bool stop_is_covered(const struct policy *policy, const struct topology *topology, const char *rule,
+		     enum revoke_stop what, const struct device *device, size_t count, char why[static TEXT_MAX])
+{
+	const struct rule *found = find_rule(policy, rule);
+
+	if (!found || found->effect != RULE_ALLOW) {
+		text_format(why, TEXT_MAX, "the policy has no rule \"%s\" that allows anything", rule);
+		return false;
+	}
+	if (what == REVOKE_STOP_NOTHING || what > found->revoke_stop) {
+		text_format(why, TEXT_MAX, "the rule \"%s\" lets no %s be stopped: its \"revoke\" says \"stop\": \"%s\"", rule,
+			    what == REVOKE_STOP_UNIT ? "unit" : "process", revoke_stop_to_string(found->revoke_stop));
+		return false;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (device_selector_matched_before(policy, topology, &found->device, &device[i]))
+			continue;
+		text_format(why, TEXT_MAX, "%s is no device of the rule \"%s\"", device[i].name, rule);
+		return false;
+	}
+	return count > 0;
+}
+
+static bool ends_in(const char *text, const char *end)
+{
+	size_t length = strlen(text), wanted = strlen(end);
+
+	return length > wanted && strcmp(text + length - wanted, end) == 0;
+}
+
+bool stop_unit_is_possible(const char *unit, char why[static TEXT_MAX])
+{
+	/* Without these there is nobody who could stop anything, or the host is no longer of use. */
+	static const char *const kept[] = { "init.scope", "dbus.service", "dbus-broker.service", "systemd-journald.service",
+					    "systemd-logind.service", "systemd-udevd.service" };
+	bool possible = (ends_in(unit, ".service") || ends_in(unit, ".scope")) && !strchr(unit, '/') &&
+			strncmp(unit, "ioasidd", 7) != 0 && strncmp(unit, "ioasid-executor", 15) != 0;
+
+	for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+		possible = possible && strcmp(unit, kept[i]) != 0;
+	if (!possible)
+		text_format(why, TEXT_MAX, "%s is no service or scope that may be stopped", unit);
+	return possible;
+}
