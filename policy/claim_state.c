@@ -17,6 +17,7 @@ static const char *const events[CLAIM_EVENT_COUNT] = {
 	[CLAIM_EVENT_HOLDER_GONE] = "holder-gone",
 	[CLAIM_EVENT_UNPLUGGED] = "unplugged",
 	[CLAIM_EVENT_OPENED] = "opened",
+	[CLAIM_EVENT_RESUMED] = "resumed",
 };
 
 /* What is not listed can't happen: TO() keeps the state after apart from the zero that stands there. */
@@ -89,6 +90,7 @@ static const unsigned char next[CLAIM_STATE_COUNT][CLAIM_EVENT_COUNT] = {
 		[CLAIM_EVENT_LEASE_ENDED] = TO(CLAIM_LINGERING),
 		[CLAIM_EVENT_HOLDER_GONE] = TO(CLAIM_RELEASING),
 		[CLAIM_EVENT_UNPLUGGED] = TO(CLAIM_LINGERING),
+		[CLAIM_EVENT_RESUMED] = TO(CLAIM_HELD),
 	},
 	[CLAIM_QUARANTINED] = {
 		[CLAIM_EVENT_LEASE_ENDED] = TO(CLAIM_QUARANTINED),

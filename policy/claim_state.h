@@ -20,6 +20,7 @@ enum claim_event {
 	CLAIM_EVENT_HOLDER_GONE,    /* what a lingering claim waited for */
 	CLAIM_EVENT_UNPLUGGED,      /* a device of it is gone */
 	CLAIM_EVENT_OPENED,         /* the operator opens a quarantine */
+	CLAIM_EVENT_RESUMED,        /* its client takes up again what a restart let linger */
 	CLAIM_EVENT_COUNT,
 };
 

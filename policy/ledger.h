@@ -25,11 +25,13 @@ struct claim {
 	enum claim_state state;
 	enum lease_kind lease; /* what keeps it alive */
 	char lease_unit[UNIT_NAME_MAX]; /* LEASE_UNIT: which; "" else */
+	char lease_invocation[33]; /* LEASE_UNIT: the run of it that is meant, 32 hexadecimal digits; "": unknown, or else */
 	char unit[UNIT_NAME_MAX]; /* that the owner asked from; "" unknown */
 	uint32_t ioas_id;     /* MODE_ATTACHED with iommufd; 0 until known */
 	uint64_t memlock;     /* bytes granted; 0: none */
 	uint64_t since;       /* CLOCK_REALTIME microseconds, told by the caller */
 	char note[TEXT_MAX];  /* why it lingers, is quarantined or stuck; "" else */
+	bool revoked;         /* an operator takes it back, or has */
 	char changing[DEVICE_NAME_MAX]; /* the device that is being added or taken back; "": none */
 	struct claim_device *device;
 	size_t device_count;

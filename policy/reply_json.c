@@ -150,6 +150,10 @@ struct json_object *reply_json_claim(const struct claim *claim)
 	add_number(object, "since", (int64_t)claim->since);
 	json_object_object_add(object, "devices", claim_devices(claim, false));
 	json_object_object_add(object, "lockouts", claim_devices(claim, true));
+	add_text(object, "lease", lease_kind_to_string(claim->lease));
+	add_optional(object, "lease_unit", claim->lease_unit);
+	add_optional(object, "unit", claim->unit);
+	add_truth(object, "revoked", claim->revoked);
 	add_optional(object, "note", claim->note);
 	return object;
 }

@@ -21,4 +21,6 @@ struct subject {
 	char unit[UNIT_NAME_MAX];         /* systemd unit, "" where unknown */
 };
 
+/* True for a name that systemd could give a unit: one of its suffixes, its letters only, below UNIT_NAME_MAX bytes. */
+bool unit_name_is_valid(const char *name);
 bool subject_has_group(const struct subject *subject, gid_t gid);

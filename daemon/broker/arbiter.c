@@ -4,6 +4,7 @@
 #include "recovering.h"
 #include "releasing.h"
 #include "reloading.h"
+#include "resuming.h"
 #include "rights.h"
 #include "snapshotting.h"
 #include "somebody.h"
@@ -100,9 +101,44 @@ void arbiter_plan(struct arbiter *arbiter, struct requester *requester, const st
 		claiming_plan(&arbiter->registry, requester, question, &subject);
 }
 
+/* True if the requester may have a claim that lives by this; else false after an answer. */
+static bool is_lease_allowed(struct arbiter *arbiter, struct requester *requester, const struct question *question)
+{
+	const char *unit = requester->subject.unit;
+
+	switch (question->lease) {
+	case LEASE_PROCESS:
+		if (requester->pidfd >= 0 && requester->pidfd_is_certain)
+			return true;
+		requester_answer_kind(requester, ANSWER_UNSUPPORTED, NULL,
+				      "the kernel does not tell for certain which process asks (that takes Linux 6.5, and on "
+				      "the bus one that passes it on): take a lease by descriptor or by unit");
+		return false;
+	case LEASE_UNIT:
+		if (question->lease_unit && strcmp(question->lease_unit, unit) != 0)
+			return is_allowed(arbiter, requester, ACT_CLAIM_FOR,
+					  "only operators may bind a claim to another unit than their own: root, and whom "
+					  "the policy names");
+		if (unit[0])
+			return true;
+		requester_answer_kind(requester, ANSWER_UNSUPPORTED, NULL,
+				      "it is not known for certain in which systemd unit the asker runs (that takes Linux "
+				      "6.5): name a unit, or take another lease");
+		return false;
+	case LEASE_OPERATOR:
+		return is_allowed(arbiter, requester, ACT_CLAIM_FOR,
+				  "only operators may make claims that last until an operator ends them: root, and whom the "
+				  "policy names");
+	case LEASE_DESCRIPTOR:
+	case LEASE_KIND_COUNT:
+		break;
+	}
+	return true;
+}
+
 void arbiter_claim(struct arbiter *arbiter, struct requester *requester, const struct question *question)
 {
-	if (may_be_offered_more(requester))
+	if (may_be_offered_more(requester) && is_lease_allowed(arbiter, requester, question))
 		claiming_claim(&arbiter->registry, requester, question);
 }
 
@@ -201,6 +237,31 @@ void arbiter_release(struct arbiter *arbiter, struct requester *requester, const
 	holding->awaiting = requester;
 	if (holding->claim->state != CLAIM_RELEASING || holding->run == HOLDING_IDLE)
 		releasing_start(holding);
+}
+
+void arbiter_resume(struct arbiter *arbiter, struct requester *requester, const char *claim_id)
+{
+	struct holding *holding = claim_of(arbiter, requester, claim_id, ACT_RESUME);
+
+	if (holding)
+		resuming_start(holding, requester);
+}
+
+void arbiter_revoke(struct arbiter *arbiter, struct requester *requester, const char *claim_id, uint64_t grace_usec,
+		    const char *reason)
+{
+	struct holding *holding;
+
+	if (!is_allowed(arbiter, requester, ACT_REVOKE,
+			"only operators may take claims back: root, and whom the policy names"))
+		return;
+	holding = claim_of(arbiter, requester, claim_id, ACT_REVOKE);
+	if (!holding)
+		return;
+	if (revoking_start(holding, grace_usec, reason) < 0)
+		requester_answer_failed(requester, "the revocation could not be written down; nothing was changed", NULL);
+	else
+		requester_answer_kind(requester, ANSWER_DONE, NULL, NULL);
 }
 
 void arbiter_leave(struct arbiter *arbiter, struct requester *requester)
@@ -331,6 +392,8 @@ int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *se
 	if (error == 0)
 		error = waiting_new(event, &arbiter->registry.waiting);
 	if (error == 0)
+		error = units_new(settings->bus, &arbiter->registry.units);
+	if (error == 0)
 		error = load_policy(arbiter, &arbiter->registry.policy);
 	if (error == 0)
 		error = host_new(event, executor, settings->plan_deadline_usec, &host_events, arbiter,
@@ -356,6 +419,7 @@ struct arbiter *arbiter_free(struct arbiter *arbiter)
 	ledger_free(arbiter->registry.ledger);
 	reloading_free(arbiter->reloading);
 	waiting_free(arbiter->registry.waiting);
+	units_free(arbiter->registry.units);
 	snapshotting_free(arbiter->snapshotting);
 	policy_free(arbiter->registry.policy);
 	descriptor_close(&arbiter->registry.journal);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "claiming.h"
+#include "revoking.h"
 
 struct arbiter;
 
@@ -14,7 +15,8 @@ struct arbiter_settings {
 	size_t policy_folder_count;
 	const char *runtime_folder;
 	uint64_t plan_deadline_usec;
-	struct store *store; /* outlives the arbiter */
+	struct store *store;  /* outlives the arbiter */
+	struct bus_link *bus; /* outlives it, too; NULL: no bus is wanted */
 };
 
 struct arbiter_events {
@@ -49,6 +51,11 @@ void arbiter_add_device(struct arbiter *arbiter, struct requester *requester, co
 void arbiter_remove_device(struct arbiter *arbiter, struct requester *requester, const char *claim_id,
 			   const char *device);
 void arbiter_release(struct arbiter *arbiter, struct requester *requester, const char *claim_id);
+/* Answers with ANSWER_RESUMED. */
+void arbiter_resume(struct arbiter *arbiter, struct requester *requester, const char *claim_id);
+/* Answers with ANSWER_DONE once it has begun. grace_usec: REVOKE_GRACE_OF_RULE, or a time. reason may be NULL. */
+void arbiter_revoke(struct arbiter *arbiter, struct requester *requester, const char *claim_id, uint64_t grace_usec,
+		    const char *reason);
 void arbiter_reload_policy(struct arbiter *arbiter, struct requester *requester);
 void arbiter_snapshot(struct arbiter *arbiter, struct requester *requester, bool details);
 /* The requester is gone: nothing more is answered, and what it has not acknowledged is taken back. */

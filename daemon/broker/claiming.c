@@ -1,9 +1,11 @@
 #include "claiming.h"
 
+#include "lease.h"
 #include "offering.h"
 #include "operation.h"
 #include "releasing.h"
 #include "rights.h"
+#include "unit_asking.h"
 
 #include "../base/log.h"
 
@@ -50,23 +52,16 @@ static void offer_to(struct holding *holding, struct requester *asker, struct of
 	offer_close(offer);
 }
 
-/* Makes the lease, keeps its peer end, and starts the clock for the acknowledgement. The client's end, or -errno. */
-static int make_lease(struct holding *holding)
+/* Begins the lease and the clock for the acknowledgement. 0 with the client's end of it, or -errno. */
+static int make_lease(struct holding *holding, const struct requester *asker, int *client)
 {
-	int pair[2], error;
+	int error = lease_begin(holding, asker->pidfd, client);
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	error = releasing_watch_lease(holding, pair[0]);
-	if (error < 0) {
-		close(pair[0]);
-	} else {
-		holding_store(holding);
+	if (error == 0)
 		error = holding_arm(holding, ACKNOWLEDGE_USEC, on_unacknowledged);
-	}
 	if (error < 0)
-		close(pair[1]);
-	return error < 0 ? error : pair[1];
+		descriptor_close(client);
+	return error;
 }
 
 /* The host is ready for a new claim: makes its lease and offers it. Whoever asked and is gone gets nothing. */
@@ -74,15 +69,14 @@ static void deliver_claim(struct holding *holding, const struct wire_result *res
 {
 	struct requester *asker = holding_take_asker(holding);
 	struct offer offer;
-	int lease;
+	int lease = -1;
 
 	if (result->contexts > 0)
 		holding->context = descriptors_take(fds, 0);
 	holding->claim->ioas_id = result->ioas_id;
 	holding->run = HOLDING_IDLE;
 	holding_step(holding, CLAIM_EVENT_DONE);
-	lease = asker && !holding->lease_over ? make_lease(holding) : -ECANCELED;
-	if (lease >= 0) {
+	if (asker && !holding->lease_over && make_lease(holding, asker, &lease) == 0) {
 		offer_make(holding, result, fds, lease, false, &offer);
 		if (offer.context >= 0 || holding->context < 0) {
 			log_notice("claim %s: offered to uid %u", holding->claim->id, holding->claim->uid);
@@ -237,6 +231,10 @@ static void begin_claim(struct operation *operation, const struct decision *deci
 	claim->gid = requester->subject.gid;
 	claim->pid = requester->subject.pid;
 	claim->mode = operation->mode;
+	claim->lease = operation->lease;
+	memcpy(claim->lease_unit, operation->lease_unit, sizeof(claim->lease_unit));
+	memcpy(claim->lease_invocation, operation->lease_invocation, sizeof(claim->lease_invocation));
+	snprintf(claim->unit, sizeof(claim->unit), "%s", requester->subject.unit);
 	claim->interface = decision->interface;
 	claim->memlock = rule->memlock;
 	claim->since = realtime_usec();
@@ -513,7 +511,10 @@ static void start(enum operation_kind kind, struct registry *registry, struct re
 	operation->waiter.context = operation;
 	if (claim)
 		snprintf(operation->claim, sizeof(operation->claim), "%s", claim);
-	ask_host(operation);
+	if (operation->lease == LEASE_UNIT)
+		unit_asking_start(operation, ask_host);
+	else
+		ask_host(operation);
 }
 
 void claiming_plan(struct registry *registry, struct requester *requester, const struct question *question,

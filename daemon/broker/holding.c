@@ -64,6 +64,11 @@ int holding_adopt(struct registry *registry, const struct claim *read, struct ho
 	holding->claim->since = read->since;
 	holding->claim->ioas_id = read->ioas_id;
 	holding->claim->memlock = read->memlock;
+	holding->claim->revoked = read->revoked;
+	holding->claim->lease = read->lease;
+	memcpy(holding->claim->lease_unit, read->lease_unit, sizeof(read->lease_unit));
+	memcpy(holding->claim->lease_invocation, read->lease_invocation, sizeof(read->lease_invocation));
+	memcpy(holding->claim->unit, read->unit, sizeof(read->unit));
 	memcpy(holding->claim->note, read->note, sizeof(read->note));
 	memcpy(holding->claim->changing, read->changing, sizeof(read->changing));
 	for (size_t i = 0; i < read->device_count && error == 0; i++)
@@ -86,11 +91,12 @@ void holding_end(struct holding *holding)
 		holding->awaiting = waiting->next_awaiting;
 		waiting->awaiting = NULL;
 	}
-	sd_event_source_disable_unref(holding->lease_source);
+	holding_end_lease(holding);
 	sd_event_source_disable_unref(holding->holder_source);
 	store_drop_cancel(holding->unstoring);
+	if (holding->registry->host)
+		host_forget_questions(holding->registry->host, holding);
 	descriptor_close(&holding->context);
-	descriptor_close(&holding->lease);
 	descriptor_close(&holding->holder);
 	newsroom_tell(&holding->registry->news, &(struct news){ .kind = NEWS_CLAIM_GONE, .claim = holding->claim });
 	ledger_remove(holding->registry->ledger, holding->claim);
@@ -101,9 +107,11 @@ void holding_store(struct holding *holding)
 {
 	struct store *store = holding->registry->store;
 
+	if (holding->lease_over)
+		return;
 	if (holding->lease >= 0)
 		store_put(store, STORED_LEASE, holding->claim->id, holding->lease);
-	if (holding->lease >= 0 && holding->context >= 0)
+	if (holding->context >= 0)
 		store_put(store, STORED_CONTEXT, holding->claim->id, holding->context);
 }
 
@@ -158,6 +166,22 @@ int holding_arm(struct holding *holding, uint64_t usec, sd_event_time_handler_t 
 					  holding);
 }
 
+void holding_stop_waiting(struct holding *holding)
+{
+	holding->holder_source = sd_event_source_disable_unref(holding->holder_source);
+	descriptor_close(&holding->holder);
+	holding_arm(holding, 0, NULL);
+	holding->retries = 0;
+}
+
+void holding_end_lease(struct holding *holding)
+{
+	holding->lease_source = sd_event_source_disable_unref(holding->lease_source);
+	holding->lease_unit = unit_watch_free(holding->lease_unit);
+	holding->grace = sd_event_source_disable_unref(holding->grace);
+	descriptor_close(&holding->lease);
+}
+
 void holding_end_offer(struct holding *holding)
 {
 	holding_arm(holding, 0, NULL);
@@ -177,7 +201,13 @@ void holding_answer_awaiting(struct holding *holding)
 		holding->awaiting = waiting->next_awaiting;
 		waiting->next_awaiting = NULL;
 		waiting->awaiting = NULL;
-		requester_answer(waiting, &answer);
+		if (waiting->resumes) {
+			waiting->resumes = false;
+			requester_answer_kind(waiting, ANSWER_WRONG_STATE, claim, "there is nothing left to resume: nobody "
+										  "has held its devices any more");
+		} else {
+			requester_answer(waiting, &answer);
+		}
 	}
 }
 

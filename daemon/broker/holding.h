@@ -18,6 +18,7 @@ enum holding_run {
 	HOLDING_REVOKES,
 	HOLDING_RELEASES,
 	HOLDING_UNMAPS,
+	HOLDING_STOPS, /* no plan: whoever keeps it lingering is being stopped */
 };
 
 struct holding {
@@ -28,18 +29,24 @@ struct holding {
 	bool lease_over;               /* release as soon as no plan runs */
 	bool lease_lost;               /* not by its client: a restart lost it, and its client may resume the claim */
 	bool unstored;                 /* the service manager keeps nothing of it any more */
-	bool revoked;                  /* its nodes can't be opened any more (mode node) */
+	bool nodes_closed;             /* its nodes can't be opened any more (mode node) */
 	bool closes_container;         /* with HOLDING_REVOKES: it was the last to open the container to its user */
 	bool unmapped;                 /* it lingers, and its mappings were removed */
 	bool rolls_back;               /* a removal that nobody asked for: an addition was not acknowledged */
 	int context;                   /* -1: none */
-	int lease;                     /* -1: none */
+	int lease;                     /* its peer end, or a pidfd; -1: none */
 	int holder;                    /* pidfd of who keeps it lingering; -1: none */
+	pid_t holder_pid;
 	unsigned retries;              /* of a release that lingers */
+	unsigned stops;                /* of a revocation: how many were stopped */
+	void (*stopped)(struct holding *holding); /* with HOLDING_STOPS */
+	bool (*on_lingering)(struct holding *holding); /* a release found somebody; true: it is held again. NULL: nobody asks */
 	struct store_drop *unstoring;  /* with HOLDING_UNSTORES */
 	sd_event_source *lease_source;
+	struct unit_watch *lease_unit; /* of a unit */
 	sd_event_source *timer;        /* acknowledgement, or the next try of a release */
 	sd_event_source *holder_source;
+	sd_event_source *grace;        /* of a revocation: when it ends */
 	char device[DEVICE_NAME_MAX];  /* that is being added or removed, or was added and is not acknowledged */
 	struct subject subject;        /* who made the claim, if subject_known: in this run */
 	bool subject_known;
@@ -73,6 +80,10 @@ int holding_arm(struct holding *holding, uint64_t usec, sd_event_time_handler_t 
 void holding_answer_awaiting(struct holding *holding);
 /* Takes a device that is given back, or was never got, out of the ledger, with the members that only it locked out. */
 void holding_give_back(struct holding *holding, const char *device);
+/* Waits for no holder's end and for no next try any more. */
+void holding_stop_waiting(struct holding *holding);
+/* Nothing keeps the claim alive any more. */
+void holding_end_lease(struct holding *holding);
 /* Nobody has to acknowledge anything any more: stops the clock for it. */
 void holding_end_offer(struct holding *holding);
 /* Takes the asker out: he is answered by the caller. NULL if nobody waits. */

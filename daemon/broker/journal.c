@@ -95,6 +95,11 @@ static struct json_object *claim_to_json(const char *boot_id, const struct claim
 	json_object_object_add(object, "ioas_id", json_object_new_int64(claim->ioas_id));
 	json_object_object_add(object, "memlock", json_object_new_uint64(claim->memlock));
 	json_object_object_add(object, "note", json_object_new_string(note));
+	json_object_object_add(object, "lease", json_object_new_string(lease_kind_to_string(claim->lease)));
+	json_object_object_add(object, "lease_unit", json_object_new_string(claim->lease_unit));
+	json_object_object_add(object, "lease_invocation", json_object_new_string(claim->lease_invocation));
+	json_object_object_add(object, "unit", json_object_new_string(claim->unit));
+	json_object_object_add(object, "revoked", json_object_new_boolean(claim->revoked));
 	json_object_object_add(object, "changing", json_object_new_string(claim->changing));
 	for (size_t i = 0; i < claim->device_count; i++)
 		json_object_array_add(devices, device_to_json(&claim->device[i]));
@@ -243,9 +248,9 @@ static bool device_from_json(struct json_object *object, struct claim_device *ou
 
 static bool claim_from_json(struct json_object *object, struct claim *out)
 {
-	char mode[16], interface[16], state[16];
+	char mode[16], interface[16], state[16], lease[16];
 	int64_t uid, gid, pid, ioas_id;
-	int mode_value, interface_value, state_value;
+	int mode_value, interface_value, state_value, lease_value;
 
 	if (!get_text(object, "id", out->id, sizeof(out->id)) || !claim_id_is_valid(out->id) ||
 	    !get_text(object, "rule", out->rule, sizeof(out->rule)) ||
@@ -256,13 +261,20 @@ static bool claim_from_json(struct json_object *object, struct claim *out)
 	    !get_number(object, "ioas_id", 0, UINT32_MAX, &ioas_id) ||
 	    !get_unsigned(object, "memlock", &out->memlock) ||
 	    !get_text(object, "note", out->note, sizeof(out->note)) ||
-	    !get_text(object, "changing", out->changing, sizeof(out->changing)))
+	    !get_text(object, "changing", out->changing, sizeof(out->changing)) ||
+	    !get_truth(object, "revoked", &out->revoked) ||
+	    !get_text(object, "lease", lease, sizeof(lease)) ||
+	    !get_text(object, "lease_unit", out->lease_unit, sizeof(out->lease_unit)) ||
+	    !get_text(object, "lease_invocation", out->lease_invocation, sizeof(out->lease_invocation)) ||
+	    !get_text(object, "unit", out->unit, sizeof(out->unit)))
 		return false;
 	mode_value = delivery_mode_from_string(mode);
 	state_value = claim_state_from_string(state);
 	interface_value = vfio_interface_from_string(interface);
-	if (mode_value < 0 || state_value < 0 || interface_value < 0)
+	lease_value = lease_kind_from_string(lease);
+	if (mode_value < 0 || state_value < 0 || interface_value < 0 || lease_value < 0)
 		return false;
+	out->lease = (enum lease_kind)lease_value;
 	out->interface = (enum vfio_interface)interface_value;
 	out->mode = (enum delivery_mode)mode_value;
 	out->state = (enum claim_state)state_value;

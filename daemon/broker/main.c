@@ -21,6 +21,7 @@ struct broker {
 	struct arbiter *arbiter;
 	struct varlink_server *server;
 	struct store *store;
+	struct bus_link *bus;
 };
 
 static void on_ready(void *context)
@@ -87,7 +88,7 @@ static int add_signals(struct broker *broker)
 static int run(struct broker *broker, int executor)
 {
 	const struct options *options = broker->options;
-	const struct arbiter_settings settings = {
+	struct arbiter_settings settings = {
 		.policy_folder = options->policy_folder,
 		.policy_folder_count = options->policy_folder_count,
 		.runtime_folder = options->runtime_folder,
@@ -100,6 +101,9 @@ static int run(struct broker *broker, int executor)
 		status = add_signals(broker);
 	if (status >= 0)
 		status = sd_event_set_watchdog(broker->event, true);
+	if (status >= 0 && !options->no_bus)
+		status = bus_link_new(broker->event, &broker->bus);
+	settings.bus = broker->bus;
 	if (status >= 0)
 		status = arbiter_new(broker->event, executor, &settings, &events, broker, &broker->arbiter);
 	if (status < 0) {
@@ -111,6 +115,7 @@ static int run(struct broker *broker, int executor)
 	sd_notify(0, "STOPPING=1");
 	varlink_server_free(broker->server);
 	arbiter_free(broker->arbiter);
+	bus_link_free(broker->bus);
 	sd_event_unref(broker->event);
 	return status;
 }

@@ -30,7 +30,7 @@ void offer_make(struct holding *holding, const struct wire_result *result, struc
 	const struct claim *claim = holding->claim;
 	size_t first = result->contexts + result->groups, next = 0;
 
-	*offer = (struct offer){ .lease = lease, .context = -1 };
+	*offer = (struct offer){ .grows = grows, .lease = lease, .context = -1 };
 	if (!grows && holding->context >= 0)
 		offer->context = fcntl(holding->context, F_DUPFD_CLOEXEC, 3);
 	for (size_t i = 0; i < claim->device_count; i++) {

@@ -42,6 +42,10 @@ struct operation *operation_new(enum operation_kind kind, struct registry *regis
 	operation->subject = subject ? *subject : requester->subject;
 	operation->for_operator = subject != NULL;
 	operation->count = question->count;
+	operation->lease = question->lease;
+	if (question->lease == LEASE_UNIT)
+		snprintf(operation->lease_unit, sizeof(operation->lease_unit), "%s",
+			 question->lease_unit ? question->lease_unit : operation->subject.unit);
 	for (size_t i = 0; i < question->count; i++) {
 		snprintf(operation->text[i], REQUEST_TEXT_MAX, "%s", question->device[i]);
 		pools = pools || request_pool(operation->text[i]);
@@ -51,8 +55,10 @@ struct operation *operation_new(enum operation_kind kind, struct registry *regis
 
 struct operation *operation_free(struct operation *operation)
 {
-	if (operation)
+	if (operation) {
+		unit_watch_free(operation->unit);
 		free(operation->candidate);
+	}
 	free(operation);
 	return NULL;
 }

@@ -20,6 +20,11 @@ struct operation {
 	int32_t numa_node;
 	struct subject subject; /* whose claim it is: the requester's, but where an operator asks for somebody */
 	bool for_operator;      /* he does */
+	enum lease_kind lease;  /* OPERATION_CLAIM, and what follows with LEASE_UNIT */
+	char lease_unit[UNIT_NAME_MAX];
+	char lease_invocation[UNIT_INVOCATION_MAX];
+	struct unit_watch *unit; /* it is being asked whether that runs, and then: */
+	void (*go_on)(void *operation);
 	char claim[CLAIM_ID_MAX]; /* OPERATION_ADD: looked up again afterwards, it may be gone by then */
 	size_t count;
 	char (*candidate)[DEVICE_NAME_MAX]; /* devices of the pools that are asked for */

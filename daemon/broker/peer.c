@@ -12,7 +12,7 @@
 #define SO_PEERPIDFD 77 /* Linux 6.5, include/uapi/asm-generic/socket.h */
 #endif
 
-int peer_identify(int socket, struct subject *subject, int *pidfd)
+int peer_identify(int socket, struct subject *subject, int *pidfd, bool *certain)
 {
 	struct ucred credentials;
 	struct subject found = { .group_count = 0 };
@@ -34,7 +34,8 @@ int peer_identify(int socket, struct subject *subject, int *pidfd)
 	 * which the executor gives to no process of another user; not for anything that a process is trusted with, such
 	 * as its unit.
 	 */
-	if (getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &fd, &size) < 0)
+	*certain = getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &fd, &size) == 0;
+	if (!*certain)
 		fd = pidfd_open(credentials.pid, 0);
 	else
 		peer_unit_read(fd, found.pid, found.unit, sizeof(found.unit));

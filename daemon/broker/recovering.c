@@ -1,7 +1,9 @@
 #include "recovering.h"
 
 #include "journal.h"
+#include "lease.h"
 #include "releasing.h"
+#include "revoking.h"
 
 #include "../base/log.h"
 
@@ -37,16 +39,18 @@ static bool take_up(struct holding *holding)
 	struct registry *registry = holding->registry;
 	struct claim *claim = holding->claim;
 	bool held = claim->state == CLAIM_HELD || claim->state == CLAIM_LOST;
-	int lease = store_take(registry->store, STORED_LEASE, claim->id);
+	int error;
 
 	holding->context = store_take(registry->store, STORED_CONTEXT, claim->id);
-	if (held && lease >= 0 && releasing_watch_lease(holding, lease) == 0) {
+	error = lease_take_up(holding);
+	if (held && error == 0) {
 		log_notice("claim %s: taken over, it goes on", claim->id);
 		catch_up(holding);
+		if (claim->revoked)
+			revoking_start(holding, REVOKE_GRACE_OF_RULE, NULL);
 		return true;
 	}
-	holding->lease_lost = held && lease < 0;
-	descriptor_close(&lease);
+	holding->lease_lost = held && error < 0;
 	return false;
 }
 

@@ -6,6 +6,7 @@
 #include "host.h"
 #include "news.h"
 #include "store.h"
+#include "units.h"
 #include "waiting.h"
 
 struct registry {
@@ -16,6 +17,7 @@ struct registry {
 	struct waiting *waiting; /* questions, for releases to be through */
 	struct newsroom news;
 	struct store *store;
+	struct units *units;
 	int journal; /* folder of the claims' files */
 };
 

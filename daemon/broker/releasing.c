@@ -1,5 +1,7 @@
 #include "releasing.h"
 
+#include "forcing.h"
+
 #include "../base/log.h"
 
 #include <errno.h>
@@ -67,9 +69,10 @@ static void retry(struct holding *holding)
 {
 	if (holding->run != HOLDING_IDLE)
 		return; /* it lingers, and is just being unmapped: the next try comes after that */
-	holding->holder_source = sd_event_source_disable_unref(holding->holder_source);
-	descriptor_close(&holding->holder);
-	holding_arm(holding, 0, NULL);
+	unsigned retries = holding->retries;
+
+	holding_stop_waiting(holding);
+	holding->retries = retries;
 	holding_step(holding, CLAIM_EVENT_HOLDER_GONE);
 	run_release(holding);
 }
@@ -92,6 +95,11 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *context)
  */
 static void linger(struct holding *holding)
 {
+	if (holding->on_lingering && holding->on_lingering(holding))
+		return;
+	if (forcing_start(holding, retry))
+		return;
+
 	unsigned seconds = 1u << (holding->retries < RETRY_DOUBLINGS ? holding->retries : RETRY_DOUBLINGS);
 
 	if (holding->holder >= 0 && sd_event_add_io(holding->registry->event, &holding->holder_source, holding->holder,
@@ -181,6 +189,7 @@ static void on_release_done(void *context, const struct wire_result *result, str
 			holding->context = descriptors_take(fds, 0);
 		}
 		holding->holder = descriptors_take(fds, result->contexts);
+		holding->holder_pid = result->pid;
 		holding_step(holding, CLAIM_EVENT_HELD_BY_OTHERS);
 		begin_lingering(holding);
 		return;
@@ -228,6 +237,7 @@ void releasing_note_overdue(struct holding *holding)
 	case HOLDING_IDLE:
 	case HOLDING_UNSTORES:
 	case HOLDING_UNMAPS:
+	case HOLDING_STOPS:
 		break;
 	}
 }
@@ -263,7 +273,7 @@ static bool is_last_of_user(const struct holding *holding)
 		const struct holding *other = holding_of(claim);
 
 		if (other != holding && claim->mode == MODE_NODE && claim->uid == holding->claim->uid &&
-		    !other->revoked && other->run != HOLDING_REVOKES)
+		    !other->nodes_closed && other->run != HOLDING_REVOKES)
 			return false;
 	}
 	return true;
@@ -290,7 +300,7 @@ static void on_revoked(void *context, const struct wire_result *result, struct d
 	}
 	holding->run = HOLDING_IDLE;
 	holding->overdue = false;
-	holding->revoked = true;
+	holding->nodes_closed = true;
 	if (holding->claim->state == CLAIM_STUCK)
 		holding_step(holding, CLAIM_EVENT_DONE);
 	waiting_stir(holding->registry->waiting, holding->claim);
@@ -321,7 +331,7 @@ static void run_release(struct holding *holding)
 		return;
 	}
 	/* Before anybody is looked for: nobody shall open a node in the middle of it. */
-	if (claim->mode == MODE_NODE && !holding->revoked) {
+	if (claim->mode == MODE_NODE && !holding->nodes_closed) {
 		holding->closes_container = is_last_of_user(holding);
 		error = plan_for_revocation(&plan, claim->device, claim->device_count, claim->uid,
 					    holding->closes_container);
@@ -355,35 +365,10 @@ void releasing_start(struct holding *holding)
 		return;
 	}
 	holding_end_offer(holding);
-	holding->lease_source = sd_event_source_disable_unref(holding->lease_source);
-	descriptor_close(&holding->lease);
+	holding_end_lease(holding);
 	/* A claim that was stuck is through with what hung. */
 	holding_step(holding, holding->claim->state == CLAIM_STUCK ? CLAIM_EVENT_DONE : CLAIM_EVENT_LEASE_ENDED);
 	run_release(holding);
-}
-
-static int on_lease(sd_event_source *source, int fd, uint32_t revents, void *context)
-{
-	struct holding *holding = context;
-
-	if (!(revents & (EPOLLHUP | EPOLLERR)))
-		return 0;
-	holding->lease_source = sd_event_source_disable_unref(holding->lease_source);
-	log_notice("claim %s: its lease ended", holding->claim->id);
-	releasing_start(holding);
-	return 0;
-}
-
-int releasing_watch_lease(struct holding *holding, int lease)
-{
-	/* No events asked for: the hang-up is told always, and what a client writes into its lease is nobody's. */
-	int error = sd_event_add_io(holding->registry->event, &holding->lease_source, lease, 0, on_lease, holding);
-
-	if (error < 0)
-		return error;
-	holding->lease = lease;
-	holding->unstored = false;
-	return 0;
 }
 
 static void on_removal_done(void *context, const struct wire_result *result, struct descriptors *fds)

@@ -25,5 +25,3 @@ bool releasing_is_overdue(const struct holding *holding);
 const struct claim *releasing_container_of(const struct registry *registry, uid_t uid);
 /* Begins to give one asked-for device back. The holding's asker is answered. 0, or -errno: nothing was begun. */
 int releasing_remove(struct holding *holding, const char *device);
-/* Watches a lease: its end begins the release. Takes the FD over. 0 or -errno. */
-int releasing_watch_lease(struct holding *holding, int lease);

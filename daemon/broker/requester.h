@@ -20,12 +20,15 @@ struct question {
 	int32_t numa_node; /* where the client runs; -1: it did not say */
 	const char *user;  /* an operator asks for this user, name or number; NULL: for himself */
 	const char *unit;  /* and for this unit; NULL: for none, or his own */
+	enum lease_kind lease;  /* of a claim */
+	const char *lease_unit; /* LEASE_UNIT: which; NULL: the asker's own */
 };
 
 enum answer_kind {
 	ANSWER_PLAN,           /* decision, uses, mode */
 	ANSWER_OFFER,          /* claim, offer: FDs that have to be acknowledged */
 	ANSWER_DONE,           /* nothing more to say */
+	ANSWER_RESUMED,        /* claim, offer: a lease, where it needed a new one */
 	ANSWER_RELEASED,       /* state, note: what became of a release */
 	ANSWER_REFUSED,        /* decision */
 	ANSWER_FAILED,         /* message; result, if the executor said it */
@@ -35,12 +38,14 @@ enum answer_kind {
 	ANSWER_POLICY_INVALID, /* message, diagnostics */
 	ANSWER_SNAPSHOT,       /* snapshot */
 	ANSWER_NO_OPERATOR,    /* only operators may do this */
+	ANSWER_UNSUPPORTED,    /* message: this kernel or host can't do it */
 	ANSWER_UNACKNOWLEDGED, /* claim: its FDs have to be acknowledged first */
 };
 
 /* FDs for the client. The face takes them out; what it leaves is closed by whoever answers. */
 struct offer {
-	int lease;   /* -1 where the claim has one already */
+	bool grows;  /* what a claim gets beyond what it has: no lease and no context */
+	int lease;   /* -1: none, or the claim has one already */
 	int context; /* an iommufd or a container, or -1 */
 	struct offered_group {
 		int32_t number;
@@ -85,12 +90,14 @@ struct requester {
 	struct subject subject;
 	enum authority authority;
 	int pidfd;                        /* of subject.pid, owned; -1 where the kernel gives none */
+	bool pidfd_is_certain;            /* the kernel gave it with the connection: it is the very process that asked */
 	void (*answer)(void *context, const struct answer *answer);
 	void *context;
 	struct operation *operation;      /* a survey that it waits for */
 	struct holding *asking;           /* a claim whose plan it waits for */
 	struct holding *unacknowledged;   /* a claim whose FDs it has not acknowledged */
 	struct holding *awaiting;         /* a claim whose release it waits for */
+	bool resumes;                     /* it waits to resume that claim, should somebody still hold it */
 	struct requester *next_awaiting;  /* holding::awaiting */
 };
 

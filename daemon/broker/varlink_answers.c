@@ -78,7 +78,7 @@ static void reply_offer(struct varlink_client *client, const struct answer *answ
 	struct descriptors fds = { .count = 0 };
 
 	json_object_object_add(object, "claim", json_object_new_string(answer->claim->id));
-	if (offer->lease >= 0)
+	if (!offer->grows)
 		add_claim(object, &fds, answer);
 	for (size_t i = 0; i < offer->group_count; i++) {
 		struct json_object *group = json_object_new_object();
@@ -144,14 +144,15 @@ static void reply_refusal(struct varlink_client *client, const struct decision *
 	varlink_connection_error(client->connection, refusal_name(decision->status), object);
 }
 
-static void reply_no_claim(struct varlink_client *client)
+/* A refusal that no decision was needed for. */
+static void reply_bare_refusal(struct varlink_client *client, enum exit_status status, const char *message)
 {
-	struct json_object *object = object_with_message("there is no such claim, or it is not yours: see ioasidctl list");
+	struct json_object *object = object_with_message(message);
 
-	json_object_object_add(object, "status", json_object_new_int(EXIT_UNKNOWN));
+	json_object_object_add(object, "status", json_object_new_int(status));
 	json_object_object_add(object, "blockers", json_object_new_array());
 	json_object_object_add(object, "lockouts", json_object_new_array());
-	varlink_connection_error(client->connection, "org.ioasid1.NotFound", object);
+	varlink_connection_error(client->connection, refusal_name(status), object);
 }
 
 static void reply_failure(struct varlink_client *client, const struct answer *answer)
@@ -180,6 +181,16 @@ static void reply_claim_error(struct varlink_client *client, const char *error, 
 		json_object_object_add(object, "state",
 				       json_object_new_string(claim_state_to_string(answer->claim->state)));
 	varlink_connection_error(client->connection, error, object);
+}
+
+static void reply_resumed(struct varlink_client *client, const struct answer *answer)
+{
+	struct json_object *object = json_object_new_object();
+	struct descriptors fds = { .count = 0 };
+
+	json_object_object_add(object, "claim", reply_json_claim(answer->claim));
+	json_object_object_add(object, "lease", index_of(&fds, &answer->offer->lease));
+	varlink_connection_reply(client->connection, object, &fds);
 }
 
 static void reply_released(struct varlink_client *client, const struct answer *answer)
@@ -245,6 +256,9 @@ void varlink_answers_write(void *context, const struct answer *answer)
 	case ANSWER_DONE:
 		varlink_connection_reply(client->connection, NULL, NULL);
 		break;
+	case ANSWER_RESUMED:
+		reply_resumed(client, answer);
+		break;
 	case ANSWER_RELEASED:
 		reply_released(client, answer);
 		break;
@@ -255,7 +269,8 @@ void varlink_answers_write(void *context, const struct answer *answer)
 		reply_failure(client, answer);
 		break;
 	case ANSWER_NO_CLAIM:
-		reply_no_claim(client);
+		reply_bare_refusal(client, EXIT_UNKNOWN,
+				   "there is no such claim, or it is not yours: see ioasidctl list");
 		break;
 	case ANSWER_WRONG_STATE:
 		reply_claim_error(client, "org.ioasid1.WrongState", answer);
@@ -272,6 +287,9 @@ void varlink_answers_write(void *context, const struct answer *answer)
 	case ANSWER_NO_OPERATOR:
 		varlink_connection_error(client->connection, "org.ioasid1.OperatorsOnly",
 					 object_with_message(answer->message));
+		break;
+	case ANSWER_UNSUPPORTED:
+		reply_bare_refusal(client, EXIT_UNSUPPORTED, answer->message);
 		break;
 	case ANSWER_UNACKNOWLEDGED:
 		reply_claim_error(client, "org.ioasid1.UnacknowledgedDescriptors", answer);

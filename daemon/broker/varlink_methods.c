@@ -11,6 +11,9 @@
 /* The interface's text, made from org.ioasid1.varlink when the program is built. */
 extern const char org_ioasid1_varlink[];
 
+/* As documented in org.ioasid1.varlink: a day. */
+enum { GRACE_MSEC_MAX = 24 * 3600 * 1000 };
+
 /* What a call brought, checked against its row. Strings live as long as the call. */
 struct parameters {
 	struct question question;
@@ -19,6 +22,8 @@ struct parameters {
 	const char *claim;
 	const char *interface;
 	bool details;
+	uint64_t grace_usec;
+	const char *reason;
 };
 
 enum parameter {
@@ -31,6 +36,10 @@ enum parameter {
 	PARAMETER_DETAILS = 1 << 6,   /* "details": true or false, optional */
 	PARAMETER_USER = 1 << 7,      /* "user": a name or a number, optional */
 	PARAMETER_UNIT = 1 << 8,      /* "unit": a systemd unit's name, optional */
+	PARAMETER_LEASE = 1 << 9,     /* "lease": what keeps a claim alive, optional */
+	PARAMETER_GRACE = 1 << 11,    /* "grace": milliseconds, optional */
+	PARAMETER_REASON = 1 << 12,   /* "reason": a sentence, optional */
+	PARAMETER_LEASE_UNIT = 1 << 10, /* "unit": whose end ends a claim, optional */
 };
 
 static const struct {
@@ -43,6 +52,8 @@ static const struct {
 	{ PARAMETER_INTERFACE, "interface", false }, { PARAMETER_NODE, "numa_node", true },
 	{ PARAMETER_DETAILS, "details", true },
 	{ PARAMETER_USER, "user", true },            { PARAMETER_UNIT, "unit", true },
+	{ PARAMETER_LEASE, "lease", true },          { PARAMETER_LEASE_UNIT, "unit", true },
+	{ PARAMETER_GRACE, "grace", true },          { PARAMETER_REASON, "reason", true },
 };
 
 struct row {
@@ -157,6 +168,17 @@ static void release(struct varlink_client *client, const struct parameters *para
 	arbiter_release(client->arbiter, &client->requester, parameters->claim);
 }
 
+static void resume(struct varlink_client *client, const struct parameters *parameters)
+{
+	arbiter_resume(client->arbiter, &client->requester, parameters->claim);
+}
+
+static void revoke_claim(struct varlink_client *client, const struct parameters *parameters)
+{
+	arbiter_revoke(client->arbiter, &client->requester, parameters->claim, parameters->grace_usec,
+		       parameters->reason);
+}
+
 static void reload_policy(struct varlink_client *client, const struct parameters *parameters)
 {
 	arbiter_reload_policy(client->arbiter, &client->requester);
@@ -177,11 +199,14 @@ static const struct row rows[] = {
 	{ "org.ioasid1.GetPolicy", 0, get_policy },
 	{ "org.ioasid1.Plan",
 	  PARAMETER_DEVICES | PARAMETER_MODE | PARAMETER_NODE | PARAMETER_USER | PARAMETER_UNIT, plan },
-	{ "org.ioasid1.Claim", PARAMETER_DEVICES | PARAMETER_MODE | PARAMETER_NODE, claim },
+	{ "org.ioasid1.Claim",
+	  PARAMETER_DEVICES | PARAMETER_MODE | PARAMETER_NODE | PARAMETER_LEASE | PARAMETER_LEASE_UNIT, claim },
 	{ "org.ioasid1.Acknowledge", PARAMETER_CLAIM, acknowledge },
 	{ "org.ioasid1.AddDevice", PARAMETER_CLAIM | PARAMETER_DEVICE, add_device },
 	{ "org.ioasid1.RemoveDevice", PARAMETER_CLAIM | PARAMETER_DEVICE, remove_device },
 	{ "org.ioasid1.Release", PARAMETER_CLAIM, release },
+	{ "org.ioasid1.Resume", PARAMETER_CLAIM, resume },
+	{ "org.ioasid1.Revoke", PARAMETER_CLAIM | PARAMETER_GRACE | PARAMETER_REASON, revoke_claim },
 	{ "org.ioasid1.ReloadPolicy", 0, reload_policy },
 	{ "org.ioasid1.Snapshot", PARAMETER_DETAILS, snapshot },
 };
@@ -249,13 +274,30 @@ static bool take_parameter(enum parameter parameter, struct json_object *value, 
 		return text && text[0] && text_is_printable(text, 256);
 	case PARAMETER_UNIT:
 		out->question.unit = text;
-		return text && text[0] && text_is_printable(text, sizeof(((struct subject *)NULL)->unit));
+		return text && text[0] && text_is_printable(text, UNIT_NAME_MAX);
+	case PARAMETER_LEASE:
+		mode = text ? lease_kind_from_string(text) : -1;
+		if (mode >= 0)
+			out->question.lease = (enum lease_kind)mode;
+		return mode >= 0;
+	case PARAMETER_LEASE_UNIT:
+		out->question.lease_unit = text;
+		return text && unit_name_is_valid(text);
 	case PARAMETER_INTERFACE:
 		out->interface = text;
 		return text && strlen(text) < 256;
 	case PARAMETER_DETAILS:
 		out->details = json_object_get_boolean(value);
 		return json_object_is_type(value, json_type_boolean);
+	case PARAMETER_GRACE:
+		if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0 ||
+		    json_object_get_int64(value) > GRACE_MSEC_MAX)
+			return false;
+		out->grace_usec = (uint64_t)json_object_get_int64(value) * 1000;
+		return true;
+	case PARAMETER_REASON:
+		out->reason = text;
+		return text && text_is_printable(text, TEXT_MAX);
 	case PARAMETER_NODE:
 		if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0 ||
 		    json_object_get_int64(value) > UINT16_MAX)
@@ -310,7 +352,8 @@ static void reply_not_found(struct varlink_client *client, const char *error, co
 
 void varlink_methods_call(struct varlink_client *client, const char *method, struct json_object *object)
 {
-	struct parameters parameters = { .question = { .mode = MODE_ATTACHED, .numa_node = -1 } };
+	struct parameters parameters = { .question = { .mode = MODE_ATTACHED, .numa_node = -1 },
+					 .grace_usec = REVOKE_GRACE_OF_RULE };
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const char *wrong;

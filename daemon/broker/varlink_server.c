@@ -118,7 +118,7 @@ static void admit(struct varlink_server *server, int socket)
 	requester->answer = varlink_answers_write;
 	requester->context = &client->varlink;
 	requester->pidfd = -1;
-	error = peer_identify(socket, &requester->subject, &requester->pidfd);
+	error = peer_identify(socket, &requester->subject, &requester->pidfd, &requester->pidfd_is_certain);
 	if (error == 0 && !quota_is_left(server, requester->subject.uid)) {
 		turn_away(socket);
 		error = -EUSERS;

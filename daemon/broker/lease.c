@@ -1,0 +1,149 @@
+#include "lease.h"
+
+#include "releasing.h"
+
+#include "../base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+static void end(struct holding *holding)
+{
+	log_notice("claim %s: its lease ended", holding->claim->id);
+	releasing_start(holding);
+}
+
+static int on_descriptor(sd_event_source *source, int fd, uint32_t revents, void *context)
+{
+	struct holding *holding = context;
+
+	if (!(revents & (EPOLLHUP | EPOLLERR)))
+		return 0;
+	holding->lease_source = sd_event_source_disable_unref(holding->lease_source);
+	end(holding);
+	return 0;
+}
+
+static int on_process(sd_event_source *source, int fd, uint32_t revents, void *context)
+{
+	struct holding *holding = context;
+
+	holding->lease_source = sd_event_source_disable_unref(holding->lease_source);
+	end(holding);
+	return 0;
+}
+
+static void on_unit_runs(void *context, const char *invocation)
+{
+	struct holding *holding = context;
+
+	if (strcmp(holding->claim->lease_invocation, invocation) == 0)
+		return;
+	snprintf(holding->claim->lease_invocation, sizeof(holding->claim->lease_invocation), "%s", invocation);
+	holding_journal(holding);
+}
+
+static void on_unit_ended(void *context)
+{
+	struct holding *holding = context;
+
+	holding->lease_unit = unit_watch_free(holding->lease_unit);
+	end(holding);
+}
+
+static void on_unit_unknown(void *context, const char *message)
+{
+	const struct holding *holding = context;
+
+	log_warning("claim %s: systemd does not say whether %s runs, so the claim goes on: %s", holding->claim->id,
+		    holding->claim->lease_unit, message);
+}
+
+static const struct unit_watch_events unit_events = { .runs = on_unit_runs, .ended = on_unit_ended,
+						      .unknown = on_unit_unknown };
+
+/* Watches it, and takes fd over on success; -1 for kinds that have none. 0 or -errno. */
+static int watch(struct holding *holding, int fd)
+{
+	struct claim *claim = holding->claim;
+	sd_event *event = holding->registry->event;
+	int error = 0;
+
+	switch (claim->lease) {
+	case LEASE_DESCRIPTOR:
+		/* No events asked for: the hang-up is told always, and what a client writes into its lease is nobody's. */
+		error = sd_event_add_io(event, &holding->lease_source, fd, 0, on_descriptor, holding);
+		break;
+	case LEASE_PROCESS:
+		error = sd_event_add_io(event, &holding->lease_source, fd, EPOLLIN, on_process, holding);
+		break;
+	case LEASE_UNIT:
+		error = units_watch(holding->registry->units, claim->lease_unit,
+				    claim->lease_invocation[0] ? claim->lease_invocation : NULL, &unit_events, holding,
+				    &holding->lease_unit);
+		break;
+	case LEASE_OPERATOR:
+	case LEASE_KIND_COUNT:
+		break;
+	}
+	if (error < 0)
+		return error;
+	holding->lease = fd;
+	holding->unstored = false;
+	return 0;
+}
+
+int lease_begin(struct holding *holding, int process, int *client)
+{
+	int pair[2] = { -1, -1 }, error;
+
+	switch (holding->claim->lease) {
+	case LEASE_DESCRIPTOR:
+		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+			return -errno;
+		break;
+	case LEASE_PROCESS:
+		pair[0] = fcntl(process, F_DUPFD_CLOEXEC, 3);
+		if (pair[0] < 0)
+			return -errno;
+		break;
+	case LEASE_UNIT:
+	case LEASE_OPERATOR:
+	case LEASE_KIND_COUNT:
+		break;
+	}
+	error = watch(holding, pair[0]);
+	if (error < 0) {
+		descriptor_close(&pair[0]);
+		descriptor_close(&pair[1]);
+		return error;
+	}
+	holding_store(holding);
+	*client = pair[1];
+	return 0;
+}
+
+int lease_take_up(struct holding *holding)
+{
+	enum lease_kind kind = holding->claim->lease;
+	int fd = store_take(holding->registry->store, STORED_LEASE, holding->claim->id), error;
+
+	if (fd < 0 && (kind == LEASE_DESCRIPTOR || kind == LEASE_PROCESS))
+		return -ENOENT;
+	error = watch(holding, fd);
+	if (error < 0)
+		descriptor_close(&fd);
+	return error;
+}
+
+void lease_tell(const struct holding *holding, const char *line)
+{
+	/* Nobody has to read it, and nobody is waited for. */
+	if (holding->claim->lease == LEASE_DESCRIPTOR && holding->lease >= 0 &&
+	    send(holding->lease, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		log_notice("claim %s: its client does not read what its lease says", holding->claim->id);
+}

@@ -1,0 +1,80 @@
+#include "revoking.h"
+
+#include "lease.h"
+#include "releasing.h"
+
+#include "../../policy/text.h"
+#include "../base/log.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+
+/* The time that the rule that granted it gives, or the usual one if that rule is no more. */
+static uint64_t grace_of(const struct holding *holding)
+{
+	const struct policy *policy = holding->registry->policy;
+
+	for (size_t i = 0; i < policy->rule_count; i++)
+		if (strcmp(policy->rule[i].name, holding->claim->rule) == 0)
+			return policy->rule[i].revoke_grace_usec;
+	return REVOKE_GRACE_USEC;
+}
+
+static int on_grace_over(sd_event_source *timer, uint64_t usec, void *context)
+{
+	struct holding *holding = context;
+
+	holding->grace = sd_event_source_disable_unref(holding->grace);
+	log_notice("claim %s: its client had time to give it back: it is taken back now", holding->claim->id);
+	releasing_start(holding);
+	return 0;
+}
+
+/* One line of JSON to whoever holds the lease: {"event":"revoke","grace_usec":N,"reason":TEXT}. */
+static void tell_client(struct holding *holding, uint64_t grace_usec, const char *reason)
+{
+	struct json_object *object = json_object_new_object();
+	char *line = NULL;
+
+	json_object_object_add(object, "event", json_object_new_string("revoke"));
+	json_object_object_add(object, "grace_usec", json_object_new_int64((int64_t)grace_usec));
+	json_object_object_add(object, "reason", reason[0] ? json_object_new_string(reason) : NULL);
+	if (asprintf(&line, "%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN)) >= 0)
+		lease_tell(holding, line);
+	free(line);
+	json_object_put(object);
+}
+
+int revoking_start(struct holding *holding, uint64_t grace_usec, const char *reason)
+{
+	struct claim *claim = holding->claim;
+	char shown[TEXT_MAX] = "";
+	int error;
+
+	if (grace_usec == REVOKE_GRACE_OF_RULE)
+		grace_usec = grace_of(holding);
+	if (reason)
+		text_escape(shown, sizeof(shown), reason, strlen(reason));
+	claim->revoked = true;
+	holding->grace = sd_event_source_disable_unref(holding->grace);
+	log_notice("claim %s: an operator takes it back%s%s", claim->id, shown[0] ? ": " : "", shown);
+	newsroom_tell(&holding->registry->news, &(struct news){ .kind = NEWS_REVOCATION, .claim = claim, .usec = grace_usec,
+								.message = shown[0] ? shown : NULL });
+	if (claim->state != CLAIM_HELD && claim->state != CLAIM_OFFERED && claim->state != CLAIM_LOST) {
+		holding->stops = 0;
+		holding_journal(holding);
+		releasing_start(holding);
+		return 0;
+	}
+	text_format(claim->note, sizeof(claim->note), "an operator takes it back%s%s", shown[0] ? ": " : "", shown);
+	error = holding_journal(holding);
+	if (error == 0 && grace_usec > 0)
+		error = sd_event_add_time_relative(holding->registry->event, &holding->grace, CLOCK_MONOTONIC, grace_usec, 0,
+						   on_grace_over, holding);
+	if (error < 0)
+		return error;
+	tell_client(holding, grace_usec, shown);
+	if (grace_usec == 0)
+		releasing_start(holding);
+	return 0;
+}
