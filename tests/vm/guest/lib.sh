@@ -3,6 +3,11 @@
 
 RIG=/run/rig/scenario
 
+# has_systemd: process 1 is systemd; then there are the words of systemd.sh, too.
+has_systemd() {
+	[ -d /run/systemd/system ]
+}
+
 # --- saying and judging ---------------------------------------------------------------------------------------------
 
 # step TEXT: names what comes now, for the reader of the log.
@@ -424,3 +429,5 @@ kill_client() {
 	wait "$(cat "$RIG/$1.pid")" 2>/dev/null || :
 	end_holder "$1"
 }
+
+! has_systemd || . /rig/systemd.sh

@@ -52,10 +52,11 @@ class Archive:
             self.add_folder(above)
         self._entries[path] = (mode, content)
 
-    def to_bytes(self):
+    def to_bytes(self, ended=True):
+        """Without its end another archive can be put behind it, for those who read no more than one."""
         parts = []
         size = 0
-        entries = list(self._entries.items()) + [("TRAILER!!!", (0, b""))]
+        entries = list(self._entries.items()) + ([("TRAILER!!!", (0, b""))] if ended else [])
         for number, (path, (mode, content)) in enumerate(entries, start=1):
             name = os.fsencode(path) + b"\0"
             links = 2 if stat.S_ISDIR(mode) else 1
@@ -66,11 +67,19 @@ class Archive:
             parts.append(entry)
             size += len(entry)
         # The kernel accepts one archive after another if each starts at a multiple of four.
-        return b"".join(parts) + b"\0" * (-size % 512)
+        return b"".join(parts) + (b"\0" * (-size % 512) if ended else b"")
 
     def write(self, path):
         """Compressed, and complete as soon as it has its name."""
+        self._store(path, gzip.compress(self.to_bytes(), compresslevel=1, mtime=0))
+
+    def write_open(self, path):
+        """Not compressed, and without its end."""
+        self._store(path, self.to_bytes(ended=False))
+
+    @staticmethod
+    def _store(path, content):
         part = f"{path}.{os.getpid()}.part"
         with open(part, "wb") as file:
-            file.write(gzip.compress(self.to_bytes(), compresslevel=1, mtime=0))
+            file.write(content)
         os.replace(part, path)

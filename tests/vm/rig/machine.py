@@ -47,7 +47,7 @@ class _Lines:
 class Machine:
     """Use in a with statement: leaving it ends QEMU."""
 
-    def __init__(self, topology, kernel, image, folder, logs):
+    def __init__(self, topology, boot, folder, logs):
         """Disks go to folder, the logs of console and QEMU to logs."""
         self.console = os.path.join(logs, "console.log")
         control, qemu_control = socket.socketpair()
@@ -56,9 +56,10 @@ class Machine:
         self.monitor = _Lines(monitor)
         self.unplugged = set()  # ids of devices that the guest has let go, until asked about
         # no_timer_check: on a busy machine the emulated timer may come too late for the kernel's test of it.
-        words = ["console=ttyS0", "panic=-1", "printk.time=1", "intel_iommu=on", "no_timer_check", *topology.append]
+        words = ["console=ttyS0", "panic=-1", "printk.time=1", "intel_iommu=on", "no_timer_check", *boot.words,
+                 *topology.append]
         arguments = [
-            *machine_arguments(topology, kernel, image, folder, words),
+            *machine_arguments(topology, boot, folder, words),
             "-display", "none",
             "-chardev", f"file,id=console,path={self.console}", "-serial", "chardev:console",
             "-chardev", f"socket,id=control,fd={qemu_control.fileno()}", "-serial", "chardev:control",
@@ -84,6 +85,10 @@ class Machine:
 
     def wait_until_ready(self, seconds):
         """Until the guest's agent takes orders."""
+        self._wait_for_agent(seconds)
+        self._ask_monitor({"execute": "qmp_capabilities"})
+
+    def _wait_for_agent(self, seconds):
         deadline = time.monotonic() + seconds
         while True:
             line = self.control.read(deadline)
@@ -91,7 +96,18 @@ class Machine:
                 raise MachineError(f"the guest has not booted within {seconds} s")
             if line.strip() == "@ready":
                 break
-        self._ask_monitor({"execute": "qmp_capabilities"})
+
+    def reboot(self, seconds):
+        """As the guest's systemd does it. At any other time a guest that starts anew has panicked, and QEMU ends."""
+        self._set_reboot("reset")
+        self.control.write("reboot\n")
+        self._wait_for_agent(seconds)
+        self._set_reboot("shutdown")
+
+    def _set_reboot(self, action):
+        answer = self._ask_monitor({"execute": "set-action", "arguments": {"reboot": action}})
+        if "error" in answer:
+            raise MachineError(f"QEMU can't let the guest reboot: {answer['error']['desc']}")
 
     def _read_monitor(self, deadline):
         """The next answer or event, None at the deadline."""
@@ -179,9 +195,9 @@ class Machine:
             return []
 
 
-def machine_arguments(topology, kernel, image, folder, words):
+def machine_arguments(topology, boot, folder, words):
     """What every way to start the machine has in common."""
     return [
-        QEMU, "-nodefaults", "-no-user-config", "-no-reboot", *topology.qemu_arguments(folder),
-        "-kernel", kernel, "-initrd", image, "-append", " ".join(words),
+        QEMU, "-nodefaults", "-no-user-config", "-no-reboot", *topology.qemu_arguments(folder), *boot.arguments,
+        "-kernel", boot.kernel, "-append", " ".join(words),
     ]

@@ -32,6 +32,36 @@ class Kernel:
         self.modules = modules
 
 
+class System:
+    """The Debian with systemd, as tests/vm/systemd-image made it: its folder, and the kernel that is in it."""
+
+    # What the disks need to be where the image and the topologies expect them.
+    ROOT_SLOT, RIG_SLOT = "1d.0", "1e.0"
+    WORDS = ["root=/dev/vda", "rw", "init=/usr/sbin/rig-init", "systemd.unit=rig.target", "loglevel=5"]
+
+    def __init__(self, folder):
+        self.tree = os.path.join(folder, "tree")
+        self.disk = os.path.join(folder, "root.ext4")
+        self.initrd = os.path.join(folder, "initrd")
+        self.kernel = Kernel(os.path.join(folder, "vmlinuz"), {})
+
+    def disks(self, rig_disk):
+        """QEMU's arguments. Nothing of what a boot changes outlives it."""
+        return ["-drive", f"if=none,id=system,file={self.disk},format=raw,snapshot=on,cache=unsafe",
+                "-device", f"virtio-blk-pci,drive=system,addr={self.ROOT_SLOT}",
+                "-drive", f"if=none,id=rig,file={rig_disk},format=raw,read-only=on",
+                "-device", f"virtio-blk-pci,drive=rig,serial=rig,addr={self.RIG_SLOT}"]
+
+
+class Boot:
+    """What a machine starts with: its kernel, QEMU's further arguments, words for the kernel's command line."""
+
+    def __init__(self, kernel, arguments, words):
+        self.kernel = kernel
+        self.arguments = arguments
+        self.words = words
+
+
 def find_kernel(kind, cache):
     """A kernel that was made before; builds and downloads nothing."""
     if not shutil.which(QEMU):
@@ -45,6 +75,18 @@ def find_kernel(kind, cache):
     modules = os.path.join(folder, "modules")
     return Kernel(os.path.join(folder, "vmlinuz"),
                   {name: os.path.join(modules, name) for name in os.listdir(modules)})
+
+
+def find_system(cache):
+    """The Debian with systemd that was made before."""
+    if not shutil.which(QEMU):
+        raise PartMissing(f"{QEMU} is missing: apt-get install qemu-system-x86")
+    command = [os.path.join(HERE, "systemd-image"), "--if-there", cache]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise PartMissing(f"the Debian with systemd is missing: tests/vm/systemd-image {cache} "
+                          f"({result.stderr.strip()})")
+    return System(result.stdout.strip())
 
 
 def find_userlands(names, cache):
@@ -84,13 +126,13 @@ def _ask(script, cache, *options):
     return result.stdout.strip()
 
 
-def make_image(build, path):
-    """The guest's file system out of a meson build folder, which has to be built."""
+def make_image(build, path, *options):
+    """The guest's file system out of a meson build folder, which has to be built; options are make-initramfs's."""
     tree = os.path.join(build, "tests", "vm", "tree")
     shutil.rmtree(tree, ignore_errors=True)
     for command in (
             ["meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", tree],
-            [os.path.join(HERE, "make-initramfs"), "--tree", tree,
+            [os.path.join(HERE, "make-initramfs"), *options, "--tree", tree,
              "--programs", os.path.join(build, "tests", "vm"), path]):
         result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if result.returncode != 0:
@@ -118,5 +160,5 @@ def complete_image(image, kernel, userlands, nested, scenarios, path):
         for part in [*userlands, image]:
             with open(part, "rb") as file:
                 shutil.copyfileobj(file, out)
-            out.write(b"\0" * (-out.tell() % 512))
+            out.write(b"\0" * (-out.tell() % 4))
         out.write(archive.to_bytes())

@@ -1,6 +1,8 @@
 """Reads topology files: which machine QEMU makes. One thing a line, "#" starts a comment:
 
     kernel KIND                 iommufd: the rig's own (default); stock: Debian's 6.12; stock-6.1: the one Debian 12 has
+    root KIND                   small: busybox with udev (default); systemd: a Debian 12 with systemd as process 1, on a
+                                disk; there the kernel "stock" has all its modules, and none is loaded for us
     memory MEGABYTES            (default: 768)
     cpus N                      (default: 2)
     iommu OPTIONS | none        properties of intel-iommu (default: intremap=on)
@@ -19,6 +21,7 @@ import os
 import re
 
 KERNELS = ("iommufd", "stock", "stock-6.1")
+ROOTS = ("small", "systemd")
 
 
 class TopologyError(Exception):
@@ -30,6 +33,7 @@ class Topology:
         self.path = path
         self.name = os.path.basename(path).removesuffix(".topology")
         self.kernel = "iommufd"
+        self.root = "small"
         self.memory = 768
         self.cpus = 2
         self.iommu = "intremap=on"
@@ -44,6 +48,9 @@ class Topology:
                     self._read(line.split("#", 1)[0].strip())
                 except ValueError as error:
                     raise TopologyError(f"{path}:{number}: {error}") from None
+        if self.root == "systemd" and (self.kernel == "stock-6.1" or self.userlands or self.nested):
+            raise TopologyError(f"{path}: with 'root systemd' the kernel is iommufd or stock, and there is neither "
+                                "'userland' nor 'nested'")
 
     def _read(self, line):
         if not line:
@@ -56,6 +63,10 @@ class Topology:
             if rest not in KERNELS:
                 raise ValueError(f"the kernel is one of {', '.join(KERNELS)}, not '{rest}'")
             self.kernel = rest
+        elif word == "root":
+            if rest not in ROOTS:
+                raise ValueError(f"the root is one of {', '.join(ROOTS)}, not '{rest}'")
+            self.root = rest
         elif word in ("memory", "cpus"):
             setattr(self, word, int(rest))
         elif word == "iommu":
@@ -77,7 +88,7 @@ class Topology:
         elif word == "qemu":
             self.arguments += rest.split()
         else:
-            raise ValueError(f"nothing is called '{word}': kernel, memory, cpus, iommu, append, userland, nested, "
+            raise ValueError(f"nothing is called '{word}': kernel, root, memory, cpus, iommu, append, userland, nested, "
                              "disk, net, device, qemu")
 
     def _read_disk(self, words):

@@ -1,8 +1,8 @@
 /*
- * The guest's process 1 once /init has set the machine up: takes orders from the host over the control port, runs
+ * The guest's process 1 once /init has set the machine up, or a service of systemd's: takes orders from the host over the control port, runs
  * one scenario at a time, carries its output line by line, reaps whoever lost its parent. It judges nothing.
  *
- * from the host:  run NAME [VARIABLE=VALUE]…   answer TEXT   diagnose   off
+ * from the host:  run NAME [VARIABLE=VALUE]…   answer TEXT   diagnose   reboot (with systemd)   off
  * to the host:    @ready   | LINE OF OUTPUT   @end STATUS   and, by the scenario itself:   @host MONITOR COMMAND
  */
 #include "rig.h"
@@ -26,6 +26,7 @@ enum { LINE_SIZE = 1024, ESCAPED = 4, WORDS_MAX = 32 };
 #define SESSION "/rig/session"
 #define DIAGNOSE "/rig/diagnose"
 #define ANSWER "/run/rig/answer"
+#define SYSTEMCTL "/bin/systemctl"
 
 struct agent {
 	int control;
@@ -168,6 +169,9 @@ static void obey(struct agent *agent, char *order)
 	} else if (strcmp(order, "diagnose") == 0) {
 		char *diagnose[] = {(char *)DIAGNOSE, NULL, NULL};
 		start(agent, diagnose, 1);
+	} else if (strcmp(order, "reboot") == 0) {
+		char *systemctl[] = {(char *)SYSTEMCTL, (char *)"reboot", NULL, NULL};
+		start(agent, systemctl, 2);
 	} else if (strcmp(order, "off") == 0) {
 		sync();
 		reboot(RB_POWER_OFF);

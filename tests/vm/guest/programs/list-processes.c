@@ -2,7 +2,7 @@
  * Lists processes for the rig's scripts, which would start a process for each line otherwise: a hundred a list.
  *
  * usage: list-processes all|product|fds
- *   all      the pids of all programs but udev, this and those that it descends from
+ *   all      the pids of all programs but udev, this and those that it descends from; with systemd, but those of its own
  *   product  of those, ioasidd, its executor and their workers
  *   fds      a line "PROGRAM FDS" for each process of the product, not in order
  */
@@ -45,6 +45,28 @@ static bool is_product(const char *program)
 	       strcmp(program, "ioasid-simulator") == 0;
 }
 
+/* Belongs to what runs in every guest with systemd, whether a scenario is there or not. */
+static bool is_of_system(int process)
+{
+	static const char *const units[] = {"/init.scope", "/system.slice/dbus.service", "/system.slice/polkit.service",
+					    "/system.slice/systemd-journald.service",
+					    "/system.slice/systemd-udevd.service"};
+	char text[512];
+	char *unit;
+	size_t i;
+
+	read_text(process, "cgroup", text, sizeof text);
+	unit = strstr(text, "0::");
+	if (!unit)
+		return false;
+	unit += 3;
+	unit[strcspn(unit, "\n")] = '\0';
+	for (i = 0; i < sizeof units / sizeof units[0]; i++)
+		if (strcmp(unit, units[i]) == 0)
+			return true;
+	return false;
+}
+
 static unsigned count_fds(int process)
 {
 	struct dirent *entry;
@@ -67,7 +89,8 @@ static void list(const char *what, int process, const char *pid)
 
 	read_program(process, program, sizeof program);
 	read_text(process, "comm", name, sizeof name);
-	if (program[0] == '\0' || strcmp(program, "udevadm") == 0 || strncmp(name, "(spawn)", 7) == 0)
+	if (program[0] == '\0' || strcmp(program, "udevadm") == 0 || strncmp(name, "(spawn)", 7) == 0 ||
+	    is_of_system(process))
 		return;
 	if (strcmp(what, "all") == 0 || (strcmp(what, "product") == 0 && is_product(program)))
 		puts(pid);

@@ -1,0 +1,144 @@
+# Further words for scenarios in a guest with systemd as process 1; lib.sh reads this there.
+
+# --- units ----------------------------------------------------------------------------------------------------------
+
+# wait_for_unit UNIT STATE [SECONDS]: until its ActiveState or SubState is STATE; fails after SECONDS (20).
+wait_for_unit() {
+	wait-for-unit "${3:-20}" "$1" "$2" >/dev/null || fail "$1 does not get $2"
+}
+
+# state_of UNIT: its ActiveState.
+state_of() {
+	systemctl show --property ActiveState --value "$1"
+}
+
+# property_of UNIT PROPERTY: as systemctl show has it.
+property_of() {
+	systemctl show --property "$2" --value "$1"
+}
+
+# install_policy [NAME]: what is on stdin becomes the policy file NAME (50-scenario); the session takes it away again.
+install_policy() {
+	mkdir -p /etc/ioasidd/policy.d
+	cat >"/etc/ioasidd/policy.d/${1:-50-scenario}.json"
+}
+
+# enable_product: as README.md says it. From then on the first client starts the rest.
+enable_product() {
+	systemctl --quiet enable --now ioasidd.socket || fail "the socket can't be enabled"
+}
+
+# disable_product: stops all of it in order, and fails if anything is left running.
+disable_product() {
+	local units
+	units=$(product_units)
+	# shellcheck disable=SC2086
+	systemctl --quiet disable --now $units 2>"$RIG/stderr" || { cat "$RIG/stderr"; fail "the units can't be stopped"; }
+	[ -z "$(product_processes)" ] || fail "a program of the product outlives its units"
+}
+
+# product_units: the names of all units that are loaded or enabled and belong to the product; instances among them.
+product_units() {
+	systemctl list-units --all --plain --no-legend --full 'ioasid*' | cut -d ' ' -f 1
+	systemctl list-unit-files --state enabled --plain --no-legend --full 'ioasid*' | cut -d ' ' -f 1
+}
+
+# snapshot_units: the product's units and transient ones that are running or have failed, and what is enabled of the
+# product: what a scenario has to leave as it was.
+snapshot_units() {
+	systemctl list-units --state active,activating,reloading,deactivating,failed --plain --no-legend --full \
+		'ioasid*' 'run-*' 'machine-*' 'scenario-*' | while read -r unit load active rest; do echo "$unit $active"; done
+	systemctl list-unit-files --state enabled,enabled-runtime,masked,masked-runtime --plain --no-legend --full 'ioasid*' |
+		while read -r unit state rest; do echo "$unit $state"; done
+	systemctl list-units --state failed --plain --no-legend --full
+}
+
+# end_units: stops, disables and forgets what the scenario left; false if there was anything.
+end_units() {
+	local unit state
+	snapshot_units >"$RIG/units.after"
+	! cmp -s "$RIG/units.before" "$RIG/units.after" || return 0
+	diff -U 0 "$RIG/units.before" "$RIG/units.after" | grep '^[-+][^-+]'
+	while read -r unit state; do
+		grep -qxF "$unit $state" "$RIG/units.before" || case $state in
+		enabled* | masked*) systemctl --quiet --no-reload disable "$unit"; systemctl --quiet --no-reload unmask "$unit" ;;
+		*) echo "$unit" ;;
+		esac
+	done <"$RIG/units.after" >"$RIG/units.left"
+	[ ! -s "$RIG/units.left" ] || /usr/bin/timeout 100 xargs systemctl --quiet stop <"$RIG/units.left"
+	systemctl daemon-reload
+	systemctl reset-failed
+	return 1
+}
+
+# --- the journal ----------------------------------------------------------------------------------------------------
+
+# journal [OPTION OR MATCH]…: what came since the scenario began (after a reboot: since then), as journalctl prints it.
+journal() {
+	journalctl --sync
+	journalctl --quiet --no-pager --since "@$(cat "$RIG/began")" "$@"
+}
+
+# journal_has TEXT [MATCH]…: there is such a message since the scenario began.
+journal_has() {
+	local text="$1"
+	shift
+	journal --output cat "$@" | grep -q -F -e "$text" || fail "the journal has no '$text'${1:+ with $*}"
+}
+
+journal_lacks() {
+	local text="$1"
+	shift
+	! journal --output cat "$@" | grep -F -e "$text" || fail "the journal has '$text'${1:+ with $*}"
+}
+
+# wait_for_journal SECONDS TEXT [MATCH]…: until there is such a message; those since the scenario began count.
+wait_for_journal() {
+	local seconds="$1" text="$2" reader status=0
+	shift 2
+	rm -f "$RIG/journal.pipe"
+	mkfifo "$RIG/journal.pipe"
+	/usr/bin/timeout "$seconds" journalctl --quiet --follow --no-tail --output cat --since "@$(cat "$RIG/began")" "$@" \
+		>"$RIG/journal.pipe" &
+	reader=$!
+	grep -q -m 1 -F -e "$text" <"$RIG/journal.pipe" || status=$?
+	kill "$reader" 2>/dev/null || :
+	wait "$reader" 2>/dev/null || :
+	[ $status -eq 0 ] || fail "the journal has no '$text'${1:+ with $*} within $seconds s"
+}
+
+# violations: what a sandbox has refused and said so since the scenario began: seccomp's and AppArmor's audit records.
+violations() {
+	journal --output short-monotonic _AUDIT_TYPE=1326 + _AUDIT_TYPE=1400 |
+		grep -E 'SECCOMP|type=1326|apparmor="DENIED"' || :
+}
+
+# allow_violations TEXT: those with TEXT in them are what this scenario is about, and no failure. Can be said again.
+allow_violations() {
+	echo "$1" >>"$RIG/violations-allowed"
+}
+
+# --- versions -------------------------------------------------------------------------------------------------------
+
+# newer_product: makes a build with another version in /rig/newer, of the same length: 0.1.0 becomes 0.1.9. Prints its
+# version. /rig/install /rig/newer installs it over the one that is there, /rig/install puts the first one back.
+newer_product() {
+	local old new file
+	old=$(ioasidctl --version | sed -n 's/^[^0-9]*\([0-9.]*\).*/\1/p' | head -n 1)
+	new=${old%?}9
+	rm -rf /rig/newer
+	cp -a /rig/product /rig/newer
+	find /rig/newer -type f \( -name 'ioasid*' -o -name 'libioasid*' \) | while read -r file; do
+		LC_ALL=C /bin/sed -i "s/$old/$new/g" "$file"
+	done
+	echo "$new"
+}
+
+# --- reboots --------------------------------------------------------------------------------------------------------
+
+# reboot_guest: ends this part of the scenario and starts the guest anew; then the scenario is run again with $boot one
+# higher (1 at first). Files in $KEEP outlive it. Processes are left to the shutdown, nothing but the kernel's log is judged.
+reboot_guest() {
+	: >"$RIG/reboot"
+	exit 0
+}
