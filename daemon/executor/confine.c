@@ -1,6 +1,7 @@
 #include "confine.h"
 
 #include "../base/log.h"
+#include "call_filter.h"
 #include "mounts.h"
 
 #include <cap-ng.h>
@@ -26,13 +27,17 @@ enum { NO_CAPABILITY = -1, CAPABILITIES_MAX = 3 };
 static const struct {
 	const char *name;
 	int capability[CAPABILITIES_MAX];
+	enum call_filter filter;
 } roles[WORKER_ROLE_COUNT] = {
-	[WORKER_BINDER] = { "binder", { CAP_SYS_RESOURCE, NO_CAPABILITY, NO_CAPABILITY } },
-	[WORKER_SURVEYOR] = { "surveyor", { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, NO_CAPABILITY } },
-	[WORKER_WATCHER] = { "watcher", { NO_CAPABILITY, NO_CAPABILITY, NO_CAPABILITY } },
+	[WORKER_BINDER] = { "binder", { CAP_SYS_RESOURCE, NO_CAPABILITY, NO_CAPABILITY }, CALL_FILTER_BINDER },
+	[WORKER_SURVEYOR] = { "surveyor", { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, NO_CAPABILITY }, CALL_FILTER_SURVEYOR },
+	[WORKER_WATCHER] = { "watcher", { NO_CAPABILITY, NO_CAPABILITY, NO_CAPABILITY }, CALL_FILTER_WATCHER },
 };
 
-/* What only the way there needs: the surveyor's mounts, and dropping the bounding set. */
+/*
+ * What only the way there needs, and only without systemd, which has done both: the surveyor's mounts, and dropping the
+ * bounding set.
+ */
 static const int preparing[] = { CAP_SYS_ADMIN, CAP_SETPCAP };
 
 const char *worker_role_to_string(enum worker_role role)
@@ -124,6 +129,23 @@ static int seclude(void)
 	return error;
 }
 
+/* True if this process may have the capability. */
+static bool may_have(int capability)
+{
+	return capng_get_caps_process() == 0 && capng_have_capability(CAPNG_PERMITTED, (unsigned)capability) == 1;
+}
+
+static int filter_calls(enum call_filter filter)
+{
+	int error = call_filter_load(filter, may_have(CAP_SYS_ADMIN));
+
+	if (error == -ENOSYS) {
+		log_notice("this kernel has no filters of system calls (CONFIG_SECCOMP_FILTER): going on without");
+		return 0;
+	}
+	return error < 0 ? refuse("filtering system calls", error) : 0;
+}
+
 static void ignore_signals(void)
 {
 	static const int ignored[] = { SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2 };
@@ -145,10 +167,11 @@ int confine_worker(enum worker_role role)
 	ignore_signals();
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return refuse("setting no_new_privs", -errno);
-	if (role == WORKER_SURVEYOR && (error = seclude()) < 0)
+	/* Its filter lets it open nothing for writing; this is another wall behind that one. */
+	if (role == WORKER_SURVEYOR && may_have(CAP_SYS_ADMIN) && (error = seclude()) < 0)
 		log_notice("surveys go on without a read-only view of the file systems: %s", strerror(-error));
 	error = keep_capabilities(roles[role].capability, CAPABILITIES_MAX, true);
-	return error < 0 ? refuse("giving up capabilities", error) : 0;
+	return error < 0 ? refuse("giving up capabilities", error) : filter_calls(roles[role].filter);
 }
 
 int confine_main(void)
@@ -171,5 +194,5 @@ int confine_main(void)
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return refuse("setting no_new_privs", -errno);
 	error = keep_capabilities(all, count, false);
-	return error < 0 ? refuse("giving up capabilities", error) : 0;
+	return error < 0 ? refuse("giving up capabilities", error) : filter_calls(CALL_FILTER_MAIN);
 }

@@ -1,14 +1,13 @@
 #include "sysfs.h"
 
 #include "../base/descriptors.h"
+#include "beneath.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -38,33 +37,14 @@ void host_close(struct host *host)
 	descriptor_close(&host->dev);
 }
 
-static int open_beneath(int base, const char *path, uint64_t flags)
-{
-	struct open_how how = {
-		.flags = flags | O_CLOEXEC | O_NOCTTY,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
-	};
-
-	/* EAGAIN: a rename elsewhere in the tree made the kernel doubt a ".."; it passes. */
-	for (int attempt = 0; attempt < 16; attempt++) {
-		long fd = syscall(SYS_openat2, base, path, &how, sizeof(how));
-
-		if (fd >= 0)
-			return (int)fd;
-		if (errno != EAGAIN && errno != EINTR)
-			return -errno;
-	}
-	return -EAGAIN;
-}
-
 int sysfs_open_folder(int base, const char *path)
 {
-	return open_beneath(base, path, O_RDONLY | O_DIRECTORY);
+	return beneath_open(base, path, O_RDONLY | O_DIRECTORY);
 }
 
 FILE *sysfs_lines(int base, const char *path)
 {
-	int fd = open_beneath(base, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+	int fd = beneath_open(base, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
 	FILE *stream;
 
 	if (fd < 0) {
@@ -132,7 +112,7 @@ const struct dirent *sysfs_next(DIR *stream)
 
 int sysfs_read(int folder, const char *name, char *out, size_t size)
 {
-	autoclose int fd = open_beneath(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+	autoclose int fd = beneath_open(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
 	char text[4096 + 1];
 	ssize_t length;
 
@@ -259,7 +239,7 @@ bool sysfs_has(int folder, const char *name)
 int sysfs_write(int folder, const char *name, const char *text)
 {
 	/* No O_TRUNC: in sysfs it says nothing, and a write is one message to the kernel. */
-	autoclose int fd = open_beneath(folder, name, O_WRONLY | O_NOFOLLOW);
+	autoclose int fd = beneath_open(folder, name, O_WRONLY | O_NOFOLLOW);
 
 	if (fd < 0)
 		return fd;

@@ -1,0 +1,3 @@
+# verdict: not ok
+# says: FAIL: a process did what its sandbox does not allow
+refused-call
