@@ -161,9 +161,11 @@ int holding_arm(struct holding *holding, uint64_t usec, sd_event_time_handler_t 
 void holding_end_offer(struct holding *holding)
 {
 	holding_arm(holding, 0, NULL);
-	if (holding->offered_to)
-		holding->offered_to->unacknowledged = NULL;
+	if (!holding->offered_to)
+		return;
+	holding->offered_to->unacknowledged = NULL;
 	holding->offered_to = NULL;
+	newsroom_tell(&holding->registry->news, &(struct news){ .kind = NEWS_OFFER_OVER, .claim = holding->claim });
 }
 
 void holding_answer_awaiting(struct holding *holding)
