@@ -185,9 +185,11 @@ void holding_end_lease(struct holding *holding)
 void holding_end_offer(struct holding *holding)
 {
 	holding_arm(holding, 0, NULL);
-	if (holding->offered_to)
-		holding->offered_to->unacknowledged = NULL;
+	if (!holding->offered_to)
+		return;
+	holding->offered_to->unacknowledged = NULL;
 	holding->offered_to = NULL;
+	newsroom_tell(&holding->registry->news, &(struct news){ .kind = NEWS_OFFER_OVER, .claim = holding->claim });
 }
 
 void holding_answer_awaiting(struct holding *holding)

@@ -13,6 +13,7 @@
 enum news_kind {
 	NEWS_CLAIM,           /* claim, event, before: a step of its state (before == its state where only its devices did) */
 	NEWS_CLAIM_GONE,      /* claim: for the last time, still whole */
+	NEWS_OFFER_OVER,      /* claim: what was offered of it was acknowledged, or is about to be taken back: no FD of that is kept */
 	NEWS_REVOCATION,      /* claim, usec: its client is asked to give it back within that time; message: why */
 	NEWS_REVOCATION_STEP, /* claim, message, success: unmapped, stopped, or why that failed */
 	NEWS_REFUSED,         /* subject, decision: a claim or an addition that was asked for in earnest; claim: that was to grow */

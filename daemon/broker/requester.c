@@ -1,5 +1,19 @@
 #include "requester.h"
 
+#include "../../policy/text.h"
+
+#include <string.h>
+
+bool question_take_device(const char *text, char out[static REQUEST_TEXT_MAX])
+{
+	if (!request_pool(text))
+		return pci_address_normalise(text, out) == 0;
+	if (!request_pool(text)[0] || !text_is_printable(text, REQUEST_TEXT_MAX))
+		return false;
+	strcpy(out, text);
+	return true;
+}
+
 void requester_answer(struct requester *requester, const struct answer *answer)
 {
 	if (requester)

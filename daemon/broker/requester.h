@@ -101,6 +101,9 @@ struct requester {
 	struct requester *next_awaiting;  /* holding::awaiting */
 };
 
+/* Takes the name of a device as a client writes it: its address, in full or short, or "pool:NAME". False if it is none. */
+bool question_take_device(const char *text, char out[static REQUEST_TEXT_MAX]);
+
 void requester_answer(struct requester *requester, const struct answer *answer);
 /* Shorthands for answers without more. message may be NULL with ANSWER_DONE. */
 void requester_answer_failed(struct requester *requester, const char *message, const struct wire_result *result);

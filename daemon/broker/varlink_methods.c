@@ -220,17 +220,6 @@ static const char *text_of(struct json_object *value)
 	return json_object_get_string(value);
 }
 
-/* A device by its address, or any one of a pool. */
-static bool take_name(const char *text, char out[static REQUEST_TEXT_MAX])
-{
-	if (!request_pool(text))
-		return pci_address_normalise(text, out) == 0;
-	if (!request_pool(text)[0] || !text_is_printable(text, REQUEST_TEXT_MAX))
-		return false;
-	strcpy(out, text);
-	return true;
-}
-
 static bool take_devices(struct json_object *value, struct parameters *out)
 {
 	size_t count;
@@ -243,7 +232,7 @@ static bool take_devices(struct json_object *value, struct parameters *out)
 	for (size_t i = 0; i < count; i++) {
 		const char *text = text_of(json_object_array_get_idx(value, i));
 
-		if (!text || !take_name(text, out->text[i]))
+		if (!text || !question_take_device(text, out->text[i]))
 			return false;
 		out->question.device[i] = out->text[i];
 	}

@@ -1,0 +1,70 @@
+#include "answer_error.h"
+
+static const char *refusal_name(enum exit_status status)
+{
+	switch (status) {
+	case EXIT_REFUSED:
+		return "RefusedByPolicy";
+	case EXIT_BUSY:
+		return "Busy";
+	case EXIT_UNKNOWN:
+		return "NotFound";
+	case EXIT_UNSUPPORTED:
+		return "Unsupported";
+	case EXIT_DONE:
+	case EXIT_FAILED:
+	case EXIT_USAGE:
+	case EXIT_UNREACHABLE:
+		break;
+	}
+	return "Failed";
+}
+
+/* The headline of a refusal: the blocker that its status comes from. */
+static const char *headline(const struct decision *decision)
+{
+	for (size_t i = 0; i < decision->blocker_count; i++)
+		if (blocker_kind_to_exit_status(decision->blocker[i].kind) == decision->status)
+			return decision->blocker[i].message;
+	return "the claim is refused";
+}
+
+const char *answer_error_name(const struct answer *answer)
+{
+	switch (answer->kind) {
+	case ANSWER_REFUSED:
+		return refusal_name(answer->decision->status);
+	case ANSWER_FAILED:
+		return "Failed";
+	case ANSWER_NO_CLAIM:
+		return "NotFound";
+	case ANSWER_WRONG_STATE:
+		return "WrongState";
+	case ANSWER_POLICY_INVALID:
+		return "PolicyInvalid";
+	case ANSWER_UNSUPPORTED:
+		return "Unsupported";
+	case ANSWER_NO_OPERATOR:
+		return "OperatorsOnly";
+	case ANSWER_UNACKNOWLEDGED:
+		return "UnacknowledgedDescriptors";
+	case ANSWER_PLAN:
+	case ANSWER_OFFER:
+	case ANSWER_DONE:
+	case ANSWER_RESUMED:
+	case ANSWER_RELEASED:
+	case ANSWER_POLICY:
+	case ANSWER_SNAPSHOT:
+		break;
+	}
+	return NULL;
+}
+
+const char *answer_error_message(const struct answer *answer)
+{
+	if (answer->kind == ANSWER_REFUSED)
+		return headline(answer->decision);
+	if (answer->kind == ANSWER_NO_CLAIM)
+		return "there is no such claim, or it is not yours: see ioasidctl list";
+	return answer->message ? answer->message : "";
+}

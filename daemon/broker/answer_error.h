@@ -1,0 +1,11 @@
+/*
+ * The one table of errors: what both faces call an answer that is one, and the sentence that goes with it.
+ */
+#pragma once
+
+#include "requester.h"
+
+/* The last part of the error's name in each face, "Busy"; NULL where the answer is no error. */
+const char *answer_error_name(const struct answer *answer);
+/* The sentence of an answer that is an error. Lives as long as the answer. */
+const char *answer_error_message(const struct answer *answer);
