@@ -105,15 +105,6 @@ static void reply_offer(struct varlink_client *client, const struct answer *answ
 	varlink_connection_reply(client->connection, object, &fds);
 }
 
-/* The headline of a refusal: the blocker that its status comes from. */
-static const char *headline(const struct decision *decision)
-{
-	for (size_t i = 0; i < decision->blocker_count; i++)
-		if (blocker_kind_to_exit_status(decision->blocker[i].kind) == decision->status)
-			return decision->blocker[i].message;
-	return "the claim is refused";
-}
-
 static const char *refusal_name(enum exit_status status)
 {
 	switch (status) {
@@ -136,7 +127,8 @@ static const char *refusal_name(enum exit_status status)
 
 static void reply_refusal(struct varlink_client *client, const struct decision *decision)
 {
-	struct json_object *object = object_with_message(headline(decision));
+	const struct blocker *headline = decision_headline(decision);
+	struct json_object *object = object_with_message(headline ? headline->message : "the claim is refused");
 
 	json_object_object_add(object, "status", json_object_new_int(decision->status));
 	json_object_object_add(object, "blockers", reply_json_blockers(decision));
