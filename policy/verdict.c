@@ -18,3 +18,11 @@ void decision_done(struct decision *decision)
 	plan_done(&decision->plan);
 	*decision = (struct decision){ .allowed = false };
 }
+
+const struct blocker *decision_headline(const struct decision *decision)
+{
+	for (size_t i = 0; i < decision->blocker_count; i++)
+		if (blocker_kind_to_exit_status(decision->blocker[i].kind) == decision->status)
+			return &decision->blocker[i];
+	return NULL;
+}

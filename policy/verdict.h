@@ -102,3 +102,5 @@ struct decision {
 	struct plan plan;              /* the steps; empty unless allowed */
 };
 void decision_done(struct decision *decision);
+/* Of a refusal the blocker that its status comes from, or NULL. */
+const struct blocker *decision_headline(const struct decision *decision);

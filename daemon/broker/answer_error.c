@@ -20,15 +20,6 @@ static const char *refusal_name(enum exit_status status)
 	return "Failed";
 }
 
-/* The headline of a refusal: the blocker that its status comes from. */
-static const char *headline(const struct decision *decision)
-{
-	for (size_t i = 0; i < decision->blocker_count; i++)
-		if (blocker_kind_to_exit_status(decision->blocker[i].kind) == decision->status)
-			return decision->blocker[i].message;
-	return "the claim is refused";
-}
-
 const char *answer_error_name(const struct answer *answer)
 {
 	switch (answer->kind) {
@@ -63,7 +54,7 @@ const char *answer_error_name(const struct answer *answer)
 const char *answer_error_message(const struct answer *answer)
 {
 	if (answer->kind == ANSWER_REFUSED)
-		return headline(answer->decision);
+		return decision_headline(answer->decision) ? decision_headline(answer->decision)->message : "the claim is refused";
 	if (answer->kind == ANSWER_NO_CLAIM)
 		return "there is no such claim, or it is not yours: see ioasidctl list";
 	return answer->message ? answer->message : "";

@@ -226,6 +226,8 @@ void arbiter_release(struct arbiter *arbiter, struct requester *requester, const
 			return;
 		}
 		holding_step(holding, CLAIM_EVENT_OPENED);
+		holding_tell(holding, (struct news){ .kind = NEWS_ENDING, .subject = &requester->subject,
+						     .message = "its quarantine was opened" });
 	} else if (releasing_is_overdue(holding)) {
 		requester_answer(requester, &(struct answer){ .kind = ANSWER_RELEASED,
 							      .state = holding->claim->state,
@@ -235,6 +237,9 @@ void arbiter_release(struct arbiter *arbiter, struct requester *requester, const
 	requester->awaiting = holding;
 	requester->next_awaiting = holding->awaiting;
 	holding->awaiting = requester;
+	if (!holding->lease_over)
+		holding_tell(holding, (struct news){ .kind = NEWS_ENDING, .subject = &requester->subject,
+						     .message = "its release was asked for" });
 	if (holding->claim->state != CLAIM_RELEASING || holding->run == HOLDING_IDLE)
 		releasing_start(holding);
 }
@@ -258,7 +263,7 @@ void arbiter_revoke(struct arbiter *arbiter, struct requester *requester, const 
 	holding = claim_of(arbiter, requester, claim_id, ACT_REVOKE);
 	if (!holding)
 		return;
-	if (revoking_start(holding, grace_usec, reason) < 0)
+	if (revoking_start(holding, grace_usec, reason, &requester->subject) < 0)
 		requester_answer_failed(requester, "the revocation could not be written down; nothing was changed", NULL);
 	else
 		requester_answer_kind(requester, ANSWER_DONE, NULL, NULL);
@@ -281,19 +286,24 @@ void arbiter_leave(struct arbiter *arbiter, struct requester *requester)
 
 static void warn_of_reserved(void *context, const struct device *device, const char *message)
 {
-	log_warning("%s", message);
+	struct arbiter *arbiter = context;
+
+	newsroom_tell(&arbiter->registry.news, &(struct news){ .kind = NEWS_NOT_READY, .device = device->name,
+							       .message = message });
 }
 
 static void on_ready(void *context)
 {
 	struct arbiter *arbiter = context;
 
+	newsroom_tell(&arbiter->registry.news, &(struct news){ .kind = NEWS_POLICY, .success = true,
+							       .policy = arbiter->registry.policy });
 	recovering_run(&arbiter->registry);
 	if (arbiter->registry.policy->digest != host_policy_digest(arbiter->registry.host))
 		log_error("this program and its executor hold different policies: claims are refused until both are "
 			  "reloaded");
 	reserve_verify(arbiter->registry.policy, host_topology(arbiter->registry.host), arbiter->registry.ledger,
-		       warn_of_reserved, NULL);
+		       warn_of_reserved, arbiter);
 	arbiter->events->ready(arbiter->context);
 }
 
@@ -309,10 +319,10 @@ static void on_gone(void *context, const char *device)
 	struct arbiter *arbiter = context;
 	struct claim *claim = ledger_owner(arbiter->registry.ledger, device, NULL);
 
-	newsroom_tell(&arbiter->registry.news, &(struct news){ .kind = NEWS_DEVICE_GONE, .device = device });
+	newsroom_tell(&arbiter->registry.news, &(struct news){ .kind = NEWS_DEVICE_GONE, .device = device,
+							       .claim = claim });
 	if (!claim)
 		return;
-	log_warning("claim %s: %s was unplugged", claim->id, device);
 	if (claim->state == CLAIM_HELD || claim->state == CLAIM_OFFERED) {
 		snprintf(claim->note, sizeof(claim->note), "%s was unplugged", device);
 		holding_step(holding_of(claim), CLAIM_EVENT_UNPLUGGED);

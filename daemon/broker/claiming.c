@@ -7,7 +7,7 @@
 #include "rights.h"
 #include "unit_asking.h"
 
-#include "../base/log.h"
+#include "../base/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,13 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 /* As documented in org.ioasid1.varlink. */
 #define ACKNOWLEDGE_USEC (10 * 1000 * 1000ULL)
 #define PATIENCE_USEC (10 * 1000 * 1000ULL) /* for releases that are in the way, all together */
 
 #define RELEASED_MEANWHILE "the claim was released meanwhile: everything is being put back"
+#define CLIENT_GONE "its client has gone: everything is being put back"
 #define OUT_OF_DESCRIPTORS "ioasidd is out of file descriptors or memory: everything is being put back"
 
 /* Has the host surveyed for an operation, which goes on with what was found. */
@@ -36,18 +36,22 @@ static int on_unacknowledged(sd_event_source *timer, uint64_t usec, void *contex
 {
 	struct holding *holding = context;
 
-	log_notice("claim %s: its descriptors were not acknowledged in time", holding->claim->id);
+	holding_tell(holding, (struct news){ .kind = NEWS_ENDING,
+					     .message = "its descriptors were not acknowledged in time" });
 	claiming_reject(holding);
 	return 0;
 }
 
-static void offer_to(struct holding *holding, struct requester *asker, struct offer *offer)
+/* device: that was added; NULL: the claim is new. */
+static void offer_to(struct holding *holding, struct requester *asker, const char *device, struct offer *offer)
 {
 	struct answer answer = { .kind = ANSWER_OFFER, .claim = holding->claim, .offer = offer,
 				 .mode = holding->claim->mode };
 
 	holding->offered_to = asker;
 	asker->unacknowledged = holding;
+	holding_tell(holding, (struct news){ .kind = NEWS_OFFERED, .device = device, .subject = &asker->subject,
+					     .usec = clock_usec(CLOCK_MONOTONIC) - holding->asked_usec });
 	requester_answer(asker, &answer);
 	offer_close(offer);
 }
@@ -69,6 +73,7 @@ static void deliver_claim(struct holding *holding, const struct wire_result *res
 {
 	struct requester *asker = holding_take_asker(holding);
 	struct offer offer;
+	const char *why;
 	int lease = -1;
 
 	if (result->contexts > 0)
@@ -79,15 +84,16 @@ static void deliver_claim(struct holding *holding, const struct wire_result *res
 	if (asker && !holding->lease_over && make_lease(holding, asker, &lease) == 0) {
 		offer_make(holding, result, fds, lease, false, &offer);
 		if (offer.context >= 0 || holding->context < 0) {
-			log_notice("claim %s: offered to uid %u", holding->claim->id, holding->claim->uid);
-			offer_to(holding, asker, &offer);
+			offer_to(holding, asker, NULL, &offer);
 			return;
 		}
 		offer_close(&offer);
 	}
 	/* The device FDs must be gone before the devices can be proven free. */
 	descriptors_close(fds);
-	requester_answer_failed(asker, holding->lease_over ? RELEASED_MEANWHILE : OUT_OF_DESCRIPTORS, NULL);
+	why = holding->lease_over ? RELEASED_MEANWHILE : asker ? OUT_OF_DESCRIPTORS : CLIENT_GONE;
+	holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .message = why });
+	requester_answer_failed(asker, why, NULL);
 	releasing_start(holding);
 }
 
@@ -125,7 +131,7 @@ static void on_claim_done(void *context, const struct wire_result *result, struc
 	}
 	if (result->outcome == WIRE_OUTCOME_REFUSED || result->outcome == WIRE_OUTCOME_UNDONE) {
 		snprintf(message, sizeof(message), "%s; everything is as it was", why);
-		log_warning("claim %s: %s", holding->claim->id, message);
+		holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .message = message, .result = result });
 		holding_step(holding, CLAIM_EVENT_UNDONE);
 		requester_answer_failed(holding_take_asker(holding), message, result);
 		if (late) {
@@ -138,7 +144,7 @@ static void on_claim_done(void *context, const struct wire_result *result, struc
 	}
 	snprintf(message, sizeof(message), "%s; not everything could be put back: an operator has to look", why);
 	snprintf(holding->claim->note, TEXT_MAX, "%s", why);
-	log_error("claim %s: %s", holding->claim->id, message);
+	holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .message = message, .result = result });
 	holding_step(holding, CLAIM_EVENT_BROKEN);
 	requester_answer_failed(holding_take_asker(holding), message, result);
 	holding_answer_awaiting(holding);
@@ -203,14 +209,6 @@ static int start_plan(struct holding *holding, const struct decision *decision, 
 	return host_run(registry->host, &order, events, holding);
 }
 
-static uint64_t realtime_usec(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_REALTIME, &time);
-	return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
-}
-
 static void begin_claim(struct operation *operation, const struct decision *decision)
 {
 	struct registry *registry = operation->registry;
@@ -237,8 +235,9 @@ static void begin_claim(struct operation *operation, const struct decision *deci
 	snprintf(claim->unit, sizeof(claim->unit), "%s", requester->subject.unit);
 	claim->interface = decision->interface;
 	claim->memlock = rule->memlock;
-	claim->since = realtime_usec();
+	claim->since = clock_usec(CLOCK_REALTIME);
 	claim->state = CLAIM_ASKED;
+	holding->asked_usec = operation->since;
 	holding->subject = requester->subject;
 	holding->subject_known = true;
 	error = take_devices(registry, claim, decision);
@@ -260,6 +259,7 @@ static void begin_claim(struct operation *operation, const struct decision *deci
 			 strerror(-error));
 		holding_take_asker(holding);
 		holding->run = HOLDING_IDLE;
+		holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .message = message });
 		holding_step(holding, CLAIM_EVENT_UNDONE);
 		holding_end(holding);
 		requester_answer_failed(requester, message, NULL);
@@ -281,13 +281,16 @@ static void on_addition_done(void *context, const struct wire_result *result, st
 		holding_tell_devices(holding);
 		holding->run = HOLDING_IDLE;
 		offer_make(holding, result, fds, -1, true, &offer);
-		offer_to(holding, asker, &offer);
+		offer_to(holding, asker, holding->device, &offer);
 		return;
 	}
 	holding->run = HOLDING_IDLE;
 	if (result->outcome == WIRE_OUTCOME_DONE) {
+		const char *reason = holding->lease_over ? RELEASED_MEANWHILE : asker ? OUT_OF_DESCRIPTORS : CLIENT_GONE;
+
 		descriptors_close(fds);
-		requester_answer_failed(asker, holding->lease_over ? RELEASED_MEANWHILE : OUT_OF_DESCRIPTORS, NULL);
+		holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .device = holding->device, .message = reason });
+		requester_answer_failed(asker, reason, NULL);
 		claiming_reject(holding);
 		return;
 	}
@@ -300,7 +303,8 @@ static void on_addition_done(void *context, const struct wire_result *result, st
 		holding_journal(holding);
 		snprintf(message, sizeof(message), "%s; the claim is as it was", why);
 	}
-	log_warning("claim %s: %s", holding->claim->id, message);
+	holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .device = holding->device, .message = message,
+					     .result = result });
 	requester_answer_failed(asker, message, result);
 	if (holding->lease_over)
 		releasing_start(holding);
@@ -333,6 +337,8 @@ static void begin_addition(struct operation *operation, struct holding *holding,
 		holding->asker = requester;
 		requester->asking = holding;
 		holding->run = HOLDING_ADDS;
+		holding->asked_usec = operation->since;
+		holding_tell(holding, (struct news){ .kind = NEWS_GROWS, .device = holding->device });
 		error = start_plan(holding, decision, &addition_events, 0);
 	}
 	if (error < 0) {
@@ -343,6 +349,7 @@ static void begin_addition(struct operation *operation, struct holding *holding,
 		holding_journal(holding);
 		snprintf(message, sizeof(message), "the addition could not be started: %s; nothing was changed",
 			 strerror(-error));
+		holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .device = holding->device, .message = message });
 		requester_answer_failed(requester, message, NULL);
 	}
 }
@@ -394,6 +401,16 @@ static const struct claim *claim_in_the_way(const struct operation *operation, c
 		       : NULL;
 }
 
+/* The host, or this program, does not let be what was asked for; nothing was changed. decision: NULL before there is one. */
+static void fail(struct operation *operation, const struct decision *decision, const char *message)
+{
+	if (operation->kind != OPERATION_PLAN)
+		newsroom_tell(&operation->registry->news,
+			      &(struct news){ .kind = NEWS_FAILED, .subject = &operation->requester->subject,
+					      .decision = decision, .message = message });
+	requester_answer_failed(operation->requester, message, NULL);
+}
+
 /* Begins what was decided, or says why not. */
 static void act(struct operation *operation, struct holding *growing, const struct decision *decision,
 		const struct uses *uses, const struct claim *in_the_way)
@@ -412,12 +429,11 @@ static void act(struct operation *operation, struct holding *growing, const stru
 		requester_answer(requester, &(struct answer){ .kind = ANSWER_REFUSED, .mode = operation->mode,
 							      .decision = decision, .uses = uses });
 	else if (in_the_way)
-		requester_answer_failed(requester, "the VFIO container is just being closed to this user, whose last claim "
-						   "ended, and that takes longer than it should: try again in a moment",
-					NULL);
+		fail(operation, decision, "the VFIO container is just being closed to this user, whose last claim ended, "
+					  "and that takes longer than it should: try again in a moment");
 	else if (registry->policy->digest != host_policy_digest(registry->host))
-		requester_answer_failed(requester, "ioasidd and its executor hold different policies: reload both "
-						   "(systemctl reload ioasidd)", NULL);
+		fail(operation, decision, "ioasidd and its executor hold different policies: reload both "
+					  "(systemctl reload ioasidd)");
 	else if (operation->kind == OPERATION_CLAIM)
 		begin_claim(operation, decision);
 	else
@@ -428,22 +444,26 @@ static void act(struct operation *operation, struct holding *growing, const stru
 static bool decide_and_act(struct operation *operation, const struct uses *uses)
 {
 	struct registry *registry = operation->registry;
-	struct requester *requester = operation->requester;
 	struct host_view view = registry_view(registry, uses);
 	struct holding *growing = operation->kind == OPERATION_ADD ? growing_claim(operation) : NULL;
 	const char *text[CLAIM_DEVICES_MAX + GROUP_MEMBERS_MAX];
 	struct request request = operation_request(operation, text);
 	const struct claim *in_the_way;
 	struct decision decision;
+	uint64_t begin;
 	bool waits;
 
 	if (operation->kind == OPERATION_ADD && !growing)
 		return false;
 	request.claim = growing ? growing->claim : NULL;
+	begin = clock_usec(CLOCK_MONOTONIC);
 	if (decide(registry->policy, &view, &request, &decision) < 0) {
-		requester_answer_failed(requester, "ioasidd is out of memory; nothing was changed", NULL);
+		fail(operation, NULL, "ioasidd is out of memory; nothing was changed");
 		return false;
 	}
+	newsroom_tell(&registry->news, &(struct news){ .kind = NEWS_DECIDED, .subject = &operation->subject,
+						       .decision = &decision,
+						       .usec = clock_usec(CLOCK_MONOTONIC) - begin });
 	in_the_way = claim_in_the_way(operation, &request, &decision);
 	waits = in_the_way && wait_for(operation, in_the_way);
 	if (!waits)
@@ -464,14 +484,14 @@ static void on_survey(void *context, int error, const struct uses *uses)
 	if (error != 0) {
 		snprintf(message, sizeof(message), "the host could not be surveyed: %s; nothing was changed",
 			 strerror(error));
-		requester_answer_failed(requester, message, NULL);
+		fail(operation, NULL, message);
 	} else if (rights_is_operator(operation->registry->policy, requester)) {
 		waits = decide_and_act(operation, uses);
 	} else if (registry_redact_uses(uses, &redacted) == 0) {
 		waits = decide_and_act(operation, &redacted);
 		uses_done(&redacted);
 	} else {
-		requester_answer_failed(requester, "ioasidd is out of memory; nothing was changed", NULL);
+		fail(operation, NULL, "ioasidd is out of memory; nothing was changed");
 	}
 	if (!waits)
 		operation_free(operation);
@@ -568,6 +588,11 @@ void claiming_abandon(struct registry *registry, struct requester *requester)
 	}
 	if (requester->asking)
 		holding_take_asker(requester->asking);
-	if (requester->unacknowledged)
+	if (requester->unacknowledged) {
+		if (requester->unacknowledged->claim->state == CLAIM_OFFERED)
+			holding_tell(requester->unacknowledged,
+				     (struct news){ .kind = NEWS_ENDING, .message = "its client went away and did not "
+										     "acknowledge its descriptors" });
 		claiming_reject(requester->unacknowledged);
+	}
 }

@@ -1,6 +1,5 @@
 #include "forcing.h"
 
-#include "../base/log.h"
 #include "../base/peer_unit.h"
 
 #include <stdio.h>
@@ -10,12 +9,7 @@ enum { STOPS_MAX = 16 };
 
 static void tell(struct holding *holding, bool success, const char *message)
 {
-	newsroom_tell(&holding->registry->news, &(struct news){ .kind = NEWS_REVOCATION_STEP, .claim = holding->claim,
-								.success = success, .message = message });
-	if (success)
-		log_notice("claim %s: %s", holding->claim->id, message);
-	else
-		log_warning("claim %s: %s", holding->claim->id, message);
+	holding_tell(holding, (struct news){ .kind = NEWS_REVOCATION_STEP, .success = success, .message = message });
 }
 
 static void on_stopped(void *context, const struct wire_stopped *stopped)

@@ -2,6 +2,7 @@
 
 #include "journal.h"
 
+#include "../base/clock.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -31,6 +32,7 @@ static int attach(struct registry *registry, const char *id, struct holding **ou
 	holding->registry = registry;
 	holding->claim = claim;
 	holding->context = holding->lease = holding->holder = -1;
+	holding->state_usec = clock_usec(CLOCK_MONOTONIC);
 	claim->attachment = holding;
 	*out = holding;
 	return 0;
@@ -98,7 +100,7 @@ void holding_end(struct holding *holding)
 		host_forget_questions(holding->registry->host, holding);
 	descriptor_close(&holding->context);
 	descriptor_close(&holding->holder);
-	newsroom_tell(&holding->registry->news, &(struct news){ .kind = NEWS_CLAIM_GONE, .claim = holding->claim });
+	holding_tell(holding, (struct news){ .kind = NEWS_CLAIM_GONE });
 	ledger_remove(holding->registry->ledger, holding->claim);
 	free(holding);
 }
@@ -138,23 +140,31 @@ int holding_step(struct holding *holding, enum claim_event event)
 		waiting_stir(holding->registry->waiting, holding->claim);
 
 	enum claim_state before = holding->claim->state;
+	uint64_t since = holding->state_usec;
 	int error;
 
 	holding->claim->state = (enum claim_state)next;
+	if (next != (int)before)
+		holding->state_usec = clock_usec(CLOCK_MONOTONIC);
 	if (next == CLAIM_FREE)
 		error = journal_remove(holding->registry->journal, holding->claim->id);
 	else
 		error = next == CLAIM_PLANNED ? 0 : holding_journal(holding);
-	newsroom_tell(&holding->registry->news, &(struct news){ .kind = NEWS_CLAIM, .claim = holding->claim,
-								.event = event, .before = before });
+	holding_tell(holding, (struct news){ .kind = NEWS_CLAIM, .event = event, .before = before,
+					     .usec = holding->state_usec - since });
 	return error;
 }
 
 void holding_tell_devices(struct holding *holding)
 {
-	newsroom_tell(&holding->registry->news, &(struct news){ .kind = NEWS_CLAIM, .claim = holding->claim,
-								.event = CLAIM_EVENT_DONE,
-								.before = holding->claim->state });
+	holding_tell(holding, (struct news){ .kind = NEWS_CLAIM, .event = CLAIM_EVENT_DONE,
+					     .before = holding->claim->state });
+}
+
+void holding_tell(const struct holding *holding, struct news news)
+{
+	news.claim = holding->claim;
+	newsroom_tell(&holding->registry->news, &news);
 }
 
 int holding_arm(struct holding *holding, uint64_t usec, sd_event_time_handler_t handler)

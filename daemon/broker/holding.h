@@ -25,6 +25,8 @@ struct holding {
 	struct registry *registry;
 	struct claim *claim;
 	enum holding_run run;
+	uint64_t asked_usec;           /* CLOCK_MONOTONIC: when it, or the addition that was last, was asked for */
+	uint64_t state_usec;           /* since when it is in its state */
 	bool overdue;                  /* the plan that runs passed its deadline; only its result can change that */
 	bool lease_over;               /* release as soon as no plan runs */
 	bool lease_lost;               /* not by its client: a restart lost it, and its client may resume the claim */
@@ -72,6 +74,8 @@ int holding_step(struct holding *holding, enum claim_event event);
 void holding_tell_devices(struct holding *holding);
 /* Has the service manager keep what the claim lives by, as far as it has it: twice is as good as once. */
 void holding_store(struct holding *holding);
+/* Tells any other news of this claim. */
+void holding_tell(const struct holding *holding, struct news news);
 /* Journals the claim as it stands. 0 or -errno, after a log line. */
 int holding_journal(struct holding *holding);
 /* Arms or (usec 0) disarms the timer. */

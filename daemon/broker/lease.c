@@ -13,7 +13,7 @@
 
 static void end(struct holding *holding)
 {
-	log_notice("claim %s: its lease ended", holding->claim->id);
+	holding_tell(holding, (struct news){ .kind = NEWS_ENDING, .message = "its lease ended" });
 	releasing_start(holding);
 }
 

@@ -1,10 +1,12 @@
 /*
  * ioasidd: the broker. Talks to clients, decides, and keeps the state; has no privilege of its own.
  */
+#include "records.h"
 #include "start.h"
 #include "varlink_server.h"
 
 #include "../../policy/reserve.h"
+#include "../base/journald.h"
 #include "../base/log.h"
 #include "../base/policy_files.h"
 
@@ -22,6 +24,7 @@ struct broker {
 	struct varlink_server *server;
 	struct store *store;
 	struct bus_link *bus;
+	struct records *records;
 };
 
 static void on_ready(void *context)
@@ -85,6 +88,14 @@ static int add_signals(struct broker *broker)
 	return sd_event_add_signal(broker->event, NULL, SIGHUP, on_reload, broker);
 }
 
+/* Where records go; NULL: to standard error. */
+static const char *journal_of(const struct options *options)
+{
+	if (options->journal)
+		return options->journal;
+	return journald_has_stderr() ? JOURNALD_SOCKET : NULL;
+}
+
 static int run(struct broker *broker, int executor)
 {
 	const struct options *options = broker->options;
@@ -106,14 +117,18 @@ static int run(struct broker *broker, int executor)
 	settings.bus = broker->bus;
 	if (status >= 0)
 		status = arbiter_new(broker->event, executor, &settings, &events, broker, &broker->arbiter);
-	if (status < 0) {
+	if (status < 0)
 		close(executor);
+	else
+		status = records_new(broker->arbiter, journal_of(options), &broker->records);
+	if (status < 0) {
 		log_error("can't start: %s", strerror(-status));
 	} else {
 		status = sd_event_loop(broker->event);
 	}
 	sd_notify(0, "STOPPING=1");
 	varlink_server_free(broker->server);
+	records_free(broker->records);
 	arbiter_free(broker->arbiter);
 	bus_link_free(broker->bus);
 	sd_event_unref(broker->event);

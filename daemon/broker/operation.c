@@ -1,6 +1,7 @@
 #include "operation.h"
 
 #include "../../policy/pool_shortlist.h"
+#include "../base/clock.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -35,6 +36,7 @@ struct operation *operation_new(enum operation_kind kind, struct registry *regis
 	if (!operation)
 		return NULL;
 	operation->kind = kind;
+	operation->since = clock_usec(CLOCK_MONOTONIC);
 	operation->registry = registry;
 	operation->requester = requester;
 	operation->mode = question->mode;

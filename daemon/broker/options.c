@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include "../base/journald.h"
 #include "../base/policy_files.h"
 
 #include <errno.h>
@@ -20,6 +21,9 @@ static const char usage[] =
 	"  --executor COMMAND       start COMMAND (words separated by spaces) as the executor, with the wire as file\n"
 	"                           descriptor 3, for example 'ioasid-simulator HOST.json'\n"
 	"                           (default: as root the installed executor; else the socket of its systemd unit)\n"
+	"  --journal SOCKET         write records as entries to systemd's journal that listens there\n"
+	"                           (default: " JOURNALD_SOCKET ", if standard error is that journal;\n"
+	"                           else records are lines on standard error)\n"
 	"  --user NAME              what to become when started by root (default: ioasidd)\n"
 	"  --plan-deadline SECONDS  how long a change of the host may take before it is reported as stuck\n"
 	"                           (default: 90, 1 to 3600)\n"
@@ -28,7 +32,7 @@ static const char usage[] =
 	"  --no-bus                 do not offer org.ioasid1 on the system bus\n"
 	"  --help, --version\n";
 
-enum { OPTION_POLICY = 256, OPTION_RUNTIME, OPTION_STATE, OPTION_EXECUTOR, OPTION_USER, OPTION_DEADLINE, OPTION_NO_BUS,
+enum { OPTION_POLICY = 256, OPTION_RUNTIME, OPTION_STATE, OPTION_EXECUTOR, OPTION_JOURNAL, OPTION_USER, OPTION_DEADLINE, OPTION_NO_BUS,
        OPTION_UDEV, OPTION_HELP, OPTION_VERSION };
 
 static const struct option long_options[] = {
@@ -36,6 +40,7 @@ static const struct option long_options[] = {
 	{ "runtime-dir", required_argument, NULL, OPTION_RUNTIME },
 	{ "state-dir", required_argument, NULL, OPTION_STATE },
 	{ "executor", required_argument, NULL, OPTION_EXECUTOR },
+	{ "journal", required_argument, NULL, OPTION_JOURNAL },
 	{ "user", required_argument, NULL, OPTION_USER },
 	{ "plan-deadline", required_argument, NULL, OPTION_DEADLINE },
 	{ "print-udev-rules", no_argument, NULL, OPTION_UDEV },
@@ -79,6 +84,9 @@ static bool take(int option, struct options *out)
 		return true;
 	case OPTION_EXECUTOR:
 		out->executor = optarg;
+		return true;
+	case OPTION_JOURNAL:
+		out->journal = optarg;
 		return true;
 	case OPTION_USER:
 		out->user = optarg;

@@ -11,6 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Tells what becomes of a claim that was on record in this state. */
+static void tell(const struct holding *holding, enum claim_state before, const char *message)
+{
+	holding_tell(holding, (struct news){ .kind = NEWS_CLAIM_ADOPTED, .before = before, .message = message });
+}
+
 /* Devices that went while nobody looked, and a change of the claim that was under way. */
 static void catch_up(struct holding *holding)
 {
@@ -20,7 +26,8 @@ static void catch_up(struct holding *holding)
 	for (size_t i = 0; i < claim->device_count && claim->state == CLAIM_HELD; i++)
 		if (!topology_find(topology, claim->device[i].before.name)) {
 			snprintf(claim->note, sizeof(claim->note), "%s was unplugged", claim->device[i].before.name);
-			log_warning("claim %s: %s", claim->id, claim->note);
+			holding_tell(holding, (struct news){ .kind = NEWS_DEVICE_GONE,
+							     .device = claim->device[i].before.name });
 			holding_step(holding, CLAIM_EVENT_UNPLUGGED);
 		}
 	if (!claim->changing[0])
@@ -44,10 +51,10 @@ static bool take_up(struct holding *holding)
 	holding->context = store_take(registry->store, STORED_CONTEXT, claim->id);
 	error = lease_take_up(holding);
 	if (held && error == 0) {
-		log_notice("claim %s: taken over, it goes on", claim->id);
+		tell(holding, claim->state, "taken over, it goes on");
 		catch_up(holding);
 		if (claim->revoked)
-			revoking_start(holding, REVOKE_GRACE_OF_RULE, NULL);
+			revoking_start(holding, REVOKE_GRACE_OF_RULE, NULL, NULL);
 		return true;
 	}
 	holding->lease_lost = held && error < 0;
@@ -63,12 +70,12 @@ static void adopt(struct registry *registry, const struct claim *read)
 		return;
 	}
 	if (read->state == CLAIM_QUARANTINED) {
-		log_warning("claim %s: still quarantined", read->id);
+		tell(holding, read->state, "still quarantined");
 		return;
 	}
 	if (take_up(holding))
 		return;
-	log_notice("claim %s: left by an earlier run, is being released", read->id);
+	tell(holding, read->state, "left by an earlier run, is being released");
 	holding->claim->state = CLAIM_HELD; /* from where a release can begin, wherever the crash was */
 	holding->claim->changing[0] = '\0';
 	releasing_start(holding);

@@ -108,8 +108,6 @@ static void linger(struct holding *holding)
 	holding->retries++;
 	if (holding_arm(holding, seconds * 1000000ULL, on_retry) < 0)
 		log_error("claim %s: no timer could be set: release it by hand", holding->claim->id);
-	log_warning("claim %s: %s: %s", holding->claim->id, claim_state_to_string(holding->claim->state),
-		    holding->claim->note);
 	holding_answer_awaiting(holding);
 }
 
@@ -122,8 +120,9 @@ static void on_unmapped(void *context, const struct wire_result *result, struct 
 	holding->run = HOLDING_IDLE;
 	holding->overdue = false;
 	holding->unmapped = result->outcome == WIRE_OUTCOME_DONE;
-	if (!holding->unmapped)
-		log_warning("claim %s: its mappings could not be removed: %s", holding->claim->id, result->text);
+	holding_tell(holding, (struct news){ .kind = NEWS_REVOCATION_STEP, .success = holding->unmapped, .result = result,
+					     .message = holding->unmapped ? "its mappings were removed"
+									  : "its mappings could not be removed" });
 	if (late) {
 		/* What was said of it then is true no more. */
 		retry(holding);
@@ -140,7 +139,8 @@ static void on_unmapping_overdue(void *context)
 
 	holding->overdue = true;
 	append_to_note(holding, "; the removal of its mappings passed its deadline");
-	log_warning("claim %s: lingering: %s", holding->claim->id, holding->claim->note);
+	holding_tell(holding, (struct news){ .kind = NEWS_REVOCATION_STEP,
+					     .message = "the removal of its mappings passed its deadline" });
 	holding_answer_awaiting(holding);
 }
 
@@ -178,7 +178,6 @@ static void on_release_done(void *context, const struct wire_result *result, str
 			run_release(holding);
 			return;
 		}
-		log_notice("claim %s: free, everything is put back", holding->claim->id);
 		holding_answer_awaiting(holding);
 		holding_end(holding);
 		return;
@@ -203,8 +202,6 @@ static void on_release_done(void *context, const struct wire_result *result, str
 		holding_step(holding, CLAIM_EVENT_BROKEN);
 		break;
 	}
-	log_warning("claim %s: %s: %s", holding->claim->id, claim_state_to_string(holding->claim->state),
-		    holding->claim->note);
 	holding_answer_awaiting(holding);
 }
 
@@ -212,7 +209,6 @@ static void get_stuck(struct holding *holding, const char *why)
 {
 	snprintf(holding->claim->note, TEXT_MAX, "%s", why);
 	holding_step(holding, CLAIM_EVENT_OVERDUE);
-	log_warning("claim %s: stuck: %s", holding->claim->id, holding->claim->note);
 	holding_answer_awaiting(holding);
 }
 
@@ -385,13 +381,15 @@ static void on_removal_done(void *context, const struct wire_result *result, str
 		holding_give_back(holding, holding->device);
 		holding_journal(holding);
 		holding_tell_devices(holding);
+		holding_tell(holding, (struct news){ .kind = NEWS_REMOVED, .device = holding->device });
 		requester_answer_kind(asker, ANSWER_DONE, holding->claim, NULL);
 	} else {
 		note(holding, result);
 		snprintf(message, sizeof(message), "%s was not given back and stays in the claim: %s%s", holding->device,
 			 holding->claim->note,
 			 result->outcome == WIRE_OUTCOME_HELD ? ": close every FD of it first" : "");
-		log_warning("claim %s: %s", holding->claim->id, message);
+		holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .device = holding->device, .message = message,
+						     .result = result });
 		if (result->outcome == WIRE_OUTCOME_HELD)
 			requester_answer_kind(asker, ANSWER_WRONG_STATE, holding->claim, message);
 		else

@@ -43,7 +43,6 @@ static void refuse(struct reloading *reloading, enum answer_kind kind, const cha
 {
 	struct requester *requester = reloading->requester;
 
-	log_error("the policy was not reloaded, the one in force stays: %s", message);
 	newsroom_tell(&reloading->registry->news, &(struct news){ .kind = NEWS_POLICY, .message = message,
 								  .policy = reloading->registry->policy,
 								  .subject = requester ? &requester->subject : NULL });
@@ -112,15 +111,16 @@ static void take_over(struct reloading *reloading)
 	registry->policy = reloading->next;
 	reloading->next = NULL;
 	reloading->requester = NULL;
-	log_notice("policy reloaded: %zu rules", registry->policy->rule_count);
 	newsroom_tell(&registry->news, &(struct news){ .kind = NEWS_POLICY, .success = true, .policy = registry->policy,
 						       .subject = requester ? &requester->subject : NULL });
 	if (regrant_check(registry->policy, host_topology(registry->host), registry->ledger, subject_of, NULL,
 			  &regrants) < 0)
 		log_warning("out of memory: claims that the new policy does not grant are not all listed");
 	for (size_t i = 0; i < regrants.count; i++)
-		log_notice("claim %s: the new policy would not grant it, it goes on: %s", regrants.item[i].claim,
-			   regrants.item[i].reason);
+		newsroom_tell(&registry->news,
+			      &(struct news){ .kind = NEWS_NOT_GRANTED, .device = regrants.item[i].device,
+					      .claim = ledger_find(registry->ledger, regrants.item[i].claim),
+					      .message = regrants.item[i].reason });
 	requester_answer(requester, &(struct answer){ .kind = ANSWER_POLICY, .policy = registry->policy,
 						      .diagnostics = &reloading->diagnostics, .regrants = &regrants });
 	regrants_done(&regrants);

@@ -4,7 +4,6 @@
 #include "releasing.h"
 
 #include "../../policy/text.h"
-#include "../base/log.h"
 
 #include <json-c/json.h>
 #include <stdio.h>
@@ -25,7 +24,7 @@ static int on_grace_over(sd_event_source *timer, uint64_t usec, void *context)
 	struct holding *holding = context;
 
 	holding->grace = sd_event_source_disable_unref(holding->grace);
-	log_notice("claim %s: its client had time to give it back: it is taken back now", holding->claim->id);
+	holding_tell(holding, (struct news){ .kind = NEWS_ENDING, .message = "its client had time to give it back" });
 	releasing_start(holding);
 	return 0;
 }
@@ -45,7 +44,7 @@ static void tell_client(struct holding *holding, uint64_t grace_usec, const char
 	json_object_put(object);
 }
 
-int revoking_start(struct holding *holding, uint64_t grace_usec, const char *reason)
+int revoking_start(struct holding *holding, uint64_t grace_usec, const char *reason, const struct subject *who)
 {
 	struct claim *claim = holding->claim;
 	char shown[TEXT_MAX] = "";
@@ -57,9 +56,8 @@ int revoking_start(struct holding *holding, uint64_t grace_usec, const char *rea
 		text_escape(shown, sizeof(shown), reason, strlen(reason));
 	claim->revoked = true;
 	holding->grace = sd_event_source_disable_unref(holding->grace);
-	log_notice("claim %s: an operator takes it back%s%s", claim->id, shown[0] ? ": " : "", shown);
-	newsroom_tell(&holding->registry->news, &(struct news){ .kind = NEWS_REVOCATION, .claim = claim, .usec = grace_usec,
-								.message = shown[0] ? shown : NULL });
+	holding_tell(holding, (struct news){ .kind = NEWS_REVOCATION, .usec = grace_usec, .subject = who,
+					     .message = shown[0] ? shown : NULL });
 	if (claim->state != CLAIM_HELD && claim->state != CLAIM_OFFERED && claim->state != CLAIM_LOST) {
 		holding->stops = 0;
 		holding_journal(holding);

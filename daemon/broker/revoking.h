@@ -11,7 +11,8 @@
 #define REVOKE_GRACE_OF_RULE UINT64_MAX
 
 /*
- * Begins; a claim that is being asked back already gets the new time. grace_usec 0: at once. reason may be NULL. Claims
+ * Begins; a claim that is being asked back already gets the new time. grace_usec 0: at once. reason may be NULL; who: the operator, NULL: it goes on after
+ * a restart. Claims
  * that are being released already are only marked, so that who keeps them may be stopped. 0 or -errno.
  */
-int revoking_start(struct holding *holding, uint64_t grace_usec, const char *reason);
+int revoking_start(struct holding *holding, uint64_t grace_usec, const char *reason, const struct subject *who);

@@ -1,0 +1,10 @@
+/*
+ * The time in one number. Nothing else.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <time.h>
+
+/* Microseconds of CLOCK_MONOTONIC, CLOCK_REALTIME, … */
+uint64_t clock_usec(clockid_t clock);

@@ -1,0 +1,372 @@
+#include "records.h"
+
+#include "record_entry.h"
+#include "record_rate.h"
+
+#include "../../policy/name_table.h"
+#include "../../policy/text.h"
+#include "../base/clock.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What was last said of a claim that lingers: each try of its release finds the same as a rule. */
+struct told {
+	char claim[CLAIM_ID_MAX];
+	char note[TEXT_MAX];
+};
+
+struct records {
+	struct arbiter *arbiter;
+	struct news_listener listener;
+	const char *path; /* of the journal's socket; NULL: standard error */
+	int socket;
+	struct record_rate rate;
+	struct name_table told; /* claim's id -> struct told */
+	struct records_counts counts;
+	uint64_t lost;          /* since the last that was taken */
+	struct record_entry entry;
+};
+
+static void write_entry(struct records *records)
+{
+	if (!records->path) {
+		log_line(records->entry.priority, "%s", records->entry.message);
+		records->counts.written++;
+		return;
+	}
+	if (records->lost > 0)
+		journald_add(&records->entry.journald, "IOASID_LOST", "%" PRIu64, records->lost);
+	if (journald_send(records->socket, records->path, &records->entry.journald) < 0) {
+		records->counts.lost++;
+		records->lost++;
+		return;
+	}
+	records->counts.written++;
+	records->lost = 0;
+}
+
+/* Begins an entry about a claim whose sentence is "claim ID: …"; the caller adds fields and writes it. */
+__attribute__((format(printf, 5, 6)))
+static void begin_claim(struct records *records, enum record_message kind, const struct claim *claim,
+			const char *device, const char *format, ...)
+{
+	char text[768];
+	va_list arguments;
+
+	va_start(arguments, format);
+	text_format_list(text, sizeof text, format, arguments);
+	va_end(arguments);
+	record_entry_begin(&records->entry, kind, "claim %s: %s", claim->id, text);
+	record_entry_add_claim(&records->entry, claim, device);
+	if (claim->unit[0])
+		journald_add(&records->entry.journald, "IOASID_UNIT", "%s", claim->unit);
+}
+
+/* "0000:01:00.0, 0000:01:00.1", cut where it is too long. */
+static const char *list_devices(const struct claim *claim, bool lockouts, char *out, size_t size)
+{
+	out[0] = '\0';
+	for (size_t i = 0; i < claim->device_count; i++)
+		if (claim->device[i].lockout == lockouts)
+			text_append(out, size, "%s%s", out[0] ? ", " : "", claim->device[i].before.name);
+	return out;
+}
+
+static void hear_offer(struct records *records, const struct news *news)
+{
+	const struct claim *claim = news->claim;
+	char devices[256], lockouts[256];
+
+	if (news->device) {
+		begin_claim(records, RECORD_MESSAGE_GREW, claim, news->device, "%s was added", news->device);
+	} else {
+		list_devices(claim, true, lockouts, sizeof lockouts);
+		begin_claim(records, RECORD_MESSAGE_GRANTED, claim, NULL, "uid %u has got %s by the rule \"%s\"%s%s",
+			    claim->uid, list_devices(claim, false, devices, sizeof devices), claim->rule,
+			    lockouts[0] ? "; locked out with it: " : "", lockouts);
+	}
+	journald_add(&records->entry.journald, "IOASID_VERDICT", "allowed");
+	write_entry(records);
+}
+
+/* False: this user has had too many of what he can bring about as fast as he likes. */
+static bool may_write(struct records *records, uid_t uid, uint64_t *left_out)
+{
+	if (record_rate_take(&records->rate, uid, clock_usec(CLOCK_MONOTONIC), left_out))
+		return true;
+	records->counts.left_out++;
+	return false;
+}
+
+static void add_left_out(struct records *records, uint64_t left_out)
+{
+	if (left_out > 0)
+		journald_add(&records->entry.journald, "IOASID_LEFT_OUT", "%" PRIu64, left_out);
+}
+
+/* A claim that was refused to a subject, or that failed before it was one. */
+static void write_attempt(struct records *records, enum record_message kind, const struct news *news,
+			  const char *message)
+{
+	uint64_t left_out = 0;
+
+	if (!may_write(records, news->subject->uid, &left_out))
+		return;
+	record_entry_begin(&records->entry, kind, "uid %u was not given what it asked for: %s", news->subject->uid,
+			   message);
+	record_entry_add_subject(&records->entry, news->subject);
+	if (news->decision)
+		record_entry_add_decision(&records->entry, news->decision);
+	if (news->claim)
+		journald_add(&records->entry.journald, "IOASID_CLAIM", "%s", news->claim->id);
+	add_left_out(records, left_out);
+	write_entry(records);
+}
+
+static void hear_failure(struct records *records, const struct news *news)
+{
+	uint64_t left_out = 0;
+
+	if (!news->claim) {
+		write_attempt(records, RECORD_MESSAGE_FAILED, news, news->message);
+		return;
+	}
+	if (!may_write(records, news->claim->uid, &left_out))
+		return;
+	begin_claim(records, RECORD_MESSAGE_FAILED, news->claim, news->device, "%s", news->message);
+	record_entry_add_result(&records->entry, news->result);
+	add_left_out(records, left_out);
+	write_entry(records);
+}
+
+static void hear_ending(struct records *records, const struct news *news)
+{
+	if (news->subject)
+		begin_claim(records, RECORD_MESSAGE_ENDING, news->claim, NULL, "%s by uid %u", news->message,
+			    news->subject->uid);
+	else
+		begin_claim(records, RECORD_MESSAGE_ENDING, news->claim, NULL, "%s", news->message);
+	if (news->subject)
+		journald_add(&records->entry.journald, "IOASID_ACTOR", "%u", news->subject->uid);
+	write_entry(records);
+}
+
+/* True if this was not said of the claim last. Without memory it is said again. */
+static bool is_new(struct records *records, const struct claim *claim)
+{
+	struct told *told = name_table_find(&records->told, claim->id);
+
+	if (told && strcmp(told->note, claim->note) == 0)
+		return false;
+	if (!told && (told = calloc(1, sizeof *told))) {
+		text_format(told->claim, sizeof told->claim, "%s", claim->id);
+		if (name_table_add(&records->told, told->claim, told) < 0) {
+			free(told);
+			told = NULL;
+		}
+	}
+	if (told)
+		text_format(told->note, sizeof told->note, "%s", claim->note);
+	return true;
+}
+
+static void forget(struct records *records, const struct claim *claim)
+{
+	struct told *told = name_table_find(&records->told, claim->id);
+
+	if (!told)
+		return;
+	name_table_remove(&records->told, told->claim);
+	free(told);
+}
+
+/* A claim has come to another state. What leads to the others is told by news of its own. */
+static void hear_state(struct records *records, const struct news *news)
+{
+	const struct claim *claim = news->claim;
+	enum record_message kind;
+
+	if (claim->state == news->before)
+		return;
+	switch (claim->state) {
+	case CLAIM_LINGERING:
+		if (!is_new(records, claim))
+			return;
+		kind = RECORD_MESSAGE_LINGERING;
+		break;
+	case CLAIM_QUARANTINED:
+		kind = RECORD_MESSAGE_QUARANTINED;
+		break;
+	case CLAIM_STUCK:
+		kind = RECORD_MESSAGE_STUCK;
+		break;
+	case CLAIM_FREE:
+		/* Of a claim that was never made nothing had to be proven. */
+		if (news->before != CLAIM_RELEASING)
+			return;
+		begin_claim(records, RECORD_MESSAGE_FREE, claim, NULL, "free, everything is put back");
+		write_entry(records);
+		return;
+	case CLAIM_ASKED:
+	case CLAIM_PLANNED:
+	case CLAIM_PREPARING:
+	case CLAIM_OFFERED:
+	case CLAIM_HELD:
+	case CLAIM_RELEASING:
+	case CLAIM_LOST:
+	case CLAIM_STATE_COUNT:
+	default:
+		return;
+	}
+	begin_claim(records, kind, claim, NULL, "%s: %s", claim_state_to_string(claim->state), claim->note);
+	write_entry(records);
+}
+
+static void hear_policy(struct records *records, const struct news *news)
+{
+	if (news->success)
+		record_entry_begin(&records->entry, RECORD_MESSAGE_POLICY_LOADED, "policy loaded: %zu rules",
+				   news->policy->rule_count);
+	else
+		record_entry_begin(&records->entry, RECORD_MESSAGE_POLICY_REFUSED,
+				   "the policy was not reloaded, the one in force stays: %s", news->message);
+	record_entry_add_policy(&records->entry, news->policy);
+	if (news->subject)
+		journald_add(&records->entry.journald, "IOASID_ACTOR", "%u", news->subject->uid);
+	write_entry(records);
+}
+
+static void hear_revocation(struct records *records, const struct news *news)
+{
+	begin_claim(records, RECORD_MESSAGE_REVOKED, news->claim, NULL,
+		    "it is revoked, its client is asked to give it back within %.1f s%s%s", (double)news->usec / 1e6,
+		    news->message && news->message[0] ? ": " : "", news->message ? news->message : "");
+	if (news->message && news->message[0])
+		journald_add(&records->entry.journald, "IOASID_REASON", "%s", news->message);
+	if (news->subject)
+		journald_add(&records->entry.journald, "IOASID_ACTOR", "%u", news->subject->uid);
+	write_entry(records);
+}
+
+/* A sentence about one device that the policy names. */
+static void hear_not_ready(struct records *records, const struct news *news)
+{
+	record_entry_begin(&records->entry, RECORD_MESSAGE_NOT_READY, "%s", news->message);
+	journald_add(&records->entry.journald, "IOASID_DEVICE", "%s", news->device);
+	write_entry(records);
+}
+
+/* A sentence about a claim that stands for itself. */
+static void hear_claim(struct records *records, enum record_message kind, const struct news *news)
+{
+	begin_claim(records, kind, news->claim, news->device, "%s", news->message);
+	record_entry_add_result(&records->entry, news->result);
+	write_entry(records);
+}
+
+static void hear(void *context, const struct news *news)
+{
+	struct records *records = context;
+	const struct blocker *headline;
+
+	switch (news->kind) {
+	case NEWS_CLAIM:
+		hear_state(records, news);
+		break;
+	case NEWS_CLAIM_GONE:
+		forget(records, news->claim);
+		break;
+	case NEWS_CLAIM_ADOPTED:
+		hear_claim(records, RECORD_MESSAGE_ADOPTED, news);
+		break;
+	case NEWS_OFFERED:
+		hear_offer(records, news);
+		break;
+	case NEWS_REMOVED:
+		begin_claim(records, RECORD_MESSAGE_SHRANK, news->claim, news->device, "%s was given back", news->device);
+		write_entry(records);
+		break;
+	case NEWS_ENDING:
+		hear_ending(records, news);
+		break;
+	case NEWS_REVOCATION:
+		hear_revocation(records, news);
+		break;
+	case NEWS_REVOCATION_STEP:
+		hear_claim(records, RECORD_MESSAGE_REVOCATION_STEP, news);
+		break;
+	case NEWS_REFUSED:
+		headline = decision_headline(news->decision);
+		write_attempt(records, RECORD_MESSAGE_REFUSED, news, headline ? headline->message : "it is refused");
+		break;
+	case NEWS_FAILED:
+		hear_failure(records, news);
+		break;
+	case NEWS_NOT_GRANTED:
+		begin_claim(records, RECORD_MESSAGE_NOT_GRANTED, news->claim, news->device,
+			    "the new policy would not grant it, it goes on: %s", news->message);
+		write_entry(records);
+		break;
+	case NEWS_DEVICE_GONE:
+		if (!news->claim)
+			break;
+		begin_claim(records, RECORD_MESSAGE_UNPLUGGED, news->claim, news->device, "%s was unplugged",
+			    news->device);
+		write_entry(records);
+		break;
+	case NEWS_NOT_READY:
+		hear_not_ready(records, news);
+		break;
+	case NEWS_POLICY:
+		hear_policy(records, news);
+		break;
+	case NEWS_GROWS:
+	case NEWS_OFFER_OVER:
+	case NEWS_DECIDED:
+	case NEWS_DEVICE:
+	case NEWS_KIND_COUNT:
+		break;
+	}
+}
+
+int records_new(struct arbiter *arbiter, const char *journal, struct records **out)
+{
+	struct records *records = calloc(1, sizeof *records);
+
+	if (!records)
+		return -ENOMEM;
+	records->arbiter = arbiter;
+	records->path = journal;
+	records->socket = journal ? journald_open() : -1;
+	if (journal && records->socket < 0) {
+		int error = records->socket;
+
+		free(records);
+		return error;
+	}
+	records->listener = (struct news_listener){ .hear = hear, .context = records };
+	arbiter_listen(arbiter, &records->listener);
+	*out = records;
+	return 0;
+}
+
+struct records *records_free(struct records *records)
+{
+	if (!records)
+		return NULL;
+	arbiter_unlisten(records->arbiter, &records->listener);
+	for (size_t i = 0; i < records->told.allocated; i++)
+		free(records->told.slot[i].value);
+	name_table_done(&records->told);
+	descriptor_close(&records->socket);
+	free(records);
+	return NULL;
+}
+
+struct records_counts records_count(const struct records *records)
+{
+	return records->counts;
+}

@@ -1,0 +1,21 @@
+/*
+ * What happens, written down for the operator: in systemd's journal with fields (record_entry.h) and a message id each,
+ * which its catalogue explains; or without a journal as lines on standard error. Listens to the news; never waits.
+ */
+#pragma once
+
+#include "arbiter.h"
+
+struct records;
+
+/* What became of entries, since the start. */
+struct records_counts {
+	uint64_t written;
+	uint64_t lost;     /* the journal did not take them */
+	uint64_t left_out; /* refusals of users who had too many */
+};
+
+/* journal: the path of the journal's socket; NULL: lines on standard error. 0, -ENOMEM, -errno of socket(). */
+int records_new(struct arbiter *arbiter, const char *journal, struct records **out);
+struct records *records_free(struct records *records);
+struct records_counts records_count(const struct records *records);
