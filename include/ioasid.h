@@ -153,6 +153,15 @@ int ioasid_claim_add(struct ioasid *connection, struct ioasid_claim *claim, cons
  */
 int ioasid_claim_remove(struct ioasid *connection, struct ioasid_claim *claim, const char *device);
 /*
+ * Takes a claim up again after ioasidd was stopped or started anew. Over a restart a claim goes on as it is, and this
+ * changes nothing. Where the service manager lost the lease (systemd before 254 does when the service is stopped; the
+ * lease FD shows POLLHUP then) the claim lingers as long as an FD of it is open, and gets a new lease by this call: then
+ * ioasid_claim_lease_fd() is another FD than before, which is closed. Call it where poll() of the lease FD shows POLLHUP, or
+ * when another call has found the daemon started anew. Errors: as ioasid_call(); with -EREMOTEIO the claim is over, or
+ * was never lost and has ended: free it. -EMFILE: the new lease did not fit into this process; try again.
+ */
+int ioasid_claim_resume(struct ioasid *connection, struct ioasid_claim *claim);
+/*
  * Closes all FDs of the claim, asks the daemon to take its devices back, waits for the answer and frees the claim, which
  * must not be used after, whatever is returned. Errors: as ioasid_call(); -EBUSY, status IOASID_BUSY: somebody else
  * still holds an FD, and the claim lingers until that ends, or it is quarantined until the operator opens it.

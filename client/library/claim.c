@@ -412,6 +412,52 @@ int ioasid_claim_remove(struct ioasid *connection, struct ioasid_claim *claim, c
 	return result;
 }
 
+/* Takes a new lease in the place of the one that was lost. */
+static int take_lease(struct ioasid *connection, struct ioasid_claim *claim, int lease)
+{
+	struct claim_reply is = claim->is;
+	char *json = NULL;
+
+	is.lease = lease;
+	if (claim_json_describe(&is, claim->reply, &json) < 0) {
+		close(lease);
+		return connection_fail_memory(connection);
+	}
+	if (claim->is.lease >= 0)
+		close(claim->is.lease);
+	claim->is = is;
+	replace_description(claim, json_object_get(claim->reply), json);
+	return 0;
+}
+
+int ioasid_claim_resume(struct ioasid *connection, struct ioasid_claim *claim)
+{
+	struct json_object *parameters = claim_json_claim(claim->is.id, NULL);
+	struct varlink_reply reply;
+	const char *why;
+	int lease, result;
+
+	if (parameters == NULL)
+		return connection_fail_memory(connection);
+	result = connection_call(connection, "org.ioasid1.Resume", parameters, &reply);
+	json_object_put(parameters);
+	if (result < 0)
+		return result;
+	if (reply.fds.truncated) {
+		/* Its other end is closed with it: the claim lingers as before. */
+		varlink_reply_done(&reply);
+		failure_set(&connection->failure, IOASID_FAILED,
+			    "the new lease of claim %s did not fit into this process: close some descriptors and try again",
+			    claim->is.id);
+		return -EMFILE;
+	}
+	result = claim_reply_read_lease(&reply, &claim->is, &lease, &why);
+	varlink_reply_done(&reply);
+	if (result < 0)
+		return connection_fail_reply(connection, "org.ioasid1.Resume", why);
+	return lease >= 0 ? take_lease(connection, claim, lease) : 0;
+}
+
 int ioasid_claim_release(struct ioasid *connection, struct ioasid_claim *claim)
 {
 	struct varlink_reply reply;

@@ -379,6 +379,29 @@ int claim_reply_read(struct varlink_reply *reply, const struct claim_reply *grow
 	return 0;
 }
 
+int claim_reply_read_lease(struct varlink_reply *reply, const struct claim_reply *claim, int *lease, const char **why)
+{
+	char id[CLAIM_ID_MAX];
+	struct json_object *info;
+
+	if (!json_object_object_get_ex(reply->parameters, "claim", &info) ||
+	    !json_object_is_type(info, json_type_object) || !copy_name(info, "id", id, sizeof(id)) ||
+	    strcmp(id, claim->id) != 0) {
+		*why = "it is about another claim";
+		return -EPROTO;
+	}
+	if (reply->fds.count != (is_absent(reply->parameters, "lease") ? 0 : 1)) {
+		*why = "it has other descriptors than a lease";
+		return -EPROTO;
+	}
+	*lease = -1;
+	if (reply->fds.count > 0 && !take_fd(reply, reply->parameters, "lease", lease)) {
+		*why = "its lease is none";
+		return -EPROTO;
+	}
+	return 0;
+}
+
 int claim_reply_find_group(const struct claim_reply *claim, int32_t number)
 {
 	for (size_t i = 0; i < claim->group_count; i++)

@@ -52,6 +52,11 @@ const char *claim_reply_id(const struct varlink_reply *reply);
  */
 int claim_reply_read(struct varlink_reply *reply, const struct claim_reply *grows, struct claim_reply *out,
 		     const char **why);
+/*
+ * Reads the reply of Resume about a claim. *lease: a new one, the caller's, or -1: the one that he has is good. -EPROTO:
+ * *why says what is wrong, and the descriptors are still the reply's.
+ */
+int claim_reply_read_lease(struct varlink_reply *reply, const struct claim_reply *claim, int *lease, const char **why);
 /* The place of a group's descriptor, by its number; -1 where the claim has it not. */
 int claim_reply_find_group(const struct claim_reply *claim, int32_t number);
 /* Closes the descriptors. */

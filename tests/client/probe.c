@@ -164,6 +164,9 @@ static int execute(struct probe *probe, struct json_object *out)
 	} else if (strcmp(verb, "release") == 0) {
 		result = ioasid_claim_release(probe->connection, probe->claim);
 		probe->claim = NULL;
+	} else if (strcmp(verb, "resume") == 0) {
+		result = ioasid_claim_resume(probe->connection, probe->claim);
+		describe_claim(probe, out);
 	} else if (strcmp(verb, "free") == 0) {
 		probe->claim = ioasid_claim_free(probe->claim);
 	} else if (strcmp(verb, "limit") == 0) {

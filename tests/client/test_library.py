@@ -61,6 +61,48 @@ def test_what_a_mode_does_not_give_is_absent():
         tap.equal(daemon.called("Claim"), [{"devices": [A], "mode": "open"}])
 
 
+def test_a_claim_that_goes_on_keeps_its_lease_when_it_is_resumed():
+    with claiming_daemon((A,)) as daemon, Probe(daemon.path) as probe:
+        probe("connect")
+        claim = probe("claim", "-", A)
+        daemon.methods["Resume"] = Reply({"claim": {"id": "c1", "state": "held"}, "lease": None})
+        resumed = probe("resume")
+        tap.equal([resumed["result"], resumed["lease"], resumed["fds"]], [0, claim["lease"], claim["fds"]])
+        tap.equal(daemon.called("Resume"), [{"claim": "c1"}])
+
+
+def test_a_lost_lease_is_replaced_when_the_claim_is_resumed():
+    with claiming_daemon((A,)) as daemon, Probe(daemon.path) as probe:
+        probe("connect")
+        claim = probe("claim", "-", A)
+        daemon.methods["Resume"] = Reply({"claim": {"id": "c1", "state": "held"}, "lease": 0}, fds=[daemon.lease()])
+        resumed = probe("resume")
+        tap.equal([resumed["result"], resumed["fds"]], [0, claim["fds"]])
+        tap.true(resumed["lease"]["target"] != claim["lease"]["target"], "it is another lease")
+        tap.equal(resumed["json"]["lease"], resumed["lease"]["number"])
+        tap.equal(daemon.leases[0].recv(1), b"", "the old one is closed")
+        tap.true(resumed["lease"]["cloexec"], "close-on-exec")
+
+
+def test_a_resume_that_makes_no_sense_is_refused_and_nothing_leaks():
+    info = {"id": "c1", "state": "held"}
+    for reply in (lambda d: Reply({"claim": {**info, "id": "c2"}, "lease": None}),
+                  lambda d: Reply({"claim": {**info, "id": "c2"}, "lease": 0}, fds=[d.lease()]),
+                  lambda d: Reply({"lease": None}), lambda d: Reply({"claim": info, "lease": 0}),
+                  lambda d: Reply({"claim": info, "lease": 1}, fds=[d.lease()]),
+                  lambda d: Reply({"claim": info, "lease": "0"}, fds=[d.lease()]),
+                  lambda d: Reply({"claim": info, "lease": None}, fds=[d.lease()]),
+                  lambda d: Reply({"claim": info, "lease": 0}, fds=[d.lease(), memfd("more")])):
+        with claiming_daemon((A,)) as daemon, Probe(daemon.path) as probe:
+            probe("connect")
+            claim = probe("claim", "-", A)
+            daemon.methods["Resume"] = reply(daemon)
+            resumed = probe("resume")
+            # The connection is closed, the claim has what it had.
+            tap.equal([resumed["result"], resumed["lease"], resumed["fds"]], [-errno.EPROTO, claim["lease"],
+                                                                            claim["fds"] - 1])
+
+
 def test_release_closes_everything_and_waits_for_the_answer():
     with claiming_daemon((A,)) as daemon, Probe(daemon.path) as probe:
         idle = probe("connect")["fds"]
