@@ -118,7 +118,7 @@ static const struct {
 	{ "mprotect", WORKERS, { HAS(2, PROT_EXEC, 0) }, 1 },
 	{ "mmap", MAIN, { }, 0 },
 	{ "mprotect", MAIN, { }, 0 },
-	{ "clone", READERS, { HAS(0, NAMESPACES | THREAD, THREAD) }, 1 },
+	{ "clone", SURVEYOR | WATCHER, { HAS(0, NAMESPACES | THREAD, THREAD) }, 1 },
 	{ "clone", MAIN, { HAS(0, NAMESPACES, 0) }, 1 },
 	{ "prlimit64", READERS, { IS(0, 0), IS_NULL(2) }, 2 },
 	{ "prlimit64", MAIN | BINDER, { }, 0 },
