@@ -100,7 +100,7 @@ static bool result_is_sane(const struct wire_result *result)
 static bool audit_is_sane(const struct wire_audit *audit, size_t size)
 {
 	if (size < audit_size(0) || audit->count > WIRE_CONTEXTS_MAX || size != audit_size(audit->count) ||
-	    audit->more > 1)
+	    audit->more > 1 || audit->broker < 0)
 		return false;
 	for (uint32_t i = 0; i < audit->count; i++)
 		if (audit->context[i].fd < 0 || !text_is_sane(audit->context[i].claim, CLAIM_ID_MAX))
@@ -113,8 +113,9 @@ static bool wire_record_is_sane(const struct wire_record *message, size_t size)
 {
 	const struct record *record = &message->record;
 
-	return size >= offsetof(struct wire_record, record.device) && record->device_count <= RECORD_DEVICES_MAX &&
-	       record->lockout_count <= RECORD_DEVICES_MAX && size == record_size(record) && record_is_sane(record);
+	return size >= offsetof(struct wire_record, record.device) && message->proof < WIRE_PROOF_COUNT &&
+	       record->device_count <= RECORD_DEVICES_MAX && record->lockout_count <= RECORD_DEVICES_MAX &&
+	       size == record_size(record) && record_is_sane(record);
 }
 
 static bool stop_is_sane(const struct wire_stop *stop, size_t size)

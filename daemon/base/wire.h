@@ -182,6 +182,8 @@ struct wire_audit {
 	struct wire_header header;
 	uint32_t count; /* 0 to WIRE_CONTEXTS_MAX */
 	uint32_t more;  /* 1: another chunk follows */
+	uint32_t first; /* contexts in the chunks before */
+	int32_t broker; /* inside the executor, to its surveyor: the broker's pid, 0 unknown. From the broker 0 */
 	struct wire_audit_context context[WIRE_CONTEXTS_MAX];
 };
 
@@ -201,9 +203,19 @@ struct wire_audit_done {
 	uint32_t compared; /* 1: this kernel can compare FDs (kcmp); 0: no hold has a claim */
 };
 
+/* Whether the executor itself did what a record says. */
+enum wire_proof {
+	WIRE_PROOF_NONE,    /* there is nothing to be proven; and what the broker says */
+	WIRE_PROOF_THERE,   /* inside the executor, to its recorder: it did */
+	WIRE_PROOF_MISSING, /* it did not, or does not know any more */
+	WIRE_PROOF_COUNT,
+};
+
 /* Only as many devices are sent as there are. */
 struct wire_record {
 	struct wire_header header;
+	uint32_t proof; /* enum wire_proof */
+	uint32_t reserved;
 	struct record record;
 };
 
@@ -212,6 +224,9 @@ struct wire_recorded {
 	int32_t error; /* 0: the kernel has it; EPROTONOSUPPORT: this kernel has no audit, which is no failure; other errno */
 	uint32_t reserved;
 };
+
+/* How long a process gets to end by itself, after SIGTERM, and how long it may take to be killed. */
+enum { WIRE_STOP_END_MSEC = 10000, WIRE_STOP_KILL_MSEC = 5000 };
 
 /*
  * Ends a process, with its pidfd, or a unit. The executor does so only if the rule says that it may be done, and if the

@@ -112,6 +112,7 @@ int questions_audit(struct questions *questions, const struct audit_context *con
 		struct wire_audit *audit = &message.audit;
 
 		memset(audit, 0, sizeof(*audit));
+		audit->first = (uint32_t)sent;
 		while (sent < count && audit->count < WIRE_CONTEXTS_MAX) {
 			struct wire_audit_context *next = &audit->context[audit->count++];
 

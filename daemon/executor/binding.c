@@ -86,6 +86,7 @@ static void note_grants(struct binding *binding, int slot, const struct plan *pl
 static void assign(struct binding *binding, int slot, struct job *job)
 {
 	note_grants(binding, slot, &job->plan.plan);
+	deed_set_begin(&binding->doing[slot], job->plan.kind, &job->plan.plan);
 	binders_assign(&binding->binders, slot, job->plan.id);
 	binding->job[slot] = job;
 	if (!feed(binding, slot))
@@ -176,6 +177,9 @@ static bool finish(struct binding *binding, int slot, const union wire_message *
 	else
 		grants_give_up(&binding->grants, &binding->granting[slot]);
 	plan_done(&binding->granting[slot]);
+	if (message->result.outcome == WIRE_OUTCOME_DONE)
+		deeds_note(&binding->deeds, &binding->doing[slot]);
+	deed_set_done(&binding->doing[slot]);
 	outbox_send(&binding->crew->outbox, message, fds);
 	if (!binders_finished(&binding->binders, slot))
 		worker_end(&binding->worker[slot]);
@@ -246,6 +250,8 @@ void binding_end(struct binding *binding)
 		worker_end(&binding->worker[i]);
 		binding->job[i] = job_free(binding->job[i]);
 		plan_done(&binding->granting[i]);
+		deed_set_done(&binding->doing[i]);
 	}
 	grants_done(&binding->grants);
+	deeds_done(&binding->deeds);
 }

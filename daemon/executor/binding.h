@@ -7,6 +7,7 @@
 #include "crew.h"
 #include "job.h"
 #include "binders.h"
+#include "deeds.h"
 #include "grants.h"
 
 struct binding {
@@ -16,6 +17,8 @@ struct binding {
 	struct job *job[BINDERS_SLOTS]; /* that the binder has not got all of */
 	struct plan granting[BINDERS_SLOTS]; /* the steps of the binder's plan that let a user open nodes */
 	struct grants grants;
+	struct deed_set doing[BINDERS_SLOTS]; /* the devices of the binder's plan */
+	struct deeds deeds;
 	struct job_queue waiting;
 };
 

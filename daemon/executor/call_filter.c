@@ -17,7 +17,9 @@ enum {
 	BINDER = CALL_FILTER_BINDER,
 	SURVEYOR = CALL_FILTER_SURVEYOR,
 	WATCHER = CALL_FILTER_WATCHER,
-	READERS = SURVEYOR | WATCHER,
+	RECORDER = CALL_FILTER_RECORDER,
+	STOPPER = CALL_FILTER_STOPPER,
+	READERS = SURVEYOR | WATCHER | RECORDER | STOPPER,
 	WORKERS = BINDER | READERS,
 	ALL = MAIN | WORKERS,
 };
@@ -54,19 +56,21 @@ static const struct {
 	{ "name_to_handle_at", MAIN | WATCHER },
 	/* sockets that are there, and waiting */
 	{ "recvmsg", ALL }, { "sendmsg", ALL }, { "poll", ALL }, { "ppoll", ALL }, { "ppoll_time64", ALL },
-	{ "getsockopt", ALL }, { "getsockname", ALL }, { "getpeername", ALL }, { "recvfrom", MAIN | WATCHER },
-	{ "sendto", MAIN | WATCHER }, { "recv", MAIN | WATCHER }, { "send", MAIN | WATCHER },
-	{ "bind", MAIN | WATCHER }, { "setsockopt", MAIN | WATCHER }, { "epoll_create1", MAIN | WATCHER },
+	{ "getsockopt", ALL }, { "getsockname", ALL }, { "getpeername", ALL }, { "recvfrom", MAIN | WATCHER | RECORDER },
+	{ "sendto", MAIN | WATCHER | RECORDER }, { "recv", MAIN | WATCHER }, { "send", MAIN | WATCHER },
+	{ "bind", MAIN | WATCHER }, { "setsockopt", MAIN | WATCHER | STOPPER }, { "epoll_create1", MAIN | WATCHER },
 	{ "epoll_ctl", MAIN | WATCHER }, { "epoll_wait", MAIN | WATCHER }, { "epoll_pwait", MAIN | WATCHER },
-	/* changing the host: attributes, ACLs of nodes, a client's memlock limit */
-	{ "getxattr", MAIN | BINDER }, { "lgetxattr", MAIN | BINDER }, { "fgetxattr", MAIN | BINDER },
+	/* changing the host: attributes, ACLs of nodes, a client's memlock limit; an audit reads ACLs, too */
+	{ "getxattr", MAIN | BINDER | SURVEYOR }, { "lgetxattr", MAIN | BINDER }, { "fgetxattr", MAIN | BINDER },
 	{ "setxattr", MAIN | BINDER },
+	/* whether two processes have copies of one FD; ending a process */
+	{ "kcmp", MAIN | SURVEYOR }, { "pidfd_send_signal", MAIN | STOPPER },
 	/* workers, and whom they found */
 	{ "fork", MAIN }, { "vfork", MAIN }, { "execveat", MAIN }, { "socketpair", MAIN }, { "dup", MAIN },
 	{ "dup2", MAIN }, { "dup3", MAIN }, { "wait4", MAIN }, { "waitid", MAIN }, { "signalfd", MAIN },
 	{ "signalfd4", MAIN }, { "memfd_create", MAIN }, { "pidfd_open", MAIN },
 	/* names of users, which may come from anywhere on this host */
-	{ "connect", MAIN }, { "sendmmsg", MAIN }, { "shutdown", MAIN }, { "pipe", MAIN }, { "pipe2", MAIN },
+	{ "connect", MAIN | STOPPER }, { "sendmmsg", MAIN }, { "shutdown", MAIN }, { "pipe", MAIN }, { "pipe2", MAIN },
 	{ "eventfd2", MAIN }, { "timerfd_create", MAIN }, { "timerfd_settime", MAIN }, { "select", MAIN },
 	{ "pselect6", MAIN }, { "flock", MAIN },
 	/* on the way to what a worker is */
@@ -114,7 +118,7 @@ static const struct {
 	{ "mprotect", WORKERS, { HAS(2, PROT_EXEC, 0) }, 1 },
 	{ "mmap", MAIN, { }, 0 },
 	{ "mprotect", MAIN, { }, 0 },
-	{ "clone", READERS, { HAS(0, NAMESPACES | THREAD, THREAD) }, 1 },
+	{ "clone", SURVEYOR | WATCHER, { HAS(0, NAMESPACES | THREAD, THREAD) }, 1 },
 	{ "clone", MAIN, { HAS(0, NAMESPACES, 0) }, 1 },
 	{ "prlimit64", READERS, { IS(0, 0), IS_NULL(2) }, 2 },
 	{ "prlimit64", MAIN | BINDER, { }, 0 },
@@ -129,8 +133,8 @@ static const struct {
 	{ "fcntl", BINDER, { IS(1, F_OFD_SETLKW) }, 1 },
 	{ "fcntl", MAIN, { }, 0 },
 	{ "ioctl", MAIN | BINDER, { IOCTLS_OF_VFIO }, 1 },
-	{ "socket", MAIN | WATCHER, { IS(0, AF_NETLINK) }, 1 },
-	{ "socket", MAIN, { IS(0, AF_UNIX) }, 1 },
+	{ "socket", MAIN | WATCHER | RECORDER, { IS(0, AF_NETLINK) }, 1 },
+	{ "socket", MAIN | STOPPER, { IS(0, AF_UNIX) }, 1 },
 	{ "kill", MAIN, { }, 0 },
 };
 

@@ -21,8 +21,9 @@ enum { NO_CAPABILITY = -1, CAPABILITIES_MAX = 3 };
 
 /*
  * What each role keeps. CAP_SYS_RESOURCE: the accounting mode of an iommufd, and other processes' memlock limits.
- * CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH: /proc/PID/fd of other users. Never CAP_IPC_LOCK, which would switch off the
- * counting of pinned memory, and never CAP_SYS_MODULE.
+ * CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH: /proc/PID/fd of other users. CAP_AUDIT_WRITE: the kernel's audit log. CAP_KILL:
+ * processes of other users. Never CAP_IPC_LOCK, which would switch off the counting of pinned memory, and never
+ * CAP_SYS_MODULE.
  */
 static const struct {
 	const char *name;
@@ -32,6 +33,8 @@ static const struct {
 	[WORKER_BINDER] = { "binder", { CAP_SYS_RESOURCE, NO_CAPABILITY, NO_CAPABILITY }, CALL_FILTER_BINDER },
 	[WORKER_SURVEYOR] = { "surveyor", { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, NO_CAPABILITY }, CALL_FILTER_SURVEYOR },
 	[WORKER_WATCHER] = { "watcher", { NO_CAPABILITY, NO_CAPABILITY, NO_CAPABILITY }, CALL_FILTER_WATCHER },
+	[WORKER_RECORDER] = { "recorder", { CAP_AUDIT_WRITE, NO_CAPABILITY, NO_CAPABILITY }, CALL_FILTER_RECORDER },
+	[WORKER_STOPPER] = { "stopper", { CAP_KILL, NO_CAPABILITY, NO_CAPABILITY }, CALL_FILTER_STOPPER },
 };
 
 /*

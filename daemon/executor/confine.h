@@ -7,6 +7,8 @@ enum worker_role {
 	WORKER_BINDER,   /* runs plans */
 	WORKER_SURVEYOR, /* looks at uses and holders */
 	WORKER_WATCHER,  /* reports devices */
+	WORKER_RECORDER, /* writes audit records */
+	WORKER_STOPPER,  /* ends a process or a unit */
 	WORKER_ROLE_COUNT,
 };
 

@@ -6,6 +6,8 @@
 #include "binding.h"
 #include "host_features.h"
 #include "policy_snapshot.h"
+#include "recording.h"
+#include "stopping.h"
 #include "surveying.h"
 #include "watching.h"
 
@@ -16,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 /*
@@ -31,6 +34,8 @@ struct executor {
 	struct watching watching;
 	struct surveying surveying;
 	struct binding binding;
+	struct recording recording;
+	struct stopping stopping;
 	struct wire_plan_inbox inbox; /* the plan that is just being received */
 	struct kernel_features kernel; /* as the broker was told */
 	uint64_t digest;              /* of the policy in force */
@@ -185,27 +190,6 @@ static void take_plan(struct executor *executor)
 		binding_run(&executor->binding, job);
 }
 
-/* Questions that are not served yet. */
-static void decline(struct executor *executor, const union wire_message *question)
-{
-	union wire_message message;
-
-	memset(&message, 0, sizeof(message.stopped));
-	if (question->header.type == WIRE_AUDIT) {
-		if (question->audit.more)
-			return;
-		message.audit_done.error = ENOSYS;
-		wire_stamp(&message, WIRE_AUDIT_DONE, question->header.id);
-	} else if (question->header.type == WIRE_RECORD) {
-		message.recorded.error = EPROTONOSUPPORT;
-		wire_stamp(&message, WIRE_RECORDED, question->header.id);
-	} else {
-		message.stopped.outcome = WIRE_STOP_UNSUPPORTED;
-		wire_stamp(&message, WIRE_STOPPED, question->header.id);
-	}
-	outbox_send(&executor->crew.outbox, &message, NULL);
-}
-
 /* 0, or -errno: the wire is broken. */
 static int hear(struct executor *executor, const union wire_message *message, struct descriptors *fds)
 {
@@ -229,9 +213,13 @@ static int hear(struct executor *executor, const union wire_message *message, st
 		reload_policy(executor, message->header.id);
 		return 0;
 	case WIRE_AUDIT:
+		surveying_audit(&executor->surveying, &message->audit);
+		return 0;
 	case WIRE_RECORD:
+		recording_ask(&executor->recording, &message->record);
+		return 0;
 	case WIRE_STOP:
-		decline(executor, message);
+		stopping_ask(&executor->stopping, &message->stop, fds);
 		return 0;
 	case WIRE_HELLO:
 	case WIRE_DEVICE:
@@ -292,13 +280,13 @@ static void hear_signals(struct executor *executor)
 }
 
 /* Who is looked at in one turn of the loop. */
+enum { TURN_SIGNALS, TURN_BROKER, TURN_WATCHER, TURN_SURVEYOR, TURN_RECORDER, TURN_STOPPERS };
+enum { TURN_BINDERS = TURN_STOPPERS + STOPS_MAX, TURN_MAX = TURN_BINDERS + BINDERS_SLOTS };
 struct turn {
-	struct pollfd fd[4 + BINDERS_SLOTS];
-	int slot[4 + BINDERS_SLOTS]; /* of a binder's; -1: another's */
+	struct pollfd fd[TURN_MAX];
+	int slot[TURN_MAX]; /* of a binder's; -1: another's */
 	nfds_t count;
 };
-
-enum { TURN_SIGNALS, TURN_BROKER, TURN_WATCHER, TURN_SURVEYOR, TURN_BINDERS };
 
 static void add_to_turn(struct turn *turn, int fd, short events, int slot)
 {
@@ -318,6 +306,10 @@ static void plan_turn(const struct executor *executor, struct turn *turn)
 	add_to_turn(turn, broker, listens ? POLLIN : POLLOUT, -1);
 	add_to_turn(turn, listens ? executor->watching.worker.socket : -1, POLLIN, -1);
 	add_to_turn(turn, listens ? executor->surveying.worker.socket : -1, POLLIN, -1);
+	add_to_turn(turn, listens ? executor->recording.worker.socket : -1,
+		    recording_wants_to_write(&executor->recording) ? POLLIN | POLLOUT : POLLIN, -1);
+	for (size_t i = 0; i < STOPS_MAX; i++)
+		add_to_turn(turn, listens ? stopping_socket(&executor->stopping, i) : -1, POLLIN, -1);
 	for (int i = 0; i < BINDERS_SLOTS && listens; i++)
 		if (executor->binding.worker[i].socket >= 0)
 			add_to_turn(turn, executor->binding.worker[i].socket,
@@ -336,6 +328,13 @@ static void take_turn(struct executor *executor, const struct turn *turn)
 		watching_readable(&executor->watching);
 	if (turn->fd[TURN_SURVEYOR].revents)
 		surveying_readable(&executor->surveying);
+	if (turn->fd[TURN_RECORDER].revents & ~POLLOUT)
+		recording_readable(&executor->recording);
+	else if (turn->fd[TURN_RECORDER].revents & POLLOUT)
+		recording_writable(&executor->recording);
+	for (size_t i = 0; i < STOPS_MAX; i++)
+		if (turn->fd[TURN_STOPPERS + i].revents)
+			stopping_readable(&executor->stopping, i);
 	for (nfds_t i = TURN_BINDERS; i < turn->count; i++) {
 		/* Not one that was started in its slot in this turn. */
 		if (turn->fd[i].fd != executor->binding.worker[turn->slot[i]].socket)
@@ -373,7 +372,8 @@ static bool is_over(const struct executor *executor)
 	if (monotonic_milliseconds() >= executor->deadline)
 		return true;
 	return executor->crew.hopeless ||
-	       (!binding_is_busy(&executor->binding) && outbox_is_empty(&executor->crew.outbox));
+	       (!binding_is_busy(&executor->binding) && recording_is_idle(&executor->recording) &&
+		outbox_is_empty(&executor->crew.outbox));
 }
 
 static void loop(struct executor *executor)
@@ -415,6 +415,15 @@ static int prepare(struct executor *executor)
 	return begin_policy(executor);
 }
 
+/* The process at the other end of the wire, as the kernel says; 0: it does not. */
+static pid_t broker_of(int wire)
+{
+	struct ucred credentials;
+	socklen_t size = sizeof(credentials);
+
+	return getsockopt(wire, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0 ? credentials.pid : 0;
+}
+
 int executor_main(const struct executor_options *options)
 {
 	struct executor executor = {
@@ -437,8 +446,13 @@ int executor_main(const struct executor_options *options)
 		error = watching_start(&executor.watching, &executor.crew, &executor.binding.grants);
 	if (error < 0)
 		return EXIT_FAILURE;
+	executor.surveying.broker = broker_of(options->wire);
+	recording_start(&executor.recording, &executor.crew, &executor.binding.deeds);
+	stopping_start(&executor.stopping, &executor.crew, &executor.surveying, &executor.host);
 	loop(&executor);
 	surveying_end(&executor.surveying);
+	stopping_end(&executor.stopping);
+	recording_end(&executor.recording);
 	binding_end(&executor.binding);
 	watching_end(&executor.watching);
 	outbox_done(&executor.crew.outbox);

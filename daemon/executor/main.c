@@ -6,6 +6,8 @@
 #include "confine.h"
 #include "executor.h"
 #include "policy_snapshot.h"
+#include "recorder.h"
+#include "stopper.h"
 #include "surveyor.h"
 #include "watcher.h"
 #include "worker.h"
@@ -91,6 +93,10 @@ static int worker_main(const char *name)
 		return surveyor_main(WORKER_SOCKET_FD);
 	if (role == WORKER_WATCHER)
 		return watcher_main(WORKER_SOCKET_FD);
+	if (role == WORKER_RECORDER)
+		return recorder_main(WORKER_SOCKET_FD);
+	if (role == WORKER_STOPPER)
+		return stopper_main(WORKER_SOCKET_FD);
 	error = policy_snapshot_load(WORKER_POLICY_FD, &policy);
 	close(WORKER_POLICY_FD);
 	if (error < 0) {

@@ -1,5 +1,7 @@
 #include "peer_limit.h"
 
+#include "process.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
@@ -10,17 +12,6 @@ static bool peer_lives(const struct run *run)
 	struct pollfd state = { .fd = run->peer_fd, .events = POLLIN };
 
 	return poll(&state, 1, 0) == 0;
-}
-
-/* True if the pidfd is of that pid: nobody else is to be given a limit. */
-static bool peer_is_right(const struct run *run)
-{
-	char path[64], text[32];
-	uint64_t pid;
-
-	snprintf(path, sizeof(path), "self/fdinfo/%d", run->peer_fd);
-	return sysfs_find_line(run->host->proc, path, "Pid:\t", text, sizeof(text)) && number_parse(text, INT32_MAX, &pid) == 0 &&
-	       (pid_t)pid == run->peer;
 }
 
 /* True if all of its uids are the client's: kernels before 6.5 tell the pid of a client only, which may be reused. */
@@ -40,7 +31,7 @@ int peer_limit_raise(struct run *run, const struct step *step)
 {
 	struct rlimit limit;
 
-	if (run->peer <= 0 || run->peer_fd < 0 || !peer_is_right(run))
+	if (run->peer <= 0 || run->peer_fd < 0 || !process_is_of(run->host, run->peer, run->peer_fd))
 		return run_fail(run, -ESRCH, "the client whose memlock limit is to be set is not known");
 	if (!peer_lives(run) || prlimit(run->peer, RLIMIT_MEMLOCK, NULL, &run->limit_before) < 0)
 		return run_fail(run, -ESRCH, "the client [%d] has ended", run->peer);

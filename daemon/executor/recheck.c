@@ -2,6 +2,7 @@
 
 #include "../../policy/release_check.h"
 #include "../../policy/text.h"
+#include "bridges.h"
 #include "host_features.h"
 #include "inspect.h"
 #include "survey.h"
@@ -96,18 +97,10 @@ static bool add_bridges(struct view *view)
 {
 	for (size_t i = 0; i < view->count; i++) {
 		char name[DEVICE_NAME_MAX];
+		int error = bridges_put(view->host, view->topology, &view->device[i], name);
 
-		memcpy(name, view->device[i].parent, sizeof(name));
-		while (name[0] && !topology_find(view->topology, name)) {
-			struct device bridge;
-			int error = inspect_summary(view->host, name, &bridge);
-
-			if (error == 0)
-				error = topology_put(view->topology, &bridge);
-			if (error < 0)
-				return refuse(view, "can't be read from sysfs", name, error);
-			memcpy(name, bridge.parent, sizeof(name));
-		}
+		if (error < 0)
+			return refuse(view, "can't be read from sysfs", name, error);
 	}
 	return true;
 }

@@ -18,7 +18,11 @@ enum { HANGING_MSEC = 10000 };
 /* One question to the surveyor. */
 struct ask {
 	struct ask *next;            // surveying::first
-	struct job *job;             /* a release that waits for the answer; NULL: the broker asks */
+	struct job *job;             /* a release that waits for the answer; NULL: none does */
+	surveying_found searcher;    /* who searched; NULL: nobody did. If there is no job either, the broker asks */
+	void *context;
+	struct found found;          /* of a search */
+	bool short_of_memory;        /* so that something is missing there */
 	pid_t holder;                /* of the first device that is held; 0: none so far */
 	char device[DEVICE_NAME_MAX]; /* that device */
 	union wire_message *message; /* of the size in its header */
@@ -27,34 +31,50 @@ struct ask {
 static void ask_free(struct ask *ask)
 {
 	job_free(ask->job);
+	free(ask->found.device);
+	free(ask->found.pid);
 	free(ask->message);
 	free(ask);
 }
 
-static void answer_survey(struct surveying *surveying, uint64_t id, int error)
+/* The answer to a question of the broker's that nobody could answer. */
+static void answer_broker(struct surveying *surveying, const struct wire_header *question, int error)
 {
 	union wire_message message;
 
-	message.survey_done = (struct wire_survey_done){ .error = error };
-	wire_stamp(&message, WIRE_SURVEY_DONE, id);
+	if (question->type == WIRE_AUDIT) {
+		message.audit_done = (struct wire_audit_done){ .error = error };
+		wire_stamp(&message, WIRE_AUDIT_DONE, question->id);
+	} else {
+		message.survey_done = (struct wire_survey_done){ .error = error };
+		wire_stamp(&message, WIRE_SURVEY_DONE, question->id);
+	}
 	outbox_send(&surveying->crew->outbox, &message, NULL);
 }
 
-/* Nothing was found out, and nothing was touched. */
-static void answer_failure(struct surveying *surveying, const struct job *job, uint64_t id, int error)
+static void answer_release(struct surveying *surveying, uint64_t id, int error)
 {
 	union wire_message message;
 	char text[TEXT_MAX];
 
-	if (!job) {
-		answer_survey(surveying, id, error);
-		return;
-	}
 	text_format(text, sizeof(text), "nobody can tell whether somebody still holds the devices: the survey failed: %s",
 		    strerror(error));
 	job_answer(&message, id, WIRE_OUTCOME_BROKEN, text);
 	message.result.error = error;
 	outbox_send(&surveying->crew->outbox, &message, NULL);
+}
+
+/* Nothing was found out, and nothing was touched. */
+static void answer_failure(struct surveying *surveying, const struct ask *ask, int error)
+{
+	static const struct found nothing = { .device = NULL };
+
+	if (ask->searcher)
+		ask->searcher(ask->context, &nothing, error);
+	else if (ask->job)
+		answer_release(surveying, ask->job->plan.id, error);
+	else
+		answer_broker(surveying, &ask->message->header, error);
 }
 
 /* Gives the surveyor the next question, if it is free. */
@@ -81,21 +101,24 @@ static struct ask *take_first(struct surveying *surveying)
 	return ask;
 }
 
-/* Puts a copy of the question into the queue. Takes the job over; if there is no place it is answered. */
-static void enqueue(struct surveying *surveying, const union wire_message *message, struct job *job)
+/* A question that waits for its place in the queue. NULL: there is no place. */
+static struct ask *new_ask(const struct surveying *surveying, const union wire_message *message)
 {
 	struct ask *ask = surveying->count < ASKS_MAX ? calloc(1, sizeof(*ask)) : NULL;
 
-	if (ask)
-		ask->message = malloc(message->header.size);
-	if (!ask || !ask->message) {
+	if (!ask)
+		return NULL;
+	ask->message = malloc(message->header.size);
+	if (!ask->message) {
 		free(ask);
-		answer_failure(surveying, job, message->header.id, ENOMEM);
-		job_free(job);
-		return;
+		return NULL;
 	}
 	memcpy(ask->message, message, message->header.size);
-	ask->job = job;
+	return ask;
+}
+
+static void enqueue(struct surveying *surveying, struct ask *ask)
+{
 	if (surveying->last)
 		surveying->last->next = ask;
 	else
@@ -103,6 +126,17 @@ static void enqueue(struct surveying *surveying, const union wire_message *messa
 	surveying->last = ask;
 	surveying->count++;
 	dispatch(surveying);
+}
+
+/* Puts a question of the broker's into the queue; if there is no place it is answered. */
+static void enqueue_brokers(struct surveying *surveying, const union wire_message *message)
+{
+	struct ask *ask = new_ask(surveying, message);
+
+	if (ask)
+		enqueue(surveying, ask);
+	else
+		answer_broker(surveying, &message->header, ENOMEM);
 }
 
 int surveying_start(struct surveying *surveying, struct crew *crew, const struct host *host, surveying_proven proven,
@@ -115,13 +149,44 @@ int surveying_start(struct surveying *surveying, struct crew *crew, const struct
 
 void surveying_ask(struct surveying *surveying, const struct wire_survey *survey)
 {
-	enqueue(surveying, (const union wire_message *)survey, NULL);
+	enqueue_brokers(surveying, (const union wire_message *)survey);
+}
+
+void surveying_audit(struct surveying *surveying, const struct wire_audit *audit)
+{
+	union wire_message message;
+
+	memcpy(&message, audit, audit->header.size);
+	message.audit.broker = surveying->broker;
+	enqueue_brokers(surveying, &message);
+}
+
+void surveying_search(struct surveying *surveying, const char (*device)[DEVICE_NAME_MAX], size_t count,
+		      surveying_found found, void *context)
+{
+	static const struct found nothing = { .device = NULL };
+	union wire_message message;
+	struct ask *ask;
+
+	memset(&message.survey, 0, sizeof(message.survey));
+	message.survey.count = (uint32_t)count;
+	memcpy(message.survey.device, device, count * sizeof(*device));
+	wire_stamp(&message, WIRE_SURVEY, ++surveying->searches);
+	ask = new_ask(surveying, &message);
+	if (!ask) {
+		found(context, &nothing, ENOMEM);
+		return;
+	}
+	ask->searcher = found;
+	ask->context = context;
+	enqueue(surveying, ask);
 }
 
 void surveying_prove(struct surveying *surveying, struct job *job)
 {
 	union wire_message message;
 	struct wire_survey *survey = &message.survey;
+	struct ask *ask;
 
 	memset(survey, 0, sizeof(*survey));
 	for (size_t i = 0; i < job->plan.plan.count; i++) {
@@ -130,7 +195,7 @@ void surveying_prove(struct surveying *surveying, struct job *job)
 		if (step->kind != STEP_PROVE_NO_HOLDER || step->number == 1)
 			continue;
 		if (survey->count == GROUP_MEMBERS_MAX) {
-			answer_failure(surveying, job, job->plan.id, E2BIG);
+			answer_release(surveying, job->plan.id, E2BIG);
 			job_free(job);
 			return;
 		}
@@ -142,7 +207,14 @@ void surveying_prove(struct surveying *surveying, struct job *job)
 	}
 	job->proofs++;
 	wire_stamp(&message, WIRE_SURVEY, job->plan.id);
-	enqueue(surveying, &message, job);
+	ask = new_ask(surveying, &message);
+	if (!ask) {
+		answer_release(surveying, job->plan.id, ENOMEM);
+		job_free(job);
+		return;
+	}
+	ask->job = job;
+	enqueue(surveying, ask);
 }
 
 /* Answers a release of which a device is held. False: the holder has ended meanwhile. */
@@ -189,12 +261,79 @@ static void conclude(struct surveying *surveying, struct ask *ask, int error)
 		return;
 	}
 	if (ask->holder == 0) {
-		answer_failure(surveying, job, job->plan.id, error);
+		answer_release(surveying, job->plan.id, error);
 	} else if (!answer_held(surveying, job, ask)) {
 		surveying_prove(surveying, job);
 		return;
 	}
 	job_free(job);
+}
+
+/* The answer to the first question is complete. */
+static void finish(struct surveying *surveying, const union wire_message *message)
+{
+	struct ask *ask = take_first(surveying);
+	bool partial = ask->message->header.type == WIRE_AUDIT && ask->message->audit.more;
+
+	crew_worked(surveying->crew);
+	if (ask->searcher)
+		ask->searcher(ask->context, &ask->found, ask->short_of_memory ? ENOMEM : message->survey_done.error);
+	else if (ask->job)
+		conclude(surveying, ask, message->survey_done.error);
+	else if (!partial)
+		outbox_send(&surveying->crew->outbox, message, NULL);
+	ask_free(ask);
+	dispatch(surveying);
+}
+
+/* Appends to an array. */
+static void keep(struct ask *ask, void **array, size_t *count, const void *item, size_t size)
+{
+	char *larger = reallocarray(*array, *count + 1, size);
+
+	if (!larger) {
+		ask->short_of_memory = true;
+		return;
+	}
+	memcpy(larger + *count * size, item, size);
+	*array = larger;
+	++*count;
+}
+
+/* A finding of a search. */
+static void keep_found(struct ask *ask, const union wire_message *message)
+{
+	struct found *found = &ask->found;
+	void *devices = found->device, *pids = found->pid;
+	pid_t pid = message->header.type == WIRE_USE && message->use.use.kind == USE_HOLDER ? message->use.use.pid : 0;
+
+	if (message->header.type == WIRE_DEVICE)
+		keep(ask, &devices, &found->device_count, &message->device.device, sizeof(*found->device));
+	for (size_t i = 0; i < found->pid_count; i++)
+		if (found->pid[i] == pid)
+			pid = 0;
+	if (pid > 0)
+		keep(ask, &pids, &found->pid_count, &pid, sizeof(pid));
+	found->device = devices;
+	found->pid = pids;
+}
+
+/* True for a message that answers, or helps to answer, a question of this kind. */
+static bool belongs(const union wire_message *message, const union wire_message *question)
+{
+	switch (message->header.type) {
+	case WIRE_USE:
+	case WIRE_DEVICE:
+	case WIRE_DEVICE_GONE:
+	case WIRE_SURVEY_DONE:
+		return question->header.type == WIRE_SURVEY;
+	case WIRE_HOLD:
+	case WIRE_NODE_ACCESS:
+	case WIRE_AUDIT_DONE:
+		return question->header.type == WIRE_AUDIT;
+	default:
+		return false;
+	}
 }
 
 /* Something that the surveyor says. False: not what a surveyor says now. */
@@ -206,23 +345,13 @@ static bool hear(struct surveying *surveying, const union wire_message *message)
 		surveying->worker.ready = true;
 		return true;
 	}
-	if (!surveying->busy || message->header.id != ask->message->header.id)
+	if (!surveying->busy || message->header.id != ask->message->header.id || !belongs(message, ask->message))
 		return false;
-	if (message->header.type == WIRE_SURVEY_DONE) {
-		crew_worked(surveying->crew);
-		take_first(surveying);
-		if (ask->job)
-			conclude(surveying, ask, message->survey_done.error);
-		else
-			outbox_send(&surveying->crew->outbox, message, NULL);
-		ask_free(ask);
-		dispatch(surveying);
-		return true;
-	}
-	if (message->header.type != WIRE_USE && message->header.type != WIRE_DEVICE &&
-	    message->header.type != WIRE_DEVICE_GONE)
-		return false;
-	if (!ask->job) {
+	if (message->header.type == WIRE_SURVEY_DONE || message->header.type == WIRE_AUDIT_DONE) {
+		finish(surveying, message);
+	} else if (ask->searcher) {
+		keep_found(ask, message);
+	} else if (!ask->job) {
 		outbox_send(&surveying->crew->outbox, message, NULL);
 	} else if (message->header.type == WIRE_USE && message->use.use.kind == USE_HOLDER && ask->holder == 0) {
 		ask->holder = message->use.use.pid;
@@ -238,7 +367,7 @@ static void replace(struct surveying *surveying, int error)
 	if (surveying->busy) {
 		struct ask *ask = take_first(surveying);
 
-		answer_failure(surveying, ask->job, ask->message->header.id, error);
+		answer_failure(surveying, ask, error);
 		ask_free(ask);
 	}
 	if (!surveying->crew->hopeless && crew_start(surveying->crew, &surveying->worker, WORKER_SURVEYOR) < 0)

@@ -2,6 +2,7 @@
 
 #include "../base/log.h"
 #include "../base/wire.h"
+#include "audit.h"
 #include "inspect.h"
 #include "survey.h"
 
@@ -13,6 +14,9 @@ struct surveyor {
 	int socket;
 	struct host host;
 	struct patience *patience;
+	struct audit_context *context; /* of the audit that is being received in parts */
+	size_t context_count;
+	uint64_t auditing;             /* its id */
 };
 
 static int tell(const struct surveyor *surveyor, union wire_message *message, enum wire_type type, uint64_t id)
@@ -85,7 +89,77 @@ static int answer(const struct surveyor *surveyor, const struct wire_survey *sur
 	return error;
 }
 
-static int serve(const struct surveyor *surveyor)
+/* Where the findings of an audit go. */
+struct telling {
+	const struct surveyor *surveyor;
+	uint64_t id;
+};
+
+static int tell_hold(void *context, const struct hold *hold)
+{
+	const struct telling *telling = context;
+	union wire_message message;
+
+	message.hold.hold = *hold;
+	return tell(telling->surveyor, &message, WIRE_HOLD, telling->id);
+}
+
+static int tell_access(void *context, const struct node_access *access)
+{
+	const struct telling *telling = context;
+	union wire_message message;
+
+	message.node_access.access = *access;
+	return tell(telling->surveyor, &message, WIRE_NODE_ACCESS, telling->id);
+}
+
+/* Keeps the contexts of one part. 0, -ENOMEM, or -EIO: a part before it is missing. */
+static int keep_contexts(struct surveyor *surveyor, const struct wire_audit *part)
+{
+	struct audit_context *larger;
+
+	if (part->first == 0) {
+		surveyor->auditing = part->header.id;
+		surveyor->context_count = 0;
+	}
+	if (part->header.id != surveyor->auditing || part->first != surveyor->context_count)
+		return -EIO;
+	larger = reallocarray(surveyor->context, surveyor->context_count + part->count + 1, sizeof(*larger));
+	if (!larger)
+		return -ENOMEM;
+	surveyor->context = larger;
+	for (uint32_t i = 0; i < part->count; i++) {
+		struct audit_context *context = &larger[surveyor->context_count++];
+
+		context->fd = part->context[i].fd;
+		memcpy(context->claim, part->context[i].claim, sizeof(context->claim));
+	}
+	return 0;
+}
+
+/* Answers one part of an audit, and the audit with the last. 0 or -errno of the socket. */
+static int answer_audit(struct surveyor *surveyor, const struct wire_audit *part)
+{
+	struct telling telling = { .surveyor = surveyor, .id = part->header.id };
+	struct audit audit = { .host = &surveyor->host, .patience = surveyor->patience, .broker = part->broker,
+			       .hold = tell_hold, .access = tell_access, .to = &telling };
+	union wire_message message;
+	int error = keep_contexts(surveyor, part);
+
+	if (error == 0 && !part->more) {
+		audit.context = surveyor->context;
+		audit.context_count = surveyor->context_count;
+		error = audit_run(&audit);
+		if (error == -EPIPE || error == -ECONNRESET)
+			return error;
+		if (error < 0)
+			log_warning("an audit is incomplete: %s", strerror(-error));
+	}
+	message.audit_done = (struct wire_audit_done){ .error = -error, .compared = audit.compared };
+	return tell(surveyor, &message, WIRE_AUDIT_DONE, part->header.id);
+}
+
+static int serve(struct surveyor *surveyor)
 {
 	union wire_message ready;
 	int said = tell(surveyor, &ready, WIRE_TOPOLOGY_DONE, 0); /* as a binder does */
@@ -99,9 +173,12 @@ static int serve(const struct surveyor *surveyor)
 
 		if (error <= 0)
 			return error;
-		if (message.header.type != WIRE_SURVEY)
+		if (message.header.type == WIRE_SURVEY)
+			error = answer(surveyor, &message.survey);
+		else if (message.header.type == WIRE_AUDIT)
+			error = answer_audit(surveyor, &message.audit);
+		else
 			return -EBADMSG;
-		error = answer(surveyor, &message.survey);
 		if (error < 0)
 			return error;
 	}
@@ -116,6 +193,7 @@ int surveyor_main(int socket)
 		surveyor.patience = patience_new();
 		error = surveyor.patience ? serve(&surveyor) : -ENOMEM;
 	}
+	free(surveyor.context);
 	patience_free(surveyor.patience);
 	host_close(&surveyor.host);
 	if (error == 0 || error == -EPIPE || error == -ECONNRESET)

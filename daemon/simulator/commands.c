@@ -164,6 +164,36 @@ static int command_open_node(struct command_call *call, const struct json_value 
 	return json_put_number(call->answer, "pid", pid) ? 0 : -ENOMEM;
 }
 
+/* {"pid", "unit"} */
+static int command_unit(struct command_call *call, const struct json_value *value)
+{
+	static const struct field fields[] = {
+		{ .key = "pid", .read = read_number32, .offset = offsetof(struct unit_member, pid), .min = 1, .max = INT32_MAX,
+		  .required = true },
+		{ .key = "unit", .read = read_text, .offset = offsetof(struct unit_member, unit), .size = UNIT_NAME_MAX,
+		  .required = true },
+	};
+	struct unit_member member = { .pid = 0 };
+	int error = fields_read(value, fields, 2, &member, &call->problem);
+
+	return error < 0 ? error : units_put(&call->machine->units, member.pid, member.unit);
+}
+
+static int command_audit_log(struct command_call *call, const struct json_value *value)
+{
+	static const struct field fields[] = {
+		{ .key = "errno", .read = read_number32, .offset = 0, .max = 4095, .required = true },
+	};
+	int32_t number;
+
+	if (json_object_is_type(value->object, json_type_boolean))
+		return json_put(call->answer, "records", audit_log_to_json(&call->machine->audit_log)) ? 0 : -ENOMEM;
+	if (fields_read(value, fields, 1, &number, &call->problem) < 0)
+		return -EINVAL;
+	call->machine->audit_log.error = number;
+	return 0;
+}
+
 /* A fault as it stands in JSON. */
 struct said_fault {
 	struct fault fault;
@@ -423,6 +453,8 @@ static const struct command {
 	{ "unbind", command_unbind },
 	{ "override", command_override },
 	{ "open_node", command_open_node },
+	{ "unit", command_unit },
+	{ "audit_log", command_audit_log },
 	{ "fail", command_fail },
 	{ "hang", command_hang },
 	{ "unhang", command_unhang },

@@ -11,6 +11,9 @@
  *   {"open_node": {"device", "uid", "group"}}
  *       a program of that user opens the device by its path: by its cdev, or, where there is none or group is true, by
  *       container and group. Refused unless the nodes' ACLs let it. "pid": of the process, which holds it until killed
+ *   {"unit": {"pid", "unit"}}             the process runs in that systemd unit. Without any there is no service manager
+ *   {"audit_log": true}                   "records": what was recorded so far, the oldest first
+ *   {"audit_log": {"errno": N}}           recording says so from now on, and keeps nothing; 0: it does again
  *   {"fail": {"step", "device", "undo", "after", "times", "errno"}}
  *   {"hang": {"step", "device", "undo", "after", "times"}}
  *       the matching steps of plans fail, or hang before they do anything. All keys may be left out. step: a step's

@@ -71,6 +71,8 @@ struct machine *machine_free(struct machine *machine)
 	name_table_done(&machine->contexts);
 	topology_free(machine->topology);
 	acl_clear(&machine->container_acl);
+	audit_log_done(&machine->audit_log);
+	units_done(&machine->units);
 	free(machine->vfio_number);
 	free(machine);
 	return NULL;

@@ -6,7 +6,9 @@
 #pragma once
 
 #include "acl.h"
+#include "audit_log.h"
 #include "stand_in.h"
+#include "units.h"
 
 #include "../../policy/decision.h"
 #include "../../policy/name_table.h"
@@ -128,6 +130,8 @@ struct machine {
 	struct name_table contexts;  /* those that are open */
 	TAILQ_HEAD(, group_file) group_files;
 	struct acl container_acl;    /* of /dev/vfio/vfio */
+	struct audit_log audit_log;
+	struct units units;
 	uint64_t unmapped;           /* how many times a context was emptied */
 	uint64_t last_identity;
 	uint64_t *vfio_number;       /* bit N: vfioN is taken */

@@ -51,6 +51,7 @@ static const char usage[] =
 	"  {\"bind\": {\"device\", \"driver\"}}  {\"unbind\": ADDRESS}\n"
 	"  {\"override\": {\"device\", \"driver\"}}\n"
 	"  {\"open_node\": {\"device\", \"uid\", \"group\"}}\n"
+	"  {\"unit\": {\"pid\", \"unit\"}}  {\"audit_log\": true}  {\"audit_log\": {\"errno\"}}\n"
 	"  {\"fail\": {\"step\", \"device\", \"undo\", \"after\", \"times\", \"errno\"}}\n"
 	"  {\"hang\": {\"step\", \"device\", \"undo\", \"after\", \"times\"}}\n"
 	"  {\"unhang\": true}  {\"clear_faults\": true}  {\"state\": true}  {\"stop\": true}\n"

@@ -1,7 +1,9 @@
 #include "session.h"
 
+#include "auditing.h"
 #include "holders.h"
 #include "kernel.h"
+#include "stops.h"
 
 #include "../../policy/text.h"
 #include "../base/log.h"
@@ -12,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 enum {
 	MESSAGES_AT_ONCE = 64,
@@ -37,6 +40,9 @@ struct session {
 	size_t folder_count;
 	struct policy_in_force policy;
 	struct wire_plan_inbox inbox;
+	struct stops *stops;
+	pid_t broker;  /* its pid, 0 unknown */
+	struct auditing auditing;
 	STAILQ_HEAD(, queued) queue;
 	size_t queue_length;
 	bool reading;
@@ -325,25 +331,23 @@ static int take_plan(struct session *session, const struct wire_plan *chunk, str
 	return runs_start(session->runs, &session->inbox, &session->policy, on_result, session);
 }
 
-/* Questions that are not served yet. */
-static void decline(struct session *session, const union wire_message *question)
+static void on_finding(void *context, const union wire_message *message)
+{
+	send_message(context, message, NULL);
+}
+
+static void keep_record(struct session *session, const struct wire_record *question)
 {
 	union wire_message message;
 
-	memset(&message, 0, sizeof(message.stopped));
-	if (question->header.type == WIRE_AUDIT) {
-		if (question->audit.more)
-			return;
-		message.audit_done.error = ENOSYS;
-		wire_stamp(&message, WIRE_AUDIT_DONE, question->header.id);
-	} else if (question->header.type == WIRE_RECORD) {
-		message.recorded.error = EPROTONOSUPPORT;
-		wire_stamp(&message, WIRE_RECORDED, question->header.id);
-	} else {
-		message.stopped.outcome = WIRE_STOP_UNSUPPORTED;
-		wire_stamp(&message, WIRE_STOPPED, question->header.id);
-	}
+	message.recorded = (struct wire_recorded){ .error = audit_log_write(&session->machine->audit_log, &question->record) };
+	wire_stamp(&message, WIRE_RECORDED, question->header.id);
 	send_message(session, &message, NULL);
+}
+
+static void on_stopped(void *context, const union wire_message *answer)
+{
+	send_message(context, answer, NULL);
 }
 
 static int handle(struct session *session, const union wire_message *message, struct descriptors *fds)
@@ -361,9 +365,13 @@ static int handle(struct session *session, const union wire_message *message, st
 		reload(session, message->header.id);
 		return 0;
 	case WIRE_AUDIT:
+		auditing_hear(&session->auditing, session->broker, &message->audit, on_finding, session);
+		return 0;
 	case WIRE_RECORD:
+		keep_record(session, &message->record);
+		return 0;
 	case WIRE_STOP:
-		decline(session, message);
+		stops_begin(session->stops, &message->stop, session->policy.policy, session->broker, fds, on_stopped, session);
 		return 0;
 	case WIRE_HELLO:
 	case WIRE_DEVICE:
@@ -447,11 +455,22 @@ static void session_done(struct session *session)
 		queued_free(queued);
 	}
 	wire_plan_inbox_done(&session->inbox);
+	stops_free(session->stops);
+	auditing_done(&session->auditing);
 	for (size_t i = 0; i < session->folder_count; i++)
 		free(session->folder[i]);
 	free(session->folder);
 	policy_free(session->policy.policy);
 	free(session);
+}
+
+/* The process at the other end of the wire, as the kernel says; 0: it does not. */
+static pid_t broker_of(int wire)
+{
+	struct ucred credentials;
+	socklen_t size = sizeof(credentials);
+
+	return getsockopt(wire, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0 ? credentials.pid : 0;
 }
 
 int session_new(struct machine *machine, struct runs *runs, const struct session_order *order, struct session **out)
@@ -465,11 +484,15 @@ int session_new(struct machine *machine, struct runs *runs, const struct session
 	session->runs = runs;
 	session->order = *order;
 	session->watch = (struct watch){ .fd = order->socket, .ready = on_socket };
+	session->auditing.machine = machine;
 	session->listener = (struct machine_listener){ .changed = on_changed, .gone = on_gone };
 	session->retry.expired = on_retry;
 	session->reading = true;
 	STAILQ_INIT(&session->queue);
+	session->broker = broker_of(order->socket);
 	error = copy_folders(session, order);
+	if (error == 0)
+		error = stops_new(machine, &session->stops);
 	if (error == 0)
 		error = load_first_policy(session);
 	if (error == 0 && fcntl(order->socket, F_SETFL, O_NONBLOCK) < 0)

@@ -36,7 +36,9 @@ enum {
 	BINDER = CALL_FILTER_BINDER,
 	SURVEYOR = CALL_FILTER_SURVEYOR,
 	WATCHER = CALL_FILTER_WATCHER,
-	ALL = MAIN | BINDER | SURVEYOR | WATCHER,
+	RECORDER = CALL_FILTER_RECORDER,
+	STOPPER = CALL_FILTER_STOPPER,
+	ALL = MAIN | BINDER | SURVEYOR | WATCHER | RECORDER | STOPPER,
 	NOBODY = 0,
 };
 
@@ -246,6 +248,16 @@ static long steal(void)
 	return let_through(syscall(SYS_pidfd_getfd, -1, 0, 0));
 }
 
+static long compare(void)
+{
+	return let_through(syscall(SYS_kcmp, getpid(), getpid(), 0, 0, 0));
+}
+
+static long signal_by_pidfd(void)
+{
+	return let_through(syscall(SYS_pidfd_send_signal, -1, 0, NULL, 0));
+}
+
 static long signal_other(void)
 {
 	return kill(getppid(), 0);
@@ -289,6 +301,16 @@ static long run_program(void)
 static long unix_socket(void)
 {
 	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+static long connect_there(void)
+{
+	return let_through(connect(pair[0], &(struct sockaddr){ .sa_family = AF_UNIX }, sizeof(struct sockaddr)));
+}
+
+static long send_plain(void)
+{
+	return sendto(pair[0], "x", 1, 0, NULL, 0);
 }
 
 static long event_socket(void)
@@ -368,7 +390,7 @@ static const struct {
 	{ "fchmod", change_mode_of_open, NOBODY },
 	{ "chown", change_owner, NOBODY },
 	{ "setxattr", change_acl, MAIN | BINDER },
-	{ "getxattr", read_acl, MAIN | BINDER },
+	{ "getxattr", read_acl, MAIN | BINDER | SURVEYOR },
 	{ "an ioctl of VFIO's", ask_vfio, MAIN | BINDER },
 	{ "another ioctl", ask_terminal, NOBODY },
 	{ "ask for its own limits", limit_of_own, ALL },
@@ -377,7 +399,9 @@ static const struct {
 	{ "process_vm_readv", peek, NOBODY },
 	{ "process_vm_writev", poke, NOBODY },
 	{ "pidfd_getfd", steal, NOBODY },
+	{ "kcmp", compare, MAIN | SURVEYOR },
 	{ "kill another", signal_other, MAIN },
+	{ "pidfd_send_signal", signal_by_pidfd, MAIN | STOPPER },
 	{ "tgkill another", signal_thread_of_other, MAIN },
 	{ "raise a signal", signal_self, ALL },
 	{ "start a thread", thread, MAIN | SURVEYOR | WATCHER },
@@ -386,8 +410,10 @@ static const struct {
 	{ "clone into a namespace", name_space_of_child, NOBODY },
 	{ "mount", mount_there, NOBODY },
 	{ "execve", run_program, NOBODY },
-	{ "a socket of the host", unix_socket, MAIN },
-	{ "a socket for events", event_socket, MAIN | WATCHER },
+	{ "a socket of the host", unix_socket, MAIN | STOPPER },
+	{ "connect", connect_there, MAIN | STOPPER },
+	{ "a socket for events", event_socket, MAIN | WATCHER | RECORDER },
+	{ "send without a message", send_plain, MAIN | WATCHER | RECORDER },
 	{ "a socket for the network", network_socket, NOBODY },
 	{ "io_uring", ring, NOBODY },
 	{ "bpf", program_kernel, NOBODY },
@@ -461,6 +487,16 @@ static void of_watcher(void **state)
 	expect(CALL_FILTER_WATCHER, "the watcher");
 }
 
+static void of_recorder(void **state)
+{
+	expect(CALL_FILTER_RECORDER, "the recorder");
+}
+
+static void of_stopper(void **state)
+{
+	expect(CALL_FILTER_STOPPER, "the stopper");
+}
+
 static int begin(void **state)
 {
 	static char folder[] = "/tmp/ioasidd-filter-XXXXXX";
@@ -486,6 +522,8 @@ int main(void)
 		cmocka_unit_test(of_binder),
 		cmocka_unit_test(of_surveyor),
 		cmocka_unit_test(of_watcher),
+		cmocka_unit_test(of_recorder),
+		cmocka_unit_test(of_stopper),
 	};
 
 	return cmocka_run_group_tests_name("call filters", tests, begin, end);

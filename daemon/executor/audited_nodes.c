@@ -1,0 +1,127 @@
+#include "audited_nodes.h"
+
+#include "../../policy/device.h"
+#include "../../policy/text.h"
+#include "../base/descriptors.h"
+#include "inspect.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int add(struct audited_nodes *nodes, const struct audited_node *node)
+{
+	if (nodes->count == nodes->allocated) {
+		size_t allocated = nodes->allocated ? nodes->allocated * 2 : 32;
+		struct audited_node *larger = reallocarray(nodes->node, allocated, sizeof(*larger));
+
+		if (!larger)
+			return -ENOMEM;
+		nodes->node = larger;
+		nodes->allocated = allocated;
+	}
+	nodes->node[nodes->count++] = *node;
+	return 0;
+}
+
+/* The PCI function that a cdev is of, and its group. What is none, an mdev, has no name here. */
+static void read_device(const struct host *host, const char *name, struct audited_node *node)
+{
+	char path[320], device[DEVICE_NAME_MAX];
+
+	snprintf(path, sizeof(path), "class/vfio-dev/%s/device", name);
+	autoclose int folder = sysfs_open_folder(host->sys, path);
+
+	if (folder >= 0)
+		inspect_group(folder, &node->group);
+	if (sysfs_read_link_name(host->sys, path, device, sizeof(device)) == 0 && pci_address_is_valid(device))
+		text_format(node->device, sizeof(node->device), "%s", device);
+}
+
+/* The nodes of one class. folder: of the nodes below /dev, with its "/". */
+static int read_class(const struct host *host, const char *class, const char *folder, enum hold_kind kind,
+		      struct audited_nodes *nodes)
+{
+	const struct dirent *entry;
+	char path[320];
+	int error = 0;
+	DIR *stream;
+
+	snprintf(path, sizeof(path), "class/%s", class);
+	stream = sysfs_list(host->sys, path);
+	if (!stream)
+		return errno == ENOENT ? 0 : -errno;
+	while (error == 0 && (entry = sysfs_next(stream))) {
+		struct audited_node node = { .kind = kind, .group = -1 };
+		uint64_t group;
+
+		snprintf(path, sizeof(path), "class/%s/%s/dev", class, entry->d_name);
+		if (sysfs_read_device_number(host->sys, path, &node.number) < 0)
+			continue; /* gone, or without a node */
+		text_format(node.node, sizeof(node.node), "%s%s", folder, entry->d_name);
+		if (kind == HOLD_DEVICE)
+			read_device(host, entry->d_name, &node);
+		if (kind == HOLD_GROUP && number_parse(entry->d_name, INT32_MAX, &group) == 0)
+			node.group = (int32_t)group;
+		error = add(nodes, &node);
+	}
+	closedir(stream);
+	return error;
+}
+
+/* One of the misc class. */
+static int read_misc(const struct host *host, const char *name, const char *label, enum hold_kind kind,
+		     struct audited_nodes *nodes)
+{
+	struct audited_node node = { .kind = kind, .group = -1 };
+	char path[64];
+
+	snprintf(path, sizeof(path), "class/misc/%s/dev", name);
+	if (sysfs_read_device_number(host->sys, path, &node.number) < 0)
+		return 0;
+	text_format(node.node, sizeof(node.node), "%s", label);
+	return add(nodes, &node);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const struct audited_node *one = a, *other = b;
+
+	return (one->number > other->number) - (one->number < other->number);
+}
+
+int audited_nodes_read(const struct host *host, struct audited_nodes *out)
+{
+	struct audited_nodes nodes = { .node = NULL };
+	int error = read_misc(host, "iommu", "iommu", HOLD_IOMMUFD, &nodes);
+
+	if (error == 0)
+		error = read_misc(host, "vfio", "vfio/vfio", HOLD_CONTAINER, &nodes);
+	if (error == 0)
+		error = read_class(host, "vfio", "vfio/", HOLD_GROUP, &nodes);
+	if (error == 0)
+		error = read_class(host, "vfio-dev", "vfio/devices/", HOLD_DEVICE, &nodes);
+	if (error == 0)
+		error = read_class(host, "vhost-vdpa", "", HOLD_VDPA, &nodes);
+	if (error < 0) {
+		audited_nodes_done(&nodes);
+		return error;
+	}
+	if (nodes.count > 0)
+		qsort(nodes.node, nodes.count, sizeof(*nodes.node), by_number);
+	*out = nodes;
+	return 0;
+}
+
+void audited_nodes_done(struct audited_nodes *nodes)
+{
+	free(nodes->node);
+	*nodes = (struct audited_nodes){ .node = NULL };
+}
+
+const struct audited_node *audited_nodes_find(const struct audited_nodes *nodes, dev_t number)
+{
+	const struct audited_node key = { .number = number };
+
+	return nodes->count > 0 ? bsearch(&key, nodes->node, nodes->count, sizeof(*nodes->node), by_number) : NULL;
+}

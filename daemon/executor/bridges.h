@@ -1,0 +1,14 @@
+/*
+ * The bridges above devices, for policies that speak of them: read without their groups and drivers, waiting for nobody.
+ */
+#pragma once
+
+#include "../../policy/topology.h"
+#include "sysfs.h"
+
+/*
+ * Puts the bridges above a device into the topology, as far as they are not there. 0, or -errno with the name of the one
+ * that can't be read in name.
+ */
+int bridges_put(const struct host *host, struct topology *topology, const struct device *device,
+		char name[static DEVICE_NAME_MAX]);

@@ -1,0 +1,95 @@
+#include "deeds.h"
+
+#include "../base/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct deed {
+	char device[DEVICE_NAME_MAX];
+	uint32_t kind; /* enum wire_plan_kind of the plan that was done last */
+};
+
+static bool concerns(uint32_t kind, const struct step *step)
+{
+	if (!step->device[0])
+		return false;
+	return kind == WIRE_PLAN_RELEASE || step->kind == STEP_OPEN || step->kind == STEP_GROUP_DEVICE ||
+	       step->kind == STEP_GRANT;
+}
+
+static bool has(const struct deed_set *set, const char *device)
+{
+	for (size_t i = 0; i < set->count; i++)
+		if (strcmp(set->device[i], device) == 0)
+			return true;
+	return false;
+}
+
+void deed_set_begin(struct deed_set *set, uint32_t kind, const struct plan *plan)
+{
+	size_t count = 0;
+
+	deed_set_done(set);
+	set->kind = kind;
+	for (size_t i = 0; i < plan->count; i++)
+		count += concerns(kind, &plan->step[i]);
+	set->device = calloc(count + 1, sizeof(*set->device));
+	for (size_t i = 0; set->device && i < plan->count; i++)
+		if (concerns(kind, &plan->step[i]) && !has(set, plan->step[i].device))
+			memcpy(set->device[set->count++], plan->step[i].device, DEVICE_NAME_MAX);
+}
+
+void deed_set_done(struct deed_set *set)
+{
+	free(set->device);
+	*set = (struct deed_set){ .device = NULL };
+}
+
+static struct deed *deed_of(struct deeds *deeds, const char *device)
+{
+	struct deed *deed = name_table_find(&deeds->devices, device);
+
+	if (deed)
+		return deed;
+	deed = calloc(1, sizeof(*deed));
+	if (!deed)
+		return NULL;
+	memcpy(deed->device, device, strlen(device) + 1);
+	if (name_table_add(&deeds->devices, deed->device, deed) == 0)
+		return deed;
+	free(deed);
+	return NULL;
+}
+
+void deeds_note(struct deeds *deeds, const struct deed_set *set)
+{
+	for (size_t i = 0; i < set->count; i++) {
+		struct deed *deed = deed_of(deeds, set->device[i]);
+
+		if (deed)
+			deed->kind = set->kind;
+	}
+}
+
+enum wire_proof deeds_prove(const struct deeds *deeds, const struct record *record)
+{
+	uint32_t kind = record->kind == RECORD_GRANT ? WIRE_PLAN_CLAIM : WIRE_PLAN_RELEASE;
+
+	if (!record->success || (record->kind != RECORD_GRANT && record->kind != RECORD_RELEASE))
+		return WIRE_PROOF_NONE;
+	for (uint32_t i = 0; i < record->device_count; i++) {
+		const struct deed *deed = name_table_find(&deeds->devices, record->device[i]);
+
+		if (!deed || deed->kind != kind)
+			return WIRE_PROOF_MISSING;
+	}
+	return WIRE_PROOF_THERE;
+}
+
+void deeds_done(struct deeds *deeds)
+{
+	for (size_t i = 0; i < deeds->devices.allocated; i++)
+		free(deeds->devices.slot[i].value);
+	name_table_done(&deeds->devices);
+}

@@ -1,0 +1,30 @@
+/*
+ * What this executor did itself: which devices its binders made ready for somebody, and which they took back. So a record
+ * of the broker's can be confirmed by whoever did it, or is marked as one that was not. Pure bookkeeping.
+ */
+#pragma once
+
+#include "../base/wire.h"
+#include "../../policy/name_table.h"
+
+/* By device, the last that was done with it. All zero is empty. */
+struct deeds {
+	struct name_table devices; /* struct deed by the device's name */
+};
+
+/* The devices of a plan that a binder has. All zero is empty. */
+struct deed_set {
+	uint32_t kind; /* enum wire_plan_kind */
+	char (*device)[DEVICE_NAME_MAX];
+	size_t count;
+};
+
+/* Keeps which devices a plan makes ready, or takes back. What was in the set is forgotten. */
+void deed_set_begin(struct deed_set *set, uint32_t kind, const struct plan *plan);
+void deed_set_done(struct deed_set *set);
+
+/* The plan was done. Out of memory, its devices are not confirmed. */
+void deeds_note(struct deeds *deeds, const struct deed_set *set);
+/* Whether this executor did what the record says. */
+enum wire_proof deeds_prove(const struct deeds *deeds, const struct record *record);
+void deeds_done(struct deeds *deeds);

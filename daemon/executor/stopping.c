@@ -1,0 +1,204 @@
+#include "stopping.h"
+
+#include "../../policy/stop_check.h"
+#include "../../policy/text.h"
+#include "../base/log.h"
+#include "bridges.h"
+#include "policy_snapshot.h"
+#include "process.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct stop {
+	struct stopping *stopping;
+	size_t slot;
+	struct wire_stop question;
+	int pidfd;            /* -1: of a unit */
+	struct worker worker; /* once it may be done */
+};
+
+static void answer(struct stopping *stopping, uint64_t id, enum wire_stop_outcome outcome, int error, const char *text)
+{
+	union wire_message message;
+
+	memset(&message.stopped, 0, sizeof(message.stopped));
+	message.stopped.outcome = outcome;
+	message.stopped.error = error;
+	text_format(message.stopped.text, sizeof(message.stopped.text), "%s", text);
+	wire_stamp(&message, WIRE_STOPPED, id);
+	outbox_send(&stopping->crew->outbox, &message, NULL);
+}
+
+static void drop(struct stop *stop)
+{
+	stop->stopping->stop[stop->slot] = NULL;
+	worker_end(&stop->worker);
+	descriptor_close(&stop->pidfd);
+	free(stop);
+}
+
+static void conclude(struct stop *stop, enum wire_stop_outcome outcome, int error, const char *text)
+{
+	if (outcome == WIRE_STOP_REFUSED)
+		log_warning("a stop was refused: %s", text);
+	answer(stop->stopping, stop->question.header.id, outcome, error, text);
+	drop(stop);
+}
+
+/* Gives the stopper its work. */
+static void begin(struct stop *stop)
+{
+	struct stopping *stopping = stop->stopping;
+	int error = crew_start(stopping->crew, &stop->worker, WORKER_STOPPER);
+
+	/* Its socket is empty and takes the message whole. */
+	if (error == 0)
+		error = wire_send(stop->worker.socket, (const union wire_message *)&stop->question, &stop->pidfd,
+				  stop->pidfd >= 0 ? 1 : 0);
+	if (error < 0)
+		conclude(stop, WIRE_STOP_FAILED, -error, "the executor has no worker for it, and can't start one");
+}
+
+/* Whether the policy in force lets this be stopped for holding these devices. */
+static bool is_covered(const struct stop *stop, const struct found *found, char why[static TEXT_MAX])
+{
+	struct topology *topology = topology_new();
+	struct policy *policy = NULL;
+	char name[DEVICE_NAME_MAX];
+	bool covered = false;
+	int error = topology ? policy_snapshot_load(stop->stopping->crew->policy, &policy) : -ENOMEM;
+
+	for (size_t i = 0; i < found->device_count && error == 0; i++) {
+		error = topology_put(topology, &found->device[i]);
+		if (error == 0 && policy->has_parents)
+			error = bridges_put(stop->stopping->host, topology, &found->device[i], name);
+	}
+	if (error < 0)
+		text_format(why, TEXT_MAX, "the policy can't be asked: %s", strerror(-error));
+	else
+		covered = stop_is_covered(policy, topology, stop->question.rule, (enum revoke_stop)stop->question.what,
+					  found->device, found->device_count, why);
+	policy_free(policy);
+	topology_free(topology);
+	return covered;
+}
+
+/* Whether the process, or one of the unit, was found to hold a device. */
+static bool holds(const struct stop *stop, const struct found *found, char why[static TEXT_MAX])
+{
+	const struct host *host = stop->stopping->host;
+	bool process = stop->question.what == REVOKE_STOP_PROCESS;
+
+	for (size_t i = 0; i < found->pid_count; i++) {
+		char unit[UNIT_NAME_MAX];
+
+		if (process ? found->pid[i] == stop->question.pid
+			    : strcmp(process_unit(host, found->pid[i], false, unit), stop->question.unit) == 0)
+			return true;
+	}
+	if (process)
+		text_format(why, TEXT_MAX, "the process [%d] holds none of the devices", stop->question.pid);
+	else
+		text_format(why, TEXT_MAX, "no process of %s holds any of the devices", stop->question.unit);
+	return false;
+}
+
+/* True for the processes that nobody may stop, whatever they hold. */
+static bool is_kept(const struct stop *stop)
+{
+	return stop->question.pid == 1 || stop->question.pid == stop->stopping->surveying->broker;
+}
+
+static bool may_stop(const struct stop *stop, const struct found *found, char why[static TEXT_MAX])
+{
+	const struct host *host = stop->stopping->host;
+
+	if (stop->question.what == REVOKE_STOP_UNIT && !stop_unit_is_possible(stop->question.unit, why))
+		return false;
+	if (stop->question.what == REVOKE_STOP_PROCESS &&
+	    (is_kept(stop) || !process_is_of(host, stop->question.pid, stop->pidfd))) {
+		text_format(why, TEXT_MAX, "the process [%d] is none that may be stopped, or has ended", stop->question.pid);
+		return false;
+	}
+	if (found->device_count == 0) {
+		text_format(why, TEXT_MAX, "none of the devices is there");
+		return false;
+	}
+	return is_covered(stop, found, why) && holds(stop, found, why);
+}
+
+static void on_found(void *context, const struct found *found, int error)
+{
+	struct stop *stop = context;
+	char why[TEXT_MAX] = "";
+
+	if (error != 0) {
+		text_format(why, sizeof(why), "who holds the devices can't be seen: %s", strerror(error));
+		conclude(stop, WIRE_STOP_FAILED, error, why);
+	} else if (!may_stop(stop, found, why)) {
+		conclude(stop, WIRE_STOP_REFUSED, EPERM, why);
+	} else {
+		begin(stop);
+	}
+}
+
+void stopping_start(struct stopping *stopping, struct crew *crew, struct surveying *surveying, const struct host *host)
+{
+	*stopping = (struct stopping){ .crew = crew, .surveying = surveying, .host = host };
+}
+
+void stopping_ask(struct stopping *stopping, const struct wire_stop *question, struct descriptors *fds)
+{
+	bool process = question->what == REVOKE_STOP_PROCESS;
+	struct stop *stop = NULL;
+	size_t slot = 0;
+
+	while (slot < STOPS_MAX && stopping->stop[slot])
+		slot++;
+	if (fds->count == (process ? 1 : 0) && slot < STOPS_MAX)
+		stop = calloc(1, sizeof(*stop));
+	if (!stop) {
+		answer(stopping, question->header.id, WIRE_STOP_FAILED, fds->count > 1 ? EBADMSG : EAGAIN,
+		       "too much is being stopped already, or the process's pidfd is missing");
+		descriptors_close(fds);
+		return;
+	}
+	memcpy(&stop->question, question, question->header.size);
+	stop->stopping = stopping;
+	stop->slot = slot;
+	stop->pidfd = process ? descriptors_take(fds, 0) : -1;
+	stop->worker.socket = -1;
+	stopping->stop[slot] = stop;
+	surveying_search(stopping->surveying, stop->question.device, stop->question.count, on_found, stop);
+}
+
+int stopping_socket(const struct stopping *stopping, size_t slot)
+{
+	return stopping->stop[slot] ? stopping->stop[slot]->worker.socket : -1;
+}
+
+void stopping_readable(struct stopping *stopping, size_t slot)
+{
+	struct stop *stop = stopping->stop[slot];
+	autoclose_list struct descriptors fds = { .count = 0 };
+	union wire_message message;
+	int got = wire_receive(stop->worker.socket, &message, &fds);
+
+	if (got == -EAGAIN)
+		return;
+	if (got > 0 && message.header.type == WIRE_STOPPED && message.header.id == stop->question.header.id) {
+		outbox_send(&stopping->crew->outbox, &message, NULL);
+		drop(stop);
+	} else {
+		conclude(stop, WIRE_STOP_FAILED, EIO, "the worker ended before it was through: nobody knows how far it came");
+	}
+}
+
+void stopping_end(struct stopping *stopping)
+{
+	for (size_t i = 0; i < STOPS_MAX; i++)
+		if (stopping->stop[i])
+			drop(stopping->stop[i]);
+}

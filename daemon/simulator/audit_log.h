@@ -1,0 +1,21 @@
+/*
+ * The audit log of the simulated host: keeps what brokers have recorded, for tests to read, or says that it can't.
+ */
+#pragma once
+
+#include "../../policy/record.h"
+
+#include <json-c/json.h>
+#include <stddef.h>
+
+struct audit_log {
+	struct record *record;
+	size_t count;
+	int error; /* what recording says from now on; 0: it is kept */
+};
+
+/* 0, or a positive errno: it is not kept. */
+int audit_log_write(struct audit_log *log, const struct record *record);
+/* All records, the oldest first, or NULL out of memory. */
+struct json_object *audit_log_to_json(const struct audit_log *log);
+void audit_log_done(struct audit_log *log);
