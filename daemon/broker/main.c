@@ -23,6 +23,7 @@ struct broker {
 	struct arbiter *arbiter;
 	struct varlink_server *server;
 	struct store *store;
+	int listener; /* -1: the service manager passed none */
 	struct bus_link *bus;
 	struct records *records;
 };
@@ -31,11 +32,11 @@ static void on_ready(void *context)
 {
 	struct broker *broker = context;
 	char path[4096];
-	int error, listener = store_take_listener(broker->store, "varlink");
+	int error;
 
 	snprintf(path, sizeof(path), "%s/org.ioasid1", broker->options->runtime_folder);
-	if (listener >= 0)
-		error = varlink_server_new_from_fd(broker->event, listener, broker->arbiter, &broker->server);
+	if (broker->listener >= 0)
+		error = varlink_server_new_from_fd(broker->event, broker->listener, broker->arbiter, &broker->server);
 	else
 		error = varlink_server_new(broker->event, path, broker->arbiter, &broker->server);
 	if (error < 0) {
@@ -179,6 +180,7 @@ int main(int count, char **argument)
 		log_error("the descriptors that the service manager passed can't be taken over");
 		return EXIT_FAILURE;
 	}
+	broker.listener = store_take_listener(broker.store, "varlink");
 	if (geteuid() == 0 && start_find_user(options.user, &user) < 0)
 		return EXIT_FAILURE;
 	if (start_runtime_folder(options.runtime_folder, &user) < 0)

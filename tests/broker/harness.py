@@ -40,7 +40,7 @@ class Daemon:
             self.simulator += " " + simulator_arguments
         self.process = None
         self.host_process = None
-        self.manager = Manager(os.path.join(self.folder, "manager")) if managed else None
+        self.manager = Manager(os.path.join(self.folder, "manager"), self.path) if managed else None
         self.log = None
 
     def keep_host(self):

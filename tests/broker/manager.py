@@ -61,8 +61,14 @@ def is_same(fd, other):
 class Manager:
     """Keeps what FDSTORE brings, by name, in the order in which it came; a thread hears the notifications."""
 
-    def __init__(self, path):
+    def __init__(self, path, listener):
+        """path: of the notifications' socket; listener: of the one that clients connect to, which outlives the broker."""
         self.stored = []  # (name, fd)
+        self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        os.makedirs(os.path.dirname(listener), exist_ok=True)
+        self.listener.bind(listener)
+        self.listener.listen()
+        os.chmod(listener, 0o666)
         self.ready = threading.Event()
         self.barrier = None  # a callable to be asked before a barrier is let through
         self.lock = threading.Condition()
@@ -118,11 +124,9 @@ class Manager:
     def start(self, command, environment, log):
         self.ready.clear()
         with self.lock:
-            fds = [fd for _, fd in self.stored]
-            names = ":".join(name for name, _ in self.stored)
-        environment = {**environment, "NOTIFY_SOCKET": self.path}
-        if fds:
-            environment |= {"LISTEN_FDS": str(len(fds)), "LISTEN_FDNAMES": names}
+            fds = [self.listener.fileno()] + [fd for _, fd in self.stored]
+            names = ":".join(["varlink"] + [name for name, _ in self.stored])
+        environment = {**environment, "NOTIFY_SOCKET": self.path, "LISTEN_FDS": str(len(fds)), "LISTEN_FDNAMES": names}
         return Process(command, environment, log, fds)
 
     def wait_until_ready(self, process):
@@ -136,5 +140,6 @@ class Manager:
         self.socket.shutdown(socket.SHUT_RDWR)
         self.thread.join(10)
         self.socket.close()
+        self.listener.close()
         self.discard()
         os.unlink(self.path)
