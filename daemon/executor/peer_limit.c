@@ -31,7 +31,7 @@ int peer_limit_raise(struct run *run, const struct step *step)
 {
 	struct rlimit limit;
 
-	if (run->peer <= 0 || run->peer_fd < 0 || !process_is_of(run->host, run->peer, run->peer_fd))
+	if (run->peer <= 0 || run->peer_fd < 0 || process_of(run->host, run->peer_fd) != run->peer)
 		return run_fail(run, -ESRCH, "the client whose memlock limit is to be set is not known");
 	if (!peer_lives(run) || prlimit(run->peer, RLIMIT_MEMLOCK, NULL, &run->limit_before) < 0)
 		return run_fail(run, -ESRCH, "the client [%d] has ended", run->peer);

@@ -100,14 +100,17 @@ bool process_uid(const struct host *host, pid_t pid, uid_t *uid)
 	return true;
 }
 
-bool process_is_of(const struct host *host, pid_t pid, int pidfd)
+pid_t process_of(const struct host *host, int pidfd)
 {
 	char path[64], text[32];
 	uint64_t number;
 
 	snprintf(path, sizeof(path), "self/fdinfo/%d", pidfd);
-	return sysfs_find_line(host->proc, path, "Pid:\t", text, sizeof(text)) &&
-	       number_parse(text, INT32_MAX, &number) == 0 && (pid_t)number == pid;
+	if (!sysfs_find_line(host->proc, path, "Pid:\t", text, sizeof(text)))
+		return 0;
+	if (strcmp(text, "-1") == 0)
+		return -1;
+	return number_parse(text, INT32_MAX, &number) == 0 ? (pid_t)number : 0;
 }
 
 bool process_fdinfo(const struct host *host, pid_t pid, const char *fd, const char *beginning, char *out, size_t size)

@@ -22,8 +22,8 @@ pid_t process_parent(const struct host *host, pid_t pid);
 const char *process_unit(const struct host *host, pid_t pid, bool leaf, char out[static UNIT_NAME_MAX]);
 /* Its effective user. False: it is gone. */
 bool process_uid(const struct host *host, pid_t pid, uid_t *uid);
-/* True if the pidfd is one, and of that process. */
-bool process_is_of(const struct host *host, pid_t pid, int pidfd);
+/* The process that a pidfd is of; -1: one that has ended and is forgotten; 0: it is no pidfd. */
+pid_t process_of(const struct host *host, int pidfd);
 /* A line of an FD's fdinfo that begins like this, without the beginning; false: there is none. */
 bool process_fdinfo(const struct host *host, pid_t pid, const char *fd, const char *beginning, char *out, size_t size);
 /* True for an FD that only names its file, as udev has one for a moment: the driver knows nothing of it. */

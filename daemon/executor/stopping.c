@@ -8,6 +8,7 @@
 #include "process.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -118,8 +119,8 @@ static bool may_stop(const struct stop *stop, const struct found *found, char wh
 	if (stop->question.what == REVOKE_STOP_UNIT && !stop_unit_is_possible(stop->question.unit, why))
 		return false;
 	if (stop->question.what == REVOKE_STOP_PROCESS &&
-	    (is_kept(stop) || !process_is_of(host, stop->question.pid, stop->pidfd))) {
-		text_format(why, TEXT_MAX, "the process [%d] is none that may be stopped, or has ended", stop->question.pid);
+	    (is_kept(stop) || process_of(host, stop->pidfd) != stop->question.pid)) {
+		text_format(why, TEXT_MAX, "the process [%d] is none that may be stopped", stop->question.pid);
 		return false;
 	}
 	if (found->device_count == 0) {
@@ -129,12 +130,23 @@ static bool may_stop(const struct stop *stop, const struct found *found, char wh
 	return is_covered(stop, found, why) && holds(stop, found, why);
 }
 
+/* True for a process that has ended by itself. */
+static bool has_ended(const struct stop *stop)
+{
+	pid_t pid = stop->pidfd >= 0 ? process_of(stop->stopping->host, stop->pidfd) : 0;
+	struct pollfd state = { .fd = stop->pidfd, .events = POLLIN };
+
+	return pid == -1 || (pid > 0 && poll(&state, 1, 0) > 0);
+}
+
 static void on_found(void *context, const struct found *found, int error)
 {
 	struct stop *stop = context;
 	char why[TEXT_MAX] = "";
 
-	if (error != 0) {
+	if (has_ended(stop)) {
+		conclude(stop, WIRE_STOP_GONE, 0, "");
+	} else if (error != 0) {
 		text_format(why, sizeof(why), "who holds the devices can't be seen: %s", strerror(error));
 		conclude(stop, WIRE_STOP_FAILED, error, why);
 	} else if (!may_stop(stop, found, why)) {

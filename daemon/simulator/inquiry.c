@@ -142,7 +142,7 @@ static void know_claims(struct course *course)
 
 		snprintf(path, sizeof(path), "/proc/%d/fd/%d", inquiry->broker, inquiry->context[i].fd);
 		file = find_file(course, inode_at(AT_FDCWD, path));
-		if (file)
+		if (file && (file->hold.kind == HOLD_IOMMUFD || file->hold.kind == HOLD_CONTAINER))
 			memcpy(file->hold.claim, inquiry->context[i].claim, sizeof(file->hold.claim));
 	}
 }

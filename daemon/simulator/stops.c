@@ -119,21 +119,29 @@ static int on_holder(void *context, const struct holder *holder)
 	return finding->holds;
 }
 
-/* True if the pidfd is of that process. */
-static bool is_of(pid_t pid, int pidfd)
+/* The process that a pidfd is of; -1: one that has ended and is forgotten; 0: it is no pidfd. */
+static int process_of(int pidfd)
 {
 	char path[64], line[128];
-	bool right = false;
-	int number;
+	int number = 0;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
 	file = fopen(path, "re");
-	while (file && !right && fgets(line, sizeof(line), file))
-		right = sscanf(line, "Pid: %d", &number) == 1 && number == pid;
+	while (file && number == 0 && fgets(line, sizeof(line), file))
+		sscanf(line, "Pid: %d", &number);
 	if (file)
 		fclose(file);
-	return right;
+	return number;
+}
+
+/* True for a process that has ended by itself. */
+static bool has_ended(int pidfd)
+{
+	struct pollfd state = { .fd = pidfd, .events = POLLIN };
+	int pid = process_of(pidfd);
+
+	return pid == -1 || (pid > 0 && poll(&state, 1, 0) > 0);
 }
 
 static bool holds(struct stop *stop, char why[static TEXT_MAX])
@@ -184,8 +192,8 @@ static bool may_stop(struct stop *stop, const struct policy *policy, pid_t broke
 	if (question->what == REVOKE_STOP_UNIT && !stop_unit_is_possible(question->unit, why))
 		return false;
 	if (question->what == REVOKE_STOP_PROCESS &&
-	    (question->pid == 1 || question->pid == broker || question->pid == getpid() || !is_of(question->pid, pidfd))) {
-		text_format(why, TEXT_MAX, "the process [%d] is none that may be stopped, or has ended", question->pid);
+	    (question->pid == 1 || question->pid == broker || question->pid == getpid() || process_of(pidfd) != question->pid)) {
+		text_format(why, TEXT_MAX, "the process [%d] is none that may be stopped", question->pid);
 		return false;
 	}
 	return is_covered(stop, policy, why) && holds(stop, why);
@@ -295,6 +303,8 @@ void stops_begin(struct stops *stops, const struct wire_stop *question, const st
 	if (process && pidfd < 0)
 		conclude(stop, WIRE_STOP_FAILED, EAGAIN,
 			 "too much is being stopped already, or the process's pidfd is missing");
+	else if (process && has_ended(pidfd))
+		conclude(stop, WIRE_STOP_GONE, 0, "");
 	else if (!may_stop(stop, policy, broker, pidfd, why))
 		conclude(stop, WIRE_STOP_REFUSED, EPERM, why);
 	else

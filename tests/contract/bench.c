@@ -14,7 +14,7 @@ const char usual_policy[] =
 	"    { \"name\": \"test cards and their neighbours\", \"effect\": \"allow\",\n"
 	"      \"device\": { \"id\": [\"1234:11e8\", \"8086:100e\"] },\n"
 	"      \"lockout\": \"unused\", \"modes\": [\"attached\", \"open\", \"node\"],\n"
-	"      \"limits\": { \"memlock\": \"64M\" }, \"reset\": \"try\" },\n"
+	"      \"limits\": { \"memlock\": \"64M\" }, \"reset\": \"try\", \"revoke\": { \"stop\": \"unit\" } },\n"
 	"    { \"name\": \"a card that can be reset\", \"effect\": \"allow\",\n"
 	"      \"device\": { \"id\": [\"8086:10d3\"] } }\n"
 	"  ],\n"

@@ -34,6 +34,12 @@ void case_reset(struct bench *bench);
 void case_one_group_fails(struct bench *bench);
 void case_release_of_changed(struct bench *bench);
 void case_release_without_restore(struct bench *bench);
+/* cases_audit.c: who has what, what is written down, and what is ended. */
+void case_audit(struct bench *bench);
+void case_audit_of_nodes(struct bench *bench);
+void case_record(struct bench *bench);
+void case_stop_process(struct bench *bench);
+void case_stop_refused(struct bench *bench);
 /* cases_refuse.c: what the executor's own check refuses. */
 void case_stale_plans(struct bench *bench);
 void case_wrong_digest(struct bench *bench);

@@ -188,6 +188,90 @@ static void make_too_long_plan(struct bad *bad)
 	bad->message.plan.total = PLAN_STEPS_MAX + 1;
 }
 
+static void audit_of(struct bad *bad, uint32_t count)
+{
+	memset(&bad->message.audit, 0, sizeof(bad->message.audit));
+	bad->message.audit.count = count;
+	wire_stamp(&bad->message, WIRE_AUDIT, 1);
+	bad->size = bad->message.header.size;
+}
+
+static void make_audit_of_no_descriptor(struct bad *bad)
+{
+	audit_of(bad, 1);
+	bad->message.audit.context[0].fd = -1;
+}
+
+static void make_audit_with_descriptor(struct bad *bad)
+{
+	audit_of(bad, 0);
+	bad->fd = STDERR_FILENO;
+}
+
+static void make_cut_audit(struct bad *bad)
+{
+	audit_of(bad, 2);
+	bad->message.audit.count = 3;
+}
+
+static void record_of(struct bad *bad, uint32_t kind)
+{
+	memset(&bad->message.record, 0, sizeof(bad->message.record));
+	bad->message.record.record.kind = kind;
+	wire_stamp(&bad->message, WIRE_RECORD, 1);
+	bad->size = bad->message.header.size;
+}
+
+static void make_unknown_record(struct bad *bad)
+{
+	record_of(bad, RECORD_KIND_COUNT);
+}
+
+static void make_record_of_two_lines(struct bad *bad)
+{
+	record_of(bad, RECORD_GRANT);
+	strcpy(bad->message.record.record.text, "one\ntwo");
+}
+
+static void make_cut_record(struct bad *bad)
+{
+	record_of(bad, RECORD_GRANT);
+	bad->message.record.record.device_count = 1;
+}
+
+static void stop_of(struct bad *bad, uint32_t what)
+{
+	memset(&bad->message.stop, 0, sizeof(bad->message.stop));
+	bad->message.stop.what = what;
+	bad->message.stop.pid = what == REVOKE_STOP_PROCESS ? 1 : 0;
+	bad->message.stop.count = 1;
+	strcpy(bad->message.stop.device[0], "0000:00:00.0");
+	wire_stamp(&bad->message, WIRE_STOP, 1);
+	bad->size = bad->message.header.size;
+}
+
+static void make_stop_of_nothing(struct bad *bad)
+{
+	stop_of(bad, REVOKE_STOP_NOTHING);
+}
+
+static void make_stop_of_no_unit(struct bad *bad)
+{
+	stop_of(bad, REVOKE_STOP_UNIT);
+}
+
+static void make_stop_of_both(struct bad *bad)
+{
+	stop_of(bad, REVOKE_STOP_PROCESS);
+	strcpy(bad->message.stop.unit, "a.service");
+}
+
+static void make_stop_for_no_device(struct bad *bad)
+{
+	stop_of(bad, REVOKE_STOP_PROCESS);
+	bad->message.stop.device[0][0] = '\0';
+}
+
 void case_malformed(struct bench *bench)
 {
 	static const struct {
@@ -209,6 +293,16 @@ void case_malformed(struct bench *bench)
 		{ "a plan with an FD that it does not speak of", make_plan_with_descriptor_too_many },
 		{ "a chunk without a beginning", make_chunk_without_beginning },
 		{ "a plan that is too long", make_too_long_plan },
+		{ "an audit by an FD that is none", make_audit_of_no_descriptor },
+		{ "an audit with an FD", make_audit_with_descriptor },
+		{ "an audit that is cut", make_cut_audit },
+		{ "a record of nothing known", make_unknown_record },
+		{ "a record of two lines", make_record_of_two_lines },
+		{ "a record without the device that it counts", make_cut_record },
+		{ "a stop of nothing", make_stop_of_nothing },
+		{ "a stop of a unit without a name", make_stop_of_no_unit },
+		{ "a stop of a process and a unit", make_stop_of_both },
+		{ "a stop for no device", make_stop_for_no_device },
 	};
 
 	side_stop(&bench->side);

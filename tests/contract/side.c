@@ -250,6 +250,79 @@ struct wire_policy side_reload(struct side *side)
 	return message.policy;
 }
 
+/* Sends a question of one message. Returns its id. */
+static uint64_t ask(struct side *side, union wire_message *message, enum wire_type type, int fd)
+{
+	wire_stamp(message, type, ++side->last_id);
+	if (wire_send(side->wire, message, &fd, fd >= 0 ? 1 : 0) < 0)
+		bail_out("a message of type %d can't be sent", type);
+	return side->last_id;
+}
+
+static void receive_for(struct side *side, uint64_t id, union wire_message *message)
+{
+	struct descriptors fds = { .count = 0 };
+
+	receive_answer(side, message, &fds);
+	if (message->header.id != id || fds.count > 0)
+		bail_out("an answer to %llu, with %zu FDs, while %llu is asked", (unsigned long long)message->header.id,
+			 fds.count, (unsigned long long)id);
+}
+
+void side_audit(struct side *side, int context, struct audited *out)
+{
+	union wire_message message;
+	uint64_t id;
+
+	memset(&message.audit, 0, sizeof(message.audit));
+	memset(out, 0, sizeof(*out));
+	if (context >= 0) {
+		message.audit.count = 1;
+		message.audit.context[0].fd = context;
+		strcpy(message.audit.context[0].claim, "one");
+	}
+	id = ask(side, &message, WIRE_AUDIT, -1);
+	for (;;) {
+		receive_for(side, id, &message);
+		if (message.header.type == WIRE_AUDIT_DONE)
+			break;
+		if (message.header.type == WIRE_HOLD && out->hold_count < 64)
+			out->hold[out->hold_count++] = message.hold.hold;
+		else if (message.header.type == WIRE_NODE_ACCESS && out->access_count < 64)
+			out->access[out->access_count++] = message.node_access.access;
+		else
+			bail_out("a message of type %u in the middle of an audit", message.header.type);
+	}
+	out->done = message.audit_done;
+}
+
+int side_record(struct side *side, const struct record *record)
+{
+	union wire_message message;
+	uint64_t id;
+
+	memset(&message.record, 0, sizeof(message.record));
+	message.record.record = *record;
+	id = ask(side, &message, WIRE_RECORD, -1);
+	receive_for(side, id, &message);
+	if (message.header.type != WIRE_RECORDED)
+		bail_out("a record is answered with a message of type %u", message.header.type);
+	return message.recorded.error;
+}
+
+struct wire_stopped side_stop_other(struct side *side, const struct wire_stop *question, int pidfd)
+{
+	union wire_message message;
+	uint64_t id;
+
+	message.stop = *question;
+	id = ask(side, &message, WIRE_STOP, pidfd);
+	receive_for(side, id, &message);
+	if (message.header.type != WIRE_STOPPED)
+		bail_out("a stop is answered with a message of type %u", message.header.type);
+	return message.stopped;
+}
+
 void side_send_bytes(struct side *side, const void *bytes, size_t size, int fd)
 {
 	union {

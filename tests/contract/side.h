@@ -41,6 +41,20 @@ struct result side_await_result(struct side *side, uint64_t id);
 bool side_await_node_gone(struct side *side, const char *device);
 /* Asks for the policy to be read again. */
 struct wire_policy side_reload(struct side *side);
+/* What an audit found. */
+struct audited {
+	struct hold hold[64];
+	size_t hold_count;
+	struct node_access access[64];
+	size_t access_count;
+	struct wire_audit_done done;
+};
+/* Audits; context: an FD of ours that is the context of the claim "one", or -1. */
+void side_audit(struct side *side, int context, struct audited *out);
+/* Has a record written; returns the error. */
+int side_record(struct side *side, const struct record *record);
+/* Has something stopped; question has all but its header. pidfd: -1: none goes with it. */
+struct wire_stopped side_stop_other(struct side *side, const struct wire_stop *question, int pidfd);
 /* Sends any bytes as a packet, with an FD if it is not -1. */
 void side_send_bytes(struct side *side, const void *bytes, size_t size, int fd);
 

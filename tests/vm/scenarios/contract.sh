@@ -2,7 +2,7 @@
 # simulator is held to by the tests contract-simulator and, on kernels without iommufd, contract-simulator-group. What
 # differs is shown; the whole transcript is in transcript.log.
 # needs: contract contract-stock
-# timeout: 120
+# timeout: 240
 executor=$(find /usr -name ioasid-executor)
 expect_success contract --executor "$executor" --transcript "$RIG/transcript.log"
 expect_output_lacks "not ok"
