@@ -5,27 +5,23 @@
 
 #include <string.h>
 
-/* The event of each kind of news, as the interface calls it. NULL: none. */
+/* The event of each kind of news, as the interface calls it. What is not listed is none. */
 static const struct {
 	const char *kind;
 	enum event_audience audience;
 } events[NEWS_KIND_COUNT] = {
 	[NEWS_CLAIM] = { "claim", EVENT_CLAIM },
 	[NEWS_CLAIM_GONE] = { "claim-gone", EVENT_CLAIM },
-	[NEWS_CLAIM_ADOPTED] = { NULL, EVENT_NOBODY },
-	[NEWS_GROWS] = { NULL, EVENT_NOBODY },
 	[NEWS_OFFERED] = { "offered", EVENT_CLAIM },
 	[NEWS_REMOVED] = { "removed", EVENT_CLAIM },
 	[NEWS_ENDING] = { "ending", EVENT_CLAIM },
 	[NEWS_REVOCATION] = { "revocation", EVENT_CLAIM },
 	[NEWS_REVOCATION_STEP] = { "revocation-step", EVENT_CLAIM },
-	[NEWS_DECIDED] = { NULL, EVENT_NOBODY },
 	[NEWS_REFUSED] = { "refused", EVENT_SUBJECT },
 	[NEWS_FAILED] = { "failed", EVENT_SUBJECT },
 	[NEWS_NOT_GRANTED] = { "not-granted", EVENT_CLAIM },
 	[NEWS_DEVICE] = { "device", EVENT_EVERYBODY },
 	[NEWS_DEVICE_GONE] = { "device-gone", EVENT_EVERYBODY },
-	[NEWS_NOT_READY] = { NULL, EVENT_NOBODY },
 	[NEWS_POLICY] = { "policy", EVENT_EVERYBODY },
 };
 

@@ -10,10 +10,10 @@
 
 /* Who may be told an event as it is. */
 enum event_audience {
+	EVENT_NOBODY,
 	EVENT_EVERYBODY,
 	EVENT_CLAIM,   /* whoever may see the claim */
 	EVENT_SUBJECT, /* the user that it happened to, and operators */
-	EVENT_NOBODY,
 };
 
 /* The first event that a watcher gets. */
