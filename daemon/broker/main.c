@@ -1,6 +1,7 @@
 /*
  * ioasidd: the broker. Talks to clients, decides, and keeps the state; has no privilege of its own.
  */
+#include "audit_trail.h"
 #include "records.h"
 #include "start.h"
 #include "varlink_server.h"
@@ -25,6 +26,7 @@ struct broker {
 	struct store *store;
 	struct bus_link *bus;
 	struct records *records;
+	struct audit_trail *audit_trail;
 };
 
 static void on_ready(void *context)
@@ -121,6 +123,8 @@ static int run(struct broker *broker, int executor)
 		close(executor);
 	else
 		status = records_new(broker->arbiter, journal_of(options), &broker->records);
+	if (status >= 0)
+		status = audit_trail_new(broker->arbiter, &broker->audit_trail);
 	if (status < 0) {
 		log_error("can't start: %s", strerror(-status));
 	} else {
@@ -129,6 +133,7 @@ static int run(struct broker *broker, int executor)
 	sd_notify(0, "STOPPING=1");
 	varlink_server_free(broker->server);
 	records_free(broker->records);
+	audit_trail_free(broker->audit_trail);
 	arbiter_free(broker->arbiter);
 	bus_link_free(broker->bus);
 	sd_event_unref(broker->event);
