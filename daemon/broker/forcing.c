@@ -7,9 +7,23 @@
 /* Each that is stopped may show another that holds the claim, too; somebody who is always started anew is not fought. */
 enum { STOPS_MAX = 16 };
 
+/* The rule that granted the claim, as it stands in the policy now; NULL: it is there no more. */
+static const struct rule *rule_of(const struct holding *holding)
+{
+	const struct policy *policy = holding->registry->policy;
+
+	for (size_t i = 0; i < policy->rule_count; i++)
+		if (strcmp(policy->rule[i].name, holding->claim->rule) == 0)
+			return &policy->rule[i];
+	return NULL;
+}
+
 static void tell(struct holding *holding, bool success, const char *message)
 {
-	holding_tell(holding, (struct news){ .kind = NEWS_REVOCATION_STEP, .success = success, .message = message });
+	const struct rule *rule = rule_of(holding);
+
+	holding_tell(holding, (struct news){ .kind = NEWS_REVOCATION_STEP, .success = success, .message = message,
+					     .stop = rule ? rule->revoke_stop : REVOKE_STOP_PROCESS });
 }
 
 static void on_stopped(void *context, const struct wire_stopped *stopped)
@@ -27,17 +41,6 @@ static void on_stopped(void *context, const struct wire_stopped *stopped)
 	}
 	tell(holding, stopped->outcome == WIRE_STOP_GONE, message);
 	holding->stopped(holding);
-}
-
-/* The rule that granted the claim, as it stands in the policy now; NULL: it is there no more. */
-static const struct rule *rule_of(const struct holding *holding)
-{
-	const struct policy *policy = holding->registry->policy;
-
-	for (size_t i = 0; i < policy->rule_count; i++)
-		if (strcmp(policy->rule[i].name, holding->claim->rule) == 0)
-			return &policy->rule[i];
-	return NULL;
 }
 
 bool forcing_start(struct holding *holding, void (*done)(struct holding *holding))

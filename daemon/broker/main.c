@@ -1,6 +1,7 @@
 /*
  * ioasidd: the broker. Talks to clients, decides, and keeps the state; has no privilege of its own.
  */
+#include "audit_trail.h"
 #include "records.h"
 #include "start.h"
 #include "varlink_server.h"
@@ -26,6 +27,7 @@ struct broker {
 	int listener; /* -1: the service manager passed none */
 	struct bus_link *bus;
 	struct records *records;
+	struct audit_trail *audit_trail;
 };
 
 static void on_ready(void *context)
@@ -122,6 +124,8 @@ static int run(struct broker *broker, int executor)
 		close(executor);
 	else
 		status = records_new(broker->arbiter, journal_of(options), &broker->records);
+	if (status >= 0)
+		status = audit_trail_new(broker->arbiter, &broker->audit_trail);
 	if (status < 0) {
 		log_error("can't start: %s", strerror(-status));
 	} else {
@@ -130,6 +134,7 @@ static int run(struct broker *broker, int executor)
 	sd_notify(0, "STOPPING=1");
 	varlink_server_free(broker->server);
 	records_free(broker->records);
+	audit_trail_free(broker->audit_trail);
 	arbiter_free(broker->arbiter);
 	bus_link_free(broker->bus);
 	sd_event_unref(broker->event);

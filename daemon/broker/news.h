@@ -24,7 +24,8 @@ enum news_kind {
 	NEWS_REMOVED,         /* claim, device: it was given back, and is the claim's no more */
 	NEWS_ENDING,          /* claim: it is to be released; message: why; subject: who asked for that, NULL: nobody did */
 	NEWS_REVOCATION,      /* claim, usec: its client is asked to give it back within that time; message: why */
-	NEWS_REVOCATION_STEP, /* claim, message, success: unmapped, stopped, or why that failed */
+	/* claim, message, success: unmapped, stopped, or why that failed; stop: what was, or could not be, stopped */
+	NEWS_REVOCATION_STEP,
 	NEWS_DECIDED,         /* subject, decision: of a plan, claim or addition; usec: how long it took to decide */
 	NEWS_REFUSED,         /* subject, decision: a claim or an addition that was asked for in earnest; claim: that was to grow */
 	/* message; the host, or the daemon, did not let be what the policy does. claim, or else subject; device of an addition or
@@ -51,6 +52,7 @@ struct news {
 	const char *device;
 	const char *message;
 	uint64_t usec;
+	enum revoke_stop stop;
 };
 
 struct news_listener {

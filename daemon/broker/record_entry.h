@@ -11,7 +11,7 @@
  *	IOASID_ACTOR        the uid of whoever did it: the owner, or an operator
  *	IOASID_RULE         that decided
  *	IOASID_VERDICT      allowed, or the kind of blocker that the refusal's status comes from; IOASID_STATUS: that status
- *	IOASID_MODE, IOASID_INTERFACE, IOASID_STATE   of the claim, as in org.ioasid1
+ *	IOASID_MODE, IOASID_INTERFACE, IOASID_LEASE, IOASID_STATE   of the claim, as in org.ioasid1
  *	IOASID_NOTE         why it lingers, is quarantined or stuck; IOASID_REASON: why it is revoked
  *	IOASID_STEP, IOASID_ERRNO   of a plan that failed
  *	IOASID_RULES, IOASID_POLICY_DIGEST, IOASID_FILE *   of a policy

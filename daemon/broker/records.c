@@ -61,8 +61,6 @@ static void begin_claim(struct records *records, enum record_message kind, const
 	va_end(arguments);
 	record_entry_begin(&records->entry, kind, "claim %s: %s", claim->id, text);
 	record_entry_add_claim(&records->entry, claim, device);
-	if (claim->unit[0])
-		journald_add(&records->entry.journald, "IOASID_UNIT", "%s", claim->unit);
 }
 
 /* "0000:01:00.0, 0000:01:00.1", cut where it is too long. */

@@ -37,7 +37,8 @@ static void resume(struct holding *holding, struct requester *requester)
 	holding->lease_lost = holding->unmapped = false;
 	holding->claim->note[0] = '\0';
 	holding_step(holding, CLAIM_EVENT_RESUMED);
-	log_notice("claim %s: resumed by its client", holding->claim->id);
+	holding_tell(holding, (struct news){ .kind = NEWS_CLAIM_ADOPTED, .before = CLAIM_LINGERING,
+					     .message = "resumed by its client" });
 	answer(requester, holding, lease);
 }
 

@@ -7,10 +7,15 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+struct varlink_text {
+	unsigned references;
+	size_t length; /* its NUL included */
+	char text[];
+};
+
 struct frame {
 	struct frame *next; /* varlink_connection::first */
-	char *text;
-	size_t length;      /* its NUL included */
+	struct varlink_text *text;
 	size_t sent;
 	struct descriptors fds;
 };
@@ -25,7 +30,10 @@ struct varlink_connection {
 	size_t input_length;
 	struct frame *first;
 	struct frame **end;
+	size_t backlog;   /* bytes of all frames that wait */
 	bool busy;        /* a call waits for its answer */
+	bool more;        /* it takes several replies */
+	bool streaming;   /* it has got one of several */
 	bool oneway;
 	bool closing;     /* everything that waits is still sent, then it is over */
 	bool closed;
@@ -34,7 +42,7 @@ struct varlink_connection {
 static void frame_free(struct frame *frame)
 {
 	descriptors_close(&frame->fds);
-	free(frame->text);
+	varlink_text_unref(frame->text);
 	free(frame);
 }
 
@@ -55,6 +63,9 @@ static void update_interest(struct varlink_connection *connection)
 
 	if (!connection->busy && !connection->closing && !connection->first)
 		events |= EPOLLIN;
+	/* Nothing may come, but a client that sent itself a copy of its socket and left is gone only once that is read. */
+	if (connection->streaming && !connection->closing)
+		events |= EPOLLIN;
 	if (connection->first)
 		events |= EPOLLOUT;
 	sd_event_source_set_io_events(connection->source, events);
@@ -67,7 +78,7 @@ static ssize_t send_part(struct varlink_connection *connection, struct frame *fr
 		char bytes[CMSG_SPACE(sizeof(int) * DESCRIPTORS_MAX)];
 		struct cmsghdr align;
 	} control;
-	struct iovec part = { .iov_base = frame->text + frame->sent, .iov_len = frame->length - frame->sent };
+	struct iovec part = { .iov_base = frame->text->text + frame->sent, .iov_len = frame->text->length - frame->sent };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 	ssize_t sent;
 
@@ -103,8 +114,9 @@ static void flush(struct varlink_connection *connection)
 		}
 		descriptors_close(&frame->fds);
 		frame->sent += (size_t)sent;
-		if (frame->sent < frame->length)
+		if (frame->sent < frame->text->length)
 			continue;
+		connection->backlog -= frame->text->length;
 		connection->first = frame->next;
 		if (!connection->first)
 			connection->end = &connection->first;
@@ -116,34 +128,97 @@ static void flush(struct varlink_connection *connection)
 		update_interest(connection);
 }
 
-static void send_object(struct varlink_connection *connection, struct json_object *object, struct descriptors *fds)
+struct varlink_text *varlink_text_unref(struct varlink_text *text)
 {
-	struct frame *frame = calloc(1, sizeof(*frame));
-	const char *text = object ? json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN) : NULL;
+	if (text && --text->references == 0)
+		free(text);
+	return NULL;
+}
 
-	if (frame && text)
-		frame->text = strdup(text);
-	if (!frame || !frame->text) {
-		/* A client that can't be answered must not wait for ever. */
-		free(frame);
-		if (fds)
-			descriptors_close(fds);
-		json_object_put(object);
-		shutdown(connection->socket, SHUT_RDWR);
-		return;
+/* The text of a message, which is consumed. NULL: out of memory. */
+static struct varlink_text *write_text(struct json_object *object)
+{
+	const char *plain = object ? json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN) : NULL;
+	size_t length = plain ? strlen(plain) + 1 : 0;
+	struct varlink_text *text = plain ? malloc(sizeof(*text) + length) : NULL;
+
+	if (text) {
+		text->references = 1;
+		text->length = length;
+		memcpy(text->text, plain, length);
 	}
-	frame->length = strlen(text) + 1;
+	json_object_put(object);
+	return text;
+}
+
+/* Puts a text at the end of what waits, with a reference of its own. False: out of memory. */
+static bool enqueue(struct varlink_connection *connection, struct varlink_text *text, struct descriptors *fds)
+{
+	struct frame *frame = text ? calloc(1, sizeof(*frame)) : NULL;
+
+	if (!frame)
+		return false;
+	frame->text = text;
+	text->references++;
 	if (fds) {
 		frame->fds = *fds;
 		fds->count = 0;
 	}
-	json_object_put(object);
+	connection->backlog += text->length;
 	*connection->end = frame;
 	connection->end = &frame->next;
-	connection->busy = false;
-	/* Sent from the loop: whoever answers may hold things that a closed connection would take from under him. */
+	return true;
+}
+
+/* Sent from the loop: whoever answers may hold things that a closed connection would take from under him. */
+static void send_from_loop(struct varlink_connection *connection)
+{
 	sd_event_source_set_io_events(connection->source, EPOLLOUT);
 	sd_event_source_set_enabled(connection->deferred, SD_EVENT_ONESHOT);
+}
+
+static void send_object(struct varlink_connection *connection, struct json_object *object, struct descriptors *fds)
+{
+	struct varlink_text *text = write_text(object);
+	bool queued = enqueue(connection, text, fds);
+
+	varlink_text_unref(text);
+	if (!queued) {
+		/* A client that can't be answered must not wait for ever. */
+		if (fds)
+			descriptors_close(fds);
+		shutdown(connection->socket, SHUT_RDWR);
+		return;
+	}
+	connection->busy = connection->streaming = false;
+	send_from_loop(connection);
+}
+
+bool varlink_connection_takes_more(const struct varlink_connection *connection)
+{
+	return connection->more && !connection->oneway;
+}
+
+struct varlink_text *varlink_text_new(struct json_object *parameters)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(object, "parameters", parameters);
+	json_object_object_add(object, "continues", json_object_new_boolean(true));
+	return write_text(object);
+}
+
+void varlink_connection_continue(struct varlink_connection *connection, struct varlink_text *text)
+{
+	if (connection->closed || connection->closing)
+		return;
+	connection->streaming = true;
+	if (!text || connection->backlog + text->length > VARLINK_BACKLOG_MAX || !enqueue(connection, text, NULL)) {
+		connection->closing = true;
+		shutdown(connection->socket, SHUT_RDWR);
+		return;
+	}
+	send_from_loop(connection);
 }
 
 void varlink_connection_reply(struct varlink_connection *connection, struct json_object *parameters,
@@ -184,7 +259,7 @@ static void refuse(struct varlink_connection *connection, const char *error, con
 	struct json_object *parameters = json_object_new_object();
 
 	json_object_object_add(parameters, "message", json_object_new_string(message));
-	connection->oneway = false;
+	connection->oneway = connection->streaming = false;
 	connection->closing = true;
 	connection->input_length = 0;
 	varlink_connection_error(connection, error, parameters);
@@ -230,6 +305,7 @@ static void take_frame(struct varlink_connection *connection, const char *text, 
 
 		connection->busy = true;
 		connection->oneway = get_flag(call, "oneway");
+		connection->more = get_flag(call, "more");
 		connection->events->call(connection->context, json_object_get_string(method),
 					 parameters ? parameters : empty);
 		json_object_put(empty);
@@ -242,6 +318,9 @@ static void take_input(struct varlink_connection *connection)
 {
 	char *end = connection->input_length ? memchr(connection->input, '\0', connection->input_length) : NULL;
 
+	if (connection->streaming && connection->input_length > 0 && !connection->closing && !connection->closed)
+		refuse(connection, "org.ioasid1.ProtocolError",
+		       "another message came while replies go on: use another connection; this one is closed");
 	if (connection->busy || connection->closing || connection->closed || connection->first)
 		return;
 	if (end) {
@@ -340,7 +419,7 @@ static int on_deferred(sd_event_source *source, void *context)
 
 	if (connection->first)
 		flush(connection);
-	if (!connection->closed && !connection->first)
+	if (!connection->closed && (!connection->first || connection->streaming))
 		take_input(connection);
 	return 0;
 }

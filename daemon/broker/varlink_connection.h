@@ -1,6 +1,7 @@
 /*
  * One client's connection on the Varlink socket: frames in (JSON text that ends with a NUL byte), frames and FDs out,
- * one call at a time, nothing that blocks. Knows the protocol's frame, and no method.
+ * one call at a time, nothing that blocks. A call with "more" may get many replies; whoever does not read them is cut
+ * off. Knows the protocol's frame, and no method.
  */
 #pragma once
 
@@ -13,6 +14,7 @@
 enum {
 	VARLINK_FRAME_MAX = 64 * 1024, /* bytes of a client's message */
 	VARLINK_DEPTH_MAX = 8,         /* nesting of its JSON */
+	VARLINK_BACKLOG_MAX = 256 * 1024, /* bytes of replies that may wait for a client, beside what its socket holds */
 };
 
 struct varlink_connection;
@@ -39,5 +41,19 @@ struct varlink_connection *varlink_connection_free(struct varlink_connection *co
  */
 void varlink_connection_reply(struct varlink_connection *connection, struct json_object *parameters,
 			      struct descriptors *fds);
+/* True if the call that waits for its answer takes more replies than one. */
+bool varlink_connection_takes_more(const struct varlink_connection *connection);
+
+/* A reply that is followed by others, written down once for all connections that get it. */
+struct varlink_text;
+/* parameters: consumed. NULL: out of memory. */
+struct varlink_text *varlink_text_new(struct json_object *parameters);
+/* NULL is allowed. */
+struct varlink_text *varlink_text_unref(struct varlink_text *text);
+/*
+ * One more reply to the call, which goes on; text stays the caller's, too. NULL: it could not be made. A client that misses
+ * one, because it does not read or there is no memory, is cut off: soon, by closed(), not in this call.
+ */
+void varlink_connection_continue(struct varlink_connection *connection, struct varlink_text *text);
 /* Answers the call with an error, by its full name. */
 void varlink_connection_error(struct varlink_connection *connection, const char *error, struct json_object *parameters);

@@ -1,5 +1,7 @@
 #include "varlink_methods.h"
 
+#include "varlink_answers.h"
+#include "varlink_monitors.h"
 #include "varlink_reports.h"
 
 #include "../../policy/reply_json.h"
@@ -40,6 +42,7 @@ enum parameter {
 	PARAMETER_GRACE = 1 << 11,    /* "grace": milliseconds, optional */
 	PARAMETER_REASON = 1 << 12,   /* "reason": a sentence, optional */
 	PARAMETER_LEASE_UNIT = 1 << 10, /* "unit": whose end ends a claim, optional */
+	PARAMETER_ONE_CLAIM = 1 << 13, /* "claim": a claim's id, optional */
 };
 
 static const struct {
@@ -54,11 +57,12 @@ static const struct {
 	{ PARAMETER_USER, "user", true },            { PARAMETER_UNIT, "unit", true },
 	{ PARAMETER_LEASE, "lease", true },          { PARAMETER_LEASE_UNIT, "unit", true },
 	{ PARAMETER_GRACE, "grace", true },          { PARAMETER_REASON, "reason", true },
+	{ PARAMETER_ONE_CLAIM, "claim", true },
 };
 
 struct row {
 	const char *method;
-	unsigned parameters; /* OR of enum parameter */
+	unsigned parameters; /* OR of enum parameter, of each name at most one */
 	void (*handler)(struct varlink_client *client, const struct parameters *parameters);
 };
 
@@ -93,7 +97,8 @@ static const char org_varlink_service[] =
 	"error InterfaceNotFound (interface: string)\n\n"
 	"error MethodNotFound (method: string)\n\n"
 	"error MethodNotImplemented (method: string)\n\n"
-	"error InvalidParameter (parameter: string)\n";
+	"error InvalidParameter (parameter: string)\n\n"
+	"error ExpectedMore ()\n";
 
 static void get_interface_description(struct varlink_client *client, const struct parameters *parameters)
 {
@@ -189,6 +194,26 @@ static void snapshot(struct varlink_client *client, const struct parameters *par
 	arbiter_snapshot(client->arbiter, &client->requester, parameters->details);
 }
 
+static void watch(struct varlink_client *client, const struct parameters *parameters)
+{
+	const struct claim *claim = parameters->claim
+					    ? ledger_find(arbiter_registry(client->arbiter)->ledger, parameters->claim)
+					    : NULL;
+
+	if (!varlink_connection_takes_more(client->connection)) {
+		varlink_connection_error(client->connection, "org.varlink.service.ExpectedMore", NULL);
+	} else if (parameters->claim && !(claim && arbiter_may_see(client->arbiter, &client->requester, claim))) {
+		varlink_answers_write(client, &(struct answer){ .kind = ANSWER_NO_CLAIM });
+	} else if (!varlink_monitors_add(client->monitors, client, parameters->claim)) {
+		struct json_object *object = json_object_new_object();
+
+		json_object_object_add(object, "message",
+				       json_object_new_string("too many connections of this user, or of all users together, "
+							      "watch already: close some"));
+		varlink_connection_error(client->connection, "org.ioasid1.QuotaExceeded", object);
+	}
+}
+
 static const struct row rows[] = {
 	{ "org.varlink.service.GetInfo", 0, get_info },
 	{ "org.varlink.service.GetInterfaceDescription", PARAMETER_INTERFACE, get_interface_description },
@@ -209,6 +234,7 @@ static const struct row rows[] = {
 	{ "org.ioasid1.Revoke", PARAMETER_CLAIM | PARAMETER_GRACE | PARAMETER_REASON, revoke_claim },
 	{ "org.ioasid1.ReloadPolicy", 0, reload_policy },
 	{ "org.ioasid1.Snapshot", PARAMETER_DETAILS, snapshot },
+	{ "org.ioasid1.Monitor", PARAMETER_ONE_CLAIM, watch },
 };
 
 /* The text of a string that has no NUL in it; NULL for anything else. */
@@ -251,6 +277,7 @@ static bool take_parameter(enum parameter parameter, struct json_object *value, 
 	case PARAMETER_DEVICE:
 		return text && pci_address_normalise(text, out->device) == 0;
 	case PARAMETER_CLAIM:
+	case PARAMETER_ONE_CLAIM:
 		out->claim = text;
 		return text && strlen(text) < CLAIM_ID_MAX;
 	case PARAMETER_MODE:

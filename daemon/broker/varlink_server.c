@@ -3,6 +3,7 @@
 #include "peer.h"
 #include "varlink_answers.h"
 #include "varlink_methods.h"
+#include "varlink_monitors.h"
 
 #include "../base/log.h"
 
@@ -24,6 +25,7 @@ struct client {
 
 struct varlink_server {
 	struct arbiter *arbiter;
+	struct varlink_monitors *monitors;
 	sd_event *event;
 	int socket;
 	int spare; /* an FD to give up when there is no other, so that a caller can be turned away */
@@ -59,6 +61,7 @@ static void on_closed(void *context)
 		link = &(*link)->next;
 	*link = client->next;
 	server->count--;
+	varlink_monitors_remove(server->monitors, &client->varlink);
 	arbiter_leave(server->arbiter, &client->varlink.requester);
 	/* Its own code runs right now: it is freed in a turn of its own. */
 	client->next = server->over;
@@ -115,6 +118,7 @@ static void admit(struct varlink_server *server, int socket)
 	}
 	client->server = server;
 	client->varlink.arbiter = server->arbiter;
+	client->varlink.monitors = server->monitors;
 	requester->answer = varlink_answers_write;
 	requester->context = &client->varlink;
 	requester->pidfd = -1;
@@ -169,7 +173,9 @@ int varlink_server_new_from_fd(sd_event *event, int socket, struct arbiter *arbi
 	server->arbiter = arbiter;
 	server->event = sd_event_ref(event);
 	server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	error = sd_event_add_defer(event, &server->cleaner, on_clean, server);
+	error = varlink_monitors_new(arbiter, &server->monitors);
+	if (error >= 0)
+		error = sd_event_add_defer(event, &server->cleaner, on_clean, server);
 	if (error >= 0)
 		error = sd_event_source_set_enabled(server->cleaner, SD_EVENT_OFF);
 	if (error >= 0)
@@ -248,6 +254,7 @@ struct varlink_server *varlink_server_free(struct varlink_server *server)
 {
 	if (!server)
 		return NULL;
+	varlink_monitors_free(server->monitors);
 	while (server->clients) {
 		struct client *client = server->clients;
 

@@ -1,0 +1,23 @@
+/*
+ * What happens, written down in the kernel's audit log: who was given devices and who was refused them, what became of
+ * them, what operators did, and which policy was loaded. The executor does the writing. A record of something that goes on
+ * for a while is opened when it begins, and says failure unless it was committed as a success. Listens to the news; never
+ * waits.
+ */
+#pragma once
+
+#include "arbiter.h"
+
+struct audit_trail;
+
+/* What became of records, since the start. */
+struct audit_counts {
+	uint64_t written;
+	uint64_t unsupported; /* this kernel keeps no audit log */
+	uint64_t failed;
+	uint64_t left_out;    /* refusals of users who had too many */
+};
+
+int audit_trail_new(struct arbiter *arbiter, struct audit_trail **out); /* 0, -ENOMEM */
+struct audit_trail *audit_trail_free(struct audit_trail *trail);
+struct audit_counts audit_trail_count(const struct audit_trail *trail);
