@@ -2,6 +2,7 @@
  * ioasidd: the broker. Talks to clients, decides, and keeps the state; has no privilege of its own.
  */
 #include "audit_trail.h"
+#include "bus_face.h"
 #include "records.h"
 #include "start.h"
 #include "varlink_server.h"
@@ -25,7 +26,8 @@ struct broker {
 	struct varlink_server *server;
 	struct store *store;
 	int listener; /* -1: the service manager passed none */
-	struct bus_link *bus;
+	struct bus_link *bus; /* NULL: no bus is wanted */
+	struct bus_face *bus_face;
 	struct records *records;
 	struct audit_trail *audit_trail;
 };
@@ -45,6 +47,8 @@ static void on_ready(void *context)
 		sd_event_exit(broker->event, EXIT_FAILURE);
 		return;
 	}
+	if (broker->bus && bus_face_new(broker->event, broker->bus, broker->arbiter, &broker->bus_face) < 0)
+		log_error("org.ioasid1 can't be offered on the bus: out of memory; the socket goes on");
 	log_notice("ready, listening on %s", path);
 	sd_notify(0, "READY=1");
 }
@@ -132,6 +136,7 @@ static int run(struct broker *broker, int executor)
 		status = sd_event_loop(broker->event);
 	}
 	sd_notify(0, "STOPPING=1");
+	bus_face_free(broker->bus_face);
 	varlink_server_free(broker->server);
 	records_free(broker->records);
 	audit_trail_free(broker->audit_trail);

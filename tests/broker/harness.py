@@ -55,6 +55,10 @@ class Daemon:
             file.write(policy if isinstance(policy, str) else json.dumps(policy, indent=1))
         os.chmod(os.path.join(self.policy_folder, name), 0o644)
 
+    def environment(self):
+        """What the broker is started with: this machine's own bus is none of its business."""
+        return {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={self.folder}/no-bus"}
+
     def start(self):
         """Starts, and waits for READY=1 (or for the end of the process: then returns its status)."""
         self.log = open(self.log_path, "ab")
@@ -63,7 +67,7 @@ class Daemon:
         if os.geteuid() == 0:
             command += ["--user", "nobody"]
         if self.manager:
-            self.process = self.manager.start(command, dict(os.environ), self.log.fileno())
+            self.process = self.manager.start(command, self.environment(), self.log.fileno())
             return self.manager.wait_until_ready(self.process)
         notify_path = os.path.join(self.folder, "notify")
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -72,7 +76,7 @@ class Daemon:
         notify.bind(notify_path)
         os.chmod(notify_path, 0o777)
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log,
-                                        env={**os.environ, "NOTIFY_SOCKET": notify_path})
+                                        env={**self.environment(), "NOTIFY_SOCKET": notify_path})
         exited = os.pidfd_open(self.process.pid)
         import select
         try:

@@ -1,0 +1,115 @@
+/*
+ * One method call that came over the bus, from its arrival to its answer; and, where the answer offers descriptors, on until
+ * they were acknowledged or the offer is over. Each is a requester of its own to the arbiter. Limits how many a connection
+ * and a user may have.
+ */
+#pragma once
+
+#include "arbiter.h"
+#include "bus_caller.h"
+#include "bus_path.h"
+#include "rights.h"
+
+struct bus_call;
+struct bus_listings;
+struct bus_method;
+
+/* What the parts of the face work on together. */
+struct bus_books {
+	struct arbiter *arbiter;
+	sd_event *event;
+	sd_bus *bus; /* NULL while there is none */
+	struct bus_listings *listings;
+	struct bus_call *first; /* bus_call::next, in the order in which they came; those that are over are not in it */
+	size_t count;
+	struct bus_call *over;
+	sd_event_source *cleaner;
+};
+
+/* Descriptors that wait for the client to take them, and the claim that they are of. Owned by the call. */
+struct bus_offer {
+	char claim[CLAIM_ID_MAX];
+	struct {
+		int32_t number;
+		int fd;
+	} group[CLAIM_DEVICES_MAX];
+	size_t group_count;
+	struct {
+		char name[DEVICE_NAME_MAX];
+		int fd; /* -1: none goes with it */
+	} device[CLAIM_DEVICES_MAX];
+	size_t device_count;
+	bool by_descriptor; /* the lease is one: it went to the client with the answer */
+	bool queued;        /* copies were sent when the bus did not take all that is sent to it */
+};
+
+struct bus_call {
+	struct bus_call *next;
+	struct bus_books *books;
+	struct bus_caller *caller;       /* NULL once it has left the bus */
+	bool identified;                 /* the requester is the caller */
+	sd_bus_message *message;         /* NULL once it was answered */
+	struct bus_object_name object;
+	struct requester requester;      /* its pidfd is the caller's; its answers go to bus_answers_write() */
+	/* Ends what somebody does for the call, because its caller is gone. NULL: nobody does anything. */
+	void (*abandon)(struct bus_call *call);
+	void *work;                      /* of whoever set abandon */
+	const struct bus_method *method;
+	bool asked;                      /* polkit was, about this act */
+	bool granted;                    /* and it has said yes */
+	enum act act;
+	void (*go_on)(struct bus_call *call); /* then */
+	bool offers;                     /* it leads to an offer, or has one */
+	struct bus_offer *offer;         /* NULL: none */
+	struct bus_call *acknowledgement; /* of the offer, while it is made: answered in this call's place */
+};
+
+enum {
+	BUS_CALLS_PER_CONNECTION_MAX = 32, /* not answered yet */
+	BUS_CALLS_PER_USER_MAX = 64,
+	BUS_CALLS_MAX = 1024,              /* root's, too */
+	BUS_OFFERS_PER_USER_MAX = 16,      /* not acknowledged yet */
+	BUS_OFFERS_MAX = 64,               /* root's, too */
+};
+
+int bus_books_init(struct bus_books *books, sd_event *event, struct arbiter *arbiter);
+/* All calls must be over. */
+void bus_books_done(struct bus_books *books);
+
+/* Takes a call up. NULL, after an answer, where it is one too many or memory is out. */
+struct bus_call *bus_call_new(struct bus_books *books, struct bus_caller *caller, sd_bus_message *message,
+			      const struct bus_object_name *object);
+/* The caller is known now: who asks. */
+void bus_call_identify(struct bus_call *call);
+/* True if one more offer may be made to this user, by this call; else false after an answer. */
+bool bus_call_may_be_offered(struct bus_call *call);
+
+/* An empty reply to the call. 0 or -errno. */
+int bus_call_reply_new(const struct bus_call *call, sd_bus_message **out);
+/*
+ * Answers, and ends the call unless it has an offer. reply: owned by this function. error: that it could not be written; then
+ * the call is failed instead, and what it had to offer is taken back.
+ */
+void bus_call_reply(struct bus_call *call, sd_bus_message *reply, int error);
+/* Answers with an empty reply. */
+void bus_call_reply_done(struct bus_call *call);
+/* Answers with an error. name: in full, or the last part of org.ioasid1.Error.*. */
+void bus_call_fail(struct bus_call *call, const char *name, const char *message);
+void bus_call_fail_with(struct bus_call *call, const char *name, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The same without a call. */
+void bus_refuse(sd_bus_message *message, const char *name, const char *text);
+/* Ends the call, answered or not: the arbiter forgets it, and it is freed, in a turn of the loop's own. */
+void bus_call_end(struct bus_call *call);
+/*
+ * The caller has left. What is done for him is given up; an offer is kept only if it can still be acknowledged: where the lease
+ * is no descriptor that he has taken with him. keep: the bus is gone, and he may come back: keep it in any case.
+ */
+void bus_call_leave(struct bus_call *call, bool keep);
+
+/* The call that offers something of this claim, or NULL. */
+struct bus_call *bus_offer_find(const struct bus_books *books, const char *claim);
+/* Closes what is left of an offer that can still be acknowledged. */
+void bus_offer_close(struct bus_offer *offer);
+/* The offer is over, and so is its call. */
+void bus_offer_end(struct bus_call *call);
