@@ -157,7 +157,7 @@ static void put_rule(struct writing *writing)
 		}
 		put(writing, "\", ");
 	}
-	put(writing, "ATTR{driver_override}=\"" VFIO_PCI_DRIVER "\"\n");
+	put(writing, "ENV{IOASID_RESERVED}=\"1\", ATTR{driver_override}=\"" VFIO_PCI_DRIVER "\"\n");
 }
 
 /* All rules of the terms: each combination of their alternatives, so many at a time. */
@@ -280,8 +280,8 @@ size_t reserve_verify(const struct policy *policy, const struct topology *topolo
 		else
 			text_append(message, sizeof message, "is on no driver");
 		text_append(message, sizeof message,
-			    ": install the rules that 'ioasidd --print-udev-rules' writes in /etc/udev/rules.d, in the "
-			    "initramfs too, and boot");
+			    ": start ioasidd-reserve.service before its drivers are loaded (make the initramfs anew and "
+			    "boot), or install the rules of 'ioasidd --print-udev-rules'");
 		report(context, device, message);
 		count++;
 	}

@@ -279,9 +279,15 @@ static int resolve_group(void *context, const char *name, gid_t *gid)
 	return 0;
 }
 
-int policy_files_load(const char *const *folder, size_t count, struct diagnostics *diagnostics, struct policy **out)
+static int count_name(void *context, const char *name, uint32_t *id)
 {
-	const struct name_resolver names = { .user = resolve_user, .group = resolve_group };
+	*id = (*(uint32_t *)context)++;
+	return 0;
+}
+
+static int load(const char *const *folder, size_t count, const struct name_resolver *names,
+		struct diagnostics *diagnostics, struct policy **out)
+{
 	struct collection collection = { .folder = folder, .folder_count = count };
 	struct policy_source *source = NULL;
 	size_t sources = 0;
@@ -303,11 +309,27 @@ int policy_files_load(const char *const *folder, size_t count, struct diagnostic
 				source[sources++] = (struct policy_source){ collection.item[i].path,
 									    collection.item[i].text,
 									    collection.item[i].length };
-		error = policy_parse(source, sources, &names, diagnostics, out);
+		error = policy_parse(source, sources, names, diagnostics, out);
 	}
 	free(source);
 	collection_done(&collection);
 	return error;
+}
+
+int policy_files_load(const char *const *folder, size_t count, struct diagnostics *diagnostics, struct policy **out)
+{
+	const struct name_resolver names = { .user = resolve_user, .group = resolve_group };
+
+	return load(folder, count, &names, diagnostics, out);
+}
+
+int policy_files_load_unnamed(const char *const *folder, size_t count, struct diagnostics *diagnostics,
+			      struct policy **out)
+{
+	uint32_t next = 0;
+	const struct name_resolver names = { .user = count_name, .group = count_name, .context = &next };
+
+	return load(folder, count, &names, diagnostics, out);
 }
 
 void policy_files_log(const struct diagnostics *diagnostics)

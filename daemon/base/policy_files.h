@@ -18,5 +18,11 @@
  * diagnostics; -EINVAL: errors in diagnostics, *out untouched; -ENOMEM.
  */
 int policy_files_load(const char *const *folder, size_t count, struct diagnostics *diagnostics, struct policy **out);
+/*
+ * The same without asking who users and groups are, which early at boot nobody may know: for what does not depend on any
+ * subject. Each name stands for a number of its own, which means nothing.
+ */
+int policy_files_load_unnamed(const char *const *folder, size_t count, struct diagnostics *diagnostics,
+			      struct policy **out);
 /* Logs every diagnostic as "file:line:column: message". */
 void policy_files_log(const struct diagnostics *diagnostics);

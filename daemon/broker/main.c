@@ -152,7 +152,7 @@ static int print_udev_rules(const struct options *options)
 	struct diagnostics diagnostics = { 0 };
 	struct policy *policy = NULL;
 	char *rules = NULL;
-	int error = policy_files_load(options->policy_folder, options->policy_folder_count, &diagnostics, &policy);
+	int error = policy_files_load_unnamed(options->policy_folder, options->policy_folder_count, &diagnostics, &policy);
 
 	if (error == 0)
 		error = reserve_to_udev(policy, &diagnostics, &rules);

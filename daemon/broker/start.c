@@ -10,6 +10,7 @@
 #include <linux/close_range.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,7 +168,9 @@ int start_executor(const struct options *options)
 
 int start_drop_privileges(const struct start_user *user)
 {
-	if (geteuid() == 0 && user->uid != 0 &&
+	bool privileged = geteuid() == 0;
+
+	if (privileged && user->uid != 0 &&
 	    (setgroups(0, NULL) < 0 || setresgid(user->gid, user->gid, user->gid) < 0 ||
 	     setresuid(user->uid, user->uid, user->uid) < 0)) {
 		int error = -errno;
@@ -175,7 +178,8 @@ int start_drop_privileges(const struct start_user *user)
 		log_error("can't become uid %u: %s", user->uid, strerror(-error));
 		return error;
 	}
-	if (user->uid != 0 && setuid(0) == 0) {
+	/* A service manager has seen to it where it was not us, and its filter takes the very question for an attack. */
+	if (privileged && user->uid != 0 && setuid(0) == 0) {
 		log_error("the way back to root is open: giving up");
 		return -EPERM;
 	}

@@ -82,9 +82,9 @@ static int keep_capabilities(const int *list, size_t count, bool effective)
 			capng_update(CAPNG_ADD,
 				     (capng_type_t)(CAPNG_PERMITTED | CAPNG_BOUNDING_SET | (effective ? CAPNG_EFFECTIVE : 0)),
 				     (unsigned)i);
-	error = capng_apply(CAPNG_SELECT_ALL);
-	/* -4: without CAP_SETPCAP the bounding set stays; under no_new_privs nothing can be regained through it. */
-	return error == 0 || error == -4 ? 0 : -EPERM;
+	/* Without CAP_SETPCAP the bounding set stays; under no_new_privs nothing can be regained through it. */
+	error = capng_apply(had[CAP_SETPCAP] ? CAPNG_SELECT_ALL : CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT);
+	return error == 0 ? 0 : -EPERM;
 }
 
 static int refuse(const char *what, int error)

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 """What the policy decides and how it changes, through the front door: policy_test.py IOASIDD SIMULATOR [TEST]…"""
+import json
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 
 import harness
 from broker_test import ALICE, BOB, claim, close_all, wait_free
@@ -144,6 +147,20 @@ def reserved_devices():
         rules = [line for line in out.splitlines() if line and not line.startswith("#")]
         assert len(rules) == 2 and 'ENV{PCI_ID}=="8086:10D3"' in rules[0], out
         assert all(line.endswith('ATTR{driver_override}="vfio-pci"') for line in rules), out
+
+
+@test
+def reserved_before_users_are_known():
+    """the rules for udev are written early at boot, when nobody knows the users that the policy names"""
+    text = policy(rule(subject={"user": ["nobody-of-that-name"], "group": ["none"]}), reserve=[{"id": ["8086:10d3"]}])
+    folder = tempfile.mkdtemp(prefix="ioasidd-test-")
+    with open(os.path.join(folder, "50.json"), "w", encoding="utf-8") as file:
+        file.write(text if isinstance(text, str) else json.dumps(text))
+    os.chmod(os.path.join(folder, "50.json"), 0o644)
+    command = [harness.IOASIDD, "--policy-dir", folder, "--print-udev-rules"]
+    out = subprocess.run(command, capture_output=True, text=True, check=False)
+    shutil.rmtree(folder)
+    assert out.returncode == 0 and "8086:10D3" in out.stdout, out
 
 
 @test

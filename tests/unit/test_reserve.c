@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define START "ACTION==\"add\", SUBSYSTEM==\"pci\", ATTR{class}!=\"0x0604*\", "
-#define END "ATTR{driver_override}=\"vfio-pci\"\n"
+#define END "ENV{IOASID_RESERVED}=\"1\", ATTR{driver_override}=\"vfio-pci\"\n"
 
 /* The rules of a policy, without comments. */
 static void rules_of(const char *text, char *out, size_t size)
@@ -98,7 +98,7 @@ static void test_no_injection(void **state)
 	for (char *line = strtok(rules, "\n"); line; line = strtok(NULL, "\n"))
 		if (line[0] != '#')
 			assert_string_equal(line, "ACTION==\"add\", SUBSYSTEM==\"pci\", ATTR{class}!=\"0x0604*\", "
-						  "ENV{PCI_ID}==\"8086:10CA\", ATTR{driver_override}=\"vfio-pci\"");
+						  "ENV{PCI_ID}==\"8086:10CA\", ENV{IOASID_RESERVED}=\"1\", ATTR{driver_override}=\"vfio-pci\"");
 	free(rules);
 	policy_free(policy);
 }
