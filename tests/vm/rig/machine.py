@@ -49,6 +49,7 @@ class Machine:
 
     def __init__(self, topology, boot, folder, logs):
         """Disks go to folder, the logs of console and QEMU to logs."""
+        self.root = topology.root
         self.console = os.path.join(logs, "console.log")
         control, qemu_control = socket.socketpair()
         monitor, qemu_monitor = socket.socketpair()

@@ -32,27 +32,6 @@ class Kernel:
         self.modules = modules
 
 
-class System:
-    """The Debian with systemd, as tests/vm/systemd-image made it: its folder, and the kernel that is in it."""
-
-    # What the disks need to be where the image and the topologies expect them.
-    ROOT_SLOT, RIG_SLOT = "1d.0", "1e.0"
-    WORDS = ["root=/dev/vda", "rw", "init=/usr/sbin/rig-init", "systemd.unit=rig.target", "loglevel=5"]
-
-    def __init__(self, folder):
-        self.tree = os.path.join(folder, "tree")
-        self.disk = os.path.join(folder, "root.ext4")
-        self.initrd = os.path.join(folder, "initrd")
-        self.kernel = Kernel(os.path.join(folder, "vmlinuz"), {})
-
-    def disks(self, rig_disk):
-        """QEMU's arguments. Nothing of what a boot changes outlives it."""
-        return ["-drive", f"if=none,id=system,file={self.disk},format=raw,snapshot=on,cache=unsafe",
-                "-device", f"virtio-blk-pci,drive=system,addr={self.ROOT_SLOT}",
-                "-drive", f"if=none,id=rig,file={rig_disk},format=raw,read-only=on",
-                "-device", f"virtio-blk-pci,drive=rig,serial=rig,addr={self.RIG_SLOT}"]
-
-
 class Boot:
     """What a machine starts with: its kernel, QEMU's further arguments, words for the kernel's command line."""
 
@@ -77,18 +56,6 @@ def find_kernel(kind, cache):
                   {name: os.path.join(modules, name) for name in os.listdir(modules)})
 
 
-def find_system(cache):
-    """The Debian with systemd that was made before."""
-    if not shutil.which(QEMU):
-        raise PartMissing(f"{QEMU} is missing: apt-get install qemu-system-x86")
-    command = [os.path.join(HERE, "systemd-image"), "--if-there", cache]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        raise PartMissing(f"the Debian with systemd is missing: tests/vm/systemd-image {cache} "
-                          f"({result.stderr.strip()})")
-    return System(result.stdout.strip())
-
-
 def find_userlands(names, cache):
     """The archives with those programs that were fetched before."""
     paths = []
@@ -105,10 +72,8 @@ def find_userlands(names, cache):
 def find_nested(cache):
     """{path in the guest: (bytes, mode)} of the guest for the guest: the rig's kernel, busybox, our init, and what
     boots them. Nothing is compressed: there unpacking takes ten times as long."""
-    with open(_ask("build-kernel", cache), "rb") as file:
-        kernel = file.read()
-    with open(os.path.join(HERE, "guest", "nested-qemu"), "rb") as file:
-        script = file.read()
+    kernel = read_file(_ask("build-kernel", cache))
+    script = read_file(os.path.join(HERE, "guest", "nested-qemu"))
     archive = Archive()
     for folder in ("dev", "proc", "sys", "bin"):
         archive.add_folder(folder)
@@ -126,9 +91,19 @@ def _ask(script, cache, *options):
     return result.stdout.strip()
 
 
+def read_file(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def product_tree(build):
+    """Where make_image has installed what was built."""
+    return os.path.join(build, "tests", "vm", "tree")
+
+
 def make_image(build, path, *options):
     """The guest's file system out of a meson build folder, which has to be built; options are make-initramfs's."""
-    tree = os.path.join(build, "tests", "vm", "tree")
+    tree = product_tree(build)
     shutil.rmtree(tree, ignore_errors=True)
     for command in (
             ["meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", tree],
@@ -139,11 +114,12 @@ def make_image(build, path, *options):
             raise ImageFailed(f"{' '.join(command)}:\n{result.stdout.strip()}")
 
 
-def complete_image(image, kernel, userlands, nested, scenarios, path):
+def complete_image(image, kernel, userlands, others, scenarios, path):
     """Puts together what one boot needs: several archives, of which a later one's files replace those of an earlier
     one. So userlands come first, and the product has the libraries that it was built with.
 
-    JSON files beside a scenario go along: policies that are too long to stand in the script.
+    JSON files beside a scenario go along: policies that are too long to stand in the script. others: as find_nested
+    returns them.
     """
     archive = Archive()
     for scenario in scenarios:
@@ -154,7 +130,7 @@ def complete_image(image, kernel, userlands, nested, scenarios, path):
                 archive.add_file(f"/rig/scenarios/{name}", os.path.join(folder, name))
     for name, source in kernel.modules.items():
         archive.add_file(f"/rig/modules/{name}", source)
-    for name, (content, mode) in nested.items():
+    for name, (content, mode) in others.items():
         archive.add_bytes(name, content, mode)
     with open(path, "wb") as out:
         for part in [*userlands, image]:

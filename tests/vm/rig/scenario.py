@@ -3,8 +3,6 @@
 import os
 import re
 
-DEFAULT_SECONDS = 60
-
 
 class ScenarioError(Exception):
     """Says file and what is wrong."""
@@ -18,7 +16,7 @@ class Scenario:
         self.path = path
         self.name = os.path.basename(path).removesuffix(".sh")
         self.topologies = []
-        self.seconds = DEFAULT_SECONDS
+        self.seconds = None  # what the topology's kind of guest gets
         self.only_with_all = False
         with open(path, encoding="utf-8") as file:
             for line in file:

@@ -3,6 +3,10 @@
     kernel KIND                 iommufd: the rig's own (default); stock: Debian's 6.12; stock-6.1: the one Debian 12 has
     root KIND                   small: busybox with udev (default); systemd: a Debian 12 with systemd as process 1, on a
                                 disk; there the kernel "stock" has all its modules, and none is loaded for us
+    setup SCRIPT                with systemd: run as root after the product is installed and before anything starts, in
+                                the guest and for its initrd; a file beside this one
+    initrd KIND                 with systemd and Debian's kernel: plain (default); product: made with the product
+                                installed, as update-initramfs makes it (needs root on the host)
     memory MEGABYTES            (default: 768)
     cpus N                      (default: 2)
     iommu OPTIONS | none        properties of intel-iommu (default: intremap=on)
@@ -22,6 +26,7 @@ import re
 
 KERNELS = ("iommufd", "stock", "stock-6.1")
 ROOTS = ("small", "systemd")
+INITRDS = ("plain", "product")
 
 
 class TopologyError(Exception):
@@ -34,6 +39,8 @@ class Topology:
         self.name = os.path.basename(path).removesuffix(".topology")
         self.kernel = "iommufd"
         self.root = "small"
+        self.setup = None
+        self.initrd = "plain"
         self.memory = 768
         self.cpus = 2
         self.iommu = "intremap=on"
@@ -48,9 +55,17 @@ class Topology:
                     self._read(line.split("#", 1)[0].strip())
                 except ValueError as error:
                     raise TopologyError(f"{path}:{number}: {error}") from None
+        self._check()
+
+    def _check(self):
+        """What the words say together."""
         if self.root == "systemd" and (self.kernel == "stock-6.1" or self.userlands or self.nested):
-            raise TopologyError(f"{path}: with 'root systemd' the kernel is iommufd or stock, and there is neither "
+            raise TopologyError(f"{self.path}: with 'root systemd' the kernel is iommufd or stock, and there is neither "
                                 "'userland' nor 'nested'")
+        if self.root != "systemd" and (self.setup or self.initrd != "plain"):
+            raise TopologyError(f"{self.path}: 'setup' and 'initrd' are for 'root systemd'")
+        if self.initrd == "product" and self.kernel != "stock":
+            raise TopologyError(f"{self.path}: only Debian's kernel is booted with an initrd: 'kernel stock'")
 
     def _read(self, line):
         if not line:
@@ -67,6 +82,12 @@ class Topology:
             if rest not in ROOTS:
                 raise ValueError(f"the root is one of {', '.join(ROOTS)}, not '{rest}'")
             self.root = rest
+        elif word == "initrd":
+            if rest not in INITRDS:
+                raise ValueError(f"the initrd is one of {', '.join(INITRDS)}, not '{rest}'")
+            self.initrd = rest
+        elif word == "setup":
+            self.setup = os.path.join(os.path.dirname(self.path), rest)
         elif word in ("memory", "cpus"):
             setattr(self, word, int(rest))
         elif word == "iommu":
@@ -88,7 +109,7 @@ class Topology:
         elif word == "qemu":
             self.arguments += rest.split()
         else:
-            raise ValueError(f"nothing is called '{word}': kernel, root, memory, cpus, iommu, append, userland, nested, "
+            raise ValueError(f"nothing is called '{word}': kernel, root, setup, initrd, memory, cpus, iommu, append, userland, nested, "
                              "disk, net, device, qemu")
 
     def _read_disk(self, words):
