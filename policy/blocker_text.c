@@ -93,7 +93,7 @@ static const char *how_to_end(const struct use *use)
 	case USE_VIRTUAL_FUNCTION:
 		return "end the uses of its virtual functions, and write 0 to its sriov_numvfs";
 	case USE_HOLDER:
-		return "end the process that has it open, or have it closed there";
+		return "end that process, or have it close the device; 'ioasidctl audit' lists all that is held beside ioasidd";
 	case USE_MANAGEMENT:
 	case USE_MEMORY:
 	case USE_DRIVER:
@@ -336,31 +336,48 @@ void say_not_restorable(struct sentences out, const char *device, const char *me
 	       member ? member : device, driver);
 }
 
+/* Which process it is, where that may be told. */
+static const char *details(const struct use *use, const char *told)
+{
+	return told == use->text ? told : "";
+}
+
+static const char *between(const struct use *use, const char *told)
+{
+	return details(use, told)[0] ? ": " : "";
+}
+
 void say_in_use(struct sentences out, const char *device, const struct use *use, const char *told,
 		const struct rule *rule)
 {
+	REMEDY(out, "%s", how_to_end(use));
+	if (use->kind == USE_HOLDER) {
+		MESSAGE(out, "%s is held by a process that did not get it from ioasidd%s%s", device, between(use, told),
+			details(use, told));
+		return;
+	}
 	MESSAGE(out, "the host uses %s: %s; the rule \"%s\" (%s:%u) does not give it away in use", device, told,
 		rule->name, rule->file, rule->line);
-	REMEDY(out, "%s", how_to_end(use));
-	if (use->kind != USE_HOLDER)
-		text_append(out.remedy, SENTENCE_MAX,
-			    ", or have an operator write \"in_use\": \"take\" in that rule, which has to name %s as an "
-			    "address",
-			    device);
+	text_append(out.remedy, SENTENCE_MAX,
+		    ", or have an operator write \"in_use\": \"take\" in that rule, which has to name %s as an address",
+		    device);
 }
 
 void say_member_in_use(struct sentences out, const char *device, const struct device *member, const struct use *use,
 		       const char *told, const struct rule *rule)
 {
+	REMEDY(out, "%s", how_to_end(use));
+	if (use->kind == USE_HOLDER) {
+		MESSAGE(out, "%s would lock out %s, which is held by a process that did not get it from ioasidd%s%s", device,
+			member->name, between(use, told), details(use, told));
+		return;
+	}
 	MESSAGE(out,
 		"%s would lock out %s, which the host uses: %s; the rule \"%s\" (%s:%u) does not give it away in use",
 		device, member->name, told, rule->name, rule->file, rule->line);
-	REMEDY(out, "%s", how_to_end(use));
-	if (use->kind != USE_HOLDER)
-		text_append(
-			out.remedy, SENTENCE_MAX,
-			", or have an operator write \"in_use\": \"take\" in that rule, whose lockout has to name %s",
-			member->name);
+	text_append(out.remedy, SENTENCE_MAX,
+		    ", or have an operator write \"in_use\": \"take\" in that rule, whose lockout has to name %s",
+		    member->name);
 }
 
 void say_lockout_not_covered(struct sentences out, const char *device, const struct device *member, const char *told,

@@ -111,17 +111,20 @@ static void test_holders(void **state)
 	host_add_use(&host, NETWORK, USE_HOLDER, SEVERITY_IDLE, "open in process 4711 (smartd)");
 	for (size_t i = 0; i < COUNT(policies); i++) {
 		decision = refused(&host, policies[i], ALICE, DISK);
-		assert_contains(find_blocker(&decision, BLOCKER_IN_USE, DISK, "")->message, "a process has it open");
+		assert_string_equal(find_blocker(&decision, BLOCKER_IN_USE, DISK, "")->message,
+				    DISK " is held by a process that did not get it from ioasidd");
+		assert_contains(decision.blocker[0].remedy, "ioasidctl audit");
 		assert_untold(&decision, "4711");
 		assert_null(strstr(decision.blocker[0].remedy, "take"));
 		decision_done(&decision);
 		decision = refused(&host, policies[i], ALICE, CARD);
 		assert_contains(find_blocker(&decision, BLOCKER_MEMBER_IN_USE, CARD, NETWORK)->message,
-				"a process has it open");
+				NETWORK ", which is held by a process that did not get it from ioasidd");
 		assert_untold(&decision, "smartd");
 		decision_done(&decision);
 		decision = refused(&host, policies[i], OPERATOR, DISK);
-		assert_contains(find_blocker(&decision, BLOCKER_IN_USE, DISK, "")->message, "4711 (smartd)");
+		assert_contains(find_blocker(&decision, BLOCKER_IN_USE, DISK, "")->message,
+				"did not get it from ioasidd: open in process 4711 (smartd)");
 		decision_done(&decision);
 	}
 	host_done(&host);
