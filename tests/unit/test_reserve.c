@@ -131,7 +131,7 @@ static void test_verify(void **state)
 	host_add(&host, &slack);
 	host_add(&host, &other);
 	assert_int_equal(reserve_verify(policy, host.topology, host.ledger, count_report, text), 3);
-	assert_contains(text, "0000:02:00.0 is reserved (test.json:1), but is on the driver e1000: install");
+	assert_contains(text, "0000:02:00.0 is reserved (test.json:1), but is on the driver e1000: start ioasidd-reserve.service");
 	assert_contains(text, "0000:03:00.0 is reserved (test.json:1), but is on no driver");
 	assert_contains(text, "0000:05:00.0 is reserved (test.json:1), but has no driver_override");
 	/* What a claim has is where the claim wants it. */
