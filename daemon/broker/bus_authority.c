@@ -83,6 +83,12 @@ static void on_verdict(void *context, enum bus_polkit_verdict verdict)
 		call->go_on(call);
 		return;
 	case BUS_POLKIT_CHALLENGE:
+		if (sd_bus_message_get_allow_interactive_authorization(call->message) > 0) {
+			bus_call_fail_with(call, "OperatorsOnly",
+					   "this takes the right %s, which polkit gives for a password, and there was nobody "
+					   "to type one", action);
+			return;
+		}
 		bus_call_fail_with(call, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
 				   "this takes the right %s: root has it, and you could get it by a password, if the call "
 				   "allowed interactive authorisation", action);

@@ -46,19 +46,12 @@ void bus_books_done(struct bus_books *books)
 /* Why one more call can't be taken up; NULL: it can. */
 static const char *find_quota(const struct bus_books *books, const struct bus_caller *caller)
 {
-	size_t of_connection = 0, of_user = 0;
+	size_t of_connection = 0;
 
-	for (const struct bus_call *call = books->first; call; call = call->next) {
-		if (!call->message)
-			continue;
-		of_connection += call->caller == caller;
-		of_user += caller->known && call->caller && call->caller->known &&
-			   call->caller->subject.uid == caller->subject.uid;
-	}
+	for (const struct bus_call *call = books->first; call; call = call->next)
+		of_connection += call->message && call->caller == caller;
 	if (of_connection >= BUS_CALLS_PER_CONNECTION_MAX)
 		return "this connection has too many calls that are not answered yet: wait for some of them";
-	if (of_user >= BUS_CALLS_PER_USER_MAX && caller->subject.uid != 0)
-		return "this user has too many calls that are not answered yet: wait for some of them";
 	return books->count >= BUS_CALLS_MAX ? "too many calls are under way: try again in a moment" : NULL;
 }
 
@@ -91,12 +84,22 @@ struct bus_call *bus_call_new(struct bus_books *books, struct bus_caller *caller
 	return call;
 }
 
-void bus_call_identify(struct bus_call *call)
+bool bus_call_identify(struct bus_call *call)
 {
+	uid_t uid = call->caller->subject.uid;
+	size_t of_user = 0;
+
 	call->requester.subject = call->caller->subject;
 	call->requester.pidfd = call->caller->pidfd;
 	call->requester.pidfd_is_certain = call->caller->pidfd >= 0;
 	call->identified = true;
+	for (const struct bus_call *other = call->books->first; other && uid != 0; other = other->next)
+		of_user += other->message && other->identified && other->requester.subject.uid == uid;
+	if (of_user <= BUS_CALLS_PER_USER_MAX)
+		return true;
+	bus_call_fail(call, "QuotaExceeded",
+		      "this user has too many calls that are not answered yet: wait for some of them");
+	return false;
 }
 
 bool bus_call_may_be_offered(struct bus_call *call)

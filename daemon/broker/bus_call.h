@@ -79,8 +79,8 @@ void bus_books_done(struct bus_books *books);
 /* Takes a call up. NULL, after an answer, where it is one too many or memory is out. */
 struct bus_call *bus_call_new(struct bus_books *books, struct bus_caller *caller, sd_bus_message *message,
 			      const struct bus_object_name *object);
-/* The caller is known now: who asks. */
-void bus_call_identify(struct bus_call *call);
+/* The caller is known now: who asks. False, after an answer, where the call is one too many of that user. */
+bool bus_call_identify(struct bus_call *call);
 /* True if one more offer may be made to this user, by this call; else false after an answer. */
 bool bus_call_may_be_offered(struct bus_call *call);
 

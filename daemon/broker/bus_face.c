@@ -52,10 +52,8 @@ static int on_call(sd_bus_message *message, void *context, sd_bus_error *ignored
 	if (!call)
 		return 1;
 	call->method = method;
-	if (caller->known) {
-		bus_call_identify(call);
+	if (caller->known && bus_call_identify(call))
 		bus_methods_run(call);
-	}
 	return 1;
 }
 
@@ -73,10 +71,9 @@ static void on_known(void *context, struct bus_caller *caller)
 	struct bus_face *face = context;
 	struct bus_call *call;
 
-	while ((call = call_of(face, caller, true))) {
-		bus_call_identify(call);
-		bus_methods_run(call);
-	}
+	while ((call = call_of(face, caller, true)))
+		if (bus_call_identify(call))
+			bus_methods_run(call);
 }
 
 static void on_unknown(void *context, struct bus_caller *caller, const char *message)

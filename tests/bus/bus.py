@@ -72,12 +72,13 @@ class Bus:
         with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
             file.write(text)
 
+    def command(self):
+        return ["dbus-daemon", "--config-file", os.path.join(self.folder, "bus.conf"), "--nofork", "--print-address"]
+
     def start(self):
         """Returns when the bus can be connected to."""
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen(
-                ["dbus-daemon", "--config-file", os.path.join(self.folder, "bus.conf"), "--nofork", "--print-address"],
-                stdout=subprocess.PIPE, stderr=log, text=True)
+            self.process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, stderr=log, text=True)
         assert self.process.stdout.readline().startswith("unix:"), self.log_text()
         return self
 
