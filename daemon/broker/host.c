@@ -236,6 +236,16 @@ void host_forget_survey(struct host *host, const void *context)
 	surveys_forget(host->surveys, context);
 }
 
+const struct histogram *host_survey_duration(const struct host *host)
+{
+	return surveys_duration(host->surveys);
+}
+
+const struct run_counts *host_run_count(const struct host *host)
+{
+	return runs_count(host->runs);
+}
+
 int host_run(struct host *host, const struct run_order *order, const struct run_events *events, void *context)
 {
 	return runs_start(host->runs, order, events, context);

@@ -42,6 +42,8 @@ int host_survey(struct host *host, const char *const *device, size_t count, uid_
 int host_survey_only(struct host *host, const char *const *device, size_t count, uid_t asker, survey_answer answer,
 		     void *context);
 void host_forget_survey(struct host *host, const void *context);
+const struct histogram *host_survey_duration(const struct host *host);
+const struct run_counts *host_run_count(const struct host *host);
 /* As runs_start(). */
 int host_run(struct host *host, const struct run_order *order, const struct run_events *events, void *context);
 

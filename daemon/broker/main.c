@@ -1,9 +1,8 @@
 /*
  * ioasidd: the broker. Talks to clients, decides, and keeps the state; has no privilege of its own.
  */
-#include "audit_trail.h"
 #include "bus_face.h"
-#include "records.h"
+#include "metrics_report.h"
 #include "start.h"
 #include "varlink_server.h"
 
@@ -30,6 +29,8 @@ struct broker {
 	struct bus_face *bus_face;
 	struct records *records;
 	struct audit_trail *audit_trail;
+	struct metrics *metrics;
+	struct metrics_sources sources;
 };
 
 static void on_ready(void *context)
@@ -40,9 +41,10 @@ static void on_ready(void *context)
 
 	snprintf(path, sizeof(path), "%s/org.ioasid1", broker->options->runtime_folder);
 	if (broker->listener >= 0)
-		error = varlink_server_new_from_fd(broker->event, broker->listener, broker->arbiter, &broker->server);
+		error = varlink_server_new_from_fd(broker->event, broker->listener, broker->arbiter, &broker->sources,
+						   &broker->server);
 	else
-		error = varlink_server_new(broker->event, path, broker->arbiter, &broker->server);
+		error = varlink_server_new(broker->event, path, broker->arbiter, &broker->sources, &broker->server);
 	if (error < 0) {
 		sd_event_exit(broker->event, EXIT_FAILURE);
 		return;
@@ -103,6 +105,20 @@ static const char *journal_of(const struct options *options)
 	return journald_has_stderr() ? JOURNALD_SOCKET : NULL;
 }
 
+/* Those who write down and count what happens. */
+static int add_listeners(struct broker *broker)
+{
+	int error = records_new(broker->arbiter, journal_of(broker->options), &broker->records);
+
+	if (error >= 0)
+		error = audit_trail_new(broker->arbiter, &broker->audit_trail);
+	if (error >= 0)
+		error = metrics_new(broker->event, broker->arbiter, &broker->metrics);
+	broker->sources = (struct metrics_sources){ .arbiter = broker->arbiter, .metrics = broker->metrics,
+						    .records = broker->records, .audit_trail = broker->audit_trail };
+	return error;
+}
+
 static int run(struct broker *broker, int executor)
 {
 	const struct options *options = broker->options;
@@ -127,9 +143,7 @@ static int run(struct broker *broker, int executor)
 	if (status < 0)
 		close(executor);
 	else
-		status = records_new(broker->arbiter, journal_of(options), &broker->records);
-	if (status >= 0)
-		status = audit_trail_new(broker->arbiter, &broker->audit_trail);
+		status = add_listeners(broker);
 	if (status < 0) {
 		log_error("can't start: %s", strerror(-status));
 	} else {
@@ -140,6 +154,7 @@ static int run(struct broker *broker, int executor)
 	varlink_server_free(broker->server);
 	records_free(broker->records);
 	audit_trail_free(broker->audit_trail);
+	metrics_free(broker->metrics);
 	arbiter_free(broker->arbiter);
 	bus_link_free(broker->bus);
 	sd_event_unref(broker->event);

@@ -1,5 +1,7 @@
 #include "runs.h"
 
+#include "../base/clock.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
@@ -8,6 +10,9 @@ struct run {
 	struct run *next; /* runs::first */
 	struct runs *runs;
 	uint64_t id;
+	uint64_t begun; /* CLOCK_MONOTONIC microseconds */
+	enum wire_plan_kind kind;
+	bool overdue;
 	sd_event_source *timer;
 	const struct run_events *events;
 	void *context;
@@ -19,6 +24,7 @@ struct runs {
 	uint64_t deadline_usec;
 	uint64_t next_id;
 	struct run *first;
+	struct run_counts counts;
 };
 
 int runs_new(sd_event *event, struct executor_link *link, uint64_t deadline_usec, struct runs **out)
@@ -64,6 +70,9 @@ static int on_deadline(sd_event_source *timer, uint64_t usec, void *context)
 	struct run *run = context;
 	union wire_message message;
 
+	run->overdue = true;
+	run->runs->counts.overdue++;
+	run->runs->counts.deadlines++;
 	wire_stamp(&message, WIRE_OVERDUE, run->id);
 	executor_link_send(run->runs->link, &message, NULL, 0);
 	run->events->overdue(run->context);
@@ -97,6 +106,8 @@ int runs_start(struct runs *runs, const struct run_order *order, const struct ru
 		return -ENOMEM;
 	run->runs = runs;
 	run->id = ++runs->next_id;
+	run->begun = clock_usec(CLOCK_MONOTONIC);
+	run->kind = order->kind;
 	run->events = events;
 	run->context = context;
 	error = sd_event_add_time_relative(runs->event, &run->timer, CLOCK_MONOTONIC, runs->deadline_usec, 0,
@@ -109,7 +120,21 @@ int runs_start(struct runs *runs, const struct run_order *order, const struct ru
 	}
 	run->next = runs->first;
 	runs->first = run;
+	runs->counts.running++;
 	return 0;
+}
+
+const struct run_counts *runs_count(const struct runs *runs)
+{
+	return &runs->counts;
+}
+
+static void count_end(struct runs *runs, const struct run *run, const struct wire_result *result)
+{
+	runs->counts.running--;
+	runs->counts.overdue -= run->overdue;
+	runs->counts.outcome[result->outcome]++;
+	histogram_add(&runs->counts.duration[run->kind], clock_usec(CLOCK_MONOTONIC) - run->begun);
 }
 
 void runs_result(struct runs *runs, const struct wire_result *result, struct descriptors *fds)
@@ -120,6 +145,7 @@ void runs_result(struct runs *runs, const struct wire_result *result, struct des
 		if (run->id != result->header.id)
 			continue;
 		*link = run->next;
+		count_end(runs, run, result);
 		run->events->done(run->context, result, fds);
 		run_free(run);
 		return;

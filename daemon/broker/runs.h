@@ -5,6 +5,7 @@
 #pragma once
 
 #include "executor_link.h"
+#include "histogram.h"
 
 struct runs;
 
@@ -23,9 +24,19 @@ struct run_order {
 	struct wire_enclosure enclosure;
 };
 
+/* What became of plans since the start, and how many are under way. */
+struct run_counts {
+	uint64_t outcome[WIRE_OUTCOME_COUNT];
+	uint64_t deadlines;           /* that passed */
+	uint64_t running;
+	uint64_t overdue;             /* of those that run */
+	struct histogram duration[2]; /* by enum wire_plan_kind, of those that came to an end */
+};
+
 int runs_new(sd_event *event, struct executor_link *link, uint64_t deadline_usec, struct runs **out);
 struct runs *runs_free(struct runs *runs); /* nobody is told any more */
 /* 0; -ENOMEM, -EPIPE: nothing was started, no callback will come. context lives until done(). */
 int runs_start(struct runs *runs, const struct run_order *order, const struct run_events *events, void *context);
+const struct run_counts *runs_count(const struct runs *runs);
 /* A message from the executor. */
 void runs_result(struct runs *runs, const struct wire_result *result, struct descriptors *fds);

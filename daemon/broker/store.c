@@ -23,7 +23,8 @@ struct store {
 	struct passed *passed;
 	size_t passed_count;
 	bool there;
-	bool told; /* that something is not kept */
+	bool works; /* there is a manager, and it took the last one */
+	bool told;  /* that something is not kept */
 };
 
 struct store_drop {
@@ -52,7 +53,7 @@ int store_new(struct store **out)
 
 	if (!store)
 		return -ENOMEM;
-	store->there = getenv("NOTIFY_SOCKET") != NULL;
+	store->there = store->works = getenv("NOTIFY_SOCKET") != NULL;
 	count = sd_listen_fds_with_names(true, &names);
 	if (count > 0)
 		store->passed = calloc((size_t)count, sizeof(*store->passed));
@@ -147,6 +148,11 @@ bool store_is_there(const struct store *store)
 	return store->there;
 }
 
+bool store_works(const struct store *store)
+{
+	return store->works;
+}
+
 int store_put(struct store *store, enum stored what, const char *claim_id, int fd)
 {
 	char name[STORED_NAME_MAX], message[STORED_NAME_MAX + 64];
@@ -155,6 +161,7 @@ int store_put(struct store *store, enum stored what, const char *claim_id, int f
 	/* The manager shall not look at it: an end that it saw first would be one that we never see. */
 	snprintf(message, sizeof(message), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name_of(what, claim_id, name));
 	error = tell(store, message, &fd);
+	store->works = error >= 0;
 	if (error < 0 && store->there && !store->told) {
 		store->told = true;
 		log_warning("the service manager does not keep what claims live by (%s): a restart lets them linger until "

@@ -36,6 +36,8 @@ size_t store_forget_rest(struct store *store);
 
 /* True if there is a manager that keeps descriptors. */
 bool store_is_there(const struct store *store);
+/* True if there is a manager, and it took what it was last given. */
+bool store_works(const struct store *store);
 /* Has the manager keep a copy; the FD stays the caller's. 0; -errno: it is not kept. */
 int store_put(struct store *store, enum stored what, const char *claim_id, int fd);
 

@@ -1,5 +1,7 @@
 #include "surveys.h"
 
+#include "../base/clock.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +25,8 @@ struct asker {
 struct survey {
 	struct survey *next; /* surveys::pending, or surveys::kept with the newest first */
 	uint64_t id;
-	uint64_t finished;   /* CLOCK_MONOTONIC microseconds */
+	uint64_t begun;      /* CLOCK_MONOTONIC microseconds */
+	uint64_t finished;
 	struct wire_survey *question;
 	struct uses uses;
 	int error;
@@ -38,6 +41,7 @@ struct surveys {
 	struct survey *pending;
 	struct survey *kept;
 	struct asker asker[ASKERS_KEPT];
+	struct histogram duration;
 };
 
 static void survey_free(struct survey *survey)
@@ -160,6 +164,7 @@ int surveys_ask(struct surveys *surveys, const char *const *device, size_t count
 		survey_free(survey);
 		return error;
 	}
+	survey->begun = clock_usec(CLOCK_MONOTONIC);
 	survey->answer = answer;
 	survey->context = context;
 	survey->next = surveys->pending;
@@ -209,6 +214,7 @@ void surveys_done(struct surveys *surveys, const struct wire_survey_done *done)
 		if (done->error != 0)
 			survey->error = done->error;
 		survey->finished = now(surveys);
+		histogram_add(&surveys->duration, clock_usec(CLOCK_MONOTONIC) - survey->begun);
 		if (survey->answer)
 			survey->answer(survey->context, survey->error, &survey->uses);
 		if (survey->error == 0)
@@ -217,6 +223,11 @@ void surveys_done(struct surveys *surveys, const struct wire_survey_done *done)
 			survey_free(survey);
 		return;
 	}
+}
+
+const struct histogram *surveys_duration(const struct surveys *surveys)
+{
+	return &surveys->duration;
 }
 
 void surveys_outdate(struct surveys *surveys)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "executor_link.h"
+#include "histogram.h"
 
 struct surveys;
 
@@ -27,6 +28,8 @@ int surveys_ask(struct surveys *surveys, const char *const *device, size_t count
 		survey_answer answer, void *context);
 /* Forgets whoever asked with this context: it is not answered. */
 void surveys_forget(struct surveys *surveys, const void *context);
+/* How long surveys took that the executor made. */
+const struct histogram *surveys_duration(const struct surveys *surveys);
 /* Messages from the executor. */
 void surveys_found(struct surveys *surveys, const struct wire_use *use);
 void surveys_done(struct surveys *surveys, const struct wire_survey_done *done);

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "arbiter.h"
+#include "metrics_report.h"
 #include "varlink_connection.h"
 
 struct varlink_monitors;
@@ -11,6 +11,8 @@ struct varlink_monitors;
 struct varlink_client {
 	struct arbiter *arbiter;
 	struct varlink_connection *connection;
-	struct varlink_monitors *monitors; /* of its server */
+	struct varlink_monitors *monitors;     /* of its server */
+	const struct metrics_sources *metrics; /* the same */
+	const struct metrics_socket *socket;   /* what its server counts, brought up to date before each call */
 	struct requester requester; /* its answers go to varlink_answers_write(), with the client as context */
 };

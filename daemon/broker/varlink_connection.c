@@ -208,17 +208,18 @@ struct varlink_text *varlink_text_new(struct json_object *parameters)
 	return write_text(object);
 }
 
-void varlink_connection_continue(struct varlink_connection *connection, struct varlink_text *text)
+bool varlink_connection_continue(struct varlink_connection *connection, struct varlink_text *text)
 {
 	if (connection->closed || connection->closing)
-		return;
+		return true;
 	connection->streaming = true;
 	if (!text || connection->backlog + text->length > VARLINK_BACKLOG_MAX || !enqueue(connection, text, NULL)) {
 		connection->closing = true;
 		shutdown(connection->socket, SHUT_RDWR);
-		return;
+		return false;
 	}
 	send_from_loop(connection);
+	return true;
 }
 
 void varlink_connection_reply(struct varlink_connection *connection, struct json_object *parameters,

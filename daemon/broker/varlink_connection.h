@@ -51,9 +51,9 @@ struct varlink_text *varlink_text_new(struct json_object *parameters);
 /* NULL is allowed. */
 struct varlink_text *varlink_text_unref(struct varlink_text *text);
 /*
- * One more reply to the call, which goes on; text stays the caller's, too. NULL: it could not be made. A client that misses
- * one, because it does not read or there is no memory, is cut off: soon, by closed(), not in this call.
+ * One more reply to the call, which goes on; text stays the caller's, too. NULL: it could not be made. False: the client
+ * would miss it, because it does not read or there is no memory, so it is cut off: soon, by closed(), not in this call.
  */
-void varlink_connection_continue(struct varlink_connection *connection, struct varlink_text *text);
+bool varlink_connection_continue(struct varlink_connection *connection, struct varlink_text *text);
 /* Answers the call with an error, by its full name. */
 void varlink_connection_error(struct varlink_connection *connection, const char *error, struct json_object *parameters);

@@ -8,6 +8,7 @@
 #include "../../policy/text.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The interface's text, made from org.ioasid1.varlink when the program is built. */
@@ -194,6 +195,22 @@ static void snapshot(struct varlink_client *client, const struct parameters *par
 	arbiter_snapshot(client->arbiter, &client->requester, parameters->details);
 }
 
+static void get_metrics(struct varlink_client *client, const struct parameters *parameters)
+{
+	char *text = metrics_report(client->metrics, client->socket,
+				    arbiter_is_operator(client->arbiter, &client->requester));
+	struct json_object *object;
+
+	if (!text) {
+		varlink_answers_write(client, &(struct answer){ .kind = ANSWER_FAILED, .message = "ioasidd is out of memory" });
+		return;
+	}
+	object = json_object_new_object();
+	json_object_object_add(object, "text", json_object_new_string(text));
+	varlink_connection_reply(client->connection, object, NULL);
+	free(text);
+}
+
 static void watch(struct varlink_client *client, const struct parameters *parameters)
 {
 	const struct claim *claim = parameters->claim
@@ -234,6 +251,7 @@ static const struct row rows[] = {
 	{ "org.ioasid1.Revoke", PARAMETER_CLAIM | PARAMETER_GRACE | PARAMETER_REASON, revoke_claim },
 	{ "org.ioasid1.ReloadPolicy", 0, reload_policy },
 	{ "org.ioasid1.Snapshot", PARAMETER_DETAILS, snapshot },
+	{ "org.ioasid1.GetMetrics", 0, get_metrics },
 	{ "org.ioasid1.Monitor", PARAMETER_ONE_CLAIM, watch },
 };
 

@@ -18,6 +18,7 @@ struct varlink_monitors {
 	struct news_listener listener;
 	struct varlink_monitor *first;
 	size_t count;
+	size_t cut_off;
 };
 
 /* One event, written down when the first is to get it: for those who see the claim, and for the others. */
@@ -74,8 +75,9 @@ static void tell(struct varlink_monitors *monitors, struct telling *telling)
 	for (struct varlink_monitor *monitor = monitors->first; monitor; monitor = monitor->next) {
 		bool see;
 
-		if (is_audience(monitor, telling, &see))
-			varlink_connection_continue(monitor->client->connection, text_of(telling, see));
+		if (is_audience(monitor, telling, &see) &&
+		    !varlink_connection_continue(monitor->client->connection, text_of(telling, see)))
+			monitors->cut_off++;
 	}
 	varlink_text_unref(telling->text[0]);
 	varlink_text_unref(telling->text[1]);
@@ -183,6 +185,11 @@ struct varlink_monitors *varlink_monitors_free(struct varlink_monitors *monitors
 size_t varlink_monitors_count(const struct varlink_monitors *monitors)
 {
 	return monitors->count;
+}
+
+size_t varlink_monitors_cut_off(const struct varlink_monitors *monitors)
+{
+	return monitors->cut_off;
 }
 
 static bool quota_is_left(const struct varlink_monitors *monitors, uid_t uid)

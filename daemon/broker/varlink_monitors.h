@@ -16,6 +16,8 @@ struct varlink_monitors;
 int varlink_monitors_new(struct arbiter *arbiter, struct varlink_monitors **out); /* 0, -ENOMEM */
 struct varlink_monitors *varlink_monitors_free(struct varlink_monitors *monitors);
 size_t varlink_monitors_count(const struct varlink_monitors *monitors);
+/* How many were cut off, since the start, because they did not read. */
+size_t varlink_monitors_cut_off(const struct varlink_monitors *monitors);
 
 /*
  * Begins to tell the client, whose call takes more replies than one; claim: its id, if only that is watched, which the

@@ -26,6 +26,8 @@ struct client {
 struct varlink_server {
 	struct arbiter *arbiter;
 	struct varlink_monitors *monitors;
+	const struct metrics_sources *metrics;
+	struct metrics_socket counts;
 	sd_event *event;
 	int socket;
 	int spare; /* an FD to give up when there is no other, so that a caller can be turned away */
@@ -47,7 +49,12 @@ static void client_free(struct client *client)
 static void on_call(void *context, const char *method, struct json_object *parameters)
 {
 	struct client *client = context;
+	struct varlink_server *server = client->server;
 
+	server->counts.connections = server->count;
+	server->counts.connections_max = VARLINK_CLIENTS_MAX;
+	server->counts.monitors = varlink_monitors_count(server->monitors);
+	server->counts.cut_off = varlink_monitors_cut_off(server->monitors);
 	varlink_methods_call(&client->varlink, method, parameters);
 }
 
@@ -95,12 +102,13 @@ static bool quota_is_left(const struct varlink_server *server, uid_t uid)
 	return of_user < VARLINK_CLIENTS_PER_USER_MAX && server->count < VARLINK_CLIENTS_MAX;
 }
 
-static void turn_away(int socket)
+static void turn_away(struct varlink_server *server, int socket)
 {
 	static const char answer[] =
 		"{\"error\":\"org.ioasid1.QuotaExceeded\",\"parameters\":{\"message\":\"this user has too many "
 		"connections: close some\"}}";
 
+	server->counts.turned_away++;
 	/* The best that can be done without waiting for anybody. */
 	if (send(socket, answer, sizeof(answer), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		return;
@@ -119,12 +127,14 @@ static void admit(struct varlink_server *server, int socket)
 	client->server = server;
 	client->varlink.arbiter = server->arbiter;
 	client->varlink.monitors = server->monitors;
+	client->varlink.metrics = server->metrics;
+	client->varlink.socket = &server->counts;
 	requester->answer = varlink_answers_write;
 	requester->context = &client->varlink;
 	requester->pidfd = -1;
 	error = peer_identify(socket, &requester->subject, &requester->pidfd, &requester->pidfd_is_certain);
 	if (error == 0 && !quota_is_left(server, requester->subject.uid)) {
-		turn_away(socket);
+		turn_away(server, socket);
 		error = -EUSERS;
 	}
 	if (error == 0)
@@ -154,7 +164,7 @@ static int on_listener(sd_event_source *source, int fd, uint32_t revents, void *
 		descriptor_close(&server->spare);
 		socket = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (socket >= 0)
-			turn_away(socket);
+			turn_away(server, socket);
 		descriptor_close(&socket);
 		server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 		log_warning("out of file descriptors: a client was turned away");
@@ -162,7 +172,8 @@ static int on_listener(sd_event_source *source, int fd, uint32_t revents, void *
 	return 0;
 }
 
-int varlink_server_new_from_fd(sd_event *event, int socket, struct arbiter *arbiter, struct varlink_server **out)
+int varlink_server_new_from_fd(sd_event *event, int socket, struct arbiter *arbiter, const struct metrics_sources *metrics,
+			       struct varlink_server **out)
 {
 	struct varlink_server *server = calloc(1, sizeof(*server));
 	int error;
@@ -171,6 +182,7 @@ int varlink_server_new_from_fd(sd_event *event, int socket, struct arbiter *arbi
 		return -ENOMEM;
 	server->socket = -1;
 	server->arbiter = arbiter;
+	server->metrics = metrics;
 	server->event = sd_event_ref(event);
 	server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	error = varlink_monitors_new(arbiter, &server->monitors);
@@ -229,7 +241,8 @@ static int listen_at(const char *path)
 	return descriptor_take(&fd);
 }
 
-int varlink_server_new(sd_event *event, const char *path, struct arbiter *arbiter, struct varlink_server **out)
+int varlink_server_new(sd_event *event, const char *path, struct arbiter *arbiter, const struct metrics_sources *metrics,
+		       struct varlink_server **out)
 {
 	int socket = listen_at(path), error;
 
@@ -241,7 +254,7 @@ int varlink_server_new(sd_event *event, const char *path, struct arbiter *arbite
 		log_error("%s: can't listen: %s", path, strerror(-socket));
 		return socket;
 	}
-	error = varlink_server_new_from_fd(event, socket, arbiter, out);
+	error = varlink_server_new_from_fd(event, socket, arbiter, metrics, out);
 	if (error < 0) {
 		close(socket);
 		return error;
