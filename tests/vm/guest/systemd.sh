@@ -71,6 +71,61 @@ end_units() {
 	return 1
 }
 
+# --- a client that endures ------------------------------------------------------------------------------------------
+
+# start_endure USER ADDRESS…: claims each device, and has all of them do DMA until it is told to stop: programs/endure.c.
+start_endure() {
+	local user="$1"
+	shift
+	rm -f "$RIG/endure.orders" "$RIG/endure.answers"
+	mkfifo "$RIG/endure.orders" "$RIG/endure.answers"
+	as "$user" endure "$@" <"$RIG/endure.orders" >"$RIG/endure.answers" 2>"$RIG/endure.log" &
+	endure=$!
+	exec 3>"$RIG/endure.orders" 4<"$RIG/endure.answers"
+	expect_answer '' "holding $#"
+}
+
+# expect_answer ORDER PATTERN: what it answers to an order, or says by itself where that is empty.
+expect_answer() {
+	local answer=
+	[ -z "$1" ] || echo "$1" >&3
+	read -r answer <&4 || { cat "$RIG/endure.log"; fail "the client has ended"; }
+	echo "endure: $answer"
+	# shellcheck disable=SC2254
+	case $answer in
+	$2) ;;
+	*) cat "$RIG/endure.log"; fail "the client answers '$answer', not '$2'" ;;
+	esac
+}
+
+# end_endure N: releases its N claims, and it ends.
+end_endure() {
+	expect_answer release "released $1"
+	wait "$endure" || fail "the client has failed"
+	exec 3>&- 4<&-
+}
+
+# claim_ids: of all claims that root sees, each once.
+claim_ids() {
+	ioasidctl list --json | sed 's/"claim": *"/\
+CLAIM /g' | sed -n 's/^CLAIM \([0-9a-f]*\)".*/\1/p' | sort -u
+}
+
+# varlink USER JSON…: each is sent as a call, and its answer printed; FDs that come are closed when it ends. @CLAIM@ is the
+# id in the last answer.
+varlink() {
+	local user="$1" call words=
+	shift
+	set -- "$@" --
+	while [ "$1" != -- ]; do
+		call="$1"
+		shift
+		set -- "$@" say "$call" hear
+	done
+	shift
+	as "$user" speak-varlink "$@"
+}
+
 # --- the journal ----------------------------------------------------------------------------------------------------
 
 # journal [OPTION OR MATCH]…: what came since the scenario began (after a reboot: since then), as journalctl prints it.

@@ -1,7 +1,7 @@
 # Eight claims are held and eight devices do DMA without a break, while the service is restarted, both programs are killed,
 # and a newer build is installed over the old one: no lease ends, nothing is doubled, and at the end all is put back.
 # needs: systemd systemd-stock
-# timeout: 240
+# timeout: 420
 install_policy <<EOP
 { "rules": [ { "name": "alice drives edu", "effect": "allow", "subject": { "user": ["alice"] },
                "device": { "id": ["1234:11e8"] }, "lockout": "unused", "limits": { "memlock": "64M" }, "reset": "try" } ] }
@@ -10,36 +10,14 @@ enable_product
 
 devices=
 for slot in 08 09 0a 0b 0c 0d 0e 0f; do devices="$devices 0000:00:$slot.0"; done
-mkfifo "$RIG/orders" "$RIG/answers"
 # shellcheck disable=SC2086
-as alice endure $devices <"$RIG/orders" >"$RIG/answers" 2>"$RIG/endure.log" &
-client=$!
-exec 3>"$RIG/orders" 4<"$RIG/answers"
-
-# expect_answer ORDER PATTERN: what the client answers.
-expect_answer() {
-	local answer=
-	[ -z "$1" ] || echo "$1" >&3
-	read -r answer <&4 || { cat "$RIG/endure.log"; fail "the client has ended"; }
-	echo "endure: $answer"
-	# shellcheck disable=SC2254
-	case $answer in
-	$2) ;;
-	*) cat "$RIG/endure.log"; fail "the client answers '$answer', not '$2'" ;;
-	esac
-}
-
-# The ids of all claims that root sees, each once.
-claims() {
-	ioasidctl list --json | sed 's/"claim": *"/\
-CLAIM /g' | sed -n 's/^CLAIM \([0-9a-f]*\)".*/\1/p' | sort -u
-}
+start_endure alice $devices
 
 # What has to hold after each of these.
 expect_goes_on() {
 	expect_answer rounds 'rounds * leases-over 0'
 	expect_answer report 'rounds [1-9]* leases-over 0'
-	claims >"$RIG/ids.now"
+	claim_ids >"$RIG/ids.now"
 	expect_equal "the number of claims after $1" 8 "$(wc -l <"$RIG/ids.now")"
 	expect_equal "what the manager keeps after $1" 16 "$(property_of ioasidd.service NFileDescriptorStore)"
 	cmp "$RIG/ids.before" "$RIG/ids.now" || fail "other claims after $1"
@@ -48,8 +26,7 @@ expect_goes_on() {
 	expect_status 4 as alice ioasidctl claim 0000:00:08.0
 }
 
-expect_answer '' 'holding 8'
-claims >"$RIG/ids.before"
+claim_ids >"$RIG/ids.before"
 expect_goes_on "nothing"
 
 expect_success systemctl restart ioasidd.service
@@ -83,10 +60,8 @@ expect_goes_on "a downgrade"
 expect_success systemctl reload ioasidd.service
 expect_goes_on "a reload"
 
-expect_answer release 'released 8'
-wait "$client" || fail "the client has failed"
-exec 3>&- 4<&-
-claims >"$RIG/ids.now"
+end_endure 8
+claim_ids >"$RIG/ids.now"
 expect_equal "the number of claims at the end" 0 "$(wc -l <"$RIG/ids.now")"
 expect_equal "what the manager keeps at the end" 0 "$(property_of ioasidd.service NFileDescriptorStore)"
 disable_product
