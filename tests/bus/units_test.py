@@ -47,6 +47,8 @@ class World:
             return states[0] if states else "free"
 
     def expect_ends(self, claim):
+        """By itself: the service manager is told to forget it, which begins each release. Then its end is waited for."""
+        self.daemon.manager.wait_for_names([])
         with self.daemon.connect() as peer:
             wait_free(peer, claim)
         assert host_drivers(self.daemon) == self.drivers
