@@ -16,6 +16,10 @@
  *   show NAME                             closes what was hidden
  *   reset NAME require|try|skip           what its release demands
  *   reload                                the policy
+ *   audit [NAME]                          who holds what; NAME: its context is the claim of that name
+ *   record KIND yes|no UID DEVICE...      in the audit log: done, or not
+ *   stop process PID RULE DEVICE...       which holds one of the devices
+ *   stop unit UNIT RULE DEVICE...
  *   grab PATH                             opens a disk for itself alone, and keeps it
  *   await-device DEVICE                   until it was told to be there
  *   await-gone DEVICE                     until it was told to be gone
@@ -34,6 +38,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -321,6 +326,93 @@ static void await_stuck(const struct driven_claim *claim)
 		die("the release of %s does not hang", claim->name);
 }
 
+static void say_hold(const struct hold *hold)
+{
+	printf("hold: %s[%d] uid %u unit %s: %u %s %s device %s group %d claim %s%s\n", hold->command, hold->pid, hold->uid,
+	       hold->unit[0] ? hold->unit : "-", hold->count, hold_kind_to_string((enum hold_kind)hold->kind),
+	       hold->node[0] ? hold->node : "-", hold->device[0] ? hold->device : "-", hold->group,
+	       hold->claim[0] ? hold->claim : "-", hold->service ? " service" : "");
+}
+
+static void say_access(const struct node_access *access)
+{
+	printf("node: %s mode %04o owner %u:%u%s%s acl %s\n", access->node, access->mode, access->uid, access->gid,
+	       access->everybody ? " everybody" : "", access->groups ? " groups" : "", access->acl[0] ? access->acl : "-");
+}
+
+/* claim: NULL: none is told of. */
+static void audit(const struct driven_claim *claim)
+{
+	union wire_message message;
+	enum wire_type type;
+
+	memset(&message.audit, 0, sizeof(message.audit));
+	if (claim) {
+		message.audit.count = 1;
+		message.audit.context[0].fd = claim->context;
+		snprintf(message.audit.context[0].claim, CLAIM_ID_MAX, "%s", claim->name);
+	}
+	send_message(&message, WIRE_AUDIT, ++last_id);
+	while ((type = hear(&message)) != WIRE_AUDIT_DONE) {
+		if (type == WIRE_HOLD)
+			say_hold(&message.hold.hold);
+		else if (type == WIRE_NODE_ACCESS)
+			say_access(&message.node_access.access);
+	}
+	printf("audit: %s%s\n", message.audit_done.error ? strerror(message.audit_done.error) : "done",
+	       message.audit_done.compared ? "" : ", contexts can't be compared");
+}
+
+/* "KIND yes|no UID DEVICE..." */
+static void write_record(char *const *word, size_t count)
+{
+	union wire_message message;
+	int kind = count > 2 ? record_kind_from_string(word[0]) : -EINVAL;
+
+	if (kind < 0)
+		die("record KIND yes|no UID DEVICE...");
+	memset(&message.record, 0, sizeof(message.record));
+	record_begin(&message.record.record, (enum record_kind)kind, (uid_t)atoi(word[2]), getpid(), "driven.service");
+	for (size_t i = 3; i < count; i++)
+		record_add_device(&message.record.record, word[i], false);
+	if (strcmp(word[1], "yes") == 0)
+		record_commit(&message.record.record);
+	send_message(&message, WIRE_RECORD, ++last_id);
+	while (hear(&message) != WIRE_RECORDED)
+		;
+	printf("record: %s\n", message.recorded.error ? strerror(message.recorded.error) : "done");
+}
+
+/* "process PID RULE DEVICE..." or "unit UNIT RULE DEVICE..." */
+static void stop(char *const *word, size_t count)
+{
+	static const char *const outcome[] = { "gone", "refused", "unsupported", "stays", "failed" };
+	union wire_message message;
+	struct wire_stop *question = &message.stop;
+	int what = count > 3 ? revoke_stop_from_string(word[0]) : -EINVAL, pidfd = -1;
+
+	if (what < 0)
+		die("stop process|unit WHO RULE DEVICE...");
+	memset(question, 0, sizeof(*question));
+	question->what = (uint32_t)what;
+	if (what == REVOKE_STOP_PROCESS) {
+		question->pid = atoi(word[1]);
+		pidfd = pidfd_open(question->pid, 0);
+	} else {
+		snprintf(question->unit, sizeof(question->unit), "%s", word[1]);
+	}
+	snprintf(question->rule, sizeof(question->rule), "%s", word[2]);
+	for (size_t i = 3; i < count; i++)
+		snprintf(question->device[question->count++], DEVICE_NAME_MAX, "%s", word[i]);
+	wire_stamp(&message, WIRE_STOP, ++last_id);
+	if (wire_send(wire, &message, &pidfd, pidfd >= 0 ? 1 : 0) < 0)
+		die("the executor is gone");
+	descriptor_close(&pidfd);
+	while (hear(&message) != WIRE_STOPPED)
+		;
+	printf("stop: %s%s%s\n", outcome[message.stopped.outcome], message.stopped.text[0] ? ": " : "", message.stopped.text);
+}
+
 static void obey_about(struct driven_claim *claim, char *const *word, size_t count)
 {
 	union wire_message message;
@@ -365,6 +457,12 @@ static bool obey(char *line)
 		drain();
 	else if (strcmp(word[0], "reload") == 0)
 		reload();
+	else if (strcmp(word[0], "audit") == 0)
+		audit(count > 1 ? find_claim(word[1]) : NULL);
+	else if (strcmp(word[0], "record") == 0)
+		write_record(word + 1, count - 1);
+	else if (strcmp(word[0], "stop") == 0)
+		stop(word + 1, count - 1);
 	else if (count < 2)
 		die("what is \"%s\"?", word[0]);
 	else if (strcmp(word[0], "survey") == 0)

@@ -27,9 +27,10 @@ step "each process has the capabilities of its trade and no others, and a filter
 binders=0
 for pid in $(product_processes); do
 	case $(cat "/proc/$pid/comm") in
-	ioasid-executor) expect_capabilities "$pid" 0000000001280104 0000000000000000 ;;
+	ioasid-executor) expect_capabilities "$pid" 0000000021280124 0000000000000000 ;;
 	ioasid-binder) expect_capabilities "$pid" 0000000001000000 0000000001000000; binders=$((binders + 1)) ;;
 	ioasid-surveyor) expect_capabilities "$pid" 0000000000080004 0000000000080004; surveyor=$pid ;;
+	ioasid-recorder) expect_capabilities "$pid" 0000000020000000 0000000020000000 ;;
 	ioasid-watcher) expect_capabilities "$pid" 0000000000000000 0000000000000000 ;;
 	esac
 done
