@@ -96,6 +96,15 @@ int ioasid_plan(struct ioasid *connection, const char *const *devices, size_t co
  */
 int ioasid_claim(struct ioasid *connection, const char *const *devices, size_t count, const char *mode,
 		 struct ioasid_claim **claim);
+/*
+ * The same, with something else than a descriptor that keeps the claim alive. lease: "descriptor" or NULL, as above;
+ * "process": this process, for as long as it runs, whatever it executes; "unit": the systemd unit of that name, or this
+ * process's own where unit is NULL; "operator": nothing, until somebody releases or revokes it. Another unit than one's own
+ * and "operator" are for operators. ioasid_claim_lease_fd() is -1 then, but for the first: freeing the claim here does not end
+ * it. Errors: as ioasid_claim(); -EREMOTEIO also where the kernel or the host can't tell that the process or unit ends.
+ */
+int ioasid_claim_leased(struct ioasid *connection, const char *const *devices, size_t count, const char *mode,
+			const char *lease, const char *unit, struct ioasid_claim **claim);
 /* The claim's id, for release by others and in messages. Lives as long as the claim. */
 const char *ioasid_claim_id(const struct ioasid_claim *claim);
 /* The reply of Claim as JSON text, with FD numbers as this process has them. Lives as long as the claim. */
@@ -127,8 +136,16 @@ int ioasid_claim_group_fd(const struct ioasid_claim *claim, const char *device);
 const char *ioasid_claim_node(const struct ioasid_claim *claim, const char *device, size_t index);
 /* The IOAS that the devices are attached to; 0 where there is none: in the other modes, and with "group". */
 uint32_t ioasid_claim_ioas_id(const struct ioasid_claim *claim);
-/* The lease FD: whoever holds the last copy keeps the claim. Owned by the claim. */
+/* The lease FD: whoever holds the last copy keeps the claim; -1 where something else does. Owned by the claim. */
 int ioasid_claim_lease_fd(const struct ioasid_claim *claim);
+/*
+ * Asks, without waiting, whether an operator wants the claim back. Returns 1 if he does: *grace: how many milliseconds there
+ * were for it when he said so; *reason: why, "" if he did not say, valid as long as the claim; both may be NULL. Release the
+ * claim within that time; after it the devices are taken. 0: nobody does. -ENODATA: the daemon has closed the lease: the
+ * claim is over, or the daemon was stopped (see ioasid_claim_resume()). -EBADF: its lease is no descriptor; other errors of
+ * recv(). poll() of the lease FD for POLLIN says when to ask. Of several processes that have the lease only one reads it.
+ */
+int ioasid_claim_asked_back(struct ioasid_claim *claim, int64_t *grace, const char **reason);
 /* How many devices the claim has, and the address of each (NULL past the end; valid until the claim changes). */
 size_t ioasid_claim_device_count(const struct ioasid_claim *claim);
 const char *ioasid_claim_device(const struct ioasid_claim *claim, size_t index);
@@ -172,6 +189,30 @@ int ioasid_claim_release(struct ioasid *connection, struct ioasid_claim *claim);
  * the devices back by itself. NULL is allowed. Returns NULL.
  */
 struct ioasid_claim *ioasid_claim_free(struct ioasid_claim *claim);
+
+/* Somebody who watches what happens. */
+struct ioasid_monitor;
+/*
+ * Begins to watch, over a connection of its own; when this returns, everything that happens from then on is told. claim: only
+ * what happens to this one and to its devices, until it is no more; NULL: all that this user may see. *monitor is closed with
+ * ioasid_monitor_close(); the connection, which the failures are told on, may be closed before.
+ * Errors: as ioasid_call(); ioasid_error_name() tells a claim that there is not, or is not the caller's
+ * (org.ioasid1.NotFound), from too many watchers of this user (org.ioasid1.QuotaExceeded).
+ */
+int ioasid_monitor_open(struct ioasid *connection, const char *claim, struct ioasid_monitor **monitor);
+/* For poll(): POLLIN says that ioasid_monitor_next() may find something. Owned by the monitor. */
+int ioasid_monitor_fd(const struct ioasid_monitor *monitor);
+/*
+ * The next event. timeout: how long to wait for it, in milliseconds; 0: not at all; negative: for ever. *event: JSON text
+ * of the type Event of org.ioasid1.varlink, which the caller frees with free(). Ask until it returns -EAGAIN before waiting
+ * with poll() again: several may have come at once.
+ * Errors: -EAGAIN: none within that time; nothing failed. -ENODATA: the claim that is watched is no more, and its last event
+ * was told. -ECONNRESET: the daemon was ended, or has cut this watcher off because it did not read: open another one, and
+ * list what there is. -EPROTO: what came makes no sense. -ENOMEM.
+ */
+int ioasid_monitor_next(struct ioasid *connection, struct ioasid_monitor *monitor, int timeout, char **event);
+/* NULL is allowed. Returns NULL. */
+struct ioasid_monitor *ioasid_monitor_close(struct ioasid_monitor *monitor);
 
 #ifdef __cplusplus
 }

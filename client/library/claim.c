@@ -6,6 +6,7 @@
 #include "claim_reply.h"
 #include "connection.h"
 #include "group_device.h"
+#include "lease_lines.h"
 
 #include "../json_build.h"
 
@@ -20,6 +21,7 @@ struct ioasid_claim {
 	struct claim_reply is;
 	struct json_object *reply; /* of Claim, kept up to date */
 	char *json;                /* the text of reply */
+	struct lease_lines lines;  /* what the daemon said over the lease */
 };
 
 /* Calls a method of a claim. reply may be NULL. */
@@ -76,9 +78,9 @@ static int reject_truncated(struct ioasid *connection, struct varlink_reply *rep
 
 /*
  * Calls Claim or AddDevice and reads what is offered. device: the one that is added to the claim that grows; both NULL:
- * a new claim.
+ * a new claim; leased: with a lease of its own.
  */
-static int receive_offer(struct ioasid *connection, const struct claim_reply *grows, const char *device,
+static int receive_offer(struct ioasid *connection, const struct claim_reply *grows, const char *device, bool leased,
 			 struct json_object *parameters, struct varlink_reply *reply, struct claim_reply *offer)
 {
 	const char *method = device != NULL ? "org.ioasid1.AddDevice" : "org.ioasid1.Claim";
@@ -94,7 +96,7 @@ static int receive_offer(struct ioasid *connection, const struct claim_reply *gr
 		return result;
 	if (received.fds.truncated)
 		return reject_truncated(connection, &received, device);
-	result = claim_reply_read(&received, grows, offer, &why);
+	result = claim_reply_read(&received, grows, leased, offer, &why);
 	if (result < 0) {
 		varlink_reply_done(&received);
 		return connection_fail_reply(connection, method, why);
@@ -106,6 +108,13 @@ static int receive_offer(struct ioasid *connection, const struct claim_reply *gr
 int ioasid_claim(struct ioasid *connection, const char *const *devices, size_t count, const char *mode,
 		 struct ioasid_claim **out)
 {
+	return ioasid_claim_leased(connection, devices, count, mode, NULL, NULL, out);
+}
+
+int ioasid_claim_leased(struct ioasid *connection, const char *const *devices, size_t count, const char *mode,
+			const char *lease, const char *unit, struct ioasid_claim **out)
+{
+	bool leased = lease == NULL || strcmp(lease, "descriptor") == 0;
 	struct ioasid_claim *claim;
 	struct varlink_reply reply;
 	int result;
@@ -116,7 +125,8 @@ int ioasid_claim(struct ioasid *connection, const char *const *devices, size_t c
 	claim = calloc(1, sizeof(*claim));
 	if (claim == NULL)
 		return connection_fail_memory(connection);
-	result = receive_offer(connection, NULL, NULL, claim_json_devices(devices, count, mode), &reply, &claim->is);
+	result = receive_offer(connection, NULL, NULL, leased, claim_json_question(devices, count, mode, lease, unit), &reply,
+			       &claim->is);
 	if (result < 0) {
 		free(claim);
 		return result;
@@ -155,7 +165,7 @@ int ioasid_plan(struct ioasid *connection, const char *const *devices, size_t co
 	for (size_t i = 0; i < count; i++)
 		if (devices[i] == NULL)
 			return connection_fail_argument(connection, "the name of a device is missing");
-	parameters = claim_json_devices(devices, count, mode);
+	parameters = claim_json_question(devices, count, mode, NULL, NULL);
 	if (parameters == NULL)
 		return connection_fail_memory(connection);
 	result = connection_call_plain(connection, "org.ioasid1.Plan", parameters, &reply);
@@ -214,6 +224,19 @@ uint32_t ioasid_claim_ioas_id(const struct ioasid_claim *claim)
 int ioasid_claim_lease_fd(const struct ioasid_claim *claim)
 {
 	return claim->is.lease;
+}
+
+int ioasid_claim_asked_back(struct ioasid_claim *claim, int64_t *grace, const char **reason)
+{
+	int result = claim->is.lease >= 0 ? lease_lines_read(&claim->lines, claim->is.lease) : -EBADF;
+
+	if (!claim->lines.asked)
+		return result;
+	if (grace != NULL)
+		*grace = claim->lines.grace / 1000;
+	if (reason != NULL)
+		*reason = claim->lines.reason;
+	return 1;
 }
 
 size_t ioasid_claim_device_count(const struct ioasid_claim *claim)
@@ -328,7 +351,7 @@ int ioasid_claim_add(struct ioasid *connection, struct ioasid_claim *claim, cons
 
 	if (device == NULL)
 		return connection_fail_argument(connection, "the name of a device is missing");
-	result = receive_offer(connection, &claim->is, device, claim_json_claim(claim->is.id, device), &reply, &offer);
+	result = receive_offer(connection, &claim->is, device, false, claim_json_claim(claim->is.id, device), &reply, &offer);
 	if (result < 0)
 		return result;
 	result = open_by_group(connection, &claim->is, &offer);
@@ -425,6 +448,7 @@ static int take_lease(struct ioasid *connection, struct ioasid_claim *claim, int
 	}
 	if (claim->is.lease >= 0)
 		close(claim->is.lease);
+	claim->lines = (struct lease_lines){ .used = 0 };
 	claim->is = is;
 	replace_description(claim, json_object_get(claim->reply), json);
 	return 0;

@@ -141,7 +141,14 @@ int claim_json_merge_lockouts(struct json_object *reply, struct json_object *add
 	return 0;
 }
 
-struct json_object *claim_json_devices(const char *const *devices, size_t count, const char *mode)
+/* object[key] := text, unless there is none. */
+static int set_text(struct json_object *object, const char *key, const char *text)
+{
+	return text != NULL ? json_build_set(object, key, json_object_new_string(text)) : 0;
+}
+
+struct json_object *claim_json_question(const char *const *devices, size_t count, const char *mode, const char *lease,
+					const char *unit)
 {
 	struct json_object *parameters = json_object_new_object();
 	struct json_object *array = json_object_new_array();
@@ -154,8 +161,8 @@ struct json_object *claim_json_devices(const char *const *devices, size_t count,
 		json_object_put(parameters);
 		return NULL;
 	}
-	if (json_build_set(parameters, "devices", array) < 0 ||
-	    (mode != NULL && json_build_set(parameters, "mode", json_object_new_string(mode)) < 0)) {
+	if (json_build_set(parameters, "devices", array) < 0 || set_text(parameters, "mode", mode) < 0 ||
+	    set_text(parameters, "lease", lease) < 0 || set_text(parameters, "unit", unit) < 0) {
 		json_object_put(parameters);
 		return NULL;
 	}

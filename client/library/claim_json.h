@@ -7,8 +7,9 @@
 
 struct json_object;
 
-/* {"devices": [...], "mode": ...}, the caller's; mode may be NULL. NULL: out of memory. */
-struct json_object *claim_json_devices(const char *const *devices, size_t count, const char *mode);
+/* {"devices": [...], "mode": ..., "lease": ..., "unit": ...}, the caller's; all but devices may be NULL. NULL: out of memory. */
+struct json_object *claim_json_question(const char *const *devices, size_t count, const char *mode, const char *lease,
+					const char *unit);
 /* {"claim": ..., "device": ...}, the caller's; device may be NULL. NULL: out of memory. */
 struct json_object *claim_json_claim(const char *id, const char *device);
 /*

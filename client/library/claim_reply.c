@@ -276,7 +276,7 @@ static const char *read_numbers(struct json_object *parameters, struct claim_rep
 }
 
 /* What the reply of Claim has and that of AddDevice has not. */
-static const char *read_context(struct varlink_reply *reply, struct claim_reply *out)
+static const char *read_context(struct varlink_reply *reply, bool leased, struct claim_reply *out)
 {
 	struct json_object *parameters = reply->parameters;
 	const char *wrong = read_delivery(parameters, out);
@@ -284,8 +284,8 @@ static const char *read_context(struct varlink_reply *reply, struct claim_reply 
 
 	if (wrong != NULL)
 		return wrong;
-	if (!take_fd(reply, parameters, "lease", &out->lease))
-		return "it names no descriptor for the lease";
+	if (leased ? !take_fd(reply, parameters, "lease", &out->lease) : !is_absent(parameters, "lease"))
+		return leased ? "it names no descriptor for the lease" : "it has a lease, though something else keeps it alive";
 	if (!is_absent(parameters, "iommufd") && !take_fd(reply, parameters, "iommufd", &out->iommufd))
 		return "it names no descriptor for the iommufd";
 	if (!is_absent(parameters, "container") && !take_fd(reply, parameters, "container", &out->container))
@@ -346,7 +346,7 @@ const char *claim_reply_id(const struct varlink_reply *reply)
 	return json_object_get_string(value);
 }
 
-int claim_reply_read(struct varlink_reply *reply, const struct claim_reply *grows, struct claim_reply *out,
+int claim_reply_read(struct varlink_reply *reply, const struct claim_reply *grows, bool leased, struct claim_reply *out,
 		     const char **why)
 {
 	struct claim_reply claim = { .lease = -1, .iommufd = -1, .container = -1 };
@@ -359,7 +359,7 @@ int claim_reply_read(struct varlink_reply *reply, const struct claim_reply *grow
 	else if (grows != NULL)
 		inherit(grows, &claim);
 	else
-		wrong = read_context(reply, &claim);
+		wrong = read_context(reply, leased, &claim);
 	if (wrong == NULL)
 		wrong = read_groups(reply, &claim, grows);
 	if (wrong == NULL)

@@ -34,7 +34,7 @@ struct claim_reply {
 	char id[CLAIM_ID_MAX];
 	char mode[DEVICE_NAME_MAX];      /* of AddDevice: that of the claim that grows */
 	char interface[DEVICE_NAME_MAX]; /* "iommufd" or "group"; the same */
-	int lease;                       /* -1 of AddDevice */
+	int lease;                       /* -1 of AddDevice, and where something else keeps the claim alive */
 	int iommufd;                     /* -1 where there is none */
 	int container;                   /* -1 where there is none */
 	uint32_t ioas_id;                /* 0 where there is none */
@@ -47,10 +47,10 @@ struct claim_reply {
 /* The claim's id alone, for giving back what could not be received. NULL if the reply names none that is sane. */
 const char *claim_reply_id(const struct varlink_reply *reply);
 /*
- * Reads the reply of Claim (grows NULL) or that of AddDevice about a claim that is to grow. On success the descriptors
+ * Reads the reply of Claim (grows NULL; leased: a lease has to come with it) or that of AddDevice about a claim that is to grow. On success the descriptors
  * belong to *out. -EPROTO: *why says what is wrong with it, and the descriptors are still the reply's or closed.
  */
-int claim_reply_read(struct varlink_reply *reply, const struct claim_reply *grows, struct claim_reply *out,
+int claim_reply_read(struct varlink_reply *reply, const struct claim_reply *grows, bool leased, struct claim_reply *out,
 		     const char **why);
 /*
  * Reads the reply of Resume about a claim. *lease: a new one, the caller's, or -1: the one that he has is good. -EPROTO:

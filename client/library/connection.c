@@ -41,7 +41,7 @@ static void explain_connect(struct ioasid *connection, int result)
 	}
 }
 
-static void explain_call(struct ioasid *connection, const char *method, int result)
+int connection_fail_call(struct ioasid *connection, const char *method, int result)
 {
 	struct failure *failure = &connection->failure;
 
@@ -60,6 +60,7 @@ static void explain_call(struct ioasid *connection, const char *method, int resu
 	default:
 		explain_connect(connection, result);
 	}
+	return result;
 }
 
 int connection_fail_reply(struct ioasid *connection, const char *method, const char *why)
@@ -89,10 +90,8 @@ int connection_call(struct ioasid *connection, const char *method, struct json_o
 	struct varlink_reply received;
 	int result = varlink_client_call(&connection->client, connection->path, method, parameters, &received);
 
-	if (result < 0) {
-		explain_call(connection, method, result);
-		return result;
-	}
+	if (result < 0)
+		return connection_fail_call(connection, method, result);
 	if (received.error == NULL) {
 		*reply = received;
 		return 0;

@@ -1,28 +1,14 @@
 /*
- * The Varlink protocol as a client speaks it, over a stream socket: one JSON object and a NUL each way, file
- * descriptors with the first byte of the reply. Blocks. Whatever the other side sends is checked; it never knows what
- * a method means, and has no words for people.
+ * The Varlink protocol as a client speaks it, over a stream socket: one message each way, file descriptors with the first
+ * byte of the reply. Blocks. It never knows what a method means, and has no words for people.
  */
 #pragma once
 
-#include "received_fds.h"
-
-#include <stdbool.h>
-
-struct json_object;
-
-/* A longer reply is refused: a list of 10,000 devices has 8 MiB. */
-enum { VARLINK_REPLY_MAX = 64 * 1024 * 1024 };
+#include "varlink_frame.h"
 
 struct varlink_client {
 	int fd;        /* -1: not connected */
 	bool answered; /* a reply has come over this connection */
-};
-
-struct varlink_reply {
-	char *error;                    /* the error's full name; NULL: the call succeeded */
-	struct json_object *parameters; /* an object, never NULL */
-	struct received_fds fds;
 };
 
 /*
@@ -31,6 +17,12 @@ struct varlink_reply {
  */
 int varlink_client_connect(struct varlink_client *client, const char *path);
 void varlink_client_disconnect(struct varlink_client *client);
+/*
+ * Sends a call, as varlink_client_call() does, and receives nothing. more: it takes several replies, and nothing else can be
+ * called over this connection then.
+ */
+int varlink_client_begin(struct varlink_client *client, const char *path, const char *method,
+			 struct json_object *parameters, bool more);
 /*
  * Calls a method and waits for its reply. parameters: an object, stays the caller's; NULL: none. path is where to
  * connect to if there is no connection, or if it turns out that the other side closed it since the last call (a
@@ -41,5 +33,3 @@ void varlink_client_disconnect(struct varlink_client *client);
  */
 int varlink_client_call(struct varlink_client *client, const char *path, const char *method,
 			struct json_object *parameters, struct varlink_reply *reply);
-/* Frees a reply and closes the descriptors that were not taken. */
-void varlink_reply_done(struct varlink_reply *reply);

@@ -46,6 +46,7 @@ const char *answer_error_name(const struct answer *answer)
 	case ANSWER_RELEASED:
 	case ANSWER_POLICY:
 	case ANSWER_SNAPSHOT:
+	case ANSWER_AUDIT:
 		break;
 	}
 	return NULL;

@@ -1,5 +1,6 @@
 #include "arbiter.h"
 
+#include "auditing.h"
 #include "journal.h"
 #include "recovering.h"
 #include "releasing.h"
@@ -25,6 +26,7 @@ struct arbiter {
 	void *context;
 	struct reloading *reloading;
 	struct snapshotting *snapshotting;
+	struct auditing *auditing;
 };
 
 const struct registry *arbiter_registry(const struct arbiter *arbiter)
@@ -281,6 +283,7 @@ void arbiter_leave(struct arbiter *arbiter, struct requester *requester)
 	}
 	reloading_abandon(arbiter->reloading, requester);
 	snapshotting_abandon(arbiter->snapshotting, requester);
+	auditing_abandon(arbiter->auditing, requester);
 	claiming_abandon(&arbiter->registry, requester);
 }
 
@@ -369,6 +372,13 @@ void arbiter_reload_policy(struct arbiter *arbiter, struct requester *requester)
 		reloading_start(arbiter->reloading, requester);
 }
 
+void arbiter_audit(struct arbiter *arbiter, struct requester *requester)
+{
+	if (is_allowed(arbiter, requester, ACT_AUDIT,
+		       "only operators are told who holds what: root, and whom the policy names"))
+		auditing_start(arbiter->auditing, requester);
+}
+
 void arbiter_snapshot(struct arbiter *arbiter, struct requester *requester, bool details)
 {
 	if (is_allowed(arbiter, requester, ACT_SNAPSHOT,
@@ -394,7 +404,8 @@ int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *se
 	arbiter->registry.ledger = ledger_new();
 	arbiter->reloading = reloading_new(&arbiter->registry, settings->policy_folder, settings->policy_folder_count);
 	arbiter->snapshotting = snapshotting_new(&arbiter->registry);
-	error = arbiter->registry.ledger && arbiter->reloading && arbiter->snapshotting ? 0 : -ENOMEM;
+	arbiter->auditing = auditing_new(&arbiter->registry);
+	error = arbiter->registry.ledger && arbiter->reloading && arbiter->snapshotting && arbiter->auditing ? 0 : -ENOMEM;
 	if (error == 0 && arbiter->registry.journal < 0) {
 		error = arbiter->registry.journal;
 		log_error("%s/claims can't be opened: %s", settings->runtime_folder, strerror(-error));
@@ -431,6 +442,7 @@ struct arbiter *arbiter_free(struct arbiter *arbiter)
 	waiting_free(arbiter->registry.waiting);
 	units_free(arbiter->registry.units);
 	snapshotting_free(arbiter->snapshotting);
+	auditing_free(arbiter->auditing);
 	policy_free(arbiter->registry.policy);
 	descriptor_close(&arbiter->registry.journal);
 	sd_event_unref(arbiter->registry.event);

@@ -57,6 +57,7 @@ void arbiter_resume(struct arbiter *arbiter, struct requester *requester, const 
 void arbiter_revoke(struct arbiter *arbiter, struct requester *requester, const char *claim_id, uint64_t grace_usec,
 		    const char *reason);
 void arbiter_reload_policy(struct arbiter *arbiter, struct requester *requester);
+void arbiter_audit(struct arbiter *arbiter, struct requester *requester);
 void arbiter_snapshot(struct arbiter *arbiter, struct requester *requester, bool details);
 /* The requester is gone: nothing more is answered, and what it has not acknowledged is taken back. */
 void arbiter_leave(struct arbiter *arbiter, struct requester *requester);

@@ -218,6 +218,7 @@ void bus_answers_write(void *context, const struct answer *answer)
 		reply_policy_invalid(call, answer);
 		break;
 	case ANSWER_SNAPSHOT:
+	case ANSWER_AUDIT:
 		reply_snapshot(call, answer);
 		break;
 	case ANSWER_RESUMED:

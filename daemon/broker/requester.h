@@ -7,6 +7,7 @@
 #include "../../policy/regrant.h"
 #include "../base/wire.h"
 
+struct audit;
 struct holding;
 struct operation;
 struct requester;
@@ -37,6 +38,7 @@ enum answer_kind {
 	ANSWER_POLICY,         /* policy, diagnostics, regrants: what came of a reload */
 	ANSWER_POLICY_INVALID, /* message, diagnostics */
 	ANSWER_SNAPSHOT,       /* snapshot */
+	ANSWER_AUDIT,          /* audit: who holds nodes past ioasidd */
 	ANSWER_NO_OPERATOR,    /* only operators may do this */
 	ANSWER_UNSUPPORTED,    /* message: this kernel or host can't do it */
 	ANSWER_UNACKNOWLEDGED, /* claim: its FDs have to be acknowledged first */
@@ -77,6 +79,7 @@ struct answer {
 	const struct diagnostics *diagnostics;
 	const struct regrants *regrants;
 	const struct snapshot *snapshot;
+	const struct audit *audit;
 };
 
 /* What makes somebody else than root an operator. */

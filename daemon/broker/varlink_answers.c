@@ -1,5 +1,7 @@
 #include "varlink_answers.h"
 
+#include "audit_report.h"
+
 #include "answer_error.h"
 #include "offer_report.h"
 
@@ -181,6 +183,9 @@ void varlink_answers_write(void *context, const struct answer *answer)
 		break;
 	case ANSWER_POLICY_INVALID:
 		reply_policy_invalid(client, answer);
+		break;
+	case ANSWER_AUDIT:
+		varlink_connection_reply(client->connection, audit_to_json(answer->audit), NULL);
 		break;
 	case ANSWER_SNAPSHOT:
 		reply_snapshot(client, answer);

@@ -195,6 +195,11 @@ static void snapshot(struct varlink_client *client, const struct parameters *par
 	arbiter_snapshot(client->arbiter, &client->requester, parameters->details);
 }
 
+static void audit(struct varlink_client *client, const struct parameters *parameters)
+{
+	arbiter_audit(client->arbiter, &client->requester);
+}
+
 static void get_metrics(struct varlink_client *client, const struct parameters *parameters)
 {
 	char *text = metrics_report(client->metrics, client->socket,
@@ -251,6 +256,7 @@ static const struct row rows[] = {
 	{ "org.ioasid1.Revoke", PARAMETER_CLAIM | PARAMETER_GRACE | PARAMETER_REASON, revoke_claim },
 	{ "org.ioasid1.ReloadPolicy", 0, reload_policy },
 	{ "org.ioasid1.Snapshot", PARAMETER_DETAILS, snapshot },
+	{ "org.ioasid1.Audit", 0, audit },
 	{ "org.ioasid1.GetMetrics", 0, get_metrics },
 	{ "org.ioasid1.Monitor", PARAMETER_ONE_CLAIM, watch },
 };
