@@ -3,7 +3,6 @@
 import os
 import pwd
 import re
-import resource
 import signal
 import socket
 import subprocess
@@ -406,21 +405,16 @@ def test_aborted_calls():
             if number % 100 == 50:
                 settle(daemon)
                 files = files or daemon.open_files()
-                memory = memory or resident(daemon)
+                memory = memory or daemon.resident()
         settle(daemon)
         assert daemon.open_files() == files
-        assert resident(daemon) - memory < 256 * 1024, (resident(daemon), memory)
+        assert daemon.resident() - memory < 256 * 1024, (daemon.resident(), memory)
 
 
 def settle(daemon):
     with daemon.connect() as socket_peer:
         while socket_peer.ask("ListClaims")["claims"]:
             time.sleep(0.01)
-
-
-def resident(daemon):
-    with open(f"/proc/{daemon.process.pid}/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * resource.getpagesize()
 
 
 if __name__ == "__main__":

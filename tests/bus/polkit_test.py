@@ -204,7 +204,7 @@ def test_caller_gone_meanwhile():
     """SR-05: a caller that leaves at any moment is granted nothing, breaks nothing, leaves nothing (SR-27)"""
     tries = 10000 if os.environ.get("IOASIDD_TEST_ALL") else 1000
     with Scene(lambda question: YES) as scene:
-        files, memory = scene.daemon.open_files(), resident(scene.daemon.process.pid)
+        files, memory = scene.daemon.open_files(), scene.daemon.resident()
         reached = 0
         for number in range(tries):
             # The daemon asks who he is, then polkit: he leaves before, between, or after.
@@ -224,7 +224,7 @@ def test_caller_gone_meanwhile():
         scene.polkit.answer = lambda question: NO
         fails("OperatorsOnly", scene.bob.claim_call, scene.path, "Release")
         assert scene.daemon.open_files() == files
-        assert resident(scene.daemon.process.pid) - memory < 512 * 1024
+        assert scene.daemon.resident() - memory < 512 * 1024
 
 
 def claim_ended(scene):
@@ -237,11 +237,6 @@ def claim_ended(scene):
         pass
     os.close(scene.details["lease"])
     return True
-
-
-def resident(pid):
-    with open(f"/proc/{pid}/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_caller_gone_is_withdrawn():
