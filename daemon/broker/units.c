@@ -31,16 +31,6 @@ struct unit_watch {
 
 static void ask(struct unit_watch *watch);
 
-/* Something changed while it was asked: what was answered may be older. */
-static bool ask_again(struct unit_watch *watch)
-{
-	if (!watch->again)
-		return false;
-	watch->again = false;
-	ask(watch);
-	return true;
-}
-
 static void end(struct unit_watch *watch)
 {
 	const struct unit_watch_events *events = watch->events;
@@ -91,7 +81,7 @@ static int on_invocation(sd_bus_message *answer, void *context, sd_bus_error *un
 		return 0;
 	}
 	memcpy(watch->invocation, text, sizeof(text));
-	if (!ask_again(watch) && !watch->told) {
+	if (!watch->told) {
 		watch->told = true;
 		watch->events->runs(watch->context, watch->invocation);
 	}
@@ -129,7 +119,10 @@ static int on_state(sd_bus_message *answer, void *context, sd_bus_error *unused)
 		tell_unknown(watch, "systemd's answer can't be understood");
 	} else if (!runs(state)) {
 		end(watch);
-	} else if (!ask_again(watch)) {
+	} else if (watch->again) {
+		watch->again = false;
+		ask(watch);
+	} else {
 		get(watch, "InvocationID", on_invocation);
 	}
 	return 0;

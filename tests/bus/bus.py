@@ -34,11 +34,9 @@ CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configurat
     <allow receive_type="signal"/>
     <allow send_destination="org.freedesktop.DBus"/>
     <allow send_destination="org.freedesktop.PolicyKit1"/>
-    <allow send_destination="org.freedesktop.systemd1"/>
   </policy>
   <policy user="{me}">
     <allow own="org.freedesktop.PolicyKit1"/>
-    <allow own="org.freedesktop.systemd1"/>
     <allow own="org.example.Other"/>
   </policy>
   <policy user="{daemon}">
