@@ -360,6 +360,23 @@ static int load_policy(const struct arbiter *arbiter, struct policy **out)
 	return error;
 }
 
+/*
+ * The policy to begin with: one that denies everything, if the files have errors, as the executor begins. Claims that are
+ * held must find their broker again after a restart, whatever somebody has written meanwhile.
+ */
+static int load_first_policy(const struct arbiter *arbiter, struct policy **out)
+{
+	struct diagnostics diagnostics = { 0 };
+	int error = load_policy(arbiter, out);
+
+	if (error != -EINVAL)
+		return error;
+	log_error("the policy is not valid: until a reload finds a valid one, every claim is refused");
+	error = policy_parse(NULL, 0, &(const struct name_resolver){ 0 }, &diagnostics, out);
+	diagnostics_done(&diagnostics);
+	return error;
+}
+
 void arbiter_reload(struct arbiter *arbiter)
 {
 	reloading_start(arbiter->reloading, NULL);
@@ -415,7 +432,7 @@ int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *se
 	if (error == 0)
 		error = units_new(settings->bus, &arbiter->registry.units);
 	if (error == 0)
-		error = load_policy(arbiter, &arbiter->registry.policy);
+		error = load_first_policy(arbiter, &arbiter->registry.policy);
 	if (error == 0)
 		error = host_new(event, executor, settings->plan_deadline_usec, &host_events, arbiter,
 				 &arbiter->registry.host);

@@ -490,13 +490,14 @@ def reload():
 
 @test
 def bad_start():
-    """a policy with an error, a running daemon on the same socket, a lost executor: each ends the start with a reason"""
-    daemon = Daemon(small_host(), '{ "rules": 7 }')
-    try:
-        assert daemon.start() == 1
-        assert "50-test.json" in daemon.log_text()
-    finally:
-        daemon.__exit__()
+    """a policy with an error is no reason not to start, but gives nobody anything; a running daemon on the socket is"""
+    with Daemon(small_host(), '{ "rules": 7 }') as daemon, daemon.connect() as peer:
+        assert "50-test.json" in daemon.log_text() and "every claim is refused" in daemon.log_text()
+        assert peer.ask("GetStatus")["policy"]["rules"] == 0
+        assert peer.ask("Plan", {"devices": [ALONE]})["plan"]["allowed"] is False
+        daemon.write_policy(policy())
+        peer.ask("ReloadPolicy")
+        close_all(claim(peer, ALONE))
     with Daemon(small_host(), policy()) as first:
         second = Daemon(small_host(), policy())
         second.runtime, second.path = first.runtime, first.path
