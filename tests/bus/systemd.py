@@ -19,9 +19,9 @@ def path_of(unit):
 class Systemd:
     """Answers in a thread of its own. silent: nothing is answered, though everything is heard."""
 
-    def __init__(self, bus):
+    def __init__(self, bus, units=None):
         self.peer = bus.connect()
-        self.units = {}    # name -> (ActiveState, invocation)
+        self.units = units or {}    # name -> (ActiveState, invocation)
         self.asked = 0
         self.silent = False
         self.changed = threading.Condition()

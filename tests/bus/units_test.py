@@ -51,15 +51,14 @@ class World:
         self.daemon.manager.wait_for_names([])
         with self.daemon.connect() as peer:
             wait_free(peer, claim)
-        assert host_drivers(self.daemon) == self.drivers
+        now = host_drivers(self.daemon)
+        assert now == self.drivers, (now, self.drivers)
 
     def restart_bus(self):
         self.systemd.close()
         self.system.stop()
         self.system.start()
-        units = self.systemd.units
-        self.systemd = Systemd(self.system)
-        self.systemd.units = units
+        self.systemd = Systemd(self.system, self.systemd.units)
         self.daemon.wait_name()
 
 
