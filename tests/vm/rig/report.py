@@ -77,7 +77,8 @@ class LiveReport:
     """Shows one scenario's output as it comes."""
 
     def __init__(self):
-        self.status = None
+        self.ended = 0
+        self.failed = False
 
     def on_line(self, line):
         print(line, flush=True)
@@ -86,10 +87,12 @@ class LiveReport:
         print(text, file=sys.stderr, flush=True)
 
     def end(self, status, _seconds):
-        self.status = status
+        self.ended += 1
+        self.failed = self.failed or status not in (0, TapReport.SKIPPED)
 
     def abort(self, reason, console):
+        self.failed = True
         self.comment("\n".join([reason, "--- the console's end", *console]))
 
     def finish(self):
-        return 0 if self.status == 0 else 1
+        return 0 if self.ended and not self.failed else 1

@@ -30,6 +30,7 @@ cat "$RIG/answer"
 claim=$(claim_ids)
 expect_success ioasidctl show "$claim"
 expect_output_contains held
+expect_output_contains machine-vm1.scope
 expect_equal "the driver while the machine runs" vfio-pci "$(driver_of 0000:00:08.0)"
 expect_success systemctl restart ioasidd.service
 expect_equal "the claims after a restart" "$claim" "$(claim_ids)"
