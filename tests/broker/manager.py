@@ -23,7 +23,7 @@ class Process:
                     moved = [os.dup(fd) for fd in moved]
                 for number, fd in enumerate(moved, 3):
                     os.dup2(fd, number)
-                os.closerange(3 + len(fds), 4096)
+                os.closerange(3 + len(fds), 16384)
                 os.execve(command[0], command, {**environment, "LISTEN_PID": str(os.getpid())})
             finally:
                 os._exit(126)
@@ -38,7 +38,9 @@ class Process:
     def wait(self, timeout=30):
         if self.returncode is None:
             pidfd = os.pidfd_open(self.pid)
-            ended = select.select([pidfd], [], [], timeout)[0]
+            poller = select.poll()  # select() takes no FD beyond 1023
+            poller.register(pidfd, select.POLLIN)
+            ended = poller.poll(timeout * 1000)
             os.close(pidfd)
             if not ended:
                 raise subprocess.TimeoutExpired("ioasidd", timeout)
