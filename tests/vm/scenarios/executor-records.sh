@@ -11,8 +11,7 @@ cat >/tmp/policy/all.json <<'EOP2'
                "revoke": { "stop": "unit" } },
              { "name": "all", "effect": "allow", "device": { "address": "*" }, "reset": "try" } ] }
 EOP2
-executor=$(find /usr/libexec /usr/local/libexec -name ioasid-executor 2>/dev/null | head -n 1)
-start_client driver drive "$executor" --policy-dir /tmp/policy
+start_client driver drive "$(executor)" --policy-dir /tmp/policy
 marks=0
 # say LINE…: has the driver do it, and waits until it has.
 say() {
