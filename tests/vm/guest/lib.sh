@@ -272,6 +272,11 @@ end_leftovers() {
 
 # --- the product ----------------------------------------------------------------------------------------------------
 
+# executor: the path of the executor, wherever it was installed.
+executor() {
+	find /usr/libexec /usr/local/libexec -name ioasid-executor 2>/dev/null | head -n 1
+}
+
 # start_daemon POLICY_FILE [ARGUMENT…]: installs the policy ("-": from stdin) as the only one and starts ioasidd with
 # the arguments; returns when it can be reached. Its messages are in $RIG/ioasidd.log.
 start_daemon() {

@@ -3,6 +3,5 @@
 # differs is shown; the whole transcript is in transcript.log.
 # needs: contract contract-stock
 # timeout: 240
-executor=$(find /usr -name ioasid-executor)
-expect_success contract --executor "$executor" --transcript "$RIG/transcript.log"
+expect_success contract --executor "$(executor)" --transcript "$RIG/transcript.log"
 expect_output_lacks "not ok"

@@ -6,7 +6,7 @@ mkdir -p /tmp/policy
 echo '{ "rules": [] }' >/tmp/policy/none.json
 start_driver() {
 	rm -f "$RIG"/mark*
-	start_client driver drive /usr/local/libexec/ioasidd/ioasid-executor --policy-dir /tmp/policy
+	start_client driver drive "$(executor)" --policy-dir /tmp/policy
 	marks=0
 }
 say() {

@@ -11,8 +11,7 @@ cat >/tmp/policy/all.json <<'EOP2'
                "revoke": { "stop": "unit" } },
              { "name": "all", "effect": "allow", "device": { "address": "*" }, "reset": "try" } ] }
 EOP2
-executor=$(find /usr/libexec /usr/local/libexec -name ioasid-executor 2>/dev/null | head -n 1)
-start_client driver drive "$executor" --policy-dir /tmp/policy
+start_client driver drive "$(executor)" --policy-dir /tmp/policy
 marks=0
 # say LINE…: has the driver do it, and waits until it has.
 say() {
@@ -73,6 +72,9 @@ kill "$(property_of auditd.service MainPID)"
 wait_for_unit auditd.service inactive
 auditctl -e 0 >/dev/null
 rm -f /var/log/audit/*
+# The driver makes plans for iommufd only.
+confirmed=yes
+[ -e /dev/iommu ] || confirmed=no
 # have TEXT…: the audit log has a record with all of these.
 have() {
 	local found text
@@ -81,9 +83,9 @@ have() {
 		found=$(echo "$found" | grep -F -e "$text") || fail "no audit record has all of: $*"
 	done
 }
-have "op=grant id=1000 opid=" "device=\"$other\"" "confirmed=yes" 'unit="driven.service"' "res=success"
+have "op=grant id=1000 opid=" "device=\"$other\"" "confirmed=$confirmed" 'unit="driven.service"' "res=success"
 have "op=grant id=1000 opid=" "device=\"$held\"" "confirmed=no" "res=success"
-have "op=release" "device=\"$other\"" "confirmed=yes" "res=success"
+have "op=release" "device=\"$other\"" "confirmed=$confirmed" "res=success"
 have "op=refusal id=1001" "device=\"$held\"" "res=failed"
 have "op=policy-load id=0" "res=success" "hostname=? addr=? terminal=?"
 expect_equal "records of devices, and of the system's configuration" "4 1" \

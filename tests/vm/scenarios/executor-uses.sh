@@ -12,7 +12,7 @@ EOP
 ask() {
 	echo "> $*"
 	printf '%s\n' "$@" >"$RIG/lines"
-	drive "$(command -v /usr/local/libexec/ioasidd/ioasid-executor)" --policy-dir /tmp/policy \
+	drive "$(executor)" --policy-dir /tmp/policy \
 		<"$RIG/lines" >"$RIG/stdout" 2>"$RIG/stderr" || fail "drive ended with status $?"
 	cat "$RIG/stdout" "$RIG/stderr"
 }

@@ -9,7 +9,7 @@ cat >/tmp/policy/all.json <<'EOP'
 { "rules": [ { "name": "all", "effect": "allow", "device": { "address": "*" }, "lockout": "unused", "reset": "try",
                "modes": ["attached", "open"] } ] }
 EOP
-start_client driver drive /usr/local/libexec/ioasidd/ioasid-executor --policy-dir /tmp/policy
+start_client driver drive "$(executor)" --policy-dir /tmp/policy
 marks=0
 # say LINE…: has the driver do it, and waits until it has.
 say() {

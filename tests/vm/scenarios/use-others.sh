@@ -95,10 +95,10 @@ mkdir -p /tmp/policies
 printf '%s\n' '{ "rules": [ { "name": "all", "effect": "allow", "device": { "address": "*" }, "reset": "try" } ] }' \
 	>/tmp/policies/all.json
 printf '%s\n' "claim a attached $ipmi" >"$RIG/lines"
-expect_success drive /usr/local/libexec/ioasidd/ioasid-executor --policy-dir /tmp/policies <"$RIG/lines"
+expect_success drive "$(executor)" --policy-dir /tmp/policies <"$RIG/lines"
 expect_output_contains "a: refused: $ipmi is in use: ipmi0 > management controller of the host (IPMI)"
 sed -i 's/"reset"/"lockout": "unused", "reset"/' /tmp/policies/all.json
 printf '%s\n' "claim a attached $edu / 0000:01:02.0 $usb $display $sound $scsi" >"$RIG/lines"
-expect_success drive /usr/local/libexec/ioasidd/ioasid-executor --policy-dir /tmp/policies <"$RIG/lines"
+expect_success drive "$(executor)" --policy-dir /tmp/policies <"$RIG/lines"
 expect_output_contains "a: refused: "
 expect_output_contains " is in use: "
