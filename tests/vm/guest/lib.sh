@@ -67,6 +67,18 @@ allow_kernel_complaints() {
 	: >"$RIG/kernel-complaints-allowed"
 }
 
+# allow_violations TEXT: what a sandbox refuses is what this scenario is about, where the record of it has TEXT in it, and
+# no failure. Can be said again.
+allow_violations() {
+	echo "$1" >>"$RIG/violations-allowed"
+}
+
+# violations_in: of the records on stdin, those of what a sandbox has refused: a filter of system calls that says so,
+# AppArmor.
+violations_in() {
+	grep -E 'SECCOMP|type=1326|apparmor="DENIED"' || :
+}
+
 # --- users and the host side ----------------------------------------------------------------------------------------
 
 # as USER COMMAND…: with that user's groups and no others.

@@ -1,5 +1,10 @@
 # Further words for scenarios in a guest with systemd as process 1; lib.sh reads this there.
 
+# kernel_kind: "iommufd" where all is built in, "stock" on Debian's kernel.
+kernel_kind() {
+	[ -d "/lib/modules/$(uname -r)" ] && echo stock || echo iommufd
+}
+
 # --- units ----------------------------------------------------------------------------------------------------------
 
 # wait_for_unit UNIT STATE [SECONDS]: until its ActiveState or SubState is STATE; fails after SECONDS (20).
@@ -43,25 +48,26 @@ product_units() {
 	systemctl list-unit-files --state enabled --plain --no-legend --full 'ioasid*' | cut -d ' ' -f 1
 }
 
-# snapshot_units: the product's units and transient ones that are running or have failed, and what is enabled of the
-# product: what a scenario has to leave as it was.
+# snapshot_units: what a scenario has to leave as it was: the product's units and transient ones that run or have failed,
+# and what was put into /etc and /run for systemd, the bus, polkit and AppArmor: enabled units, drop-ins, rules.
 snapshot_units() {
-	systemctl list-units --state active,activating,reloading,deactivating,failed --plain --no-legend --full \
-		'ioasid*' 'run-*' 'machine-*' 'scenario-*' | while read -r unit load active rest; do echo "$unit $active"; done
-	systemctl list-unit-files --state enabled,enabled-runtime,masked,masked-runtime --plain --no-legend --full 'ioasid*' |
-		while read -r unit state rest; do echo "$unit $state"; done
-	systemctl list-units --state failed --plain --no-legend --full
+	{
+		systemctl list-units --state active,activating,reloading,deactivating,failed --plain --no-legend --full \
+			'ioasid*' 'run-*' 'machine-*' 'scenario-*'
+		systemctl list-units --state failed --plain --no-legend --full
+	} | while read -r unit load active rest; do echo "$unit $active"; done | sort -u
+	find /etc/systemd/system /run/systemd/system /etc/dbus-1 /etc/polkit-1 /etc/apparmor.d ! -type d 2>/dev/null | sort
 }
 
-# end_units: stops, disables and forgets what the scenario left; false if there was anything.
+# end_units: stops, takes away and forgets what the scenario left; false if there was anything.
 end_units() {
 	local unit state
 	snapshot_units >"$RIG/units.after"
 	! cmp -s "$RIG/units.before" "$RIG/units.after" || return 0
 	diff -U 0 "$RIG/units.before" "$RIG/units.after" | grep '^[-+][^-+]'
 	while read -r unit state; do
-		grep -qxF "$unit $state" "$RIG/units.before" || case $state in
-		enabled* | masked*) systemctl --quiet --no-reload disable "$unit"; systemctl --quiet --no-reload unmask "$unit" ;;
+		grep -qxF "$unit${state:+ $state}" "$RIG/units.before" || case $unit in
+		/*) rm -f "$unit" ;;
 		*) echo "$unit" ;;
 		esac
 	done <"$RIG/units.after" >"$RIG/units.left"
@@ -162,15 +168,9 @@ wait_for_journal() {
 	[ $status -eq 0 ] || fail "the journal has no '$text'${1:+ with $*} within $seconds s"
 }
 
-# violations: what a sandbox has refused and said so since the scenario began: seccomp's and AppArmor's audit records.
-violations() {
-	journal --output short-monotonic _AUDIT_TYPE=1326 + _AUDIT_TYPE=1400 |
-		grep -E 'SECCOMP|type=1326|apparmor="DENIED"' || :
-}
-
-# allow_violations TEXT: those with TEXT in them are what this scenario is about, and no failure. Can be said again.
-allow_violations() {
-	echo "$1" >>"$RIG/violations-allowed"
+# journal_violations: what a sandbox has refused and said so since the scenario began: a line each.
+journal_violations() {
+	journal --output short-monotonic _AUDIT_TYPE=1326 + _AUDIT_TYPE=1400 | violations_in
 }
 
 # --- versions -------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import select
 import socket
 import subprocess
@@ -189,11 +190,17 @@ class Machine:
         return self.process.returncode == 0
 
     def console_tail(self, lines=40):
+        """The console's last lines, without systemd's animations of jobs that take long."""
         try:
             with open(self.console, encoding="utf-8", errors="replace") as file:
-                return file.read().splitlines()[-lines:]
+                text = re.sub(r"\x1b(\[[0-9;?]*[A-Za-z]|M)|\r", "", file.read())
         except FileNotFoundError:
             return []
+        shown = []
+        for line in filter(None, text.splitlines()):
+            if not (re.match(r"\[[ *]+\] ", line) and shown and shown[-1].startswith(line[:9])):
+                shown.append(line)
+        return shown[-lines:]
 
 
 def machine_arguments(topology, boot, folder, words):

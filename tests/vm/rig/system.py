@@ -14,7 +14,7 @@ class System:
     # Where the topologies expect the disks. Without the rig's kernel's 512 legacy terminals, each of which is a unit.
     ROOT_SLOT, RIG_SLOT = "1d.0", "1e.0"
     WORDS = ["root=/dev/vda", "rw", "init=/usr/sbin/rig-init", "systemd.unit=rig.target", "loglevel=5",
-             "pty.legacy_count=0"]
+             "pty.legacy_count=0", "TERM=dumb"]
 
     def __init__(self, folder):
         self.tree = os.path.join(folder, "tree")

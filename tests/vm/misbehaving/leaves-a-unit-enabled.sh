@@ -1,0 +1,3 @@
+# verdict: not ok
+# says: +/etc/systemd/system/sockets.target.wants/ioasidd.socket
+systemctl --quiet enable ioasidd.socket

@@ -1,0 +1,3 @@
+# verdict: not ok
+# says: FAIL: the units above are not as they were
+systemd-run --quiet --unit=scenario-left.service sleep 1000
