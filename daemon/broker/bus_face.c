@@ -16,8 +16,7 @@ struct bus_face {
 	struct bus_callers *callers;
 	struct bus_signals *signals;
 	sd_bus_slot *objects, *name;
-	sd_event_source *dropper; /* gives up a connection that keeps descriptors of a device */
-	bool bus_lost;            /* whoever leaves now may come back */
+	bool bus_lost; /* whoever leaves now may come back */
 };
 
 static int on_call(sd_bus_message *message, void *context, sd_bus_error *ignored)
@@ -96,14 +95,6 @@ static void on_gone(void *context, struct bus_caller *caller)
 
 static const struct bus_callers_events caller_events = { .known = on_known, .unknown = on_unknown, .gone = on_gone };
 
-static int on_dropper(sd_event_source *source, void *context)
-{
-	struct bus_face *face = context;
-
-	bus_link_drop(face->link);
-	return 0;
-}
-
 /* True if copies that were sent may still be in this process, because the bus has not taken all that was sent to it. */
 static bool is_stuck_in_queue(const struct bus_face *face, const struct bus_offer *offer)
 {
@@ -120,9 +111,10 @@ static void end_offer(struct bus_face *face, const struct claim *claim, bool ove
 
 	if (!call)
 		return;
-	/* In a turn of its own, which comes next: the arbiter is at work. */
-	if (is_stuck_in_queue(face, call->offer))
-		sd_event_source_set_enabled(face->dropper, SD_EVENT_ONESHOT);
+	if (is_stuck_in_queue(face, call->offer)) {
+		log_warning("claim %s: the bus has not taken its descriptors", claim->id);
+		bus_link_cut(face->link);
+	}
 	if (over)
 		bus_offer_end(call);
 	else
@@ -183,7 +175,7 @@ static void on_up(void *context, sd_bus *bus)
 		error = sd_bus_request_name_async(bus, &face->name, BUS_NAME, SD_BUS_NAME_QUEUE, on_name, face);
 	if (error < 0) {
 		log_error("the bus can't be used: %s", strerror(-error));
-		sd_event_source_set_enabled(face->dropper, SD_EVENT_ONESHOT);
+		bus_link_cut(face->link);
 	}
 }
 
@@ -198,7 +190,6 @@ static void on_down(void *context)
 	face->objects = sd_bus_slot_unref(face->objects);
 	face->name = sd_bus_slot_unref(face->name);
 	face->books.bus = NULL;
-	sd_event_source_set_enabled(face->dropper, SD_EVENT_OFF);
 }
 
 int bus_face_new(sd_event *event, struct bus_link *link, struct arbiter *arbiter, struct bus_face **out)
@@ -218,12 +209,6 @@ int bus_face_new(sd_event *event, struct bus_link *link, struct arbiter *arbiter
 		face->books.listings = bus_listings_new(&face->books, face->signals);
 	if (error >= 0)
 		error = face->books.listings ? 0 : -ENOMEM;
-	if (error >= 0)
-		error = sd_event_add_defer(event, &face->dropper, on_dropper, face);
-	if (error >= 0)
-		error = sd_event_source_set_priority(face->dropper, SD_EVENT_PRIORITY_IMPORTANT);
-	if (error >= 0)
-		error = sd_event_source_set_enabled(face->dropper, SD_EVENT_OFF);
 	if (error < 0) {
 		bus_face_free(face);
 		return error;
@@ -239,16 +224,16 @@ struct bus_face *bus_face_free(struct bus_face *face)
 	if (!face)
 		return NULL;
 	bus_link_unlisten(face->link, &face->link_listener);
-	if (face->dropper && face->books.bus)
+	if (face->books.bus)
 		on_down(face);
+	/* Offers that a bus could come back for. */
 	while (face->books.first)
-		bus_call_leave(face->books.first, false);
+		bus_call_end(face->books.first);
 	arbiter_unlisten(face->books.arbiter, &face->news_listener);
 	bus_listings_free(face->books.listings);
 	bus_callers_free(face->callers);
 	bus_signals_free(face->signals);
 	bus_books_done(&face->books);
-	sd_event_source_disable_unref(face->dropper);
 	free(face);
 	return NULL;
 }

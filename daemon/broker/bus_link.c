@@ -19,6 +19,7 @@ struct bus_link {
 	sd_event *event;
 	sd_bus *bus; /* NULL: none is being made either */
 	bool up;
+	bool cut; /* given up; "down" is yet to be told */
 	unsigned failures;
 	sd_event_source *timer;
 	struct bus_link_listener *first;
@@ -150,6 +151,14 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *context)
 {
 	struct bus_link *link = context;
 
+	if (link->cut) {
+		log_warning("the connection to the bus is given up, and made anew");
+		link->cut = false;
+		tell_down(link);
+		let_go(link);
+		arm_retry(link);
+		return 0;
+	}
 	/*
 	 * A new socket that was seen and did not listen yet is not seen again when it does: so what waits for one tries
 	 * by itself from time to time.
@@ -217,14 +226,13 @@ void bus_link_unlisten(struct bus_link *link, struct bus_link_listener *listener
 		}
 }
 
-void bus_link_drop(struct bus_link *link)
+void bus_link_cut(struct bus_link *link)
 {
-	if (!link->up)
+	if (!link->up || link->cut)
 		return;
-	log_warning("the bus does not read what is sent to it: the connection is given up");
-	tell_down(link);
-	/* Its queues go with it, now; who holds a reference is in its code right now and finds it closed. */
+	/* Its queues go with it. Who is in its code right now holds a reference, and finds it closed. */
 	sd_bus_close(link->bus);
-	let_go(link);
-	arm_retry(link);
+	link->cut = true;
+	if (arm(link, 0) < 0)
+		log_error("no timer for the bus could be set: it is not tried again");
 }

@@ -11,7 +11,7 @@ struct bus_link;
 struct bus_link_listener {
 	/* The bus can be used from now on: it is a new connection, on which nothing is registered yet. */
 	void (*up)(void *context, sd_bus *bus);
-	/* It is gone. Slots on it are to be dropped now; calls under way have been answered with an error before this. */
+	/* It is gone. Slots on it are to be dropped now: a call under way was answered with an error, or never will be. */
 	void (*down)(void *context);
 	void *context;
 	struct bus_link_listener *next; /* bus_link::first */
@@ -29,5 +29,8 @@ sd_bus *bus_link_get(const struct bus_link *link);
 /* The listener stays its owner's. If the bus is there already, it is told before this returns. */
 void bus_link_listen(struct bus_link *link, struct bus_link_listener *listener);
 void bus_link_unlisten(struct bus_link *link, struct bus_link_listener *listener);
-/* Gives the connection up, with everything that waits in it, FDs too, and makes a new one; "down" is told in the call. */
-void bus_link_drop(struct bus_link *link);
+/*
+ * Gives the connection up: what waits in it is closed at once, FDs too. "down" is told from the loop, and a new one is made;
+ * until then sending fails.
+ */
+void bus_link_cut(struct bus_link *link);
