@@ -21,7 +21,7 @@ _ioasidctl_offer()
 
 _ioasidctl()
 {
-	local verbs=$'status\nlist\nshow\nplan\ngraph\nsnapshot\nrun\nclaim\nrelease\npolicy\ndoctor'
+	local verbs=$'status\nlist\nshow\nplan\ngraph\nsnapshot\nrun\nclaim\nrelease\nrevoke\npolicy\nmonitor\naudit\nmetrics\ndoctor'
 	local options=$'--json\n--socket\n--help\n--version'
 	local line=${COMP_LINE:0:COMP_POINT} verb='' value='' word i
 	local typed=${line##*[[:space:]]}
@@ -39,7 +39,8 @@ _ioasidctl()
 			fi
 			return
 		elif [[ $word == --socket || $word == --mode || $word == --failure-status ||
-			$word == --snapshot || $word == --policy || $word == --as || $word == --unit ]]; then
+			$word == --snapshot || $word == --policy || $word == --as || $word == --unit ||
+			$word == --lease || $word == --grace || $word == --reason || $word == --textfile ]]; then
 			value=$word
 		elif [[ $word != -* && -z $verb ]]; then
 			verb=$word
@@ -50,16 +51,21 @@ _ioasidctl()
 	plan) options+=$'\n--mode\n--snapshot\n--policy\n--as\n--unit' ;;
 	graph) options+=$'\n--mode\n--snapshot\n--policy\n--as\n--unit\n--all' ;;
 	snapshot) options+=$'\n--with-details' ;;
-	claim) options+=$'\n--mode' ;;
-	run) options+=$'\n--mode\n--failure-status' ;;
+	claim) options+=$'\n--mode\n--lease\n--unit' ;;
+	run) options+=$'\n--mode\n--failure-status\n--lease\n--unit' ;;
+	revoke) options+=$'\n--all\n--grace\n--reason\n--wait' ;;
+	audit) options+=$'\n--all' ;;
+	metrics) options+=$'\n--textfile' ;;
 	esac
-	if [[ $value == --socket || $value == --snapshot || $value == --policy ]]; then
+	if [[ $value == --socket || $value == --snapshot || $value == --policy || $value == --textfile ]]; then
 		mapfile -t COMPREPLY < <(compgen -f -- "$typed")
 	elif [[ $value == --mode ]]; then
 		_ioasidctl_offer $'attached\nopen\nnode' "$typed"
+	elif [[ $value == --lease ]]; then
+		_ioasidctl_offer $'descriptor\nprocess\nunit\noperator' "$typed"
 	elif [[ $value == --as ]]; then
 		mapfile -t COMPREPLY < <(compgen -u -- "$typed")
-	elif [[ $value == --failure-status || $value == --unit ]]; then
+	elif [[ -n $value ]]; then
 		COMPREPLY=()
 	elif [[ $typed == -* ]]; then
 		_ioasidctl_offer "$options" "$typed"
@@ -71,7 +77,7 @@ _ioasidctl()
 		mapfile -t COMPREPLY < <(compgen -f -- "$typed")
 	elif [[ $verb == policy ]]; then
 		_ioasidctl_offer $'check\nshow\nreload' "$typed"
-	elif [[ $verb == show || $verb == plan || $verb == graph || $verb == run || $verb == claim ]]; then
+	elif [[ $verb == show || $verb == plan || $verb == graph || $verb == run || $verb == claim || $verb == revoke ]]; then
 		_ioasidctl_offer "$(_ioasidctl_devices)" "$typed"
 	fi
 }

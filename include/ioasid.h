@@ -204,7 +204,7 @@ int ioasid_monitor_open(struct ioasid *connection, const char *claim, struct ioa
 int ioasid_monitor_fd(const struct ioasid_monitor *monitor);
 /*
  * The next event. timeout: how long to wait for it, in milliseconds; 0: not at all; negative: for ever. *event: JSON text
- * of the type Event of org.ioasid1.varlink, which the caller frees with free(). Ask until it returns -EAGAIN before waiting
+ * of the type Event of org.ioasid1.varlink, which the caller frees with free(); the first is of the kind "ready". Ask until it returns -EAGAIN before waiting
  * with poll() again: several may have come at once.
  * Errors: -EAGAIN: none within that time; nothing failed. -ENODATA: the claim that is watched is no more, and its last event
  * was told. -ECONNRESET: the daemon was ended, or has cut this watcher off because it did not read: open another one, and

@@ -52,7 +52,7 @@ int connection_fail_call(struct ioasid *connection, const char *method, int resu
 			    connection->path, method);
 		break;
 	case EPROTO:
-		connection_fail_reply(connection, method, "it is no Varlink reply, or too long, or has too many FDs");
+		connection_fail_sense(connection, method, "it is no Varlink reply, or too long, or has too many FDs");
 		break;
 	case ENOMEM:
 		connection_fail_memory(connection);
@@ -66,6 +66,11 @@ int connection_fail_call(struct ioasid *connection, const char *method, int resu
 int connection_fail_reply(struct ioasid *connection, const char *method, const char *why)
 {
 	varlink_client_disconnect(&connection->client);
+	return connection_fail_sense(connection, method, why);
+}
+
+int connection_fail_sense(struct ioasid *connection, const char *method, const char *why)
+{
 	failure_set(&connection->failure, IOASID_FAILED,
 		    "the answer from %s to %s makes no sense: %s; is that ioasidd, and of this version?",
 		    connection->path, method, why);

@@ -26,6 +26,8 @@ int connection_call_plain(struct ioasid *connection, const char *method, struct 
 			  struct varlink_reply *reply);
 /* Sets the failure to why a call got no reply, an error of varlink_client_call(), which it returns. */
 int connection_fail_call(struct ioasid *connection, const char *method, int result);
+/* Sets the failure to an answer that makes no sense, and returns -EPROTO. why: "it names no lease". */
+int connection_fail_sense(struct ioasid *connection, const char *method, const char *why);
 /* Sets the failure to a malformed reply, closes the connection, and returns -EPROTO. why: "it names no lease". */
 int connection_fail_reply(struct ioasid *connection, const char *method, const char *why);
 /* Sets the failure to what an argument is that the daemon would not even be asked about; returns -EINVAL. */

@@ -18,7 +18,8 @@
 struct ioasid_monitor {
 	struct varlink_client client;
 	struct varlink_input input;
-	bool over; /* the last reply has come */
+	struct json_object *ready; /* the first event, until it is asked for */
+	bool over;                 /* the last reply has come */
 };
 
 static int64_t now_msec(void)
@@ -94,7 +95,7 @@ static int next_event(struct ioasid *connection, struct ioasid_monitor *monitor,
 	} else if (!json_object_object_get_ex(reply.parameters, "event", &value) ||
 		   !json_object_is_type(value, json_type_object)) {
 		monitor->over = true;
-		result = connection_fail_reply(connection, METHOD, "there is no event in it");
+		result = connection_fail_sense(connection, METHOD, "there is no event in it");
 	} else {
 		*event = json_object_get(value);
 	}
@@ -105,7 +106,7 @@ static int next_event(struct ioasid *connection, struct ioasid_monitor *monitor,
 int ioasid_monitor_open(struct ioasid *connection, const char *claim, struct ioasid_monitor **out)
 {
 	struct ioasid_monitor *monitor = calloc(1, sizeof(*monitor));
-	struct json_object *parameters = json_object_new_object(), *ready = NULL;
+	struct json_object *parameters = json_object_new_object();
 	int result = -ENOMEM;
 
 	if (monitor != NULL && parameters != NULL &&
@@ -119,8 +120,7 @@ int ioasid_monitor_open(struct ioasid *connection, const char *claim, struct ioa
 		return connection_fail_call(connection, METHOD, result);
 	}
 	/* The first event says that all that follow are told. */
-	result = next_event(connection, monitor, -1, &ready);
-	json_object_put(ready);
+	result = next_event(connection, monitor, -1, &monitor->ready);
 	if (result < 0) {
 		ioasid_monitor_close(monitor);
 		return result;
@@ -136,11 +136,12 @@ int ioasid_monitor_fd(const struct ioasid_monitor *monitor)
 
 int ioasid_monitor_next(struct ioasid *connection, struct ioasid_monitor *monitor, int timeout, char **event)
 {
-	struct json_object *object;
+	struct json_object *object = monitor->ready;
 	const char *text;
 	char *copy;
-	int result = next_event(connection, monitor, timeout, &object);
+	int result = object != NULL ? 0 : next_event(connection, monitor, timeout, &object);
 
+	monitor->ready = NULL;
 	if (result < 0)
 		return result;
 	text = json_build_text(object);
@@ -158,6 +159,7 @@ struct ioasid_monitor *ioasid_monitor_close(struct ioasid_monitor *monitor)
 		return NULL;
 	varlink_client_disconnect(&monitor->client);
 	varlink_input_done(&monitor->input);
+	json_object_put(monitor->ready);
 	free(monitor);
 	return NULL;
 }

@@ -16,8 +16,13 @@ const struct option_row command_line_options[] = {
 	{ "--snapshot", 0, "FILE", OPTION_SNAPSHOT, "ask this file, which snapshot wrote, and no daemon" },
 	{ "--policy", 0, "PATH", OPTION_POLICY, "with --snapshot: a policy file or folder; repeatable" },
 	{ "--as", 0, "USER", OPTION_SUBJECT, "as if this user, by name or number, asked" },
-	{ "--unit", 0, "UNIT", OPTION_SUBJECT, "as if somebody in this systemd unit asked" },
-	{ "--all", 0, NULL, OPTION_ALL, "leave nothing out" },
+	{ "--lease", 0, "LEASE", OPTION_LEASE, "what keeps it: descriptor, process, unit or operator" },
+	{ "--unit", 0, "UNIT", OPTION_SUBJECT | OPTION_LEASE, "the systemd unit that asks, or that --lease unit means" },
+	{ "--grace", 0, "SECONDS", OPTION_REVOCATION, "how long its client has to give it back by itself" },
+	{ "--reason", 0, "TEXT", OPTION_REVOCATION, "what the client is told" },
+	{ "--wait", 0, NULL, OPTION_REVOCATION, "until the devices are free, or can't be had" },
+	{ "--textfile", 0, "FILE", OPTION_TEXTFILE, "write it to FILE, for node_exporter to collect" },
+	{ "--all", 0, NULL, OPTION_ALL, "leave nothing out; revoke: every claim" },
 	{ "--with-details", 0, NULL, OPTION_DETAILS, "with mount points, addresses and processes" },
 	{ "--help", 'h', NULL, 0, "say what there is to say, about a verb if one is named" },
 	{ "--version", 0, NULL, 0, "print the version" },
@@ -53,6 +58,36 @@ static int set_failure_status(struct command_line *line, const char *value)
 	if (*value < '0' || *value > '9' || *end != '\0' || errno != 0 || number < 1 || number > 255)
 		return wrong(line, "--failure-status takes a number from 1 to 255, not \"%s\"", value);
 	line->failure_status = (int)number;
+	return EXIT_DONE;
+}
+
+static int set_lease(struct command_line *line, const char *value)
+{
+	if (lease_kind_from_string(value) < 0)
+		return wrong(line, "there is no lease \"%s\"; the leases are descriptor, process, unit and operator", value);
+	line->lease = value;
+	return EXIT_DONE;
+}
+
+/* A number of seconds, with up to three digits behind a point; no more than a day. */
+static int set_grace(struct command_line *line, const char *value)
+{
+	const char *digits = "0123456789";
+	size_t whole = strspn(value, digits), part = 0;
+	int64_t number = 0;
+
+	if (value[whole] == '.')
+		part = strspn(value + whole + 1, digits);
+	if (whole < 1 || whole > 5 || part > 3 || value[whole + (value[whole] == '.' ? part + 1 : 0)] != '\0' ||
+	    (value[whole] == '.' && part == 0))
+		return wrong(line, "--grace takes seconds, as 30 or 0.5, not \"%s\"", value);
+	for (size_t i = 0; i < whole; i++)
+		number = number * 10 + (value[i] - '0');
+	for (size_t i = 0; i < 3; i++)
+		number = number * 10 + (i < part ? value[whole + 1 + i] - '0' : 0);
+	if (number > 24 * 60 * 60 * 1000)
+		return wrong(line, "--grace can be a day (86400) at most");
+	line->grace = number;
 	return EXIT_DONE;
 }
 
@@ -97,8 +132,18 @@ static int apply(struct command_line *line, const struct option_row *option, con
 		return set_text(line, option, value, &line->as);
 	if (strcmp(option->name, "--unit") == 0)
 		return set_text(line, option, value, &line->unit);
+	if (strcmp(option->name, "--lease") == 0)
+		return set_lease(line, value);
+	if (strcmp(option->name, "--grace") == 0)
+		return set_grace(line, value);
+	if (strcmp(option->name, "--reason") == 0)
+		return set_text(line, option, value, &line->reason);
+	if (strcmp(option->name, "--textfile") == 0)
+		return set_text(line, option, value, &line->textfile);
 	if (strcmp(option->name, "--json") == 0)
 		line->json = true;
+	else if (strcmp(option->name, "--wait") == 0)
+		line->wait = true;
 	else if (strcmp(option->name, "--all") == 0)
 		line->all = true;
 	else if (strcmp(option->name, "--with-details") == 0)
@@ -121,7 +166,7 @@ static const struct option_row *find_option(const char *text, size_t length)
 	return NULL;
 }
 
-/* Reads the option at argv[*index], and its value if that is an argument of its own. *seen collects option bits. */
+/* Reads the option at argv[*index], and its value if that is an argument of its own. *seen: a bit for each option's row. */
 static int read_option(struct command_line *line, char **argv, int argc, int *index, unsigned int *seen)
 {
 	const char *text = argv[*index];
@@ -130,7 +175,7 @@ static int read_option(struct command_line *line, char **argv, int argc, int *in
 
 	if (option == NULL)
 		return wrong(line, "there is no option %s", text);
-	*seen |= option->bit;
+	*seen |= 1u << (option - command_line_options);
 	if (option->value == NULL) {
 		if (equals != NULL)
 			return wrong(line, "%s takes no value", option->name);
@@ -153,12 +198,14 @@ static int check(struct command_line *line, unsigned int seen, bool separator)
 	if (verb == NULL)
 		return wrong(line, "no verb is given: what shall be done?");
 	for (const struct option_row *option = command_line_options; option->name != NULL; option++)
-		if ((seen & option->bit) & ~verb->options)
+		if ((seen & 1u << (option - command_line_options)) && option->bit != 0 && !(option->bit & verb->options))
 			return wrong(line, "%s takes no option %s", verb->name, option->name);
 	if (line->snapshot != NULL && line->socket != NULL)
 		return wrong(line, "--snapshot asks a file and --socket a daemon: give one of them");
 	if (line->snapshot == NULL && line->policy_count > 0)
 		return wrong(line, "--policy needs --snapshot: a daemon has its own policy");
+	if (line->unit != NULL && (verb->options & OPTION_LEASE) && (line->lease == NULL || strcmp(line->lease, "unit") != 0))
+		return wrong(line, "--unit needs --lease unit");
 	if (line->argument_count < (size_t)verb->minimum)
 		return wrong(line, "%s needs %s", verb->name, verb->arguments);
 	if (verb->maximum != ARGUMENTS_UNLIMITED && line->argument_count > (size_t)verb->maximum) {
@@ -196,6 +243,7 @@ int command_line_read(struct command_line *line, const struct verb *const *verbs
 	if (line->storage == NULL)
 		return EXIT_FAILED;
 	line->argument = line->storage;
+	line->grace = -1;
 	line->json = wants_json(argc, argv);
 	for (int i = 1; i < argc; i++) {
 		if (!separator && strcmp(argv[i], "--") == 0) {

@@ -7,6 +7,7 @@
 #include "verb.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum { POLICY_PATHS_MAX = 16 };
 
@@ -25,6 +26,11 @@ struct command_line {
 	const char *unit;          /* the systemd unit of whoever would claim; NULL: not given */
 	bool all;
 	bool details;
+	const char *lease;         /* NULL: not given; else one that the daemon can know */
+	int64_t grace;             /* milliseconds; -1: not given */
+	const char *reason;        /* NULL: not given */
+	bool wait;
+	const char *textfile;      /* NULL: not given */
 	const char *const *argument;
 	size_t argument_count;
 	char *const *command;      /* what follows "--", ends with NULL; NULL where the verb takes none */
@@ -37,7 +43,7 @@ struct option_row {
 	const char *name;          /* "--mode" */
 	char letter;               /* 'j' for -j; 0: none */
 	const char *value;         /* "MODE"; NULL: it takes none */
-	unsigned int bit;          /* 0: every verb takes it */
+	unsigned int bit;          /* OR of enum option_bit, any of which lets a verb take it; 0: every verb does */
 	const char *text;
 };
 

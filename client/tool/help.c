@@ -10,7 +10,7 @@ static void write_options(FILE *stream, unsigned int bits)
 		char name[40];
 		char letter[8] = "    ";
 
-		if (option->bit & ~bits)
+		if (option->bit != 0 && !(option->bit & bits))
 			continue;
 		if (option->letter != 0)
 			snprintf(letter, sizeof(letter), "-%c, ", option->letter);

@@ -3,13 +3,17 @@
 #include "help.h"
 #include "offline.h"
 #include "session.h"
+#include "verb_audit.h"
 #include "verb_claim.h"
 #include "verb_doctor.h"
 #include "verb_graph.h"
 #include "verb_list.h"
+#include "verb_metrics.h"
+#include "verb_monitor.h"
 #include "verb_plan.h"
 #include "verb_policy.h"
 #include "verb_release.h"
+#include "verb_revoke.h"
 #include "verb_run.h"
 #include "verb_show.h"
 #include "verb_snapshot.h"
@@ -19,7 +23,7 @@
 
 const struct verb *const ioasidctl_verbs[] = {
 	&verb_status, &verb_list, &verb_show, &verb_plan, &verb_graph, &verb_snapshot, &verb_run, &verb_claim, &verb_release,
-	&verb_policy, &verb_doctor,
+	&verb_revoke, &verb_policy, &verb_monitor, &verb_audit, &verb_metrics, &verb_doctor,
 	NULL,
 };
 

@@ -17,6 +17,9 @@ enum option_bit {
 	OPTION_SUBJECT = 1 << 4,        /* --as USER, --unit UNIT */
 	OPTION_ALL = 1 << 5,            /* --all */
 	OPTION_DETAILS = 1 << 6,        /* --with-details */
+	OPTION_LEASE = 1 << 7,          /* --lease LEASE, --unit UNIT */
+	OPTION_REVOCATION = 1 << 8,     /* --grace SECONDS, --reason TEXT, --wait */
+	OPTION_TEXTFILE = 1 << 9,       /* --textfile FILE */
 };
 
 enum { ARGUMENTS_UNLIMITED = -1 };

@@ -8,6 +8,7 @@
 #include <json-c/json.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 enum ending {
 	ENDING_SIGNAL, /* whoever runs this wants it */
 	ENDING_LEASE,  /* the daemon closed its end of the lease: somebody else released the claim, or it is gone */
+	ENDING_ASKED,  /* an operator wants it back */
 };
 
 /* A device, and in mode node the paths that it can be opened by. */
@@ -26,6 +28,29 @@ static void write_device(struct session *session, struct json_object *device)
 	layout_sentence(&session->out, "  ", 4, reply_string(device, "address", "?"));
 	for (size_t i = 0; i < reply_count(nodes); i++)
 		layout_sentence_of(&session->out, "    ", 6, "by %s", reply_text(nodes, i));
+}
+
+/* How long the claim lasts. */
+static void write_lease(struct session *session, const char *id)
+{
+	const char *lease = session->line->lease != NULL ? session->line->lease : "descriptor";
+	const char *unit = session->line->unit != NULL ? session->line->unit : "this unit";
+
+	if (strcmp(lease, "unit") == 0)
+		layout_sentence_of(&session->out, "", 2, "held until %s ends, or `ioasidctl release %s`", unit, id);
+	else if (strcmp(lease, "operator") == 0)
+		layout_sentence_of(&session->out, "", 2, "held until `ioasidctl release %s`", id);
+	else
+		layout_sentence_of(&session->out, "", 2,
+				   "held until this command ends: press Ctrl-C, or `ioasidctl release %s`", id);
+}
+
+/* True if this process does not keep the claim alive. */
+static bool outlives_us(const struct session *session)
+{
+	const char *lease = session->line->lease;
+
+	return lease != NULL && (strcmp(lease, "unit") == 0 || strcmp(lease, "operator") == 0);
 }
 
 static void write_claim(struct session *session, struct json_object *claim)
@@ -42,8 +67,7 @@ static void write_claim(struct session *session, struct json_object *claim)
 		layout_sentence(&session->out, "", 2, "the host has lost besides:");
 	for (size_t i = 0; i < reply_count(lockouts); i++)
 		layout_sentence_of(&session->out, "  ", 4, "%s, locked out", reply_text(lockouts, i));
-	layout_sentence_of(&session->out, "", 2,
-			   "held until this command ends: press Ctrl-C, or `ioasidctl release %s`", id);
+	write_lease(session, id);
 }
 
 static int print_claim(struct session *session, const struct ioasid_claim *claim)
@@ -96,21 +120,62 @@ static void signals_close(struct signals *signals)
 	sigprocmask(SIG_SETMASK, &signals->before, NULL);
 }
 
-/* Waits for a signal, which is taken, or for the end of the lease. An enum ending, or -errno. */
-static int wait_for_end(const struct signals *signals, int lease)
+/* What the lease says: an enum ending, or -1: nothing yet. */
+static int ask_lease(struct session *session, struct ioasid_claim *claim)
 {
-	struct pollfd wait[2] = { { .fd = signals->fd, .events = POLLIN }, { .fd = lease, .events = POLLRDHUP } };
-	struct signalfd_siginfo information;
+	const char *reason;
+	int64_t grace;
+	int result = ioasid_claim_asked_back(claim, &grace, &reason);
+
+	if (result == 1) {
+		session_warn(session, "claim %s: an operator wants it back within %.1f s%s%s", ioasid_claim_id(claim),
+			     (double)grace / 1000, *reason != '\0' ? ": " : "", reason);
+		return ENDING_ASKED;
+	}
+	return result < 0 ? ENDING_LEASE : -1;
+}
+
+/* What is told of a claim whose lease is this process, and can't say anything. */
+static int ask_monitor(struct session *session, struct ioasid_monitor *monitor)
+{
+	char *text;
 	int result;
 
-	do {
-		result = poll(wait, 2, -1);
-	} while (result < 0 && errno == EINTR);
-	if (result < 0)
-		return -errno;
-	if (wait[0].revents == 0)
-		return ENDING_LEASE;
-	return read(signals->fd, &information, sizeof(information)) < 0 ? -errno : ENDING_SIGNAL;
+	while ((result = ioasid_monitor_next(session->connection, monitor, 0, &text)) == 0) {
+		struct json_object *event = reply_parse(text);
+		bool asked = strcmp(reply_string(event, "kind", ""), "revocation") == 0;
+
+		if (asked)
+			session_warn(session, "an operator wants the claim back within %.1f s: %s",
+				     (double)reply_number(event, "grace", 0) / 1000, reply_string(event, "message", "no reason is given"));
+		json_object_put(event);
+		free(text);
+		if (asked)
+			return ENDING_ASKED;
+	}
+	return result == -EAGAIN ? -1 : ENDING_LEASE;
+}
+
+/* Waits for a signal, which is taken, or for what ends the claim. An enum ending, or -errno. */
+static int wait_for_end(struct session *session, const struct signals *signals, struct ioasid_claim *claim,
+			struct ioasid_monitor *monitor)
+{
+	int lease = monitor != NULL ? ioasid_monitor_fd(monitor) : ioasid_claim_lease_fd(claim);
+	struct pollfd wait[2] = { { .fd = signals->fd, .events = POLLIN }, { .fd = lease, .events = POLLIN | POLLRDHUP } };
+	struct signalfd_siginfo information;
+	int result = monitor != NULL ? ask_monitor(session, monitor) : -1;
+
+	while (result < 0) {
+		do {
+			result = poll(wait, 2, -1);
+		} while (result < 0 && errno == EINTR);
+		if (result < 0)
+			return -errno;
+		if (wait[0].revents != 0)
+			return read(signals->fd, &information, sizeof(information)) < 0 ? -errno : ENDING_SIGNAL;
+		result = monitor != NULL ? ask_monitor(session, monitor) : ask_lease(session, claim);
+	}
+	return result;
 }
 
 /* Says in words what became of a claim; in JSON there was one object, when it was held. */
@@ -127,8 +192,8 @@ static int end_claim(struct session *session, struct ioasid_claim *claim, const 
 	int status = ioasid_error_status(session->connection);
 
 	if (result == 0) {
-		say(session, id, ending == ENDING_SIGNAL ? "is released: its devices are free"
-							  : "was ended by ioasidd: its devices are free");
+		say(session, id, ending == ENDING_LEASE ? "was ended by ioasidd: its devices are free"
+							 : "is released: its devices are free");
 		return EXIT_DONE;
 	}
 	if (status == IOASID_UNKNOWN) {
@@ -145,6 +210,7 @@ static int end_claim(struct session *session, struct ioasid_claim *claim, const 
 
 static int hold(struct session *session, struct ioasid_claim *claim)
 {
+	struct ioasid_monitor *monitor = NULL;
 	char id[CLAIM_ID_MAX];
 	struct signals signals;
 	int ending, status;
@@ -154,8 +220,12 @@ static int hold(struct session *session, struct ioasid_claim *claim)
 	ending = signals_open(&signals);
 	if (ending == 0) {
 		status = print_claim(session, claim);
+		if (status == EXIT_DONE && ioasid_claim_lease_fd(claim) < 0 &&
+		    ioasid_monitor_open(session->connection, id, &monitor) < 0)
+			status = session_report(session, "cannot watch the claim");
 		if (status == EXIT_DONE)
-			ending = wait_for_end(&signals, ioasid_claim_lease_fd(claim));
+			ending = wait_for_end(session, &signals, claim, monitor);
+		ioasid_monitor_close(monitor);
 		signals_close(&signals);
 		if (status != EXIT_DONE) {
 			ioasid_claim_release(session->connection, claim);
@@ -181,12 +251,17 @@ static int run(struct session *session)
 		status = session_connect(session);
 	if (status != EXIT_DONE)
 		return status;
-	if (ioasid_claim(session->connection, names.pointer, names.count, session->line->mode, &claim) < 0) {
+	if (ioasid_claim_leased(session->connection, names.pointer, names.count, session->line->mode, session->line->lease,
+				session->line->unit, &claim) < 0) {
 		device_arguments_text(&names, devices, sizeof(devices));
 		snprintf(what, sizeof(what), "cannot claim %s", devices);
 		return session_report(session, what);
 	}
-	return hold(session, claim);
+	if (!outlives_us(session))
+		return hold(session, claim);
+	status = print_claim(session, claim);
+	ioasid_claim_free(claim);
+	return status;
 }
 
 const struct verb verb_claim = {
@@ -195,10 +270,11 @@ const struct verb verb_claim = {
 	.summary = "claim devices and hold them until this ends",
 	.text = "Claims devices, says which they are and what is locked out, and holds them in\n"
 		"the foreground until it gets SIGINT (Ctrl-C), SIGTERM or SIGHUP, or the claim is\n"
-		"released by somebody else. Then it says what became of the claim. With --mode\n"
-		"node programs of this user open the devices by their paths meanwhile; to use\n"
-		"them otherwise see run.\n",
-	.options = OPTION_MODE,
+		"released by somebody else, or wanted back by an operator. Then it says what\n"
+		"became of the claim. With --mode node programs of this user open the devices by\n"
+		"their paths meanwhile; to use them otherwise see run. With --lease unit or\n"
+		"operator it leaves the claim to the unit, or to whoever releases it.\n",
+	.options = OPTION_MODE | OPTION_LEASE,
 	.minimum = 1,
 	.maximum = ARGUMENTS_UNLIMITED,
 	.run = run,

@@ -53,6 +53,11 @@ static int check(struct session *session, struct takeover *takeover)
 	status = delivery_check(&takeover->needs, asked_mode(session), NULL, why, sizeof(why));
 	if (status != EXIT_DONE)
 		return session_fail(session, status, "%s; nothing was claimed", why);
+	if (takeover->needs.kind[PLACEHOLDER_LEASE] && session->line->lease != NULL &&
+	    strcmp(session->line->lease, "descriptor") != 0)
+		return session_fail(session, EXIT_USAGE,
+				    "{lease} stands in the command, but with --lease %s there is no file descriptor for it; "
+				    "nothing was claimed", session->line->lease);
 	if (fd_passing_was_used())
 		return session_fail(session, EXIT_USAGE,
 				    "this process was passed file descriptors itself (LISTEN_FDS), which run would "
@@ -163,7 +168,9 @@ static int prepare(struct session *session, struct takeover *takeover, const str
 		values.device_fd[i] = fd < 0 ? -1 : fd_passing_add(&takeover->passing, fd, takeover->claimed[i]);
 	}
 	values.ioas_id = ioasid_claim_ioas_id(claim);
-	values.lease = fd_passing_add(&takeover->passing, ioasid_claim_lease_fd(claim), "lease");
+	values.lease = ioasid_claim_lease_fd(claim) < 0
+			       ? -1
+			       : fd_passing_add(&takeover->passing, ioasid_claim_lease_fd(claim), "lease");
 	takeover->command = placeholders_replace(session->line->command, &values);
 	return takeover->command != NULL ? EXIT_DONE : session_fail(session, EXIT_FAILED, "out of memory");
 }
@@ -225,8 +232,8 @@ static int run(struct session *session)
 		status = foresee(session, &takeover);
 	if (status != EXIT_DONE)
 		return status;
-	if (ioasid_claim(session->connection, takeover.devices.pointer, takeover.devices.count, session->line->mode,
-			 &claim) < 0) {
+	if (ioasid_claim_leased(session->connection, takeover.devices.pointer, takeover.devices.count, session->line->mode,
+				session->line->lease, session->line->unit, &claim) < 0) {
 		device_arguments_text(&takeover.devices, devices, sizeof(devices));
 		snprintf(what, sizeof(what), "cannot claim %s", devices);
 		return session_report(session, what);
@@ -258,8 +265,11 @@ const struct verb verb_run = {
 		"  {group:DEVICE}  the file descriptor of that device's group (the same)\n"
 		"  {fd:DEVICE}     the device's file descriptor (modes attached and open)\n"
 		"  {lease}         the lease's file descriptor\n"
+		"With --lease process the claim lasts as long as this process, whatever it\n"
+		"executes; with unit as long as a systemd unit; with operator until it is\n"
+		"released.\n"
 		"The exit status is COMMAND's; 127 and 126 where it can't be found or executed.\n",
-	.options = OPTION_MODE | OPTION_FAILURE_STATUS,
+	.options = OPTION_MODE | OPTION_FAILURE_STATUS | OPTION_LEASE,
 	.minimum = 1,
 	.maximum = ARGUMENTS_UNLIMITED,
 	.command = true,

@@ -93,6 +93,23 @@ static void write_device(struct session *session, struct json_object *device)
 	write_row(session, "VFIO node", reply_string(device, "vfio_node", "none"));
 }
 
+/* What keeps a claim alive, and whether it is to end. */
+static void write_lease(struct session *session, struct json_object *claim)
+{
+	const char *lease = reply_string(claim, "lease", NULL), *unit = reply_string(claim, "lease_unit", NULL);
+	char text[320];
+
+	if (lease != NULL) {
+		snprintf(text, sizeof(text), "%s%s%s", lease, unit != NULL ? " " : "", unit != NULL ? unit : "");
+		write_row(session, "lease", text);
+	}
+	if (reply_flag(claim, "revoked"))
+		write_row(session, "revoked", "an operator takes it back, or has");
+	unit = reply_string(claim, "unit", NULL);
+	if (unit != NULL)
+		write_row(session, "unit", unit);
+}
+
 static void write_claim(struct session *session, struct json_object *claim)
 {
 	time_t since = (time_t)(reply_number(claim, "since", 0) / 1000000);
@@ -107,6 +124,7 @@ static void write_claim(struct session *session, struct json_object *claim)
 	write_row(session, "mode", reply_string(claim, "mode", "?"));
 	write_row(session, "interface", reply_string(claim, "interface", "?"));
 	write_row(session, "rule", reply_string(claim, "rule", "?"));
+	write_lease(session, claim);
 	write_number(session, "uid", reply_number(claim, "uid", -1));
 	if (reply_number(claim, "pid", 0) > 0)
 		write_number(session, "process", reply_number(claim, "pid", 0));

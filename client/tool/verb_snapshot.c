@@ -1,5 +1,6 @@
 #include "verb_snapshot.h"
 
+#include "atomic_file.h"
 #include "reply.h"
 #include "session.h"
 
@@ -7,13 +8,10 @@
 #include "../json_build.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <json-c/json.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-static int write_json(FILE *stream, struct json_object *object)
+static int write_json(FILE *stream, void *object)
 {
 	const char *text = json_object_to_json_string_ext(
 		object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);
@@ -23,38 +21,6 @@ static int write_json(FILE *stream, struct json_object *object)
 	escape_write_json(stream, text);
 	fputc('\n', stream);
 	return 0;
-}
-
-/* Writes to the end, or not at all: what had that name before stays until then. 0, -errno. */
-static int write_file(const char *path, struct json_object *object)
-{
-	char *other;
-	FILE *stream;
-	int file, error;
-
-	if (asprintf(&other, "%s.XXXXXX", path) < 0)
-		return -ENOMEM;
-	file = mkostemp(other, O_CLOEXEC);
-	stream = file >= 0 ? fdopen(file, "w") : NULL;
-	if (stream == NULL) {
-		error = -errno;
-		if (file >= 0) {
-			close(file);
-			unlink(other);
-		}
-		free(other);
-		return error;
-	}
-	error = write_json(stream, object);
-	if (error == 0 && (fflush(stream) != 0 || ferror(stream) || fsync(fileno(stream)) < 0))
-		error = -errno;
-	fclose(stream);
-	if (error == 0 && rename(other, path) < 0)
-		error = -errno;
-	if (error < 0)
-		unlink(other);
-	free(other);
-	return error;
 }
 
 static struct json_object *question(const struct session *session)
@@ -82,7 +48,7 @@ static int run(struct session *session)
 	else if (path == NULL)
 		error = write_json(session->out.stream, snapshot);
 	else
-		error = write_file(path, snapshot);
+		error = atomic_file_write(path, 0600, write_json, snapshot);
 	json_object_put(reply);
 	if (error < 0)
 		status = session_fail(session, EXIT_FAILED, "%s can't be written: %s",

@@ -1,5 +1,6 @@
 """A daemon that answers just what a test tells it to, over a socket in a folder of its own."""
 
+import inspect
 import json
 import os
 import shutil
@@ -13,13 +14,14 @@ TIMEOUT = 30
 class Reply:
     """What is sent back. Descriptors are closed here once they are sent."""
 
-    def __init__(self, parameters=None, error=None, fds=(), raw=None, parts=None, close=False):
+    def __init__(self, parameters=None, error=None, fds=(), raw=None, parts=None, close=False, more=False):
         self.parameters = {} if parameters is None else parameters
         self.error = error
         self.fds = list(fds)
         self.raw = raw          # bytes instead of a well-formed frame
         self.parts = parts      # [(bytes, fds)] instead, each in a sendmsg() of its own
         self.close = close      # closes the connection after it
+        self.more = more        # others follow
 
     def frame(self):
         if self.raw is not None:
@@ -27,6 +29,8 @@ class Reply:
         message = {"parameters": self.parameters}
         if self.error is not None:
             message["error"] = self.error
+        if self.more:
+            message["continues"] = True
         return json.dumps(message).encode() + b"\0"
 
     def send(self, connection):
@@ -45,7 +49,8 @@ def refusal(error, status, message, blockers=(), lockouts=()):
 
 
 class FakeDaemon:
-    """methods: {"Claim": Reply, a list of them for one call after the other, or a function of the parameters}."""
+    """methods: {"Claim": Reply, a list of them for one call after the other, or a function of the parameters}. What a
+    function yields is sent one after the other, to a call that takes several replies."""
 
     def __init__(self, methods=None, greeting=None):
         self.methods = dict(methods or {})
@@ -141,6 +146,7 @@ class FakeDaemon:
     def _answer(self, connection, call):
         method = call["method"].rpartition(".")[2]
         parameters = call.get("parameters", {})
+        self.more = call.get("more", False)
         with self.changed:
             self.calls.append((method, parameters))
             self.changed.notify_all()
@@ -151,8 +157,9 @@ class FakeDaemon:
             answer = answer(parameters)
         if answer is None:
             answer = Reply({"method": call["method"]}, error="org.varlink.service.MethodNotFound")
-        answer.send(connection)
-        return not answer.close
+        for reply in answer if inspect.isgenerator(answer) else [answer]:
+            reply.send(connection)
+        return not reply.close
 
 
 def memfd(name):

@@ -19,6 +19,7 @@ struct probe {
 	const char *path;
 	struct ioasid *connection;
 	struct ioasid_claim *claim;
+	struct ioasid_monitor *monitor;
 	char *word[WORDS_MAX];
 	size_t words;
 };
@@ -128,6 +129,40 @@ static int do_claim(struct probe *probe, struct json_object *out)
 	return result;
 }
 
+/* claim_leased LEASE UNIT DEVICE...; the unit "-" is none. */
+static int do_claim_leased(struct probe *probe, struct json_object *out)
+{
+	const char *unit = strcmp(probe->word[2], "-") == 0 ? NULL : probe->word[2];
+	int result = ioasid_claim_leased(probe->connection, (const char *const *)probe->word + 3, probe->words - 3, NULL,
+					 probe->word[1], unit, &probe->claim);
+
+	if (result == 0)
+		describe_claim(probe, out);
+	return result;
+}
+
+static int do_asked(struct probe *probe, struct json_object *out)
+{
+	const char *reason = "";
+	int64_t grace = -1;
+	int result = ioasid_claim_asked_back(probe->claim, &grace, &reason);
+
+	json_object_object_add(out, "grace", json_object_new_int64(grace));
+	add_text(out, "reason", reason);
+	return result;
+}
+
+/* next MILLISECONDS */
+static int do_next(struct probe *probe, struct json_object *out)
+{
+	char *event = NULL;
+	int result = ioasid_monitor_next(probe->connection, probe->monitor, atoi(probe->word[1]), &event);
+
+	json_object_object_add(out, "event", event != NULL ? json_tokener_parse(event) : NULL);
+	free(event);
+	return result;
+}
+
 /* Leaves room for so many more descriptors. */
 static int do_limit(struct probe *probe)
 {
@@ -155,6 +190,16 @@ static int execute(struct probe *probe, struct json_object *out)
 		result = do_plan(probe, out);
 	} else if (strcmp(verb, "claim") == 0) {
 		result = do_claim(probe, out);
+	} else if (strcmp(verb, "claim_leased") == 0) {
+		result = do_claim_leased(probe, out);
+	} else if (strcmp(verb, "asked") == 0) {
+		result = do_asked(probe, out);
+	} else if (strcmp(verb, "watch") == 0) {
+		result = ioasid_monitor_open(probe->connection, probe->words > 1 ? probe->word[1] : NULL, &probe->monitor);
+	} else if (strcmp(verb, "next") == 0) {
+		result = do_next(probe, out);
+	} else if (strcmp(verb, "unwatch") == 0) {
+		probe->monitor = ioasid_monitor_close(probe->monitor);
 	} else if (strcmp(verb, "add") == 0) {
 		result = ioasid_claim_add(probe->connection, probe->claim, probe->word[1]);
 		describe_claim(probe, out);
@@ -209,6 +254,7 @@ int main(int argc, char **argv)
 		json_object_put(out);
 	}
 	ioasid_claim_free(probe.claim);
+	ioasid_monitor_close(probe.monitor);
 	ioasid_disconnect(probe.connection);
 	free(line);
 	return 0;

@@ -9,7 +9,7 @@ import tap
 from fake_daemon import FakeDaemon, Reply
 from program import environment, ioasidctl, output_json
 
-VERBS = ["status", "list", "show", "plan", "run", "claim", "release"]
+VERBS = ["status", "list", "show", "plan", "run", "claim", "release", "revoke", "monitor", "audit", "metrics"]
 A = "0000:01:00.0"
 
 
@@ -65,6 +65,17 @@ WRONG = [
     (["plan", "x" * 64], "no device can be called"), (["plan", "\x1b[31m"], "\\x1b[31m"),
     (["claim", *[f"0000:{number:02x}:00.0" for number in range(65)]], "64 devices at most"),
     (["show", "a b"], "can be called"),
+    (["claim", A, "--lease", "mine"], 'no lease "mine"'), (["claim", A, "--unit", "x.scope"], "--unit needs --lease unit"),
+    (["run", A, "--lease", "process", "--unit", "x.scope", "--", "true"], "--unit needs --lease unit"),
+    (["run", A, "--lease", "process", "--", "true", "{lease}"], "no file descriptor"),
+    (["plan", A, "--lease", "process"], "plan takes no option --lease"),
+    (["release", "c1", "--all"], "release takes no option --all"),
+    (["revoke"], "needs claims or devices, or --all"), (["revoke", "--all", "c1"], "nothing beside it"),
+    *[(["revoke", "c1", "--grace", wrong], "--grace takes seconds") for wrong in
+      ("", "x", "-1", "1s", "1.", ".5", "1.2345", "999999", "1 ", "0x10", "1.5.5")],
+    (["revoke", "c1", "--grace", "86401"], "a day"), (["revoke", "c1", "--reason", ""], "--reason needs a value"),
+    (["monitor", "a", "b"], "takes 1 argument at most"), (["metrics", "x"], "takes no argument"),
+    (["metrics", "--textfile"], "--textfile needs a value"), (["audit", "x"], "takes no argument"),
 ]
 
 
@@ -107,7 +118,7 @@ def test_device_names_are_sent_in_full():
 
 
 def test_without_a_daemon_every_verb_says_so():
-    arguments_of = {"show": ["01:00.0"], "plan": [A], "run": [A, "--", "/bin/true"], "claim": [A], "release": ["c1"]}
+    arguments_of = {"show": ["01:00.0"], "plan": [A], "run": [A, "--", "/bin/true"], "claim": [A], "release": ["c1"], "revoke": ["c1"]}
     with FakeDaemon() as daemon:
         daemon.stop()
         for verb in VERBS:
