@@ -18,6 +18,9 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+/* As EX_TEMPFAIL: nothing is wrong with this program, and its next start finds another executor. ioasidd(8) documents it. */
+enum { EXIT_EXECUTOR_GONE = 75 };
+
 struct broker {
 	sd_event *event;
 	const struct options *options;
@@ -61,7 +64,7 @@ static void on_lost(void *context, int error)
 
 	log_error("the executor is gone%s%s: ending; the next start puts right what was under way",
 		  error ? ": " : "", error ? strerror(-error) : "");
-	sd_event_exit(broker->event, EXIT_FAILURE);
+	sd_event_exit(broker->event, EXIT_EXECUTOR_GONE);
 }
 
 static const struct arbiter_events events = { .ready = on_ready, .lost = on_lost };
@@ -217,5 +220,5 @@ int main(int count, char **argument)
 		return EXIT_FAILURE;
 	status = run(&broker, executor);
 	store_free(broker.store);
-	return status == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return status == EXIT_EXECUTOR_GONE ? status : status == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

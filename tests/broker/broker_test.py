@@ -510,5 +510,14 @@ def bad_start():
             assert peer.ask("GetStatus")["devices"] == 7
 
 
+@test
+def without_its_executor():
+    """an executor that is gone ends the broker with status 75, at which its unit starts it anew and is not failed"""
+    with Daemon(small_host(), policy()) as daemon:
+        daemon.control({"stop": True})
+        assert daemon.process.wait(30) == 75, daemon.log_text()
+        assert "the executor is gone" in daemon.log_text()
+
+
 if __name__ == "__main__":
     run(TESTS)
