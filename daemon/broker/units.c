@@ -93,7 +93,8 @@ static int on_invocation(sd_bus_message *answer, void *context, sd_bus_error *un
 	memcpy(watch->invocation, text, sizeof(text));
 	if (!ask_again(watch) && !watch->told) {
 		watch->told = true;
-		watch->events->runs(watch->context, watch->invocation);
+		/* The owner may free the watch in the call: what it is told lies here. */
+		watch->events->runs(watch->context, text);
 	}
 	return 0;
 }
