@@ -112,6 +112,8 @@ static const struct {
 	{ "openat", MAIN | BINDER, { HAS(2, MAKES, 0) }, 1 },
 	{ "write", READERS, { IS(0, STDERR_FILENO) }, 1 },
 	{ "writev", WORKERS, { IS(0, STDERR_FILENO) }, 1 },
+	{ "send", BINDER | SURVEYOR | STOPPER, { IS(0, STDERR_FILENO) }, 1 },
+	{ "sendto", BINDER | SURVEYOR | STOPPER, { IS(0, STDERR_FILENO) }, 1 },
 	{ "write", MAIN | BINDER, { }, 0 },
 	{ "writev", MAIN, { }, 0 },
 	{ "mmap", WORKERS, { HAS(2, PROT_EXEC, 0) }, 1 },

@@ -111,6 +111,12 @@ static long write_log_in_parts(void)
 	return writev(STDERR_FILENO, NULL, 0);
 }
 
+/* As the log does it: to the journal, without waiting. */
+static long send_log(void)
+{
+	return send(STDERR_FILENO, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EPERM ? -1 : 0;
+}
+
 static long write_file(void)
 {
 	return write(file, "x", 1);
@@ -372,6 +378,7 @@ static const struct {
 	{ "open_by_handle_at", open_by_handle, NOBODY },
 	{ "write to the log", write_log, ALL },
 	{ "writev to the log", write_log_in_parts, ALL },
+	{ "send to the log", send_log, ALL },
 	{ "write to a file", write_file, MAIN | BINDER },
 	{ "pwritev2", write_file_in_parts, NOBODY },
 	{ "pwrite", write_file_at, NOBODY },
