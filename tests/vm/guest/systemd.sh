@@ -132,6 +132,12 @@ varlink() {
 	as "$user" speak-varlink "$@"
 }
 
+# unload_vfio: as on a host where nobody has used VFIO since it was booted; the session does it after each scenario. On
+# the rig's own kernel all is built in.
+unload_vfio() {
+	[ "$(kernel_kind)" = iommufd ] || modprobe -r -q vhost_vdpa vfio_pci vfio_iommu_type1 vfio
+}
+
 # --- the journal ----------------------------------------------------------------------------------------------------
 
 # journal [OPTION OR MATCH]…: what came since the scenario began (after a reboot: since then), as journalctl prints it.
