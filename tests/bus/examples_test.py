@@ -43,12 +43,7 @@ class Run:
 
 
 def programs():
-    found = {"C": [PROGRAM]}
-    if subprocess.run([PYTHON, "-c", "import dbus"], stderr=subprocess.DEVNULL).returncode == 0:
-        found["Python"] = [PYTHON, os.path.join(EXAMPLES, "claim-device.py")]
-    elif not os.environ.get("IOASIDD_TEST_ANYWHERE"):
-        raise AssertionError("python3-dbus is missing")
-    return found
+    return {"C": [PROGRAM], "Python": [PYTHON, os.path.join(EXAMPLES, "claim-device.py")]}
 
 
 def claims(peer):
