@@ -10,7 +10,7 @@ enum {
 	WAITING_MAX = 8, /* messages that the bus has not taken, beyond which no listing is begun: they are large */
 };
 
-#define PAUSE_USEC (20 * 1000ULL)
+#define PAUSE_USEC (20 * 1000ULL) /* then */
 
 struct listing {
 	struct bus_listings *listings;
@@ -23,7 +23,8 @@ struct listing {
 struct bus_listings {
 	struct bus_books *books;
 	struct bus_signals *signals;
-	sd_event_source *turn, *pause;
+	/* A timer, though it seldom waits: one that is deferred would always come before everything else. */
+	sd_event_source *turn;
 	struct listing *first, **end;
 };
 
@@ -34,10 +35,12 @@ static const char *path_of(const struct bus_object_name *name, char path[static 
 	return name->node == BUS_NODE_GROUP ? bus_path_of_group(name->group, path) : bus_path_of_claim(name->name, path);
 }
 
-/* Lets the next one begin. */
-static void go_on(struct bus_listings *listings)
+/* The next turn, after all that waits for the loop already. */
+static void go_on(struct bus_listings *listings, uint64_t wait)
 {
-	sd_event_source_set_enabled(listings->turn, listings->first ? SD_EVENT_ON : SD_EVENT_OFF);
+	if (!listings->first || sd_event_source_set_time_relative(listings->turn, wait) < 0)
+		return;
+	sd_event_source_set_enabled(listings->turn, SD_EVENT_ONESHOT);
 }
 
 static void end(struct listing *listing)
@@ -54,7 +57,7 @@ static void end(struct listing *listing)
 		bus_signals_release(listings->signals);
 	sd_bus_message_unref(listing->reply);
 	free(listing);
-	go_on(listings);
+	go_on(listings, 0);
 }
 
 static void abandon(struct bus_call *call)
@@ -127,40 +130,29 @@ static bool bus_takes_more(const struct bus_listings *listings)
 	return sd_bus_get_n_queued_write(listings->books->bus, &waiting) >= 0 && waiting < WAITING_MAX;
 }
 
-static int on_pause(sd_event_source *source, uint64_t usec, void *context)
-{
-	struct bus_listings *listings = context;
-
-	listings->pause = sd_event_source_disable_unref(listings->pause);
-	go_on(listings);
-	return 0;
-}
-
-static int on_turn(sd_event_source *source, void *context)
+static int on_turn(sd_event_source *source, uint64_t usec, void *context)
 {
 	struct bus_listings *listings = context;
 	struct listing *listing = listings->first;
 	int result = 0;
 
-	if (!listing) {
-		go_on(listings);
+	if (!listing)
 		return 0;
-	}
-	if (!listing->reply && !bus_takes_more(listings) &&
-	    sd_event_add_time_relative(listings->books->event, &listings->pause, CLOCK_MONOTONIC, PAUSE_USEC, 0, on_pause,
-				       listings) >= 0) {
-		sd_event_source_set_enabled(listings->turn, SD_EVENT_OFF);
+	if (!listing->reply && !bus_takes_more(listings)) {
+		go_on(listings, PAUSE_USEC);
 		return 0;
 	}
 	if (!listing->reply)
 		result = begin(listing);
 	if (result >= 0)
 		result = write_some(listing);
-	if (result <= 0) {
-		/* Before anything is signalled again. */
-		bus_call_reply(listing->call, sd_bus_message_ref(listing->reply), result);
-		end(listing);
+	if (result > 0) {
+		go_on(listings, 0);
+		return 0;
 	}
+	/* Before anything is signalled again. */
+	bus_call_reply(listing->call, sd_bus_message_ref(listing->reply), result);
+	end(listing);
 	return 0;
 }
 
@@ -173,7 +165,7 @@ struct bus_listings *bus_listings_new(struct bus_books *books, struct bus_signal
 	listings->books = books;
 	listings->signals = signals;
 	listings->end = &listings->first;
-	if (sd_event_add_defer(books->event, &listings->turn, on_turn, listings) < 0 ||
+	if (sd_event_add_time(books->event, &listings->turn, CLOCK_MONOTONIC, 0, 1, on_turn, listings) < 0 ||
 	    sd_event_source_set_enabled(listings->turn, SD_EVENT_OFF) < 0)
 		return bus_listings_free(listings);
 	return listings;
@@ -184,7 +176,6 @@ struct bus_listings *bus_listings_free(struct bus_listings *listings)
 	if (!listings)
 		return NULL;
 	sd_event_source_disable_unref(listings->turn);
-	sd_event_source_disable_unref(listings->pause);
 	free(listings);
 	return NULL;
 }
@@ -203,6 +194,7 @@ void bus_listings_start(struct bus_listings *listings, struct bus_call *call)
 	listings->end = &listing->next;
 	call->abandon = abandon;
 	call->work = listing;
-	if (!listings->pause)
-		go_on(listings);
+	/* Who is not the first waits for those before him. */
+	if (listings->first == listing)
+		go_on(listings, 0);
 }

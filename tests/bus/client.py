@@ -66,6 +66,16 @@ class Client:
 
     def receive(self, timeout=30):
         """The next message from the bus; None: there is none within that time."""
+        data = self.receive_raw(timeout)
+        if data is None:
+            return None
+        message = wire.decode(data)
+        count = message.fields.get(wire.UNIX_FDS, 0)
+        message.fds, self.fds = self.fds[:count], self.fds[count:]
+        return message
+
+    def receive_raw(self, timeout=30):
+        """The same as it came."""
         end = time.monotonic() + timeout
         while (size := wire.size_of(self.buffer)) is None or len(self.buffer) < size:
             left = end - time.monotonic()
@@ -87,10 +97,7 @@ class Client:
                 raise Gone("the bus closed the connection")
             self.buffer += data
         data, self.buffer = self.buffer[:size], self.buffer[size:]
-        message = wire.decode(data)
-        count = message.fields.get(wire.UNIX_FDS, 0)
-        message.fds, self.fds = self.fds[:count], self.fds[count:]
-        return message
+        return data
 
     def start(self, destination, path, interface, member, signature="", body=(), flags=0, fds=()):
         fields = {wire.PATH: path, wire.MEMBER: member}

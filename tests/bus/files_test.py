@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import time
+import xml.etree.ElementTree
 
 import bus
 import client
@@ -161,6 +162,35 @@ def test_activation():
     service = dict(line.split("=", 1) for line in read("units", "org.ioasid1.service").splitlines() if "=" in line)
     assert service["SystemdService"] == "ioasidd.service"
     assert os.path.exists(os.path.join(bus.ROOT, "units", "ioasidd.service.in"))
+
+
+def test_manual_page():
+    """The manual page names every method and signal, every action of polkit, and every option"""
+    page = read("client", "org.ioasid1.5")
+    for node in xml.etree.ElementTree.fromstring(bus.xml_text()).iter():
+        if node.tag in ("method", "signal"):
+            assert f".Fn {node.get('name')}" in page, node.get("name")
+    for action in actions():
+        assert action in page, action
+    if shutil.which("man"):
+        parsed = subprocess.run(["man", "--warnings", "-l", os.path.join(bus.ROOT, "client", "org.ioasid1.5")],
+                                capture_output=True, text=True,
+                                env={**os.environ, "LC_ALL": "C.UTF-8", "MANWIDTH": "80"}, check=True)
+        assert parsed.stderr == "" and max(map(len, parsed.stdout.splitlines())) <= 80, parsed.stderr
+
+
+def test_errors_are_documented():
+    """Every error that the bus can answer with is described in the interface file"""
+    with open(os.path.join(bus.ROOT, "include", "org.ioasid1.xml"), encoding="utf-8") as file:
+        text = file.read()
+    with open(os.path.join(bus.ROOT, "daemon", "broker", "answer_error.c"), encoding="utf-8") as file:
+        names = set(re.findall(r'return "([A-Z]\w+)";', file.read()))
+    for name in sorted(os.listdir(os.path.join(bus.ROOT, "daemon", "broker"))):
+        if name.startswith("bus_") and name.endswith(".c"):
+            names |= set(re.findall(r'bus_call_fail(?:_with)?\(call,\s*"(\w+)"', read("daemon", "broker", name)))
+    assert len(names) > 8
+    for name in names:
+        assert f"org.ioasid1.Error.{name} " in text, name
 
 
 if __name__ == "__main__":
