@@ -236,7 +236,7 @@ def who_does_not_read():
         before = product_fds(daemon)
         lazy = [watch(daemon.connect()) for _ in range(8)]
         watch(reader)
-        memory = resident(daemon)
+        memory = daemon.resident()
         rounds = 0
         while product_fds(daemon) > before:
             reply = claim(peer, EDU)
@@ -248,7 +248,7 @@ def who_does_not_read():
             assert rounds < 2000, "they are never cut off"
         assert rounds > 10, rounds
         # Each had at most 256 KiB waiting.
-        assert resident(daemon) - memory < 8 * 300 * 1024 + 1024 * 1024, (memory, resident(daemon))
+        assert daemon.resident() - memory < 8 * 300 * 1024 + 1024 * 1024, (memory, daemon.resident())
         for peer in lazy:
             received = 0
             while (reply := peer.receive()) is not None:
@@ -256,11 +256,6 @@ def who_does_not_read():
                 received += 1
             assert received > 100, received
             peer.close()
-
-
-def resident(daemon):
-    with open(f"/proc/{daemon.process.pid}/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * 4096
 
 
 @test

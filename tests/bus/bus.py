@@ -134,14 +134,6 @@ class Broker(harness.Daemon):
             if not peer.call(*client.DRIVER, "NameHasOwner", "s", [client.NAME])[0]:
                 peer.wait_signal("NameOwnerChanged", lambda message: message.body[2], timeout)
 
-    def resident(self):
-        """Bytes of memory that the daemon has; 0 under a sanitizer, which keeps what was freed."""
-        with open(f"/proc/{self.process.pid}/maps", encoding="ascii", errors="replace") as file:
-            if "libasan" in file.read():
-                return 0
-        with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
     def __exit__(self, *raised):
         self.stop()
         text = self.log_text()
