@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 
 #define ERRORS BUS_NAME ".Error."
 
@@ -22,6 +23,7 @@ static int on_clean(sd_event_source *source, void *context)
 		books->over = call->next;
 		/* What it offered, and nobody could be told of, is taken back here. */
 		arbiter_leave(books->arbiter, &call->requester);
+		descriptor_close(&call->pidfd);
 		free(call);
 	}
 	return 0;
@@ -75,7 +77,7 @@ struct bus_call *bus_call_new(struct bus_books *books, struct bus_caller *caller
 	call->object = *object;
 	call->requester.authority = AUTHORITY_NONE;
 	call->requester.subject.uid = (uid_t)-1;
-	call->requester.pidfd = -1;
+	call->requester.pidfd = call->pidfd = -1;
 	call->requester.context = call;
 	while (*end)
 		end = &(*end)->next;
@@ -100,6 +102,14 @@ bool bus_call_identify(struct bus_call *call)
 	bus_call_fail(call, "QuotaExceeded",
 		      "this user has too many calls that are not answered yet: wait for some of them");
 	return false;
+}
+
+void bus_call_find_process(struct bus_call *call)
+{
+	struct requester *requester = &call->requester;
+
+	if (requester->pidfd < 0 && requester->subject.pid > 0)
+		requester->pidfd = call->pidfd = pidfd_open(requester->subject.pid, 0);
 }
 
 bool bus_call_may_be_offered(struct bus_call *call)

@@ -50,7 +50,8 @@ struct bus_call {
 	bool identified;                 /* the requester is the caller */
 	sd_bus_message *message;         /* NULL once it was answered */
 	struct bus_object_name object;
-	struct requester requester;      /* its pidfd is the caller's; its answers go to bus_answers_write() */
+	struct requester requester;      /* its pidfd is the caller's, or pidfd; its answers go to bus_answers_write() */
+	int pidfd;                       /* owned; -1: none */
 	/* Ends what somebody does for the call, because its caller is gone. NULL: nobody does anything. */
 	void (*abandon)(struct bus_call *call);
 	void *work;                      /* of whoever set abandon */
@@ -83,6 +84,12 @@ struct bus_call *bus_call_new(struct bus_books *books, struct bus_caller *caller
 bool bus_call_identify(struct bus_call *call);
 /* True if one more offer may be made to this user, by this call; else false after an answer. */
 bool bus_call_may_be_offered(struct bus_call *call);
+
+/*
+ * Gives the requester a pidfd where the bus gives none, by the pid that it tells. That may be another process's by now: good
+ * enough for a memlock limit, as in peer.c, which the executor gives to no process of another user; and never certain.
+ */
+void bus_call_find_process(struct bus_call *call);
 
 /* An empty reply to the call. 0 or -errno. */
 int bus_call_reply_new(const struct bus_call *call, sd_bus_message **out);

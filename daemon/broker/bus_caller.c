@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define DRIVER "org.freedesktop.DBus"
 #define DRIVER_PATH "/org/freedesktop/DBus"
@@ -22,6 +23,7 @@ struct bus_callers {
 	sd_bus *bus; /* NULL while there is none */
 	sd_bus_slot *departures;
 	struct name_table by_name;
+	size_t most;
 	struct bus_caller *first;
 };
 
@@ -94,7 +96,7 @@ static int read_fact(sd_bus_message *message, struct subject *subject, int *pidf
 }
 
 /* What the bus said. All of it is needed: a rule could be about a group that it does not tell of. 0 or -errno. */
-static int read_credentials(sd_bus_message *message, struct subject *subject, int *pidfd)
+static int read_credentials(sd_bus_message *message, struct bus_caller *caller)
 {
 	struct subject found = { .uid = (uid_t)-1, .gid = (gid_t)-1 };
 	autoclose int fd = -1;
@@ -112,8 +114,8 @@ static int read_credentials(sd_bus_message *message, struct subject *subject, in
 		return -ENODATA;
 	if (fd >= 0)
 		peer_unit_read(fd, found.pid, found.unit, sizeof(found.unit));
-	*subject = found;
-	*pidfd = descriptor_take(&fd);
+	caller->subject = found;
+	caller->pidfd = descriptor_take(&fd);
 	return 0;
 }
 
@@ -128,7 +130,7 @@ static int on_credentials(sd_bus_message *reply, void *context, sd_bus_error *ig
 	caller->question = sd_bus_slot_unref(caller->question);
 	/* Nobody else is believed. At the end of a connection the library answers in its place, with an error. */
 	if (!sd_bus_message_is_method_error(reply, NULL) && sender && strcmp(sender, DRIVER) == 0)
-		error = read_credentials(reply, &caller->subject, &caller->pidfd);
+		error = read_credentials(reply, caller);
 	if (error == 0) {
 		caller->known = true;
 		callers->events->known(callers->context, caller);
@@ -160,6 +162,16 @@ static int on_departure(sd_bus_message *signal, void *context, sd_bus_error *err
 	return 0;
 }
 
+/* Each may have a descriptor, and this program needs others. */
+static size_t most_callers(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 4 > CALLERS_MAX)
+		return CALLERS_MAX;
+	return (size_t)limit.rlim_cur / 4;
+}
+
 struct bus_callers *bus_callers_new(const struct bus_callers_events *events, void *context)
 {
 	struct bus_callers *callers = calloc(1, sizeof(*callers));
@@ -167,6 +179,7 @@ struct bus_callers *bus_callers_new(const struct bus_callers_events *events, voi
 	if (callers) {
 		callers->events = events;
 		callers->context = context;
+		callers->most = most_callers();
 	}
 	return callers;
 }
@@ -214,7 +227,7 @@ int bus_callers_get(struct bus_callers *callers, const char *name, struct bus_ca
 		*out = caller;
 		return 0;
 	}
-	if (callers->by_name.count >= CALLERS_MAX)
+	if (callers->by_name.count >= callers->most)
 		return -EUSERS;
 	if (!callers->bus || strlen(name) >= sizeof(caller->name))
 		return -EINVAL;

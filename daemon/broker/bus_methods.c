@@ -61,8 +61,10 @@ static enum act act_of_plan(const struct bus_call *call, const struct bus_parame
 
 static void claim_devices(struct bus_call *call, const struct bus_parameters *parameters, const struct claim *claim)
 {
-	if (bus_call_may_be_offered(call))
-		arbiter_claim(call->books->arbiter, hand_over(call), &parameters->question);
+	if (!bus_call_may_be_offered(call))
+		return;
+	bus_call_find_process(call);
+	arbiter_claim(call->books->arbiter, hand_over(call), &parameters->question);
 }
 
 /* Leases by another's unit, or by nobody's, are for operators. */

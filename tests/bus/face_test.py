@@ -229,6 +229,16 @@ def test_nodes():
         fails("NotFound", wait_gone, peer, path)
 
 
+def test_memlock():
+    """A rule that lets the client lock memory does so for a client on the bus, too"""
+    text = policy(rule(limits={"memlock": "64M"}))
+    with bus.Bus() as system, running(text=text, on=system), system.connect() as peer:
+        path, details = peer.claim(ALONE)
+        assert details["memlock"] == 64 << 20
+        peer.acknowledge(path)
+        close_all(details)
+
+
 def test_pools():
     """The policy's pools are told by name and by device, and any one of them can be claimed"""
     text = policy(rule(**EVERY_MODE), pools={"cards": [{"id": ["1234:11e8"]}], "nics": [{"class": ["02"]}]})

@@ -40,6 +40,10 @@ def test_sources_trust_nobody():
     caller = dict(sources(r"bus_caller\.c"))["bus_caller.c"]
     # A unit is looked up by a process descriptor that came from the bus, after nothing but that.
     assert re.search(r"if \(fd >= 0\)\s+peer_unit_read\(fd, ", caller) and "/proc" not in caller
+    # One that did not is good for a limit only: it is never certain.
+    calls = dict(sources(r"bus_call\.c"))["bus_call.c"]
+    assert re.findall(r"pidfd_is_certain = (.*);", text) == ["call->caller->pidfd >= 0", "false"]
+    assert text.count("pidfd_open") == 1 and "pidfd_open" in calls
     assert "system-bus-name" in text
 
 
