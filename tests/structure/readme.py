@@ -1,5 +1,7 @@
 """The command lines that the README promises are those that scenarios run, word for word.
 
+Those that install and remove it on a host are run by systemd-install, but for what makes a build and gets Debian's packages.
+
 usage: readme.py SOURCE_ROOT
 
 In the README's block, "# SCENARIO: …" names the scenario of the lines below it. A scenario writes ADDRESS as a variable,
@@ -42,13 +44,30 @@ def is_run(command, lines):
     return any(pattern.search(line) for line in lines)
 
 
+def installing(text):
+    """The lines of the README's section on installing, as the scenario has to have them."""
+    section = text.split("## Installing it on a host", 1)[1].split("\n## ", 1)[0]
+    for block in re.findall(r"```sh\n(.*?)```", section, re.S):
+        for line in block.replace("\\\n", " ").splitlines():
+            line = re.sub(r"\s+#.*", "", line)
+            if not line.startswith(("apt ", "meson ")):
+                yield line.replace("ninja -C build uninstall", "/rig/uninstall").replace("; update-initramfs -u", "")
+
+
 def main():
     root = sys.argv[1]
     with open(os.path.join(root, "README.md"), encoding="utf-8") as file:
-        pairs = list(promised(file.read()))
-    print(f"1..{len(pairs) + 1}")
-    failed = not pairs
-    print(f"{'not ' if failed else ''}ok 1 - the README has command lines")
+        text = file.read()
+    pairs = list(promised(text))
+    print(f"1..{len(pairs) + 2}")
+    with open(os.path.join(root, "tests/vm/scenarios/systemd-install.sh"), encoding="utf-8") as file:
+        there = file.read().splitlines()
+    lines = list(installing(text))
+    missing = [line for line in lines if line not in there]
+    failed = not pairs or len(lines) < 9 or bool(missing)
+    for line in missing:
+        print(f"# systemd-install does not run: {line}")
+    print(f"{'not ' if not pairs else ''}ok 1 - the README has command lines")
     for number, (scenario, command) in enumerate(pairs, start=2):
         path = os.path.join(root, "tests/vm/scenarios", f"{scenario}.sh")
         lines = []
@@ -58,6 +77,7 @@ def main():
         good = is_run(command, lines)
         failed = failed or not good
         print(f"{'' if good else 'not '}ok {number} - {scenario} runs: {command}")
+    print(f"{'not ' if len(lines) < 9 or missing else ''}ok {len(pairs) + 2} - what installs and removes it is run")
     return 1 if failed else 0
 
 

@@ -1,0 +1,67 @@
+# Removing it and installing it again on a host that runs, by the lines of README.md: nothing is left behind, and what is
+# there after that works, with the nodes that were there before.
+# needs: systemd systemd-stock
+# timeout: 400
+edu=0000:00:08.0
+
+# what_is_there: everything on this host that has its name: files, users, units, AppArmor's profiles.
+what_is_there() {
+	/usr/bin/find / \( -path /rig -o -path /run/rig -o -path /proc -o -path /var/log/journal -o -path /sys/fs/cgroup \) -prune -o \
+		-iname '*ioasid*' -print
+	grep -r ioasid /etc/passwd /etc/group /etc/shadow || :
+	systemctl list-units --all --plain --no-legend 'ioasid*'
+	systemctl list-unit-files --plain --no-legend 'ioasid*'
+	grep ioasid /sys/kernel/security/apparmor/profiles || :
+	journalctl --list-catalog | grep -i ioasid || :
+	pgrep -l ioasid || :
+}
+
+step "it has been used"
+install_policy <<'EOP'
+{ "rules": [ { "name": "a card", "effect": "allow", "subject": { "user": "alice" }, "device": { "id": ["1234:11e8"] },
+               "reset": "try" } ],
+  "reserve": [ { "address": ["0000:00:0f.0"] } ] }
+EOP
+journalctl --update-catalog
+enable_product
+use_it() {
+	# shellcheck disable=SC2046
+	expect_success as alice ioasidctl run "$edu" -- edu-dma $(dma_words "$edu")
+	wait_until_free "$edu"
+}
+expect_success ioasidctl status
+use_it
+what_is_there >"$RIG/before"
+[ "$(grep -c . "$RIG/before")" -gt 30 ] || fail "what is there is not found"
+
+step "removed"
+rm /etc/ioasidd/policy.d/50-scenario.json
+ioasidctl revoke --all; systemctl disable --now ioasidd.socket ioasidd.service ioasid-executor.socket
+systemctl clean --what=all ioasidd.service
+apparmor_parser -R /etc/apparmor.d/ioasidd /etc/apparmor.d/ioasid-executor
+/rig/uninstall && rm -f /run/udev/rules.d/60-ioasidd-reserve.rules
+systemctl daemon-reload && udevadm control --reload && journalctl --update-catalog
+userdel ioasidd
+what_is_there >"$RIG/after"
+cat "$RIG/after"
+expect_equal "what is left" 0 "$(grep -c . "$RIG/after" || :)"
+
+step "installed again, where the container's node is as the kernel makes it"
+[ ! -e /dev/vfio/vfio ] || chmod 0666 /dev/vfio/vfio
+/rig/install
+systemd-sysusers && systemd-tmpfiles --create && journalctl --update-catalog
+apparmor_parser -r /etc/apparmor.d/ioasidd /etc/apparmor.d/ioasid-executor
+systemctl daemon-reload && udevadm control --reload && udevadm trigger --subsystem-match=misc
+systemctl enable --now ioasidd.socket
+udevadm settle
+for node in /dev/iommu /dev/vfio/vfio; do
+	[ ! -c "$node" ] || expect_equal "the mode of $node" "600 root:root" "$(stat -c '%a %U:%G' "$node")"
+done
+install_policy <<'EOP'
+{ "rules": [ { "name": "a card", "effect": "allow", "subject": { "user": "alice" }, "device": { "id": ["1234:11e8"] },
+               "reset": "try" } ] }
+EOP
+use_it
+expect_equal "the profile of the broker" "ioasidd (enforce)" "$(cat "/proc/$(pgrep -x ioasidd)/attr/current")"
+expect_equal "what the sandboxes refused" "" "$(violations)"
+disable_product
