@@ -7,6 +7,7 @@
 #include "executor.h"
 #include "policy_snapshot.h"
 #include "recorder.h"
+#include "stop_unit.h"
 #include "stopper.h"
 #include "surveyor.h"
 #include "watcher.h"
@@ -87,6 +88,8 @@ static int worker_main(const char *name)
 	log_start(program);
 	fcntl(WORKER_SOCKET_FD, F_SETFD, FD_CLOEXEC);
 	close_range(role == WORKER_BINDER ? WORKER_POLICY_FD + 1 : WORKER_SOCKET_FD + 1, UINT_MAX, 0);
+	if (role == WORKER_STOPPER)
+		stop_unit_prepare();
 	if (confine_worker((enum worker_role)role) < 0)
 		return EXIT_FAILURE;
 	if (role == WORKER_SURVEYOR)

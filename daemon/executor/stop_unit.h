@@ -6,5 +6,7 @@
 
 #include "../base/wire.h"
 
+/* Loads what it takes: while this process may still load programs. */
+void stop_unit_prepare(void);
 /* Fills in the outcome of stopping this unit: a service or a scope. */
 void stop_unit(const char *unit, struct wire_stopped *out);
