@@ -174,8 +174,8 @@ wait_for_journal() {
 	[ $status -eq 0 ] || fail "the journal has no '$text'${1:+ with $*} within $seconds s"
 }
 
-# journal_violations: what a sandbox has refused and said so since the scenario began: a line each.
-journal_violations() {
+# violations: what a sandbox has refused and said so since the scenario began: a line each.
+violations() {
 	journal --output short-monotonic _AUDIT_TYPE=1326 + _AUDIT_TYPE=1400 | violations_in
 }
 

@@ -1,5 +1,6 @@
 """The Debian with systemd, as tests/vm/systemd-image made it: its disk, its kernel, and an initrd for it."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -66,6 +67,14 @@ def find_system(cache):
         raise PartMissing(f"the Debian with systemd is missing: tests/vm/systemd-image {cache} "
                           f"({result.stderr.strip()})")
     return System(result.stdout.strip())
+
+
+def refuse_sanitizers(build):
+    """A build with sanitizers can't run in the units' sandboxes: it asks for memory and system calls that they deny."""
+    with open(os.path.join(build, "meson-info", "intro-buildoptions.json"), encoding="utf-8") as file:
+        options = {option["name"]: option["value"] for option in json.load(file)}
+    if options["b_sanitize"] != "none":
+        raise PartMissing("a build with sanitizers can't run in the units' sandboxes")
 
 
 def _run(command):
