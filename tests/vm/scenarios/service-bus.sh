@@ -100,14 +100,14 @@ expect_status 1 call bob "/org/ioasid1/claim/$second" Claim Revoke 'a{sv}' 1 gra
 expect_output_contains "org.ioasid1.claim.revoke"
 expect_success call bob "/org/ioasid1/claim/$claim" Claim Revoke 'a{sv}' 1 grace u 0
 end_client alice
-wait_until_free "$edu"
 expect_success call root "/org/ioasid1/claim/$second" Claim Release
 expect_output_contains '"free"'
+wait_until_free "$edu"
 rm -f /etc/polkit-1/rules.d/50-scenario.rules
 
 step "the examples, as an ordinary user"
 start_client example as alice python3 "$examples/claim-device.py" "$edu"
-wait_for_line example "device is descriptor"
+wait_for_line example 60 "device is descriptor"
 expect_equal "the driver of $edu" vfio-pci "$(driver_of "$edu")"
 end_client example
 wait_until_free "$edu"
