@@ -162,6 +162,33 @@ def scripts():
         ask("bash", "-n", tree.find("/60ioasidd/module-setup.sh"))
 
 
+def dracut_module():
+    """the module for dracut puts rules, script, hook and VFIO into the initramfs, if anything is reserved"""
+    with Installed() as tree:
+        module = tree.find("/60ioasidd/module-setup.sh")
+        with open(module, encoding="utf-8") as file:
+            text = file.read().replace(os.path.join(option("prefix"), "libexec/ioasidd/reserve"), f"{tree.root}/reserve")
+        with open(module, "w", encoding="utf-8") as file:
+            file.write(text)
+        words = "instmods inst_rules inst_multiple inst_simple inst_hook dwarn"
+        script = "".join(f'{word}() {{ echo "{word} $*"; }}\n' for word in words.split())
+        script += f'initdir={tree.root}/init moddir={os.path.dirname(module)}; . {module}; check && installkernel && install'
+
+        def dracut(reserve):
+            with open(f"{tree.root}/reserve", "w", encoding="utf-8") as file:
+                file.write(f"#!/bin/sh\n{reserve}\n")
+            os.chmod(f"{tree.root}/reserve", 0o755)
+            return ask("bash", "-euc", script)
+        assert "inst_hook" not in dracut("exit 0")
+        assert "dwarn" in dracut("exit 1")
+        out = dracut('mkdir -p "$2"; echo rule >"$2/60-ioasidd-reserve.rules"')
+        assert "inst_rules 60-ioasidd.rules" in out and "instmods vfio_pci" in out, out
+        assert f"inst_hook pre-udev 10 {os.path.dirname(module)}/ioasidd-pre-udev.sh" in out, out
+        assert os.path.exists(f"{os.path.dirname(module)}/ioasidd-pre-udev.sh")
+        with open(f"{tree.root}/init/etc/modules-load.d/ioasidd.conf", encoding="utf-8") as file:
+            assert file.read() == "vfio_pci\n"
+
+
 def dbus_activation():
     """who calls org.ioasid1 on the bus starts the unit"""
     with Installed() as tree:
@@ -172,4 +199,4 @@ def dbus_activation():
 
 if __name__ == "__main__":
     run([all_there, no_word_left, units_are_valid, newer_settings_only_there, user_and_folder, apparmor, udev_rules, scripts,
-         dbus_activation])
+         dracut_module, dbus_activation])
