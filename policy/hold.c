@@ -91,16 +91,16 @@ static void judge_device(const struct holder *holder, const struct hold *hold, s
 		originate(out, HOLD_FOREIGN, "");
 }
 
-/* A context that the kernel does not know as a claim's: by nodes without iommufd, the client opens its own. */
+/* A context that the kernel does not know as a claim's. Who got nodes opens a container of his own for their groups. */
 static void judge_context(const struct holder *holder, const struct hold *hold, struct hold_origin *out)
 {
 	bool contexts = false;
 
 	for (const struct claim *claim = ledger_first(holder->ledger); claim; claim = ledger_next(claim)) {
-		bool own = claim->mode == MODE_NODE && claim->interface == INTERFACE_GROUP;
+		bool nodes = claim->mode == MODE_NODE;
 
-		contexts = contexts || !own;
-		if (own && hold->kind == HOLD_CONTAINER && claim->uid == hold->uid) {
+		contexts = contexts || !nodes || claim->interface != INTERFACE_GROUP;
+		if (nodes && hold->kind == HOLD_CONTAINER && claim->uid == hold->uid) {
 			originate(out, HOLD_OF_CLAIM, claim->id);
 			return;
 		}

@@ -86,7 +86,10 @@ static void test_origins(void **state)
 		/* By nodes: the user who got them, in whatever process. */
 		{ hold_of(205, 1001, HOLD_DEVICE, 2, B, ""), HOLD_OF_CLAIM, "b" },
 		{ hold_of(206, 1001, HOLD_GROUP, 2, "", ""), HOLD_OF_CLAIM, "b" },
+		{ hold_of(206, 1001, HOLD_CONTAINER, -1, "", ""), HOLD_OF_CLAIM, "b" },
+		{ hold_of(206, 1001, HOLD_IOMMUFD, -1, "", ""), HOLD_FOREIGN, "" },
 		{ hold_of(207, 1002, HOLD_GROUP, 2, "", ""), HOLD_UNKNOWN, "b" },
+		{ hold_of(207, 1002, HOLD_CONTAINER, -1, "", ""), HOLD_FOREIGN, "" },
 		/* A device that the kernel does not tell may be anybody's. */
 		{ hold_of(208, 0, HOLD_DEVICE, -1, "", ""), HOLD_UNKNOWN, "" },
 	};
@@ -115,7 +118,7 @@ static void test_service(void **state)
 	host_done(&host);
 }
 
-/* Without iommufd whoever has nodes opens a container of his own; and without kcmp no context can be told. */
+/* The same without iommufd; and without kcmp no context can be told. */
 static void test_groups(void **state)
 {
 	const struct expected rows[] = {
