@@ -1,6 +1,7 @@
 #include "bus_answers.h"
 
 #include "answer_error.h"
+#include "audit_report.h"
 #include "bus_text.h"
 #include "bus_variant.h"
 #include "offer_report.h"
@@ -107,7 +108,7 @@ static struct bus_offer *keep(const struct claim *claim, struct offer *offer)
 
 static void reply_offer(struct bus_call *call, const struct answer *answer)
 {
-	static const char *const texts[] = { "lockouts", NULL };
+	static const char *const texts[] = { "lockouts", "nodes", NULL };
 	struct descriptors fds = { .count = 0 };
 	struct bus_offer *kept = keep(answer->claim, answer->offer);
 	struct json_object *object = offer_report(call->books->arbiter, answer, &fds, false);
@@ -154,6 +155,7 @@ static void reply_resumed(struct bus_call *call, const struct answer *answer)
 void bus_answers_open(struct bus_call *call, struct bus_offer *offer, const struct claim *claim,
 		      const struct claim_device *device)
 {
+	static const char *const texts[] = { "nodes", NULL };
 	sd_bus *bus = call->books->bus;
 	uint64_t waiting = 0;
 	struct json_object *object = json_object_new_object();
@@ -179,7 +181,7 @@ void bus_answers_open(struct bus_call *call, struct bus_offer *offer, const stru
 	}
 	json_object_object_add(object, "nodes", offer_report_nodes(call->books->arbiter, claim, device));
 	if (error >= 0)
-		error = bus_variant_append(reply, object, &fds, NULL);
+		error = bus_variant_append(reply, object, &fds, texts);
 	json_object_put(object);
 	descriptors_close(&fds);
 	bus_call_reply(call, reply, error);
@@ -218,8 +220,10 @@ void bus_answers_write(void *context, const struct answer *answer)
 		reply_policy_invalid(call, answer);
 		break;
 	case ANSWER_SNAPSHOT:
-	case ANSWER_AUDIT:
 		reply_snapshot(call, answer);
+		break;
+	case ANSWER_AUDIT:
+		reply_object(call, audit_to_json(answer->audit));
 		break;
 	case ANSWER_RESUMED:
 		reply_resumed(call, answer);

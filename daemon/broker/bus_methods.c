@@ -87,6 +87,11 @@ static void snapshot(struct bus_call *call, const struct bus_parameters *paramet
 	arbiter_snapshot(call->books->arbiter, hand_over(call), parameters->truth);
 }
 
+static void audit(struct bus_call *call, const struct bus_parameters *parameters, const struct claim *claim)
+{
+	arbiter_audit(call->books->arbiter, hand_over(call));
+}
+
 /* Answers with one dictionary. object: owned by this function. */
 static void reply_object(struct bus_call *call, struct json_object *object, const char *const *texts)
 {
@@ -364,6 +369,7 @@ static const struct bus_method methods[] = {
 	{ BUS_NODE_MANAGER, NULL, "ListPools", "", 0, ACT_LOOK, NULL, list_pools },
 	{ BUS_NODE_MANAGER, NULL, "GetPool", "s", 0, ACT_LOOK, NULL, get_pool },
 	{ BUS_NODE_MANAGER, NULL, "Snapshot", "b", 0, ACT_SNAPSHOT, NULL, snapshot },
+	{ BUS_NODE_MANAGER, NULL, "Audit", "", 0, ACT_AUDIT, NULL, audit },
 	{ BUS_NODE_MANAGER, NULL, "GetDevice", "s", 0, ACT_LOOK, NULL, get_device },
 	{ BUS_NODE_MANAGER, NULL, "GetGroup", "i", 0, ACT_LOOK, NULL, get_group },
 	{ BUS_NODE_MANAGER, NULL, "GetClaim", "s", 0, ACT_LOOK, NULL, get_claim },

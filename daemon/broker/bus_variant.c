@@ -17,7 +17,7 @@ static bool is_one_of(const char *key, const char *const *names)
 /* What is in an empty list can't be seen: of those of texts and of numbers there are few, all others are of objects. */
 static const char *empty_list(const char *key, const char *const *texts)
 {
-	static const char *const always_texts[] = { "files", "units", "nodes", NULL };
+	static const char *const always_texts[] = { "files", "units", NULL };
 	static const char *const numbers[] = { "users", "groups", NULL };
 
 	if (is_one_of(key, always_texts) || is_one_of(key, texts))
@@ -37,7 +37,7 @@ static const char *list_type(const char *key, struct json_object *list, const ch
 }
 
 static int append_list(sd_bus_message *message, const char *type, struct json_object *list,
-		       const struct descriptors *fds)
+		       const struct descriptors *fds, const char *const *texts)
 {
 	int result = sd_bus_message_open_container(message, 'a', type + 1);
 
@@ -49,7 +49,7 @@ static int append_list(sd_bus_message *message, const char *type, struct json_ob
 		else if (type[1] == 'x')
 			result = sd_bus_message_append(message, "x", json_object_get_int64(item));
 		else
-			result = bus_variant_append(message, item, fds, NULL);
+			result = bus_variant_append(message, item, fds, texts);
 	}
 	return result < 0 ? result : sd_bus_message_close_container(message);
 }
@@ -66,13 +66,13 @@ static int append_number(sd_bus_message *message, const char *key, int64_t numbe
 
 /* Appends a variant that holds a list or an object. */
 static int append_container(sd_bus_message *message, const char *type, struct json_object *value,
-			    const struct descriptors *fds)
+			    const struct descriptors *fds, const char *const *texts)
 {
 	int result = sd_bus_message_open_container(message, 'v', type);
 
 	if (result >= 0)
-		result = json_object_is_type(value, json_type_array) ? append_list(message, type, value, fds)
-								    : bus_variant_append(message, value, fds, NULL);
+		result = json_object_is_type(value, json_type_array) ? append_list(message, type, value, fds, texts)
+								    : bus_variant_append(message, value, fds, texts);
 	return result < 0 ? result : sd_bus_message_close_container(message);
 }
 
@@ -87,9 +87,9 @@ static int append_value(sd_bus_message *message, const char *key, struct json_ob
 	case json_type_string:
 		return bus_text_append_variant(message, json_object_get_string(value));
 	case json_type_array:
-		return append_container(message, list_type(key, value, texts), value, fds);
+		return append_container(message, list_type(key, value, texts), value, fds, texts);
 	case json_type_object:
-		return append_container(message, "a{sv}", value, fds);
+		return append_container(message, "a{sv}", value, fds, texts);
 	case json_type_null:
 	case json_type_double:
 		break;

@@ -384,6 +384,16 @@ def test_snapshot():
         assert json.loads(text) == socket.ask("Snapshot", {"details": True})["snapshot"]
 
 
+def test_audit():
+    """An audit over the bus tells what the socket tells, in lists of the right kind though they are empty"""
+    harness.needs_root()
+    with bus.Bus() as system, running(on=system) as daemon, system.connect() as peer, daemon.connect() as socket:
+        audit, = peer.manager("Audit")
+        theirs = socket.ask("Audit")
+        assert wire.plain(audit) == {key: value for key, value in theirs.items() if value is not None}
+        assert audit["holds"].signature == audit["nodes"].signature == "aa{sv}"
+
+
 def test_leases():
     """A claim by an operator's word lives without a descriptor and without a connection, until it is released"""
     harness.needs_root()

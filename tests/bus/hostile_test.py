@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 import xml.etree.ElementTree
+from random import Random
 
 import bus
 import client
@@ -161,11 +162,13 @@ class StandInForTheBus:
                 self.reply(message, "u", 1)
                 return self
 
-    def reply(self, call, signature, *body, sender="org.freedesktop.DBus", error=None):
+    def reply(self, call, signature, *body, sender="org.freedesktop.DBus", error=None, fds=()):
         fields = {wire.REPLY_SERIAL: call.serial, wire.SENDER: sender, wire.DESTINATION: ":1.1"}
         if error:
             fields[wire.ERROR_NAME] = error
-        self.peer.send(wire.Message(wire.ERROR if error else wire.METHOD_RETURN, fields, signature, body))
+        message = wire.Message(wire.ERROR if error else wire.METHOD_RETURN, fields, signature, body)
+        message.fds = list(fds)
+        self.peer.send(message)
 
     def ask(self, told, sender="org.freedesktop.DBus"):
         """(None, value) of a call by somebody of whom that is told, or (error, sentence)."""
@@ -184,12 +187,122 @@ class StandInForTheBus:
             elif message.reply_serial == call:
                 return message.error, message.body[0]
 
+    def call(self, sender, told, fds, path, interface, member, signature, body):
+        """The answer to any call of a caller of whom that is told."""
+        fields = {wire.PATH: path, wire.INTERFACE: interface, wire.MEMBER: member, wire.DESTINATION: ":1.1",
+                  wire.SENDER: sender}
+        call = self.peer.send(wire.Message(wire.METHOD_CALL, fields, signature, body))
+        while True:
+            message = self.peer.receive()
+            if message.member == "GetConnectionCredentials":
+                self.reply(message, "a{sv}", told, fds=fds)
+            elif message.reply_serial == call:
+                return message
+
     def __exit__(self, *raised):
         self.peer.close()
         self.listener.close()
         self.daemon.__exit__(*raised)
         os.unlink(self.folder + "/socket")
         os.rmdir(self.folder)
+
+
+def test_process_lease():
+    """Where the bus tells the process by a descriptor it can be a lease: the claim ends with that very process"""
+    with StandInForTheBus() as system, system.daemon.connect() as watcher:
+        process = subprocess.Popen(["sleep", "1000"])
+        pidfd = os.pidfd_open(process.pid)
+        told = {"UnixUserID": Variant("u", os.geteuid()), "UnixGroupIDs": Variant("au", [os.getegid()]),
+                "ProcessID": Variant("u", process.pid), "ProcessFD": Variant("h", 0)}
+        reply = system.call(":1.50", told, [pidfd], ROOT, MANAGER, "Claim", "asa{sv}",
+                            [[ALONE], {"lease": Variant("s", "process")}])
+        assert reply.kind == wire.METHOD_RETURN, reply.body
+        path, details = reply.body
+        details = client.take_fds(details, reply.fds)
+        assert "lease" not in details
+        close_all(details)
+        assert system.call(":1.50", None, [], path, CLAIM, "Acknowledge", "", []).kind == wire.METHOD_RETURN
+        # The connection leaves the bus, which changes nothing.
+        system.peer.send(wire.Message(wire.SIGNAL, {
+            wire.PATH: "/org/freedesktop/DBus", wire.INTERFACE: "org.freedesktop.DBus", wire.MEMBER: "NameOwnerChanged",
+            wire.SENDER: "org.freedesktop.DBus"}, "sss", [":1.50", ":1.50", ""]))
+        # Asked anew, for a connection of the same name is another one.
+        state = system.call(":1.50", told, [pidfd], path, client.PROPERTIES, "Get", "ss", [CLAIM, "State"])
+        assert wire.plain(state.body) == ["held"]
+        assert [entry["lease"] for entry in watcher.ask("ListClaims")["claims"]] == ["process"]
+        process.kill()
+        process.wait()
+        os.close(pidfd)
+        while watcher.ask("ListClaims")["claims"]:
+            time.sleep(0.01)
+
+
+def test_random_calls():
+    """Z3: calls of all kinds with arguments of all kinds, as nobody and as root: no crash, and nothing is given to nobody"""
+    number = 20000 if os.environ.get("IOASIDD_TEST_ALL") else 1500
+    random = Random(20261129)
+    with bus.Bus() as system, bus.Broker(system, small_host(), policy(rule(user=["root"]))) as daemon:
+        peers = [system.connect(uid) for uid in ((0, BOB) if os.geteuid() == 0 else (os.geteuid(),))]
+        methods = [(node.get("name"), method.get("name"), "".join(
+            argument.get("type") for argument in method if argument.get("direction") == "in"))
+            for node in xml.etree.ElementTree.fromstring(bus.xml_text()) for method in node.findall("method")]
+        methods += [(client.PROPERTIES, "Get", "ss"), (client.PROPERTIES, "GetAll", "s"),
+                    (client.INTROSPECTABLE, "Introspect", ""), (client.OBJECT_MANAGER, "GetManagedObjects", "")]
+        paths = [ROOT, ROOT + "/device", ROOT + "/claim/0123", ROOT + "/group/1", ROOT + "/x", "/", "/org"]
+        for turn in range(number):
+            peer = random.choice(peers)
+            interface, member, signature = random.choice(methods)
+            if random.random() < 0.1:
+                signature = "".join(random.choice(["s", "i", "as", "a{sv}", "v", "(sv)", "ay", "d"]) for _ in range(3))
+            elif random.random() < 0.1:
+                interface = random.choice(methods)[0]
+            body = [anything(random, kind, 0) for kind in wire.split(signature)]
+            call = peer.start(NAME, random.choice(paths), interface, member, signature, body,
+                              flags=random.choice([0, 0, wire.NO_REPLY, wire.INTERACTIVE]))
+            if turn % 20 == 0:
+                for each in peers:
+                    each.call(*client.DRIVER, "GetId")
+                    close_others(each)
+                    found = each.objects()
+                    paths += [path for path in found if path not in paths and "/claim/" in path]
+                    paths = paths[:7] + paths[-5:]
+                    assert not [path for path, interfaces in found.items() if CLAIM in interfaces and
+                                interfaces[CLAIM]["Owner"] == BOB]
+            assert daemon.process.poll() is None, call
+        for each in peers:
+            each.close()
+
+
+def close_others(peer):
+    for message in peer.others:
+        for fd in message.fds:
+            os.close(fd)
+    peer.others.clear()
+
+
+def anything(random, kind, depth):
+    """A value of a type, of the sort that means something here, or not."""
+    if kind in "so":
+        texts = [ALONE, EDU, "pool:x", "", "a" * 300, "\u202e", "org.ioasid1.Claim", "State", "mode", "attached", "lease",
+                 "operator", "unit", "../..", "0000:00:03.0 ", "%n%s"]
+        return random.choice(texts) if kind == "s" else "/" + random.choice(["a", "org/ioasid1"])
+    if kind == "v":
+        inner = random.choice(["s", "i", "u", "t", "b", "as", "a{sv}", "d"] if depth < 3 else ["s", "i"])
+        return Variant(inner, anything(random, inner, depth + 1))
+    if kind == "b":
+        return random.random() < 0.5
+    if kind == "d":
+        return random.choice([0.0, float("nan"), 1e308])
+    if kind[0] == "a" and kind[1] == "{":
+        keys = ["mode", "numa_node", "lease", "unit", "user", "grace", "reason", "x", ""]
+        return {key: anything(random, "v", depth + 1) for key in random.sample(keys, random.randrange(4))}
+    if kind[0] == "a":
+        return [anything(random, kind[1:], depth + 1) for _ in range(random.choice([0, 1, 2, 65]))]
+    if kind[0] == "(":
+        return tuple(anything(random, item, depth + 1) for item in wire.split(kind[1:-1]))
+    low, high = {"y": (0, 255), "n": (-2 ** 15, 2 ** 15 - 1), "q": (0, 2 ** 16 - 1), "i": (-2 ** 31, 2 ** 31 - 1),
+                 "u": (0, 2 ** 32 - 1), "x": (-2 ** 63, 2 ** 63 - 1), "t": (0, 2 ** 64 - 1)}[kind]
+    return random.choice([low, high, 0, 1, random.randint(low, high)])
 
 
 def test_quotas():
