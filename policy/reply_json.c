@@ -3,9 +3,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Each key is a literal, and stands in an object once: neither is it copied, nor looked for. */
+static void add(struct json_object *object, const char *key, struct json_object *value)
+{
+	json_object_object_add_ex(object, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_KEY_IS_CONSTANT);
+}
+
 static void add_text(struct json_object *object, const char *key, const char *text)
 {
-	json_object_object_add(object, key, json_object_new_string(text));
+	add(object, key, json_object_new_string(text));
 }
 
 struct json_object *reply_json_text_or_null(const char *text)
@@ -15,17 +21,17 @@ struct json_object *reply_json_text_or_null(const char *text)
 
 static void add_optional(struct json_object *object, const char *key, const char *text)
 {
-	json_object_object_add(object, key, reply_json_text_or_null(text));
+	add(object, key, reply_json_text_or_null(text));
 }
 
 static void add_number(struct json_object *object, const char *key, int64_t number)
 {
-	json_object_object_add(object, key, json_object_new_int64(number));
+	add(object, key, json_object_new_int64(number));
 }
 
 static void add_truth(struct json_object *object, const char *key, bool truth)
 {
-	json_object_object_add(object, key, json_object_new_boolean(truth));
+	add(object, key, json_object_new_boolean(truth));
 }
 
 static void add_hex(struct json_object *object, const char *key, unsigned number, int digits)
@@ -62,15 +68,15 @@ struct json_object *reply_json_device(const struct device *device, const struct 
 	add_text(object, "class_text", device_class_to_text(device->class_code));
 	add_optional(object, "driver", device->driver);
 	add_optional(object, "driver_override", device->driver_override);
-	json_object_object_add(object, "group", device->group >= 0 ? json_object_new_int(device->group) : NULL);
-	json_object_object_add(object, "numa_node",
+	add(object, "group", device->group >= 0 ? json_object_new_int(device->group) : NULL);
+	add(object, "numa_node",
 			       device->numa_node >= 0 ? json_object_new_int(device->numa_node) : NULL);
 	add_optional(object, "parent", device->parent);
 	add_optional(object, "physical_function", device->physical_function);
 	add_number(object, "virtual_functions", device->virtual_functions);
 	add_number(object, "virtual_functions_max", device->virtual_functions_max);
 	add_truth(object, "bridge", device->bridge);
-	json_object_object_add(object, "reset_methods", reset_methods(device->reset_methods));
+	add(object, "reset_methods", reset_methods(device->reset_methods));
 	add_optional(object, "vfio_node", device->vfio_node);
 	add_text(object, "state", owner ? claim_state_to_string(owner->state) : "free");
 	add_optional(object, "claim", owner && see ? owner->id : "");
@@ -87,7 +93,7 @@ struct json_object *reply_json_group(int32_t number, const struct device *const 
 	for (size_t i = 0; i < count; i++)
 		json_object_array_add(members, json_object_new_string(member[i]->name));
 	add_number(object, "number", number);
-	json_object_object_add(object, "members", members);
+	add(object, "members", members);
 	add_text(object, "state", owner ? claim_state_to_string(owner->state) : "free");
 	return object;
 }
@@ -148,8 +154,8 @@ struct json_object *reply_json_claim(const struct claim *claim)
 	add_number(object, "uid", claim->uid);
 	add_number(object, "pid", claim->pid);
 	add_number(object, "since", (int64_t)claim->since);
-	json_object_object_add(object, "devices", claim_devices(claim, false));
-	json_object_object_add(object, "lockouts", claim_devices(claim, true));
+	add(object, "devices", claim_devices(claim, false));
+	add(object, "lockouts", claim_devices(claim, true));
 	add_text(object, "lease", lease_kind_to_string(claim->lease));
 	add_optional(object, "lease_unit", claim->lease_unit);
 	add_optional(object, "unit", claim->unit);
@@ -209,11 +215,11 @@ static struct json_object *plan_devices(const struct decision *decision, const s
 		struct json_object *object = json_object_new_object();
 
 		add_text(object, "address", decided->device);
-		json_object_object_add(object, "group",
+		add(object, "group",
 				       device && device->group >= 0 ? json_object_new_int(device->group) : NULL);
 		add_optional(object, "rule", decided->rule ? decided->rule->name : "");
 		add_optional(object, "rule_file", decided->rule ? decided->rule->file : "");
-		json_object_object_add(object, "rule_line",
+		add(object, "rule_line",
 				       decided->rule ? json_object_new_int((int)decided->rule->line) : NULL);
 		json_object_array_add(array, object);
 	}
@@ -295,14 +301,14 @@ struct json_object *reply_json_plan(const struct decision *decision, const struc
 	add_number(object, "uid", decision->uid);
 	add_optional(object, "unit", decision->unit);
 	add_text(object, "mode", delivery_mode_to_string(mode));
-	json_object_object_add(object, "interface", reply_json_interface(kernel));
-	json_object_object_add(object, "devices", plan_devices(decision, topology));
-	json_object_object_add(object, "chosen", plan_chosen(decision));
-	json_object_object_add(object, "lockouts", reply_json_lockouts(decision));
-	json_object_object_add(object, "blockers", reply_json_blockers(decision));
-	json_object_object_add(object, "notes", plan_notes(decision));
-	json_object_object_add(object, "uses", plan_uses(uses));
-	json_object_object_add(object, "steps", plan_steps(&decision->plan));
+	add(object, "interface", reply_json_interface(kernel));
+	add(object, "devices", plan_devices(decision, topology));
+	add(object, "chosen", plan_chosen(decision));
+	add(object, "lockouts", reply_json_lockouts(decision));
+	add(object, "blockers", reply_json_blockers(decision));
+	add(object, "notes", plan_notes(decision));
+	add(object, "uses", plan_uses(uses));
+	add(object, "steps", plan_steps(&decision->plan));
 	return object;
 }
 
@@ -314,9 +320,9 @@ struct json_object *reply_json_policy(const struct policy *policy)
 	for (size_t i = 0; i < policy->file_count; i++)
 		json_object_array_add(files, json_object_new_string(policy->file[i]));
 	snprintf(digest, sizeof(digest), "%016llx", (unsigned long long)policy->digest);
-	json_object_object_add(object, "files", files);
-	json_object_object_add(object, "rules", json_object_new_int64((int64_t)policy->rule_count));
-	json_object_object_add(object, "digest", json_object_new_string(digest));
+	add(object, "files", files);
+	add(object, "rules", json_object_new_int64((int64_t)policy->rule_count));
+	add(object, "digest", json_object_new_string(digest));
 	return object;
 }
 
@@ -329,8 +335,8 @@ struct json_object *reply_json_diagnostics(const struct diagnostics *diagnostics
 		struct json_object *object = json_object_new_object();
 
 		add_text(object, "file", item->file);
-		json_object_object_add(object, "line", item->line ? json_object_new_int64(item->line) : NULL);
-		json_object_object_add(object, "column", item->column ? json_object_new_int64(item->column) : NULL);
+		add(object, "line", item->line ? json_object_new_int64(item->line) : NULL);
+		add(object, "column", item->column ? json_object_new_int64(item->column) : NULL);
 		add_truth(object, "error", item->error);
 		add_text(object, "message", item->message);
 		json_object_array_add(array, object);

@@ -37,16 +37,27 @@ void journald_begin(struct journald_entry *entry)
 	entry->cut = false;
 }
 
+/* True for what nearly every value is: escaping it would change nothing. */
+static bool is_plain(const char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || (unsigned char)*text > '~')
+			return false;
+	return true;
+}
+
 void journald_add(struct journald_entry *entry, const char *field, const char *format, ...)
 {
-	char value[JOURNALD_VALUE_MAX], escaped[JOURNALD_VALUE_MAX];
+	char value[JOURNALD_VALUE_MAX], room[JOURNALD_VALUE_MAX];
+	const char *escaped = value;
 	size_t name = strlen(field), length;
 	va_list arguments;
 
 	va_start(arguments, format);
 	text_format_list(value, sizeof value, format, arguments);
 	va_end(arguments);
-	text_escape(escaped, sizeof escaped, value, strlen(value));
+	if (!is_plain(value))
+		escaped = text_escape(room, sizeof room, value, strlen(value));
 	length = strlen(escaped);
 	if (name + length + 2 > sizeof entry->text - entry->length) {
 		entry->cut = true;

@@ -27,6 +27,9 @@ static const struct {
 
 enum event_audience varlink_event_audience(const struct news *news)
 {
+	/* Between two others within one turn, which nobody else can see. */
+	if (news->kind == NEWS_CLAIM && news->claim->state == CLAIM_PLANNED)
+		return EVENT_NOBODY;
 	/* A failure of a claim that there is concerns whoever may see that. */
 	if (news->kind == NEWS_FAILED && news->claim)
 		return EVENT_CLAIM;
@@ -47,31 +50,39 @@ static struct json_object *asked_for(const struct decision *decision)
 	return array;
 }
 
-/* An event with every field of the interface's type, as far as nothing else is known: null. */
-static struct json_object *new_event(const char *kind)
-{
-	static const char *const field[] = { "claim", "before", "device", "address", "devices", "uid",  "status",
-					     "grace", "success", "policy", "message" };
-	struct json_object *event = json_object_new_object();
+/* The fields of an event. What is NULL is null. */
+struct event {
+	const char *kind;
+	struct json_object *claim, *before, *device, *address, *devices, *uid, *status, *grace, *success, *policy, *message;
+};
 
-	json_object_object_add(event, "kind", json_object_new_string(kind));
-	json_object_object_add(event, "time", json_object_new_int64((int64_t)clock_usec(CLOCK_REALTIME)));
+/* The reply's parameters: the event, with every field of the interface's type. */
+static struct json_object *write_event(const struct event *event)
+{
+	const struct {
+		const char *name;
+		struct json_object *value;
+	} field[] = {
+		{ "kind", json_object_new_string(event->kind) },
+		{ "time", json_object_new_int64((int64_t)clock_usec(CLOCK_REALTIME)) },
+		{ "claim", event->claim },     { "before", event->before },   { "device", event->device },
+		{ "address", event->address }, { "devices", event->devices }, { "uid", event->uid },
+		{ "status", event->status },   { "grace", event->grace },     { "success", event->success },
+		{ "policy", event->policy },   { "message", event->message },
+	};
+	struct json_object *object = json_object_new_object(), *parameters = json_object_new_object();
+
+	/* Told often: no key is copied or looked for. */
 	for (size_t i = 0; i < sizeof field / sizeof *field; i++)
-		json_object_object_add(event, field[i], NULL);
-	return event;
-}
-
-static struct json_object *as_reply(struct json_object *event)
-{
-	struct json_object *parameters = json_object_new_object();
-
-	json_object_object_add(parameters, "event", event);
+		json_object_object_add_ex(object, field[i].name, field[i].value,
+					  JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_KEY_IS_CONSTANT);
+	json_object_object_add(parameters, "event", object);
 	return parameters;
 }
 
 struct json_object *varlink_event_ready(void)
 {
-	return as_reply(new_event("ready"));
+	return write_event(&(struct event){ .kind = "ready" });
 }
 
 static struct json_object *device_json(const struct arbiter *arbiter, const char *name, const struct claim *owner,
@@ -89,51 +100,47 @@ static struct json_object *device_json(const struct arbiter *arbiter, const char
 struct json_object *varlink_event_device(const struct arbiter *arbiter, const char *name, const struct claim *owner,
 					 bool see)
 {
-	struct json_object *device = device_json(arbiter, name, owner, see), *event;
+	struct event event = { .kind = "device", .device = device_json(arbiter, name, owner, see) };
 
-	if (!device)
+	if (!event.device)
 		return NULL;
-	event = new_event("device");
-	json_object_object_add(event, "device", device);
-	json_object_object_add(event, "address", json_object_new_string(name));
-	return as_reply(event);
+	event.address = json_object_new_string(name);
+	return write_event(&event);
 }
 
 /* What was asked for by somebody and not given. */
-static void add_attempt(struct json_object *event, const struct news *news)
+static void add_attempt(struct event *event, const struct news *news)
 {
 	const struct blocker *headline = news->kind == NEWS_REFUSED ? decision_headline(news->decision) : NULL;
 
-	json_object_object_add(event, "uid", json_object_new_int64(news->subject->uid));
-	json_object_object_add(event, "devices", asked_for(news->decision));
+	event->uid = json_object_new_int64(news->subject->uid);
+	event->devices = asked_for(news->decision);
 	if (news->kind == NEWS_REFUSED)
-		json_object_object_add(event, "status", json_object_new_int(news->decision->status));
+		event->status = json_object_new_int(news->decision->status);
 	if (headline)
-		json_object_object_add(event, "message", json_object_new_string(headline->message));
+		event->message = json_object_new_string(headline->message);
 }
 
 struct json_object *varlink_event(const struct arbiter *arbiter, const struct news *news, bool see)
 {
-	struct json_object *event = new_event(events[news->kind].kind);
+	struct event event = { .kind = events[news->kind].kind, .address = text_or_null(news->device) };
 
 	if (news->claim && see)
-		json_object_object_add(event, "claim", reply_json_claim(news->claim));
+		event.claim = reply_json_claim(news->claim);
 	if (news->kind == NEWS_CLAIM)
-		json_object_object_add(event, "before", json_object_new_string(claim_state_to_string(news->before)));
+		event.before = json_object_new_string(claim_state_to_string(news->before));
 	if (news->kind == NEWS_DEVICE)
-		json_object_object_add(event, "device",
-				       device_json(arbiter, news->device,
-						   ledger_owner(arbiter_registry(arbiter)->ledger, news->device, NULL), see));
-	json_object_object_add(event, "address", text_or_null(news->device));
+		event.device = device_json(arbiter, news->device,
+					   ledger_owner(arbiter_registry(arbiter)->ledger, news->device, NULL), see);
 	if (news->subject && (news->kind == NEWS_REFUSED || news->kind == NEWS_FAILED))
-		add_attempt(event, news);
+		add_attempt(&event, news);
 	if (news->kind == NEWS_REVOCATION)
-		json_object_object_add(event, "grace", json_object_new_int64((int64_t)(news->usec / 1000)));
+		event.grace = json_object_new_int64((int64_t)(news->usec / 1000));
 	if (news->kind == NEWS_REVOCATION_STEP || news->kind == NEWS_POLICY)
-		json_object_object_add(event, "success", json_object_new_boolean(news->success));
+		event.success = json_object_new_boolean(news->success);
 	if (news->kind == NEWS_POLICY)
-		json_object_object_add(event, "policy", reply_json_policy(news->policy));
+		event.policy = reply_json_policy(news->policy);
 	if (news->message)
-		json_object_object_add(event, "message", json_object_new_string(news->message));
-	return as_reply(event);
+		event.message = json_object_new_string(news->message);
+	return write_event(&event);
 }

@@ -146,8 +146,9 @@ static void hear(void *context, const struct news *news)
 		telling.claim = ledger_owner(arbiter_registry(monitors->arbiter)->ledger, news->device, NULL);
 	if (news->kind == NEWS_CLAIM_GONE)
 		end_claim(monitors, news);
-	if (varlink_event_audience(news) != EVENT_NOBODY)
-		tell(monitors, &telling);
+	if (varlink_event_audience(news) == EVENT_NOBODY)
+		return;
+	tell(monitors, &telling);
 	if (news->kind == NEWS_CLAIM && news->before != news->claim->state)
 		tell_devices(monitors, news);
 	if (news->kind == NEWS_REMOVED)

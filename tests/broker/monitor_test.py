@@ -63,12 +63,12 @@ def a_claim_from_begin_to_end():
         events = events_until(watcher, "claim-gone")
         assert all(set(event) == FIELDS for event in events), events
         states = [(event["before"], event["claim"]["state"]) for event in events if event["kind"] == "claim"]
-        assert states == [("asked", "planned"), ("planned", "preparing"), ("preparing", "offered"), ("offered", "held"),
-                          ("held", "releasing"), ("releasing", "free")], states
+        assert states == [("planned", "preparing"), ("preparing", "offered"), ("offered", "held"), ("held", "releasing"),
+                          ("releasing", "free")], states
         assert {event["claim"]["id"] for event in events if event["claim"]} == {reply["claim"]}
         devices = [event["device"] for event in events if event["kind"] == "device"]
         assert {device["address"] for device in devices} == {ALONE}, devices
-        assert devices[0]["state"] == "planned" and devices[-1]["state"] == "free" and devices[-1]["claim"] is None
+        assert devices[0]["state"] == "preparing" and devices[-1]["state"] == "free" and devices[-1]["claim"] is None
         assert "held" in [device["state"] for device in devices]
         assert [event["kind"] for event in events if event["kind"] in ("offered", "ending")] == ["offered", "ending"]
         assert abs(events[0]["time"] / 1e6 - time.time()) < 60
