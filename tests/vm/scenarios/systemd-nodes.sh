@@ -48,7 +48,7 @@ expect_equal "IOASID_GROUP when the driver is gone" "$(group_of "$other")" "$(pr
 
 step "what alice may open, she may after changes, though nobody is there to grant it anew"
 mkdir -m 777 /tmp/marks
-start_client alice as alice ioasidctl run --mode node "$edu" -- sh -c "touch /tmp/marks/held; read wait"
+start_client alice as alice ioasidctl run --mode node "$edu" -- sh -c "touch /tmp/marks/held; cat"
 wait_for_mark alice /tmp/marks/held
 nodes="/dev/vfio/$(group_of "$edu")"
 [ "$(access_of /dev/vfio/vfio)" = "600 root:root" ] || nodes="$nodes /dev/vfio/vfio"

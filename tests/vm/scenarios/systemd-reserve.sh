@@ -57,8 +57,9 @@ wait_for_removed() {
 	done
 }
 wait_for_removed /run/udev/rules.d/60-ioasidd-reserve.rules
+wait_for_unit ioasidd-reserve.service inactive
 mv "$KEEP/50-reserve.json" /etc/ioasidd/policy.d/
-wait-for-path 20 /run/udev/rules.d/60-ioasidd-reserve.rules
+wait-for-path 60 /run/udev/rules.d/60-ioasidd-reserve.rules
 wait_for_unit ioasidd-reserve.service inactive
 expect_equal "what the sandboxes refused" "" "$(violations)"
 disable_product

@@ -118,9 +118,26 @@ wait "$client" 2>/dev/null || :
 wait_until_free "$edu"
 check_processes
 
-step "a foreign holder is found by the audit, and a snapshot and a plan are to be had"
+step "what other namespaces have, and who holds what, is seen from inside: plans, a snapshot, an audit"
+interface=$(interface_of "$nic")
+unshare -n -m sh -c 'mount -t sysfs sys /sys; touch /tmp/ready; exec sleep 100000' &
+there=$!
+wait-for-path --pid "$there" 20 /tmp/ready
+ip link set "$interface" netns "$there"
+nsenter -t "$there" -n ip link set "$interface" up
+nsenter -t "$there" -n ip addr add 10.9.0.1/24 dev "$interface"
+expect_status 4 ioasidctl plan --as alice "$nic"
+expect_output_contains "$interface > address 10.9.0.1/24 in the network namespace of sleep[$there]"
+kill "$there"
+wait "$there" 2>/dev/null || :
+udevadm wait --timeout=30 "/sys/class/net/$interface"
 expect_success as alice ioasidctl plan "$shared"
 expect_success ioasidctl snapshot /tmp/host.json
-speak-varlink say '{"method":"org.ioasid1.GetStatus"}' hear | grep -q '"version"' || fail "no status"
+expect_success ioasidctl audit
+sleep 100000 3<>/dev/vfio/vfio &
+foreign=$!
+expect_status 1 ioasidctl audit
+expect_output_contains "$foreign"
+kill "$foreign"
 expect_equal "what the sandboxes refused" "" "$(violations)"
 disable_product
