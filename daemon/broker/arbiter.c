@@ -1,6 +1,7 @@
 #include "arbiter.h"
 
 #include "auditing.h"
+#include "delivering.h"
 #include "journal.h"
 #include "recovering.h"
 #include "releasing.h"
@@ -155,7 +156,7 @@ void arbiter_acknowledge(struct arbiter *arbiter, struct requester *requester, c
 				      "nothing of this claim waits for an acknowledgement on this connection");
 		return;
 	}
-	claiming_acknowledge(holding);
+	delivering_acknowledge(holding);
 	requester_answer_kind(requester, ANSWER_DONE, holding->claim, NULL);
 }
 

@@ -1,6 +1,6 @@
 /*
- * Making claims and letting them grow: survey, decision, ledger, journal, plan, offer, acknowledgement, in this order.
- * Whatever goes wrong on the way is undone, and the asker told once.
+ * Questions for plans, claims and additions: waits for what they need to know of the host, has them decided, and has what
+ * was allowed done (delivering.h).
  */
 #pragma once
 
@@ -13,9 +13,5 @@ void claiming_plan(struct registry *registry, struct requester *requester, const
 void claiming_claim(struct registry *registry, struct requester *requester, const struct question *question);
 /* The same for one more device of a claim that the requester owns and that is held. */
 void claiming_add(struct registry *registry, struct requester *requester, struct holding *holding, const char *device);
-/* Ends an offer well: the claim is held. */
-void claiming_acknowledge(struct holding *holding);
-/* Ends an offer badly: a new claim is released, an addition taken back. */
-void claiming_reject(struct holding *holding);
 /* The requester is gone: its question is dropped, unless the host is being changed already; then the outcome is. */
 void claiming_abandon(struct registry *registry, struct requester *requester);
