@@ -78,14 +78,43 @@ static void originate(struct hold_origin *out, enum hold_verdict verdict, const 
 	text_format(out->claim, sizeof out->claim, "%s", claim);
 }
 
+/*
+ * The claim that a device is of which the kernel does not name, as it does not for one that was opened by its group: the
+ * process's own, if it has no group from elsewhere, and no more such devices than its claims have. NULL: that can't be told.
+ */
+static const struct claim *owner_of_unnamed(const struct holder *holder, const struct hold *hold)
+{
+	const struct claim *owner = NULL;
+	size_t devices = 0;
+
+	for (size_t i = 0; i < holder->count; i++) {
+		const struct hold *group = &holder->hold[i];
+		const struct claim *its = group->kind == HOLD_GROUP ? owner_of(holder->ledger, group) : NULL;
+
+		if (group->kind == HOLD_GROUP && (!its || !is_party(holder, its)))
+			return NULL;
+	}
+	for (const struct claim *claim = ledger_first(holder->ledger); claim; claim = ledger_next(claim)) {
+		if ((claim->interface != INTERFACE_GROUP && claim->mode != MODE_NODE) || !is_party(holder, claim))
+			continue;
+		for (size_t i = 0; i < claim->device_count; i++)
+			devices += !claim->device[i].lockout;
+		owner = owner ? owner : claim;
+	}
+	return hold->count <= devices ? owner : NULL;
+}
+
 /* An FD or a mapping of a device, or of a group. */
 static void judge_device(const struct holder *holder, const struct hold *hold, struct hold_origin *out)
 {
 	const struct claim *owner = owner_of(holder->ledger, hold);
+	bool unnamed = hold->kind != HOLD_VDPA && !hold->device[0] && hold->group < 0;
 
+	if (unnamed)
+		owner = owner_of_unnamed(holder, hold);
 	if (owner)
 		originate(out, is_party(holder, owner) ? HOLD_OF_CLAIM : HOLD_UNKNOWN, owner->id);
-	else if (hold->kind != HOLD_VDPA && !hold->device[0] && hold->group < 0 && ledger_first(holder->ledger))
+	else if (unnamed && ledger_first(holder->ledger))
 		originate(out, HOLD_UNKNOWN, "");
 	else
 		originate(out, HOLD_FOREIGN, "");

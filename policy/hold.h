@@ -49,7 +49,8 @@ struct hold_origin {
 /*
  * Tells of each hold where it came from; those of one process stand together. A context is a claim's if the kernel says
  * so; a device of a claim is that claim's where the process also has the claim's context, is the claim's client itself, or
- * runs as the user to whom the claim gave its nodes. compared: the kernel could compare contexts. out: count of them.
+ * runs as the user to whom the claim gave its nodes; one that the kernel does not name, if the process has nothing else that
+ * it could be of. compared: the kernel could compare contexts. out: count of them.
  */
 void hold_judge(const struct hold *hold, size_t count, const struct ledger *ledger, bool compared, struct hold_origin *out);
 /* True if a claim gave this very node to every user who can open it, and nobody else can. */

@@ -40,6 +40,12 @@ static struct hold hold_of(pid_t pid, uid_t uid, enum hold_kind kind, int32_t gr
 	return hold;
 }
 
+static struct hold twice(struct hold hold)
+{
+	hold.count = 2;
+	return hold;
+}
+
 struct expected {
 	struct hold hold;
 	enum hold_verdict verdict;
@@ -124,6 +130,16 @@ static void test_groups(void **state)
 	const struct expected rows[] = {
 		{ hold_of(205, 1001, HOLD_CONTAINER, -1, "", ""), HOLD_OF_CLAIM, "b" },
 		{ hold_of(300, 0, HOLD_CONTAINER, -1, "", ""), HOLD_FOREIGN, "" },
+		/* The kernel does not name what was opened by a group: it is the process's own claim's, if it can be no other's. */
+		{ hold_of(101, 0, HOLD_CONTAINER, -1, "", "a"), HOLD_OF_CLAIM, "a" },
+		{ hold_of(101, 0, HOLD_DEVICE, -1, "", ""), HOLD_OF_CLAIM, "a" },
+		{ hold_of(102, 0, HOLD_CONTAINER, -1, "", "a"), HOLD_OF_CLAIM, "a" },
+		{ twice(hold_of(102, 0, HOLD_DEVICE, -1, "", "")), HOLD_UNKNOWN, "" },
+		{ hold_of(103, 0, HOLD_CONTAINER, -1, "", "a"), HOLD_OF_CLAIM, "a" },
+		{ hold_of(103, 0, HOLD_DEVICE, -1, "", ""), HOLD_UNKNOWN, "" },
+		{ hold_of(103, 0, HOLD_GROUP, 9, "", ""), HOLD_FOREIGN, "" },
+		{ hold_of(104, 1002, HOLD_DEVICE, -1, "", ""), HOLD_UNKNOWN, "" },
+		{ hold_of(207, 1001, HOLD_MAPPING, -1, "", ""), HOLD_OF_CLAIM, "b" },
 	};
 	const struct expected blind[] = {
 		{ hold_of(300, 0, HOLD_CONTAINER, -1, "", ""), HOLD_UNKNOWN, "" },
