@@ -123,8 +123,11 @@ def test_descriptors_stuck_in_the_queue():
         path, details = peer.claim(ALONE)
         before = daemon.open_files()
         # In front of the descriptor, more than a socket takes; all of it is in the daemon's socket when it goes on.
+        text, = peer.call(client.NAME, client.ROOT + "/device", client.INTROSPECTABLE, "Introspect")
+        with open("/proc/sys/net/core/wmem_max", encoding="ascii") as file:
+            room = 2 * min(int(file.read()), 8 << 20)
         daemon.process.send_signal(signal.SIGSTOP)
-        for _ in range(100):
+        for _ in range(room // len(text) + 10):
             peer.start(client.NAME, client.ROOT + "/device", client.INTROSPECTABLE, "Introspect")
         peer.start(client.NAME, path, CLAIM, "OpenDevice", "s", [ALONE])
         peer.call(*client.DRIVER, "GetId")
