@@ -1,6 +1,9 @@
 #include "varlink_monitors.h"
 
+#include "record_rate.h"
 #include "varlink_events.h"
+
+#include "../base/clock.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,6 +22,7 @@ struct varlink_monitors {
 	struct varlink_monitor *first;
 	size_t count;
 	size_t cut_off;
+	struct record_rate rate; /* of users' refusals: nobody pushes others' events out of a reader's reach by them */
 };
 
 /* One event, written down when the first is to get it: for those who see the claim, and for the others. */
@@ -139,6 +143,7 @@ static void hear(void *context, const struct news *news)
 {
 	struct varlink_monitors *monitors = context;
 	struct telling telling = { .arbiter = monitors->arbiter, .news = news, .claim = news->claim };
+	uint64_t left_out;
 
 	if (!monitors->first)
 		return;
@@ -147,6 +152,9 @@ static void hear(void *context, const struct news *news)
 	if (news->kind == NEWS_CLAIM_GONE)
 		end_claim(monitors, news);
 	if (varlink_event_audience(news) == EVENT_NOBODY)
+		return;
+	if (varlink_event_audience(news) == EVENT_SUBJECT &&
+	    !record_rate_take(&monitors->rate, news->subject->uid, clock_usec(CLOCK_MONOTONIC), &left_out))
 		return;
 	tell(monitors, &telling);
 	if (news->kind == NEWS_CLAIM && news->before != news->claim->state)

@@ -259,6 +259,22 @@ def who_does_not_read():
 
 
 @test
+def a_flood_of_refusals():
+    """of a user's refusals some are told, and others' events are among them"""
+    needs_root()
+    with Daemon(small_host(), policy()) as daemon, daemon.connect() as peer, daemon.connect() as watcher:
+        with daemon.connect_as(BOB) as bob:
+            watch(watcher)
+            for _ in range(300):
+                bob.fail("Claim", {"devices": [DISK]})
+            peer.fail("Claim", {"devices": [DISK]})
+            events = [wait_for(watcher, "refused")]
+            while events[-1]["uid"] == BOB:
+                events.append(wait_for(watcher, "refused"))
+            assert 20 <= len(events) - 1 <= 30, len(events)
+
+
+@test
 def quota():
     """SR-07: a user has a number of watchers and no more; one that ends makes room; others are not concerned"""
     needs_root()
