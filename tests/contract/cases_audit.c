@@ -37,6 +37,8 @@ static struct child start_child(struct claimed *claimed, bool context, bool devi
 			claimed_close_devices(claimed);
 		if (stubborn)
 			signal(SIGTERM, SIG_IGN);
+		/* Whoever started the tests may have it ignored: nohup. */
+		signal(SIGHUP, SIG_DFL);
 		if (write(ready[1], "", 1) != 1)
 			_exit(1);
 		for (;;)
