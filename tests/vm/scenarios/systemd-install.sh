@@ -40,7 +40,7 @@ ioasidctl revoke --all; systemctl disable --now ioasidd.socket ioasidd.service i
 systemctl clean --what=all ioasidd.service
 apparmor_parser -R /etc/apparmor.d/ioasidd /etc/apparmor.d/ioasid-executor
 /rig/uninstall && rm -f /run/udev/rules.d/60-ioasidd-reserve.rules
-systemctl daemon-reload && udevadm control --reload && journalctl --update-catalog
+systemctl daemon-reload && systemctl reload dbus && udevadm control --reload && journalctl --update-catalog
 userdel ioasidd
 what_is_there >"$RIG/after"
 cat "$RIG/after"
@@ -49,9 +49,10 @@ expect_equal "what is left" 0 "$(grep -c . "$RIG/after" || :)"
 step "installed again, where the container's node is as the kernel makes it"
 [ ! -e /dev/vfio/vfio ] || chmod 0666 /dev/vfio/vfio
 /rig/install
-systemd-sysusers && systemd-tmpfiles --create && journalctl --update-catalog
+systemd-sysusers ioasidd.conf && systemd-tmpfiles --create ioasidd.conf && journalctl --update-catalog
 apparmor_parser -r /etc/apparmor.d/ioasidd /etc/apparmor.d/ioasid-executor
-systemctl daemon-reload && udevadm control --reload && udevadm trigger --subsystem-match=misc
+systemctl daemon-reload && systemctl reload dbus
+udevadm control --reload && udevadm trigger --subsystem-match=misc
 systemctl enable --now ioasidd.socket
 udevadm settle
 for node in /dev/iommu /dev/vfio/vfio; do
@@ -63,5 +64,12 @@ install_policy <<'EOP'
 EOP
 use_it
 expect_equal "the profile of the broker" "ioasidd (enforce)" "$(cat "/proc/$(pgrep -x ioasidd)/attr/current")"
+
+step "without the profiles it runs as well"
+apparmor_parser -R /etc/apparmor.d/ioasidd /etc/apparmor.d/ioasid-executor
+expect_success systemctl restart ioasidd.service
+use_it
+expect_equal "the profile of the broker" unconfined "$(cat "/proc/$(pgrep -x ioasidd)/attr/current")"
+apparmor_parser -r /etc/apparmor.d/ioasidd /etc/apparmor.d/ioasid-executor
 expect_equal "what the sandboxes refused" "" "$(violations)"
 disable_product
