@@ -13,13 +13,18 @@
 
 /* After a failure it is tried again in so much time, doubled with each, and in no more than so much. */
 #define RETRY_USEC (100 * 1000ULL)
-#define RETRY_USEC_MAX (5 * 1000 * 1000ULL)
+#define RETRY_USEC_MAX (1000 * 1000ULL)
+/* A connection that ends sooner is a failure, too. */
+#define LASTING_USEC (10 * 1000 * 1000ULL)
+/* How often it is tried without a sign of a bus. */
+#define IDLE_USEC (5 * 1000 * 1000ULL)
 
 struct bus_link {
 	sd_event *event;
 	sd_bus *bus; /* NULL: none is being made either */
 	bool up;
 	bool cut; /* given up; "down" is yet to be told */
+	uint64_t since; /* when it came up, CLOCK_MONOTONIC microseconds */
 	unsigned failures;
 	sd_event_source *timer;
 	struct bus_link_listener *first;
@@ -35,7 +40,7 @@ static int arm(struct bus_link *link, uint64_t usec)
 
 static void arm_retry(struct bus_link *link)
 {
-	uint64_t usec = link->failures < 6 ? RETRY_USEC << link->failures : RETRY_USEC_MAX;
+	uint64_t usec = link->failures < 4 ? RETRY_USEC << link->failures : RETRY_USEC_MAX;
 
 	link->failures++;
 	if (arm(link, usec) < 0)
@@ -45,8 +50,11 @@ static void arm_retry(struct bus_link *link)
 static void tell_down(struct bus_link *link)
 {
 	struct bus_link_listener *next;
+	uint64_t now;
 
 	link->up = false;
+	if (sd_event_now(link->event, CLOCK_MONOTONIC, &now) >= 0 && now - link->since >= LASTING_USEC)
+		link->failures = 0;
 	for (struct bus_link_listener *listener = link->first; listener; listener = next) {
 		next = listener->next;
 		listener->down(listener->context);
@@ -59,7 +67,7 @@ static int on_connected(sd_bus_message *message, void *context, sd_bus_error *er
 	struct bus_link_listener *next;
 
 	link->up = true;
-	link->failures = 0;
+	sd_event_now(link->event, CLOCK_MONOTONIC, &link->since);
 	link->timer = sd_event_source_disable_unref(link->timer);
 	log_notice("connected to the bus");
 	for (struct bus_link_listener *listener = link->first; listener && link->up; listener = next) {
@@ -136,7 +144,7 @@ static void connect_again(struct bus_link *link)
 	error = begin(link);
 	if (error < 0)
 		arm_retry(link);
-	else if (arm(link, RETRY_USEC_MAX) < 0)
+	else if (arm(link, IDLE_USEC) < 0)
 		log_error("no timer for the bus could be set");
 }
 
@@ -165,7 +173,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *context)
 	 */
 	if (is_idle(link))
 		connect_again(link);
-	else if (arm(link, RETRY_USEC_MAX) < 0)
+	else if (arm(link, IDLE_USEC) < 0)
 		log_error("no timer for the bus could be set");
 	return 0;
 }

@@ -153,6 +153,31 @@ def test_descriptors_stuck_in_the_queue():
                     assert failure.name.endswith(("NoReply", "ServiceUnknown")), failure
 
 
+def test_thrown_out():
+    """A bus that throws the daemon out again and again is not run against: once a second, after the first few times"""
+    import socket as sockets
+    import tempfile
+    with tempfile.TemporaryDirectory(prefix="ioasidd-bus-") as folder:
+        os.chmod(folder, 0o755)
+        listener = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
+        listener.bind(folder + "/socket")
+        os.chmod(folder + "/socket", 0o777)
+        listener.listen()
+        listener.settimeout(10)
+        daemon = bus.Broker(type("Nowhere", (), {"address": f"unix:path={folder}/socket", "process": None}),
+                            small_host(), policy(rule()))
+        with daemon:
+            times = []
+            for _ in range(7):
+                connection, _ = listener.accept()
+                times.append(time.monotonic())
+                connection.close()
+            assert times[6] - times[5] > 0.9 and times[5] - times[4] > 0.9, times
+            with daemon.connect() as socket:
+                socket_close_all(socket_claim(socket, ALONE))
+        listener.close()
+
+
 def test_absent():
     """--no-bus: no connection to any bus"""
     with bus.Bus() as system:
