@@ -234,6 +234,11 @@ size_t topology_count(const struct topology *topology)
 	return topology->devices.count;
 }
 
+size_t topology_group_count(const struct topology *topology)
+{
+	return topology->group_count;
+}
+
 size_t topology_members(const struct topology *topology, int32_t group, const struct device **members, size_t max)
 {
 	const struct group *found = group >= 0 ? find_group(topology, group) : NULL;

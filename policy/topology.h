@@ -22,6 +22,8 @@ void topology_clear(struct topology *topology);
 /* The device of that name, or NULL. Valid until the next put, remove or clear. */
 const struct device *topology_find(const struct topology *topology, const char *name);
 size_t topology_count(const struct topology *topology);
+/* How many groups they are in. */
+size_t topology_group_count(const struct topology *topology);
 /* The members of a group, sorted by name, at most max of them; returns how many the group has (may be more). */
 size_t topology_members(const struct topology *topology, int32_t group, const struct device **members, size_t max);
 /*

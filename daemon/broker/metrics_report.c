@@ -67,14 +67,9 @@ static void ignore(void *context, const struct device *device, const char *messa
 static void report_host(struct openmetrics *out, const struct registry *registry)
 {
 	const struct topology *topology = host_topology(registry->host);
-	size_t count = 0, groups = 0;
-	const struct device **device = topology_sorted_by_group(topology, &count);
 
-	for (size_t i = 0; device && i < count; i++)
-		groups += i == 0 || device[i]->group != device[i - 1]->group;
-	free(device);
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_groups", NULL, "IOMMU groups.");
-	openmetrics_count(out, NULL, NULL, groups);
+	openmetrics_count(out, NULL, NULL, topology_group_count(topology));
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_reserved_devices_not_ready", NULL,
 			   "Devices that the policy reserves and that can't be claimed as they are.");
 	openmetrics_count(out, NULL, NULL, reserve_verify(registry->policy, topology, registry->ledger, ignore, NULL));

@@ -20,17 +20,6 @@ static struct json_object *kernel_report(const struct kernel_features *kernel)
 	return object;
 }
 
-static size_t count_groups(const struct topology *topology)
-{
-	size_t count, groups = 0;
-	const struct device **device = topology_sorted_by_group(topology, &count);
-
-	for (size_t i = 0; device && i < count; i++)
-		groups += i == 0 || device[i]->group != device[i - 1]->group;
-	free(device);
-	return groups;
-}
-
 enum { WARNINGS_MAX = 16 };
 
 static void add_warning(void *context, const struct device *device, const char *message)
@@ -65,7 +54,7 @@ struct json_object *varlink_status(const struct arbiter *arbiter)
 	json_object_object_add(object, "kernel", kernel_report(host_kernel(registry->host)));
 	json_object_object_add(object, "policy", reply_json_policy(registry->policy));
 	json_object_object_add(object, "devices", json_object_new_int64((int64_t)topology_count(topology)));
-	json_object_object_add(object, "groups", json_object_new_int64((int64_t)count_groups(topology)));
+	json_object_object_add(object, "groups", json_object_new_int64((int64_t)topology_group_count(topology)));
 	json_object_object_add(object, "warnings", warnings(registry));
 	json_object_object_add(object, "claims", json_object_new_int64((int64_t)ledger_count(registry->ledger)));
 	return object;

@@ -226,14 +226,10 @@ def policies():
         assert entry.kind == "not granted" and entry["IOASID_DEVICE"] == [ALONE], entry
         assert entry.one("IOASID_CLAIM") == reply["claim"], entry
         close_all(reply)
-    with Daemon(small_host(), policy(reserve=[{"address": [FLR_NIC]}])) as daemon:
-        journal = Journal(daemon.folder)
-        daemon.stop()
-        daemon.arguments += ["--journal", journal.path]
-        daemon.start()
-        entry = journal.wait_for("not ready")
-        assert entry["IOASID_DEVICE"] == [FLR_NIC] and FLR_NIC in entry.one("MESSAGE"), entry
-        journal.close()
+    with recorded(None, policy(reserve=[{"address": [FLR_NIC]}])) as (daemon, journal):
+        entry = journal.next()
+        assert entry.kind == "not ready" and entry["IOASID_DEVICE"] == [FLR_NIC], entry
+        assert FLR_NIC in entry.one("MESSAGE"), entry
 
 
 @test

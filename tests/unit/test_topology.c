@@ -29,7 +29,7 @@ static int by_name(const void *a, const void *b)
 static void compare(struct topology *topology, struct model *model)
 {
 	const struct device *members[400], **sorted;
-	size_t count;
+	size_t count, groups = 0;
 
 	qsort(model->device, model->count, sizeof *model->device, by_name);
 	assert_int_equal(topology_count(topology), model->count);
@@ -52,7 +52,9 @@ static void compare(struct topology *topology, struct model *model)
 			expected++;
 		}
 		assert_int_equal(found, expected);
+		groups += found > 0;
 	}
+	assert_int_equal(topology_group_count(topology), groups);
 }
 
 static void test_model(void **state)
@@ -160,6 +162,7 @@ static void test_ten_thousand(void **state)
 		assert_int_equal(topology_put(topology, &device), 0);
 	}
 	assert_int_equal(topology_count(topology), 10000);
+	assert_int_equal(topology_group_count(topology), 1000);
 	for (int32_t group = 0; group < 1000; group++)
 		assert_int_equal(topology_members(topology, group, members, COUNT(members)), 10);
 	for (unsigned k = 0; k < 10000; k++) {
@@ -171,6 +174,7 @@ static void test_ten_thousand(void **state)
 		assert_null(topology_find(topology, name));
 	}
 	assert_int_equal(topology_count(topology), 0);
+	assert_int_equal(topology_group_count(topology), 0);
 	topology_free(topology);
 }
 
