@@ -39,8 +39,9 @@ rm /etc/ioasidd/policy.d/50-scenario.json
 ioasidctl revoke --all; systemctl disable --now ioasidd.socket ioasidd.service ioasid-executor.socket
 systemctl clean --what=all ioasidd.service
 apparmor_parser -R /etc/apparmor.d/ioasidd /etc/apparmor.d/ioasid-executor
-/rig/uninstall && rm -f /run/udev/rules.d/60-ioasidd-reserve.rules
-systemctl daemon-reload && systemctl reload dbus && udevadm control --reload && journalctl --update-catalog
+/rig/uninstall && rm -f /run/udev/rules.d/60-ioasidd-reserve.rules /var/cache/apparmor/*/ioasid*
+systemctl daemon-reload && systemctl reload dbus && journalctl --update-catalog
+udevadm control --reload && udevadm trigger --settle --subsystem-match=misc
 userdel ioasidd
 what_is_there >"$RIG/after"
 cat "$RIG/after"
