@@ -1,7 +1,10 @@
 #include "reply_json.h"
 
+#include "text.h"
+
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Each key is a literal, and stands in an object once: neither is it copied, nor looked for. */
 static void add(struct json_object *object, const char *key, struct json_object *value)
@@ -357,4 +360,87 @@ struct json_object *reply_json_regrants(const struct regrants *regrants)
 		json_object_array_add(array, object);
 	}
 	return array;
+}
+
+/* What to do about a process that holds something, and that did not get it by a claim as far as can be told. */
+static void advise_on_hold(const struct hold *hold, const struct hold_origin *origin, char out[static 2 * TEXT_MAX])
+{
+	char end[TEXT_MAX];
+
+	out[0] = '\0';
+	if (origin->verdict == HOLD_OF_CLAIM || origin->verdict == HOLD_OF_SERVICE)
+		return;
+	/* A scope or a session is not for systemctl to be stopped by name without a look. */
+	if (hold->unit[0] && strstr(hold->unit, ".service"))
+		text_format(end, sizeof end, "end it (systemctl stop %s)", hold->unit);
+	else
+		text_format(end, sizeof end, "end process %d", hold->pid);
+	if (origin->verdict == HOLD_UNKNOWN && origin->claim[0])
+		text_format(out, 2 * TEXT_MAX, "%s, unless it is meant to have it by claim %s", end, origin->claim);
+	else if (origin->verdict == HOLD_UNKNOWN)
+		text_format(out, 2 * TEXT_MAX, "%s, unless it is meant to have it by a claim", end);
+	else if (hold->kind == HOLD_IOMMUFD || hold->kind == HOLD_CONTAINER)
+		text_format(out, 2 * TEXT_MAX, "alone it reaches no device; %s if it has no business with devices", end);
+	else
+		text_format(out, 2 * TEXT_MAX, "%s, and start it so that it claims what it uses (ioasidctl run)", end);
+}
+
+struct json_object *reply_json_hold(const struct hold *hold, const struct hold_origin *origin)
+{
+	struct json_object *object = json_object_new_object();
+	char remedy[2 * TEXT_MAX];
+
+	advise_on_hold(hold, origin, remedy);
+	add_number(object, "pid", hold->pid);
+	add_number(object, "uid", hold->uid);
+	add_text(object, "command", hold->command);
+	add_optional(object, "unit", hold->unit);
+	add_text(object, "kind", hold_kind_to_string((enum hold_kind)hold->kind));
+	add_number(object, "count", hold->count);
+	add_optional(object, "device", hold->device);
+	add(object, "group", hold->group >= 0 ? json_object_new_int(hold->group) : NULL);
+	add_optional(object, "node", hold->node);
+	add_text(object, "verdict", hold_verdict_to_string(origin->verdict));
+	add_optional(object, "claim", origin->claim);
+	add_optional(object, "remedy", remedy);
+	return object;
+}
+
+/* What to do about a node that somebody can open whom no claim gave it. */
+static void advise_on_node(const struct node_access *access, bool granted, char out[static 2 * TEXT_MAX])
+{
+	out[0] = '\0';
+	if (granted)
+		return;
+	if (access->acl[0])
+		text_format(out, 2 * TEXT_MAX, "setfacl -b /dev/%s, ", access->node);
+	if (access->uid != 0 || access->gid != 0)
+		text_append(out, 2 * TEXT_MAX, "chown root:root /dev/%s, ", access->node);
+	text_append(out, 2 * TEXT_MAX, "chmod 0600 /dev/%s; see which udev rule or program lets them (ioasidd's rules set 0600)",
+		    access->node);
+}
+
+struct json_object *reply_json_open_node(const struct node_access *access, bool granted)
+{
+	struct json_object *object = json_object_new_object(), *users = json_object_new_array();
+	char mode[8], remedy[2 * TEXT_MAX];
+
+	advise_on_node(access, granted, remedy);
+	snprintf(mode, sizeof(mode), "%04o", access->mode & 07777u);
+	for (uint32_t i = 0; i < access->user_count; i++)
+		json_object_array_add(users, json_object_new_int64(access->user[i]));
+	add_text(object, "node", access->node);
+	add_optional(object, "device", access->device);
+	add(object, "group", access->group >= 0 ? json_object_new_int(access->group) : NULL);
+	add_text(object, "mode", mode);
+	add_number(object, "uid", access->uid);
+	add_number(object, "gid", access->gid);
+	add_truth(object, "everybody", access->everybody);
+	add_truth(object, "groups", access->groups);
+	add(object, "users", users);
+	add_number(object, "users_left_out", access->users_left_out);
+	add_optional(object, "acl", access->acl);
+	add_truth(object, "granted", granted);
+	add_optional(object, "remedy", remedy);
+	return object;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "decision.h"
+#include "hold.h"
 #include "regrant.h"
 
 #include <json-c/json.h>
@@ -29,5 +30,9 @@ struct json_object *reply_json_plan(const struct decision *decision, const struc
 struct json_object *reply_json_policy(const struct policy *policy);
 struct json_object *reply_json_diagnostics(const struct diagnostics *diagnostics);
 struct json_object *reply_json_regrants(const struct regrants *regrants);
+/* With what to do about it, unless it came from a claim. */
+struct json_object *reply_json_hold(const struct hold *hold, const struct hold_origin *origin);
+/* granted: a claim gave it to everybody who can open it. */
+struct json_object *reply_json_open_node(const struct node_access *access, bool granted);
 /* A string, or null for "". */
 struct json_object *reply_json_text_or_null(const char *text);

@@ -1,5 +1,6 @@
 #include "verb_release.h"
 
+#include "claim_results.h"
 #include "reply.h"
 #include "session.h"
 
@@ -107,28 +108,6 @@ static int release_in_json(struct session *session, const char *id, struct json_
 	return status;
 }
 
-/* Prints {"claims": [...]}, and the first failure as "error" beside it. Consumes list. */
-static int print_list(struct session *session, struct json_object *list)
-{
-	struct json_object *object = json_object_new_object();
-	struct json_object *error = NULL;
-	int result = -ENOMEM;
-
-	for (size_t i = 0; i < reply_count(list) && error == NULL; i++)
-		error = reply_object(reply_entry(list, i), "error");
-	json_object_get(error);
-	if (object != NULL)
-		result = json_build_set(object, "claims", json_object_get(list));
-	if (result == 0 && error != NULL)
-		result = json_build_set(object, "error", json_object_get(error));
-	if (result == 0)
-		session_print_json(session, object);
-	json_object_put(error);
-	json_object_put(object);
-	json_object_put(list);
-	return result;
-}
-
 static int run(struct session *session)
 {
 	const struct command_line *line = session->line;
@@ -153,7 +132,7 @@ static int run(struct session *session)
 		if (status == EXIT_DONE)
 			status = one;
 	}
-	if (list != NULL && print_list(session, list) < 0)
+	if (list != NULL && claim_results_print(session, list) < 0)
 		return session_fail(session, EXIT_FAILED, "out of memory");
 	return status;
 }

@@ -1,5 +1,6 @@
 #include "verb_revoke.h"
 
+#include "claim_results.h"
 #include "device_names.h"
 #include "event_text.h"
 #include "reply.h"
@@ -170,34 +171,32 @@ static int set_text(struct json_object *object, const char *key, const char *tex
 			     : json_object_object_add(object, key, NULL);
 }
 
-/* Prints {"claims": [{"claim", "state"} or {"claim", "error"}, ...]}, and the first failure beside it. */
+/* {"claim", "state"} or {"claim", "error"}; NULL: out of memory. */
+static struct json_object *describe(const struct target *target)
+{
+	struct json_object *entry = json_object_new_object();
+	int result = entry != NULL ? set_text(entry, "claim", target->id) : -ENOMEM;
+
+	if (result == 0 && target->error != NULL)
+		result = json_build_set(entry, "error", json_object_get(target->error));
+	else if (result == 0)
+		result = set_text(entry, "state", target->state);
+	if (result == 0)
+		return entry;
+	json_object_put(entry);
+	return NULL;
+}
+
 static int print(struct session *session, const struct targets *targets)
 {
-	struct json_object *object = json_object_new_object(), *list = json_object_new_array(), *error = NULL;
-	int result = object != NULL && list != NULL ? 0 : -ENOMEM;
+	struct json_object *list = json_object_new_array();
+	int result = list != NULL ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < targets->count && result == 0; i++) {
-		const struct target *target = &targets->target[i];
-		struct json_object *entry = json_object_new_object();
-
-		result = entry != NULL ? set_text(entry, "claim", target->id) : -ENOMEM;
-		if (result == 0 && target->error != NULL)
-			result = json_build_set(entry, "error", json_object_get(target->error));
-		else if (result == 0)
-			result = set_text(entry, "state", target->state);
-		if (error == NULL)
-			error = target->error;
-		if (json_object_array_add(list, entry) < 0)
-			result = -ENOMEM;
-	}
+	for (size_t i = 0; i < targets->count && result == 0; i++)
+		result = json_build_append(list, describe(&targets->target[i]));
 	if (result == 0)
-		result = json_build_set(object, "claims", json_object_get(list));
-	if (result == 0 && error != NULL)
-		result = json_build_set(object, "error", json_object_get(error));
-	if (result == 0)
-		session_print_json(session, object);
+		return claim_results_print(session, list);
 	json_object_put(list);
-	json_object_put(object);
 	return result;
 }
 
