@@ -65,12 +65,14 @@ install_policy <<'EOP'
 EOP
 use_it
 expect_equal "the profile of the broker" "ioasidd (enforce)" "$(cat "/proc/$(pgrep -x ioasidd)/attr/current")"
+expect_equal "what the sandboxes refused" "" "$(violations)"
 
 step "without the profiles it runs as well"
+# AppArmor says so when systemd asks for a profile that is not there, and does without it.
+allow_violations 'info="label not found"'
 apparmor_parser -R /etc/apparmor.d/ioasidd /etc/apparmor.d/ioasid-executor
 expect_success systemctl restart ioasidd.service
 use_it
 expect_equal "the profile of the broker" unconfined "$(cat "/proc/$(pgrep -x ioasidd)/attr/current")"
 apparmor_parser -r /etc/apparmor.d/ioasidd /etc/apparmor.d/ioasid-executor
-expect_equal "what the sandboxes refused" "" "$(violations)"
 disable_product
