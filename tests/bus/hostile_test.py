@@ -250,6 +250,8 @@ def test_random_calls():
                     (client.INTROSPECTABLE, "Introspect", ""), (client.OBJECT_MANAGER, "GetManagedObjects", "")]
         paths = [ROOT, ROOT + "/device", ROOT + "/claim/0123", ROOT + "/group/1", ROOT + "/x", "/", "/org"]
         for turn in range(number):
+            if turn % 500 == 0:
+                signal.alarm(60)    # for each five hundred
             peer = random.choice(peers)
             interface, member, signature = random.choice(methods)
             if random.random() < 0.1:
@@ -508,6 +510,8 @@ def test_aborted_calls():
     with bus.Bus() as system, bus.Broker(system, small_host(), policy(rule())) as daemon:
         files, memory = None, None
         for number in range(rounds):
+            if number % 100 == 0:
+                signal.alarm(60)    # for each hundred
             peer = system.connect()
             if number % 4 == 0:
                 path, details = peer.claim(ALONE if number % 8 else EDU)
