@@ -239,7 +239,7 @@ def test_process_lease():
 
 def test_random_calls():
     """Z3: calls of all kinds with arguments of all kinds, as nobody and as root: no crash, and nothing is given to nobody"""
-    number = 20000 if os.environ.get("IOASIDD_TEST_ALL") else 1500
+    number = 6000 if os.environ.get("IOASIDD_TEST_ALL") else 1500
     random = Random(20261129)
     with bus.Bus() as system, bus.Broker(system, small_host(), policy(rule(user=["root"]))) as daemon:
         peers = [system.connect(uid) for uid in ((0, BOB) if os.geteuid() == 0 else (os.geteuid(),))]
@@ -506,7 +506,7 @@ def test_nobody_waits_for_an_answer():
 
 def test_aborted_calls():
     """SR-27: a caller that leaves leaves nothing: no descriptor, no memory, no claim"""
-    rounds = 20000 if os.environ.get("IOASIDD_TEST_ALL") else 600
+    rounds = 3000 if os.environ.get("IOASIDD_TEST_ALL") else 600
     with bus.Bus() as system, bus.Broker(system, small_host(), policy(rule())) as daemon:
         files, memory = None, None
         for number in range(rounds):

@@ -203,7 +203,7 @@ def test_gone_meanwhile():
 
 def test_caller_gone_meanwhile():
     """SR-05: a caller that leaves at any moment is granted nothing, breaks nothing, leaves nothing (SR-27)"""
-    tries = 10000 if os.environ.get("IOASIDD_TEST_ALL") else 300
+    tries = 2000 if os.environ.get("IOASIDD_TEST_ALL") else 300
     with Scene(lambda question: YES) as scene:
         files, memory = scene.daemon.open_files(), scene.daemon.resident()
         reached = 0
