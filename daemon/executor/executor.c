@@ -23,9 +23,10 @@
 
 /*
  * How long running plans get when the broker is gone, and nobody keeps their deadlines any more; how long to wait for
- * FDs in flight to get fewer, for which there is no event; how often files are read again that change while they are read.
+ * FDs in flight to get fewer, for which there is no event; how often files are read again that change while they are read;
+ * how long workers get to end that have been told to.
  */
-enum { DRAIN_MSEC = 75000, EXHAUSTED_MSEC = 20, POLICY_TRIES = 3 };
+enum { DRAIN_MSEC = 75000, EXHAUSTED_MSEC = 20, POLICY_TRIES = 3, WORKERS_END_MSEC = 2000 };
 
 struct executor {
 	const struct executor_options *options;
@@ -265,18 +266,40 @@ static void hear_broker(struct executor *executor)
 	}
 }
 
+/* Returns true if there are workers yet. */
+static bool reap(void)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
+			log_error("worker [%d] was ended by signal %d", pid, WTERMSIG(status));
+	return pid == 0;
+}
+
 static void hear_signals(struct executor *executor)
 {
 	struct signalfd_siginfo info;
-	int status;
-	pid_t pid;
 
 	while (read(executor->signals, &info, sizeof(info)) == sizeof(info))
 		if (info.ssi_signo != SIGCHLD)
 			begin_end(executor);
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
-			log_error("worker [%d] was ended by signal %d", pid, WTERMSIG(status));
+	reap();
+}
+
+/*
+ * Until all workers have ended that were told to: what is left when this process ends, the service manager kills, and says
+ * so. One that hangs in the kernel is not waited for much longer.
+ */
+static void see_workers_end(struct executor *executor)
+{
+	uint64_t deadline = monotonic_milliseconds() + WORKERS_END_MSEC, now;
+	struct pollfd signals = { .fd = executor->signals, .events = POLLIN };
+
+	while (reap() && (now = monotonic_milliseconds()) < deadline)
+		if (poll(&signals, 1, (int)(deadline - now)) > 0)
+			hear_signals(executor);
 }
 
 /* Who is looked at in one turn of the loop. */
@@ -455,6 +478,7 @@ int executor_main(const struct executor_options *options)
 	recording_end(&executor.recording);
 	binding_end(&executor.binding);
 	watching_end(&executor.watching);
+	see_workers_end(&executor);
 	outbox_done(&executor.crew.outbox);
 	wire_plan_inbox_done(&executor.inbox);
 	descriptor_close(&executor.crew.policy);

@@ -6,7 +6,8 @@ edu=0000:00:08.0
 case $boot in
 2)
 	step "the shutdown"
-	journalctl --boot=-1 --quiet --output short-monotonic --identifier systemd >"$RIG/shutdown"
+	journalctl --boot=-1 --quiet --since "@$(cat "$KEEP/shutdown")" --output short-monotonic --identifier systemd \
+		>"$RIG/shutdown"
 	grep -E 'ioasid|scenario-client' "$RIG/shutdown" | tail -n 20
 	grep -E '(ioasid|scenario-client).*(timed out|SIGKILL|Timeout)' "$RIG/shutdown" && fail "a unit had to be killed"
 	# What stopped is journald's last word; the kernel's is later.
@@ -45,4 +46,5 @@ expect_equal "the client" active "$(state_of scenario-client.service)"
 expect_equal "its restarts" 1 "$(property_of ioasidd.service NRestarts)"
 # For the shutdown, not for the next boot.
 systemctl --quiet disable ioasidd.socket
+/bin/date +%s.%N >"$KEEP/shutdown"
 reboot_guest
