@@ -77,6 +77,18 @@ end_units() {
 	return 1
 }
 
+# restore_product: installs it again if the scenario took away or changed a file of it; false if it had to.
+restore_product() {
+	(cd /rig/product && find . -type f -exec md5sum {} +) >"$RIG/product"
+	! (cd / && md5sum -c "$RIG/product" 2>&1) >"$RIG/product.compared" || return 0
+	grep -v ': OK$' "$RIG/product.compared" | head -n 3
+	/rig/install
+	apparmor_parser -r /etc/apparmor.d/ioasidd /etc/apparmor.d/ioasid-executor
+	systemctl reload dbus
+	udevadm trigger --settle --subsystem-match=misc
+	return 1
+}
+
 # --- a client that endures ------------------------------------------------------------------------------------------
 
 # start_endure USER ADDRESS…: claims each device, and has all of them do DMA until it is told to stop: programs/endure.c.

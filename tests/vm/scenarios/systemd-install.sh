@@ -6,8 +6,9 @@ edu=0000:00:08.0
 
 # what_is_there: everything on this host that has its name: files, users, units, AppArmor's profiles.
 what_is_there() {
-	/usr/bin/find / \( -path /rig -o -path /run/rig -o -path /proc -o -path /var/log/journal -o -path /sys/fs/cgroup \) -prune -o \
-		-iname '*ioasid*' -print || :
+	# In /run/udev/links udev keeps a lock for every link there ever was.
+	/usr/bin/find / \( -path /rig -o -path /run/rig -o -path /proc -o -path /var/log/journal -o -path /sys/fs/cgroup \
+		-o -path /run/udev/links \) -prune -o -iname '*ioasid*' -print || :
 	grep -r ioasid /etc/passwd /etc/group /etc/shadow || :
 	systemctl list-units --all --plain --no-legend 'ioasid*'
 	systemctl list-unit-files --plain --no-legend 'ioasid*' || :

@@ -1,0 +1,3 @@
+# verdict: not ok
+# says: FAIL: the product is not installed as it was
+/rig/uninstall
