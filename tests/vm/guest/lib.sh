@@ -375,8 +375,15 @@ pid_of() {
 }
 
 # remember_fd_counts, and later expect_same_fd_counts: that no process of the product has more or fewer FDs than then.
-# What it closes after it has answered gets two seconds.
+# What it closes after it has answered gets two seconds. The recorder has the audit log open as soon as it has answered the
+# first record, which is that of the policy.
 remember_fd_counts() {
+	local left=100
+	until ioasidctl metrics | grep -q '^ioasid_audit_records_total{result="\(written\|failed\|unsupported\)"} [1-9]'; do
+		[ "$left" -gt 0 ] || fail "nobody has recorded that the policy was loaded"
+		usleep 50000
+		left=$((left - 1))
+	done
 	product_fd_counts >"$RIG/fds.before"
 }
 
