@@ -121,9 +121,37 @@ def says_what_it_did():
         assert ask("dash", RESERVE, "now", rules, host.sys) == ""
 
 
+def while_the_policy_changes():
+    """a policy that changes while its devices are being reserved is looked at once more; one that never stops is an error"""
+    for shell in SHELLS:
+        with Host() as host:
+            fill(host)
+            first, second = (shutil.copy(host.rules([{"id": [identity]}]), os.path.join(host.folder, name))
+                             for identity, name in (("1234:11e8", "first"), ("8086:10d3", "second")))
+            # Stands for ioasidd: each call finds the policy that the one before has left, and changes it.
+            printer, script = os.path.join(host.folder, "ioasidd"), os.path.join(host.folder, "reserve")
+            with open(printer, "w", encoding="ascii") as file:
+                file.write(f"#!/bin/sh\ncat {first}\n[ ! -e {second} ] || mv {second} {first}\n"
+                           f"[ ! -e {host.folder}/restless ] || echo '# again' >>{first}\n")
+            os.chmod(printer, 0o755)
+            with open(RESERVE, encoding="ascii") as file:
+                text = file.read()
+            calls = [line for line in text.splitlines() if "/ioasidd --print-udev-rules" in line]
+            assert len(calls) == 1
+            with open(script, "w", encoding="ascii") as file:
+                file.write(text.replace(calls[0].split()[0], printer))
+            folder = os.path.join(host.folder, "rules.d")
+            ask(*shell, script, "keep", folder, host.sys)
+            assert host.kept() == ["0000:00:02.0", "0000:01:00.0"], (shell, host.kept())
+            assert os.listdir(folder) == ["60-ioasidd-reserve.rules"]
+            open(os.path.join(host.folder, "restless"), "w", encoding="ascii").close()
+            result = subprocess.run([*shell, script, "keep", folder, host.sys], capture_output=True, text=True, check=False)
+            assert result.returncode == 1 and "has changed" in result.stderr, result
+
+
 def wrong_words():
     """what it does not understand it refuses, and rules that it does not know change nothing"""
-    for words in ([], ["later"], ["rules"], ["now"]):
+    for words in ([], ["later"], ["rules"], ["now"], ["keep"]):
         assert subprocess.run(["dash", RESERVE, *words], capture_output=True, check=False).returncode == 2, words
     with Host() as host:
         fill(host)
@@ -190,4 +218,4 @@ def the_file():
 
 
 if __name__ == "__main__":
-    run([by_words_of_the_policy, not_otherwise, says_what_it_did, wrong_words, the_file])
+    run([by_words_of_the_policy, not_otherwise, says_what_it_did, while_the_policy_changes, wrong_words, the_file])
