@@ -41,7 +41,7 @@ struct ioasid_claim;
 enum ioasid_status {
 	IOASID_DONE = 0,
 	IOASID_FAILED = 1,
-	IOASID_REFUSED = 3,     /* by policy; the message names the rule */
+	IOASID_REFUSED = 3,     /* by policy; the message names the rule, or says that it takes an operator */
 	IOASID_BUSY = 4,        /* in use by the host or claimed by another */
 	IOASID_UNKNOWN = 5,     /* no such device or claim */
 	IOASID_UNSUPPORTED = 6, /* this kernel or hardware can't do it */

@@ -59,6 +59,7 @@ static int status_of(const char *error, struct json_object *parameters)
 		int status;
 	} known[] = {
 		{ "org.ioasid1.RefusedByPolicy", IOASID_REFUSED },
+		{ "org.ioasid1.OperatorsOnly", IOASID_REFUSED },
 		{ "org.ioasid1.Busy", IOASID_BUSY },
 		{ "org.ioasid1.NotFound", IOASID_UNKNOWN },
 		{ "org.ioasid1.Unsupported", IOASID_UNSUPPORTED },

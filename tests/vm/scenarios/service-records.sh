@@ -66,7 +66,7 @@ expect_equal "files" ioasidd.prom "$(ls /var/lib/prometheus/node-exporter)"
 
 step "who went round ioasidd"
 expect_success as carol ioasidctl audit
-expect_status 1 as alice ioasidctl audit
+expect_status 3 as alice ioasidctl audit
 expect_output_contains "only operators"
 rm -f /tmp/open
 systemd-run --quiet --unit scenario-stranger sh -c 'exec 3<>/dev/vfio/vfio; touch /tmp/open; exec sleep 1000'
