@@ -1,40 +1,35 @@
 #include "reply_json.h"
 
+#include "json_make.h"
 #include "text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Each key is a literal, and stands in an object once: neither is it copied, nor looked for. */
-static void add(struct json_object *object, const char *key, struct json_object *value)
-{
-	json_object_object_add_ex(object, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_KEY_IS_CONSTANT);
-}
-
 static void add_text(struct json_object *object, const char *key, const char *text)
 {
-	add(object, key, json_object_new_string(text));
+	json_set(object, key, json_make_string(text));
 }
 
 struct json_object *reply_json_text_or_null(const char *text)
 {
-	return text[0] ? json_object_new_string(text) : NULL;
+	return text[0] ? json_make_string(text) : NULL;
 }
 
 static void add_optional(struct json_object *object, const char *key, const char *text)
 {
-	add(object, key, reply_json_text_or_null(text));
+	json_set(object, key, reply_json_text_or_null(text));
 }
 
 static void add_number(struct json_object *object, const char *key, int64_t number)
 {
-	add(object, key, json_object_new_int64(number));
+	json_set(object, key, json_make_number(number));
 }
 
 static void add_truth(struct json_object *object, const char *key, bool truth)
 {
-	add(object, key, json_object_new_boolean(truth));
+	json_set(object, key, json_make_truth(truth));
 }
 
 static void add_hex(struct json_object *object, const char *key, unsigned number, int digits)
@@ -47,11 +42,11 @@ static void add_hex(struct json_object *object, const char *key, unsigned number
 
 static struct json_object *reset_methods(uint32_t methods)
 {
-	struct json_object *array = json_object_new_array();
+	struct json_object *array = json_make_array();
 
 	for (uint32_t bit = 1; bit <= RESET_METHOD_CXL_BUS; bit <<= 1)
 		if (methods & bit)
-			json_object_array_add(array, json_object_new_string(
+			json_add(array, json_make_string(
 							     reset_method_to_string((enum reset_method)bit)));
 	return array;
 }
@@ -59,7 +54,7 @@ static struct json_object *reset_methods(uint32_t methods)
 struct json_object *reply_json_device(const struct device *device, const struct claim *owner,
 				      const struct claim_device *entry, bool see)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 
 	add_text(object, "address", device->name);
 	add_text(object, "kind", device_kind_to_string((enum device_kind)device->kind));
@@ -71,15 +66,15 @@ struct json_object *reply_json_device(const struct device *device, const struct 
 	add_text(object, "class_text", device_class_to_text(device->class_code));
 	add_optional(object, "driver", device->driver);
 	add_optional(object, "driver_override", device->driver_override);
-	add(object, "group", device->group >= 0 ? json_object_new_int(device->group) : NULL);
-	add(object, "numa_node",
-			       device->numa_node >= 0 ? json_object_new_int(device->numa_node) : NULL);
+	json_set(object, "group", device->group >= 0 ? json_make_number(device->group) : NULL);
+	json_set(object, "numa_node",
+			       device->numa_node >= 0 ? json_make_number(device->numa_node) : NULL);
 	add_optional(object, "parent", device->parent);
 	add_optional(object, "physical_function", device->physical_function);
 	add_number(object, "virtual_functions", device->virtual_functions);
 	add_number(object, "virtual_functions_max", device->virtual_functions_max);
 	add_truth(object, "bridge", device->bridge);
-	add(object, "reset_methods", reset_methods(device->reset_methods));
+	json_set(object, "reset_methods", reset_methods(device->reset_methods));
 	add_optional(object, "vfio_node", device->vfio_node);
 	add_text(object, "state", owner ? claim_state_to_string(owner->state) : "free");
 	add_optional(object, "claim", owner && see ? owner->id : "");
@@ -90,13 +85,13 @@ struct json_object *reply_json_device(const struct device *device, const struct 
 struct json_object *reply_json_group(int32_t number, const struct device *const *member, size_t count,
 				     const struct claim *owner)
 {
-	struct json_object *object = json_object_new_object();
-	struct json_object *members = json_object_new_array();
+	struct json_object *object = json_make_object();
+	struct json_object *members = json_make_array();
 
 	for (size_t i = 0; i < count; i++)
-		json_object_array_add(members, json_object_new_string(member[i]->name));
+		json_add(members, json_make_string(member[i]->name));
 	add_number(object, "number", number);
-	add(object, "members", members);
+	json_set(object, "members", members);
 	add_text(object, "state", owner ? claim_state_to_string(owner->state) : "free");
 	return object;
 }
@@ -113,27 +108,29 @@ static const struct claim *group_owner(const struct ledger *ledger, const struct
 
 struct json_object *reply_json_groups(const struct topology *topology, const struct ledger *ledger)
 {
-	struct json_object *array = json_object_new_array();
+	struct json_object *array = json_make_array();
 	size_t count = 0;
 	const struct device **device = topology_sorted_by_group(topology, &count);
 
 	for (size_t first = 0, end; device && first < count; first = end) {
 		for (end = first + 1; end < count && device[end]->group == device[first]->group;)
 			end++;
-		json_object_array_add(array, reply_json_group(device[first]->group, device + first, end - first,
+		json_add(array, reply_json_group(device[first]->group, device + first, end - first,
 							      group_owner(ledger, device + first, end - first)));
 	}
+	if (!device)
+		json_lacks_memory();
 	free(device);
 	return array;
 }
 
 static struct json_object *claim_devices(const struct claim *claim, bool lockouts)
 {
-	struct json_object *array = json_object_new_array();
+	struct json_object *array = json_make_array();
 
 	for (size_t i = 0; i < claim->device_count; i++)
 		if (claim->device[i].lockout == lockouts)
-			json_object_array_add(array, json_object_new_string(claim->device[i].before.name));
+			json_add(array, json_make_string(claim->device[i].before.name));
 	return array;
 }
 
@@ -142,12 +139,12 @@ struct json_object *reply_json_interface(const struct kernel_features *kernel)
 	int interface = kernel_interface(kernel);
 
 	return interface < 0 ? NULL
-			     : json_object_new_string(vfio_interface_to_string((enum vfio_interface)interface));
+			     : json_make_string(vfio_interface_to_string((enum vfio_interface)interface));
 }
 
 struct json_object *reply_json_claim(const struct claim *claim)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 
 	add_text(object, "id", claim->id);
 	add_text(object, "state", claim_state_to_string(claim->state));
@@ -157,8 +154,8 @@ struct json_object *reply_json_claim(const struct claim *claim)
 	add_number(object, "uid", claim->uid);
 	add_number(object, "pid", claim->pid);
 	add_number(object, "since", (int64_t)claim->since);
-	add(object, "devices", claim_devices(claim, false));
-	add(object, "lockouts", claim_devices(claim, true));
+	json_set(object, "devices", claim_devices(claim, false));
+	json_set(object, "lockouts", claim_devices(claim, true));
 	add_text(object, "lease", lease_kind_to_string(claim->lease));
 	add_optional(object, "lease_unit", claim->lease_unit);
 	add_optional(object, "unit", claim->unit);
@@ -169,11 +166,11 @@ struct json_object *reply_json_claim(const struct claim *claim)
 
 struct json_object *reply_json_lockouts(const struct decision *decision)
 {
-	struct json_object *array = json_object_new_array();
+	struct json_object *array = json_make_array();
 
 	for (size_t i = 0; i < decision->lockout_count; i++) {
 		const struct lockout *lockout = &decision->lockout[i];
-		struct json_object *object = json_object_new_object();
+		struct json_object *object = json_make_object();
 
 		add_text(object, "device", lockout->device);
 		add_text(object, "for", lockout->for_device);
@@ -181,18 +178,18 @@ struct json_object *reply_json_lockouts(const struct decision *decision)
 		add_text(object, "severity", severity_to_string(lockout->severity));
 		add_optional(object, "use", lockout->use);
 		add_truth(object, "covered", lockout->covered);
-		json_object_array_add(array, object);
+		json_add(array, object);
 	}
 	return array;
 }
 
 struct json_object *reply_json_blockers(const struct decision *decision)
 {
-	struct json_object *array = json_object_new_array();
+	struct json_object *array = json_make_array();
 
 	for (size_t i = 0; i < decision->blocker_count; i++) {
 		const struct blocker *blocker = &decision->blocker[i];
-		struct json_object *object = json_object_new_object();
+		struct json_object *object = json_make_object();
 
 		add_text(object, "kind", blocker_kind_to_string(blocker->kind));
 		add_number(object, "status", blocker_kind_to_exit_status(blocker->kind));
@@ -203,92 +200,92 @@ struct json_object *reply_json_blockers(const struct decision *decision)
 		add_optional(object, "rule", blocker->rule);
 		add_text(object, "message", blocker->message);
 		add_text(object, "remedy", blocker->remedy);
-		json_object_array_add(array, object);
+		json_add(array, object);
 	}
 	return array;
 }
 
 static struct json_object *plan_devices(const struct decision *decision, const struct topology *topology)
 {
-	struct json_object *array = json_object_new_array();
+	struct json_object *array = json_make_array();
 
 	for (size_t i = 0; i < decision->device_count; i++) {
 		const struct decided_device *decided = &decision->device[i];
 		const struct device *device = topology_find(topology, decided->device);
-		struct json_object *object = json_object_new_object();
+		struct json_object *object = json_make_object();
 
 		add_text(object, "address", decided->device);
-		add(object, "group",
-				       device && device->group >= 0 ? json_object_new_int(device->group) : NULL);
+		json_set(object, "group",
+				       device && device->group >= 0 ? json_make_number(device->group) : NULL);
 		add_optional(object, "rule", decided->rule ? decided->rule->name : "");
 		add_optional(object, "rule_file", decided->rule ? decided->rule->file : "");
-		add(object, "rule_line",
-				       decided->rule ? json_object_new_int((int)decided->rule->line) : NULL);
-		json_object_array_add(array, object);
+		json_set(object, "rule_line",
+				       decided->rule ? json_make_number((int)decided->rule->line) : NULL);
+		json_add(array, object);
 	}
 	return array;
 }
 
 static struct json_object *plan_uses(const struct uses *uses)
 {
-	struct json_object *array = json_object_new_array();
+	struct json_object *array = json_make_array();
 
 	for (size_t i = 0; i < uses->count; i++) {
-		struct json_object *object = json_object_new_object();
+		struct json_object *object = json_make_object();
 
 		add_text(object, "device", uses->use[i].device);
 		add_text(object, "kind", use_kind_to_string((enum use_kind)uses->use[i].kind));
 		add_text(object, "severity", severity_to_string((enum severity)uses->use[i].severity));
 		add_text(object, "text", uses->use[i].text);
-		json_object_array_add(array, object);
+		json_add(array, object);
 	}
 	return array;
 }
 
 static struct json_object *plan_steps(const struct plan *plan)
 {
-	struct json_object *array = json_object_new_array();
+	struct json_object *array = json_make_array();
 	char text[TEXT_MAX];
 
 	for (size_t i = 0; i < plan->count; i++) {
-		struct json_object *object = json_object_new_object();
+		struct json_object *object = json_make_object();
 
 		add_text(object, "kind", step_kind_to_string((enum step_kind)plan->step[i].kind));
 		add_optional(object, "device", plan->step[i].device);
 		add_text(object, "text", step_describe(&plan->step[i], text, sizeof(text)));
-		json_object_array_add(array, object);
+		json_add(array, object);
 	}
 	return array;
 }
 
 static struct json_object *plan_chosen(const struct decision *decision)
 {
-	struct json_object *array = json_object_new_array();
+	struct json_object *array = json_make_array();
 
 	for (size_t i = 0; i < decision->chosen_count; i++) {
-		struct json_object *object = json_object_new_object();
+		struct json_object *object = json_make_object();
 
 		add_text(object, "pool", decision->chosen[i].pool);
 		add_text(object, "device", decision->chosen[i].device);
 		add_text(object, "why", decision->chosen[i].why);
-		json_object_array_add(array, object);
+		json_add(array, object);
 	}
 	return array;
 }
 
 static struct json_object *plan_notes(const struct decision *decision)
 {
-	struct json_object *array = json_object_new_array();
+	struct json_object *array = json_make_array();
 
 	for (size_t i = 0; i < decision->note_count; i++) {
 		const struct note *note = &decision->note[i];
-		struct json_object *object = json_object_new_object();
+		struct json_object *object = json_make_object();
 
 		add_text(object, "kind", note_kind_to_string(note->kind));
 		add_text(object, "severity", severity_to_string(note->severity));
 		add_optional(object, "device", note->device);
 		add_text(object, "text", note->text);
-		json_object_array_add(array, object);
+		json_add(array, object);
 	}
 	return array;
 }
@@ -297,67 +294,67 @@ struct json_object *reply_json_plan(const struct decision *decision, const struc
 				    const struct topology *topology, const struct kernel_features *kernel,
 				    enum delivery_mode mode)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 
 	add_truth(object, "allowed", decision->allowed);
 	add_number(object, "status", decision->status);
 	add_number(object, "uid", decision->uid);
 	add_optional(object, "unit", decision->unit);
 	add_text(object, "mode", delivery_mode_to_string(mode));
-	add(object, "interface", reply_json_interface(kernel));
-	add(object, "devices", plan_devices(decision, topology));
-	add(object, "chosen", plan_chosen(decision));
-	add(object, "lockouts", reply_json_lockouts(decision));
-	add(object, "blockers", reply_json_blockers(decision));
-	add(object, "notes", plan_notes(decision));
-	add(object, "uses", plan_uses(uses));
-	add(object, "steps", plan_steps(&decision->plan));
+	json_set(object, "interface", reply_json_interface(kernel));
+	json_set(object, "devices", plan_devices(decision, topology));
+	json_set(object, "chosen", plan_chosen(decision));
+	json_set(object, "lockouts", reply_json_lockouts(decision));
+	json_set(object, "blockers", reply_json_blockers(decision));
+	json_set(object, "notes", plan_notes(decision));
+	json_set(object, "uses", plan_uses(uses));
+	json_set(object, "steps", plan_steps(&decision->plan));
 	return object;
 }
 
 struct json_object *reply_json_policy(const struct policy *policy)
 {
-	struct json_object *object = json_object_new_object(), *files = json_object_new_array();
+	struct json_object *object = json_make_object(), *files = json_make_array();
 	char digest[24];
 
 	for (size_t i = 0; i < policy->file_count; i++)
-		json_object_array_add(files, json_object_new_string(policy->file[i]));
+		json_add(files, json_make_string(policy->file[i]));
 	snprintf(digest, sizeof(digest), "%016llx", (unsigned long long)policy->digest);
-	add(object, "files", files);
-	add(object, "rules", json_object_new_int64((int64_t)policy->rule_count));
-	add(object, "digest", json_object_new_string(digest));
+	json_set(object, "files", files);
+	json_set(object, "rules", json_make_number((int64_t)policy->rule_count));
+	json_set(object, "digest", json_make_string(digest));
 	return object;
 }
 
 struct json_object *reply_json_diagnostics(const struct diagnostics *diagnostics)
 {
-	struct json_object *array = json_object_new_array();
+	struct json_object *array = json_make_array();
 
 	for (size_t i = 0; i < diagnostics->count; i++) {
 		const struct diagnostic *item = &diagnostics->item[i];
-		struct json_object *object = json_object_new_object();
+		struct json_object *object = json_make_object();
 
 		add_text(object, "file", item->file);
-		add(object, "line", item->line ? json_object_new_int64(item->line) : NULL);
-		add(object, "column", item->column ? json_object_new_int64(item->column) : NULL);
+		json_set(object, "line", item->line ? json_make_number(item->line) : NULL);
+		json_set(object, "column", item->column ? json_make_number(item->column) : NULL);
 		add_truth(object, "error", item->error);
 		add_text(object, "message", item->message);
-		json_object_array_add(array, object);
+		json_add(array, object);
 	}
 	return array;
 }
 
 struct json_object *reply_json_regrants(const struct regrants *regrants)
 {
-	struct json_object *array = json_object_new_array();
+	struct json_object *array = json_make_array();
 
 	for (size_t i = 0; i < regrants->count; i++) {
-		struct json_object *object = json_object_new_object();
+		struct json_object *object = json_make_object();
 
 		add_text(object, "claim", regrants->item[i].claim);
 		add_text(object, "device", regrants->item[i].device);
 		add_text(object, "reason", regrants->item[i].reason);
-		json_object_array_add(array, object);
+		json_add(array, object);
 	}
 	return array;
 }
@@ -387,7 +384,7 @@ static void advise_on_hold(const struct hold *hold, const struct hold_origin *or
 
 struct json_object *reply_json_hold(const struct hold *hold, const struct hold_origin *origin)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 	char remedy[2 * TEXT_MAX];
 
 	advise_on_hold(hold, origin, remedy);
@@ -398,7 +395,7 @@ struct json_object *reply_json_hold(const struct hold *hold, const struct hold_o
 	add_text(object, "kind", hold_kind_to_string((enum hold_kind)hold->kind));
 	add_number(object, "count", hold->count);
 	add_optional(object, "device", hold->device);
-	add(object, "group", hold->group >= 0 ? json_object_new_int(hold->group) : NULL);
+	json_set(object, "group", hold->group >= 0 ? json_make_number(hold->group) : NULL);
 	add_optional(object, "node", hold->node);
 	add_text(object, "verdict", hold_verdict_to_string(origin->verdict));
 	add_optional(object, "claim", origin->claim);
@@ -422,22 +419,22 @@ static void advise_on_node(const struct node_access *access, bool granted, char 
 
 struct json_object *reply_json_open_node(const struct node_access *access, bool granted)
 {
-	struct json_object *object = json_object_new_object(), *users = json_object_new_array();
+	struct json_object *object = json_make_object(), *users = json_make_array();
 	char mode[8], remedy[2 * TEXT_MAX];
 
 	advise_on_node(access, granted, remedy);
 	snprintf(mode, sizeof(mode), "%04o", access->mode & 07777u);
 	for (uint32_t i = 0; i < access->user_count; i++)
-		json_object_array_add(users, json_object_new_int64(access->user[i]));
+		json_add(users, json_make_number(access->user[i]));
 	add_text(object, "node", access->node);
 	add_optional(object, "device", access->device);
-	add(object, "group", access->group >= 0 ? json_object_new_int(access->group) : NULL);
+	json_set(object, "group", access->group >= 0 ? json_make_number(access->group) : NULL);
 	add_text(object, "mode", mode);
 	add_number(object, "uid", access->uid);
 	add_number(object, "gid", access->gid);
 	add_truth(object, "everybody", access->everybody);
 	add_truth(object, "groups", access->groups);
-	add(object, "users", users);
+	json_set(object, "users", users);
 	add_number(object, "users_left_out", access->users_left_out);
 	add_optional(object, "acl", access->acl);
 	add_truth(object, "granted", granted);

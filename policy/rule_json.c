@@ -1,5 +1,6 @@
 #include "rule_json.h"
 
+#include "json_make.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -117,34 +118,34 @@ static const char *how_text(const struct rule *rule, char out[static LINE_SIZE])
 
 static void put(struct json_object *object, const char *key, const char *text)
 {
-	json_object_object_add(object, key, json_object_new_string(text));
+	json_set(object, key, json_make_string(text));
 }
 
 static void put_numbers(struct json_object *object, const char *key, const uint32_t *number, size_t count)
 {
-	struct json_object *array = json_object_new_array();
+	struct json_object *array = json_make_array();
 
 	for (size_t i = 0; i < count; i++)
-		json_object_array_add(array, json_object_new_int64(number[i]));
-	json_object_object_add(object, key, array);
+		json_add(array, json_make_number(number[i]));
+	json_set(object, key, array);
 }
 
 static struct json_object *rule_json(const struct rule *rule)
 {
-	struct json_object *object = json_object_new_object(), *units = json_object_new_array();
+	struct json_object *object = json_make_object(), *units = json_make_array();
 	const struct subject_selector *subject = &rule->subject;
 	char line[LINE_SIZE];
 
 	for (size_t i = 0; i < subject->unit.count; i++)
-		json_object_array_add(units, json_object_new_string(subject->unit.item[i]));
+		json_add(units, json_make_string(subject->unit.item[i]));
 	put(object, "name", rule->name);
 	put(object, "effect", rule->effect == RULE_ALLOW ? "allow" : "deny");
 	put(object, "file", rule->file);
-	json_object_object_add(object, "line", json_object_new_int64(rule->line));
-	json_object_object_add(object, "everybody", json_object_new_boolean(subject->any));
+	json_set(object, "line", json_make_number(rule->line));
+	json_set(object, "everybody", json_make_truth(subject->any));
 	put_numbers(object, "users", subject->uid, subject->uid_count);
 	put_numbers(object, "groups", subject->gid, subject->gid_count);
-	json_object_object_add(object, "units", units);
+	json_set(object, "units", units);
 	put(object, "what", what_text(&rule->device, line));
 	put(object, "how", how_text(rule, line));
 	return object;
@@ -161,33 +162,33 @@ static bool could_apply(const struct rule *rule, const struct subject *reader)
 
 struct json_object *rule_json_policy(const struct policy *policy, const struct subject *reader)
 {
-	struct json_object *object = json_object_new_object(), *files = json_object_new_array();
-	struct json_object *rules = json_object_new_array(), *never = json_object_new_array();
+	struct json_object *object = json_make_object(), *files = json_make_array();
+	struct json_object *rules = json_make_array(), *never = json_make_array();
 	char line[LINE_SIZE], digest[24];
 	size_t told = 0;
 
 	for (size_t i = 0; i < policy->file_count; i++)
-		json_object_array_add(files, json_object_new_string(policy->file[i]));
+		json_add(files, json_make_string(policy->file[i]));
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		if (reader && !could_apply(&policy->rule[i], reader))
 			continue;
-		json_object_array_add(rules, rule_json(&policy->rule[i]));
+		json_add(rules, rule_json(&policy->rule[i]));
 		told++;
 	}
 	for (size_t i = 0; i < policy->never_count; i++) {
-		struct json_object *entry = json_object_new_object();
+		struct json_object *entry = json_make_object();
 
 		put(entry, "what", what_text(&policy->never[i].device, line));
 		put(entry, "why", policy->never[i].why);
 		put(entry, "file", policy->never[i].file);
-		json_object_object_add(entry, "line", json_object_new_int64(policy->never[i].line));
-		json_object_array_add(never, entry);
+		json_set(entry, "line", json_make_number(policy->never[i].line));
+		json_add(never, entry);
 	}
 	snprintf(digest, sizeof digest, "%016llx", (unsigned long long)policy->digest);
-	json_object_object_add(object, "files", files);
-	json_object_object_add(object, "rules", rules);
+	json_set(object, "files", files);
+	json_set(object, "rules", rules);
 	put(object, "digest", digest);
-	json_object_object_add(object, "never", never);
-	json_object_object_add(object, "hidden", json_object_new_int64((int64_t)(policy->rule_count - told)));
+	json_set(object, "never", never);
+	json_set(object, "hidden", json_make_number((int64_t)(policy->rule_count - told)));
 	return object;
 }

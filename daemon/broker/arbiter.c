@@ -299,16 +299,17 @@ static void warn_of_reserved(void *context, const struct device *device, const c
 static void on_ready(void *context)
 {
 	struct arbiter *arbiter = context;
+	int error;
 
 	newsroom_tell(&arbiter->registry.news, &(struct news){ .kind = NEWS_POLICY, .success = true,
 							       .policy = arbiter->registry.policy });
-	recovering_run(&arbiter->registry);
+	error = recovering_run(&arbiter->registry);
 	if (arbiter->registry.policy->digest != host_policy_digest(arbiter->registry.host))
 		log_error("this program and its executor hold different policies: claims are refused until both are "
 			  "reloaded");
 	reserve_verify(arbiter->registry.policy, host_topology(arbiter->registry.host), arbiter->registry.ledger,
 		       warn_of_reserved, arbiter);
-	arbiter->events->ready(arbiter->context);
+	arbiter->events->ready(arbiter->context, error);
 }
 
 static void on_changed(void *context, const char *device)

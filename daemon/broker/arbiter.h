@@ -20,7 +20,8 @@ struct arbiter_settings {
 };
 
 struct arbiter_events {
-	void (*ready)(void *context);           /* the host is known and what a crash left is being put right */
+	/* The host is known and what a crash left is being put right; -errno: what that is can't be read, after a log line. */
+	void (*ready)(void *context, int error);
 	void (*lost)(void *context, int error); /* the executor is gone */
 };
 

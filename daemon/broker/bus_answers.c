@@ -6,6 +6,7 @@
 #include "bus_variant.h"
 #include "offer_report.h"
 
+#include "../../policy/json_make.h"
 #include "../../policy/reply_json.h"
 #include "../../policy/snapshot.h"
 #include "../../policy/text.h"
@@ -40,8 +41,8 @@ static void reply_policy(struct bus_call *call, const struct answer *answer)
 {
 	struct json_object *object = reply_json_policy(answer->policy);
 
-	json_object_object_add(object, "warnings", reply_json_diagnostics(answer->diagnostics));
-	json_object_object_add(object, "no_longer_granted", reply_json_regrants(answer->regrants));
+	json_set(object, "warnings", reply_json_diagnostics(answer->diagnostics));
+	json_set(object, "no_longer_granted", reply_json_regrants(answer->regrants));
 	reply_object(call, object);
 }
 
@@ -62,7 +63,7 @@ static void reply_policy_invalid(struct bus_call *call, const struct answer *ans
 static void reply_snapshot(struct bus_call *call, const struct answer *answer)
 {
 	struct json_object *snapshot = snapshot_to_json(answer->snapshot);
-	const char *text = snapshot ? json_object_to_json_string_ext(snapshot, JSON_C_TO_STRING_PLAIN) : NULL;
+	const char *text = json_text(snapshot);
 	sd_bus_message *reply = NULL;
 	int error = text ? bus_call_reply_new(call, &reply) : -ENOMEM;
 
@@ -120,7 +121,7 @@ static void reply_offer(struct bus_call *call, const struct answer *answer)
 	json_object_object_del(object, "claim");
 	json_object_object_del(object, "groups");
 	if (call->object.node == BUS_NODE_MANAGER)
-		json_object_object_add(object, "id", json_object_new_string(answer->claim->id));
+		json_set(object, "id", json_make_string(answer->claim->id));
 	/* Without a descriptor of the process nobody's limit is changed. */
 	if (call->requester.pidfd < 0)
 		json_object_object_del(object, "memlock");
@@ -144,7 +145,7 @@ static void reply_resumed(struct bus_call *call, const struct answer *answer)
 	int error = bus_call_reply_new(call, &reply);
 
 	/* Here "lease" is the descriptor: what kind it is the other methods tell. */
-	json_object_object_add(object, "lease", offer_report_fd(&fds, &answer->offer->lease));
+	json_set(object, "lease", offer_report_fd(&fds, &answer->offer->lease));
 	if (error >= 0)
 		error = bus_variant_append(reply, object, &fds, texts);
 	json_object_put(object);
@@ -158,28 +159,28 @@ void bus_answers_open(struct bus_call *call, struct bus_offer *offer, const stru
 	static const char *const texts[] = { "nodes", NULL };
 	sd_bus *bus = call->books->bus;
 	uint64_t waiting = 0;
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 	struct descriptors fds = { .count = 0 };
 	sd_bus_message *reply = NULL;
 	int error = bus_call_reply_new(call, &reply), fd;
 
-	json_object_object_add(object, "address", json_object_new_string(device->before.name));
-	json_object_object_add(object, "group", json_object_new_int(device->before.group));
+	json_set(object, "address", json_make_string(device->before.name));
+	json_set(object, "group", json_make_number(device->before.group));
 	for (size_t i = 0; i < offer->device_count && error >= 0; i++) {
 		if (strcmp(offer->device[i].name, device->before.name) != 0 || offer->device[i].fd < 0)
 			continue;
 		fd = fcntl(offer->device[i].fd, F_DUPFD_CLOEXEC, 3);
 		error = fd < 0 ? -errno : 0;
-		json_object_object_add(object, "fd", offer_report_fd(&fds, &fd));
+		json_set(object, "fd", offer_report_fd(&fds, &fd));
 	}
 	for (size_t i = 0; i < offer->group_count && error >= 0; i++) {
 		if (offer->group[i].number != device->before.group || offer->group[i].fd < 0)
 			continue;
 		fd = fcntl(offer->group[i].fd, F_DUPFD_CLOEXEC, 3);
 		error = fd < 0 ? -errno : 0;
-		json_object_object_add(object, "group_fd", offer_report_fd(&fds, &fd));
+		json_set(object, "group_fd", offer_report_fd(&fds, &fd));
 	}
-	json_object_object_add(object, "nodes", offer_report_nodes(call->books->arbiter, claim, device));
+	json_set(object, "nodes", offer_report_nodes(call->books->arbiter, claim, device));
 	if (error >= 0)
 		error = bus_variant_append(reply, object, &fds, texts);
 	json_object_put(object);

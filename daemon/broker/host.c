@@ -68,6 +68,9 @@ static void on_message(void *context, const union wire_message *message, struct 
 {
 	struct host *host = context;
 
+	/* It is about to end, and may have missed something: nobody is told that it is ready. */
+	if (host->lost)
+		return;
 	if (!host->greeted && message->header.type != WIRE_HELLO) {
 		lose(host, -EPROTO);
 		return;

@@ -1,5 +1,6 @@
 #include "journal.h"
 
+#include "../../policy/json_make.h"
 #include "../../policy/text.h"
 #include "../base/descriptors.h"
 
@@ -13,6 +14,9 @@
 #include <sys/stat.h>
 
 enum { JOURNAL_FILE_MAX = 256 * 1024, JOURNAL_VERSION = 1 };
+
+/* How a file begins, with the checksum of what comes then, up to the last brace. */
+#define FILE_BEGIN "{\"checksum\":\"%016llx\",\"claim\":"
 
 int journal_open(const char *runtime_folder)
 {
@@ -59,51 +63,51 @@ static uint64_t checksum(const char *text)
 
 static struct json_object *device_to_json(const struct claim_device *entry)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 
-	json_object_object_add(object, "name", json_object_new_string(entry->before.name));
-	json_object_object_add(object, "driver", json_object_new_string(entry->before.driver));
-	json_object_object_add(object, "driver_override", json_object_new_string(entry->before.driver_override));
-	json_object_object_add(object, "vfio_node", json_object_new_string(entry->before.vfio_node));
-	json_object_object_add(object, "group", json_object_new_int(entry->before.group));
-	json_object_object_add(object, "identity", json_object_new_uint64(entry->before.identity));
-	json_object_object_add(object, "lockout", json_object_new_boolean(entry->lockout));
-	json_object_object_add(object, "reset", json_object_new_string(reset_demand_to_string(entry->reset)));
-	json_object_object_add(object, "restore", json_object_new_boolean(entry->restore));
+	json_set(object, "name", json_make_string(entry->before.name));
+	json_set(object, "driver", json_make_string(entry->before.driver));
+	json_set(object, "driver_override", json_make_string(entry->before.driver_override));
+	json_set(object, "vfio_node", json_make_string(entry->before.vfio_node));
+	json_set(object, "group", json_make_number(entry->before.group));
+	json_set(object, "identity", json_make_unsigned(entry->before.identity));
+	json_set(object, "lockout", json_make_truth(entry->lockout));
+	json_set(object, "reset", json_make_string(reset_demand_to_string(entry->reset)));
+	json_set(object, "restore", json_make_truth(entry->restore));
 	return object;
 }
 
 static struct json_object *claim_to_json(const char *boot_id, const struct claim *claim)
 {
-	struct json_object *object = json_object_new_object();
-	struct json_object *devices = json_object_new_array();
+	struct json_object *object = json_make_object();
+	struct json_object *devices = json_make_array();
 	char note[TEXT_MAX];
 
 	/* A sentence that was cut in the middle of a character must not make the whole file unreadable. */
 	text_escape(note, sizeof(note), claim->note, strlen(claim->note));
-	json_object_object_add(object, "version", json_object_new_int(JOURNAL_VERSION));
-	json_object_object_add(object, "boot_id", json_object_new_string(boot_id));
-	json_object_object_add(object, "id", json_object_new_string(claim->id));
-	json_object_object_add(object, "rule", json_object_new_string(claim->rule));
-	json_object_object_add(object, "uid", json_object_new_int64(claim->uid));
-	json_object_object_add(object, "gid", json_object_new_int64(claim->gid));
-	json_object_object_add(object, "pid", json_object_new_int64(claim->pid));
-	json_object_object_add(object, "mode", json_object_new_string(delivery_mode_to_string(claim->mode)));
-	json_object_object_add(object, "interface", json_object_new_string(vfio_interface_to_string(claim->interface)));
-	json_object_object_add(object, "state", json_object_new_string(claim_state_to_string(claim->state)));
-	json_object_object_add(object, "since", json_object_new_uint64(claim->since));
-	json_object_object_add(object, "ioas_id", json_object_new_int64(claim->ioas_id));
-	json_object_object_add(object, "memlock", json_object_new_uint64(claim->memlock));
-	json_object_object_add(object, "note", json_object_new_string(note));
-	json_object_object_add(object, "lease", json_object_new_string(lease_kind_to_string(claim->lease)));
-	json_object_object_add(object, "lease_unit", json_object_new_string(claim->lease_unit));
-	json_object_object_add(object, "lease_invocation", json_object_new_string(claim->lease_invocation));
-	json_object_object_add(object, "unit", json_object_new_string(claim->unit));
-	json_object_object_add(object, "revoked", json_object_new_boolean(claim->revoked));
-	json_object_object_add(object, "changing", json_object_new_string(claim->changing));
+	json_set(object, "version", json_make_number(JOURNAL_VERSION));
+	json_set(object, "boot_id", json_make_string(boot_id));
+	json_set(object, "id", json_make_string(claim->id));
+	json_set(object, "rule", json_make_string(claim->rule));
+	json_set(object, "uid", json_make_number(claim->uid));
+	json_set(object, "gid", json_make_number(claim->gid));
+	json_set(object, "pid", json_make_number(claim->pid));
+	json_set(object, "mode", json_make_string(delivery_mode_to_string(claim->mode)));
+	json_set(object, "interface", json_make_string(vfio_interface_to_string(claim->interface)));
+	json_set(object, "state", json_make_string(claim_state_to_string(claim->state)));
+	json_set(object, "since", json_make_unsigned(claim->since));
+	json_set(object, "ioas_id", json_make_number(claim->ioas_id));
+	json_set(object, "memlock", json_make_unsigned(claim->memlock));
+	json_set(object, "note", json_make_string(note));
+	json_set(object, "lease", json_make_string(lease_kind_to_string(claim->lease)));
+	json_set(object, "lease_unit", json_make_string(claim->lease_unit));
+	json_set(object, "lease_invocation", json_make_string(claim->lease_invocation));
+	json_set(object, "unit", json_make_string(claim->unit));
+	json_set(object, "revoked", json_make_truth(claim->revoked));
+	json_set(object, "changing", json_make_string(claim->changing));
 	for (size_t i = 0; i < claim->device_count; i++)
-		json_object_array_add(devices, device_to_json(&claim->device[i]));
-	json_object_object_add(object, "devices", devices);
+		json_add(devices, device_to_json(&claim->device[i]));
+	json_set(object, "devices", devices);
 	return object;
 }
 
@@ -145,10 +149,10 @@ static int replace_file(int journal, const char *name, const char *text, size_t 
 int journal_write(int journal, const char *boot_id, const struct claim *claim)
 {
 	struct json_object *object = claim_to_json(boot_id, claim);
-	const char *body = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
+	const char *body = json_text(object);
 	char name[CLAIM_ID_MAX + 8];
 	char *text = NULL;
-	int length = body ? asprintf(&text, "{\"checksum\":\"%016llx\",\"claim\":%s}",
+	int length = body ? asprintf(&text, FILE_BEGIN "%s}",
 				     (unsigned long long)checksum(body), body)
 			  : -1;
 	int error;
@@ -305,39 +309,66 @@ static bool devices_from_json(struct json_object *object, struct claim *out)
 	return true;
 }
 
-/* Parses and checks a whole file. */
-static enum journal_verdict judge(const char *text, const char *boot_id, struct claim *claim)
+/* The object that a text is of, or NULL. */
+static struct json_object *parse(const char *text)
 {
 	struct json_tokener *tokener = json_tokener_new_ex(8);
-	struct json_object *file = NULL, *body = NULL;
-	enum journal_verdict verdict = JOURNAL_CORRUPT;
-	struct claim read = { 0 };
-	char sum[24], expected[24], written_boot[64];
-	int64_t version;
+	struct json_object *object = NULL;
 
 	if (tokener) {
 		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-		file = json_tokener_parse_ex(tokener, text, (int)strlen(text) + 1);
+		object = json_tokener_parse_ex(tokener, text, (int)strlen(text) + 1);
 		json_tokener_free(tokener);
 	}
-	if (file && json_object_is_type(file, json_type_object) && get_text(file, "checksum", sum, sizeof(sum)) &&
-	    json_object_object_get_ex(file, "claim", &body) && json_object_is_type(body, json_type_object)) {
-		snprintf(expected, sizeof(expected), "%016llx",
-			 (unsigned long long)checksum(json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN)));
-		if (strcmp(sum, expected) == 0 &&
-		    get_number(body, "version", JOURNAL_VERSION, JOURNAL_VERSION, &version) &&
-		    get_text(body, "boot_id", written_boot, sizeof(written_boot))) {
-			if (strcmp(written_boot, boot_id) != 0)
-				verdict = JOURNAL_STALE;
-			else if (claim_from_json(body, &read) && devices_from_json(body, &read))
-				verdict = JOURNAL_READ;
-		}
+	return object;
+}
+
+/* The claim's text in a file's, which is cut off there, or NULL where it is not the one that was written. */
+static const char *find_body(char *text)
+{
+	size_t length = strlen(text), begin = sizeof(FILE_BEGIN) - sizeof("%016llx") + 16;
+	char expected[sizeof(FILE_BEGIN) + 16];
+
+	if (length <= begin || text[length - 1] != '}')
+		return NULL;
+	text[length - 1] = '\0';
+	snprintf(expected, sizeof(expected), FILE_BEGIN, (unsigned long long)checksum(text + begin));
+	return strncmp(text, expected, begin) == 0 ? text + begin : NULL;
+}
+
+/* Parses and checks a whole file: a verdict, or -ENOMEM. */
+static int judge(char *text, const char *boot_id, struct claim *claim)
+{
+	const char *body = find_body(text), *parsed;
+	struct json_object *object = body ? parse(body) : NULL;
+	struct claim read = { 0 };
+	char written_boot[64];
+	int64_t version;
+	int verdict = JOURNAL_CORRUPT;
+
+	if (!body)
+		return JOURNAL_CORRUPT;
+	/* json-c leaves out what it has no memory for, and does not always say so. */
+	parsed = json_text(object);
+	if (!parsed || strcmp(parsed, body) != 0) {
+		json_object_put(object);
+		return -ENOMEM;
+	}
+	if (get_number(object, "version", JOURNAL_VERSION, JOURNAL_VERSION, &version) &&
+	    get_text(object, "boot_id", written_boot, sizeof(written_boot))) {
+		errno = 0;
+		if (strcmp(written_boot, boot_id) != 0)
+			verdict = JOURNAL_STALE;
+		else if (claim_from_json(object, &read) && devices_from_json(object, &read))
+			verdict = JOURNAL_READ;
+		else if (errno == ENOMEM)
+			verdict = -ENOMEM;
 	}
 	if (verdict == JOURNAL_READ)
 		*claim = read;
 	else
 		free(read.device);
-	json_object_put(file);
+	json_object_put(object);
 	return verdict;
 }
 
@@ -365,8 +396,7 @@ int journal_read(int journal, const char *file, const char *boot_id, struct clai
 			break;
 		done += (size_t)got;
 	}
-	verdict = done == (size_t)status.st_size && strlen(text) == done ? (int)judge(text, boot_id, claim)
-									 : JOURNAL_CORRUPT;
+	verdict = done == (size_t)status.st_size && strlen(text) == done ? judge(text, boot_id, claim) : JOURNAL_CORRUPT;
 	free(text);
 	return verdict;
 }
@@ -396,8 +426,13 @@ char **journal_list(int journal, size_t *count)
 		grown = realloc(list, (found + 2) * sizeof(*list));
 		if (grown)
 			list = grown;
-		if (!grown || !(list[found] = strdup(entry->d_name)))
+		if (!grown || !(list[found] = strdup(entry->d_name))) {
+			while (found > 0)
+				free(list[--found]);
+			free(list);
+			list = NULL;
 			break;
+		}
 		found++;
 	}
 	closedir(stream);

@@ -36,12 +36,15 @@ struct broker {
 	struct metrics_sources sources;
 };
 
-static void on_ready(void *context)
+static void on_ready(void *context, int error)
 {
 	struct broker *broker = context;
 	char path[4096];
-	int error;
 
+	if (error < 0) {
+		sd_event_exit(broker->event, EXIT_FAILURE);
+		return;
+	}
 	snprintf(path, sizeof(path), "%s/org.ioasid1", broker->options->runtime_folder);
 	if (broker->listener >= 0)
 		error = varlink_server_new_from_fd(broker->event, broker->listener, broker->arbiter, &broker->sources,

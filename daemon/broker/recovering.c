@@ -7,9 +7,16 @@
 
 #include "../base/log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* True for what says nothing of the claim, only that it can't be looked at now. */
+static bool is_shortage(int error)
+{
+	return error == -ENOMEM || error == -EMFILE || error == -ENFILE;
+}
 
 /* Tells what becomes of a claim that was on record in this state. */
 static void tell(const struct holding *holding, enum claim_state before, const char *message)
@@ -40,8 +47,8 @@ static void catch_up(struct holding *holding)
 		log_notice("claim %s: %s is being taken back", claim->id, claim->changing);
 }
 
-/* True if the claim goes on: it was held, and its lease is still there. */
-static bool take_up(struct holding *holding)
+/* 0: the claim goes on, it was held, and its lease is still there. -errno, if no shortage: it has to be released. */
+static int take_up(struct holding *holding)
 {
 	struct registry *registry = holding->registry;
 	struct claim *claim = holding->claim;
@@ -55,66 +62,81 @@ static bool take_up(struct holding *holding)
 		catch_up(holding);
 		if (claim->revoked)
 			revoking_start(holding, REVOKE_GRACE_OF_RULE, NULL, NULL);
-		return true;
+		return 0;
 	}
 	holding->lease_lost = held && error < 0;
-	return false;
+	return error < 0 ? error : -ENOENT;
 }
 
-static void adopt(struct registry *registry, const struct claim *read)
+static int adopt(struct registry *registry, const struct claim *read)
 {
 	struct holding *holding;
+	int error = holding_adopt(registry, read, &holding);
 
-	if (holding_adopt(registry, read, &holding) < 0) {
+	if (is_shortage(error))
+		return error;
+	if (error < 0) {
 		log_error("claim %s: can't be taken over: its devices belong to another one", read->id);
-		return;
+		return 0;
 	}
 	if (read->state == CLAIM_QUARANTINED) {
 		tell(holding, read->state, "still quarantined");
-		return;
+		return 0;
 	}
-	if (take_up(holding))
-		return;
+	error = take_up(holding);
+	if (error == 0 || is_shortage(error))
+		return error;
 	tell(holding, read->state, "left by an earlier run, is being released");
 	holding->claim->state = CLAIM_HELD; /* from where a release can begin, wherever the crash was */
 	holding->claim->changing[0] = '\0';
 	releasing_start(holding);
+	return 0;
 }
 
-static void recover_file(struct registry *registry, const char *file)
+static int recover_file(struct registry *registry, const char *file)
 {
 	struct claim read = { 0 };
 	char id[CLAIM_ID_MAX];
-	int verdict = journal_read(registry->journal, file, host_boot_id(registry->host), &read);
+	int verdict = journal_read(registry->journal, file, host_boot_id(registry->host), &read), error;
 
+	if (is_shortage(verdict))
+		return verdict;
 	if (verdict == JOURNAL_STALE) {
 		if (journal_file_claim(file, id))
 			journal_remove(registry->journal, id);
-		return;
+		return 0;
 	}
 	if (verdict == JOURNAL_READ && journal_file_claim(file, id) && strcmp(id, read.id) == 0) {
-		adopt(registry, &read);
+		error = adopt(registry, &read);
 		free(read.device);
-		return;
+		return error;
 	}
 	if (verdict == JOURNAL_READ)
 		free(read.device);
 	log_error("the journal's file %s is damaged and was set aside; a device may be left on a VFIO driver", file);
 	journal_set_aside(registry->journal, file);
+	return 0;
 }
 
-void recovering_run(struct registry *registry)
+int recovering_run(struct registry *registry)
 {
 	size_t count = 0;
 	char **file = journal_list(registry->journal, &count);
+	int error = file ? 0 : -ENOMEM;
 
-	for (size_t i = 0; file && i < count; i++) {
-		recover_file(registry, file[i]);
+	if (error < 0)
+		log_error("the journal can't be read");
+	for (size_t i = 0; i < count; i++) {
+		if (error == 0 && (error = recover_file(registry, file[i])) < 0)
+			log_error("what the journal's file %s tells of can't be taken over: %s", file[i], strerror(-error));
 		free(file[i]);
 	}
 	free(file);
+	if (error < 0)
+		return error;
 	/* A stranger may have had a claim's name, which is forgotten with it. */
 	if (store_forget_rest(registry->store) > 0)
 		for (struct claim *claim = ledger_first(registry->ledger); claim; claim = ledger_next(claim))
 			holding_store(holding_of(claim));
+	return 0;
 }

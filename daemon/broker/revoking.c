@@ -3,10 +3,12 @@
 #include "lease.h"
 #include "releasing.h"
 
+#include "../../policy/json_make.h"
 #include "../../policy/text.h"
+#include "../base/log.h"
 
-#include <json-c/json.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 /* The time that the rule that granted it gives, or the usual one if that rule is no more. */
 static uint64_t grace_of(const struct holding *holding)
@@ -32,15 +34,20 @@ static int on_grace_over(sd_event_source *timer, uint64_t usec, void *context)
 /* One line of JSON to whoever holds the lease: {"event":"revoke","grace_usec":N,"reason":TEXT}. */
 static void tell_client(struct holding *holding, uint64_t grace_usec, const char *reason)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
+	const char *text;
 	char *line = NULL;
 
-	json_object_object_add(object, "event", json_object_new_string("revoke"));
-	json_object_object_add(object, "grace_usec", json_object_new_int64((int64_t)grace_usec));
-	json_object_object_add(object, "reason", reason[0] ? json_object_new_string(reason) : NULL);
-	if (asprintf(&line, "%s\n", json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN)) >= 0)
+	json_set(object, "event", json_make_string("revoke"));
+	json_set(object, "grace_usec", json_make_number((int64_t)grace_usec));
+	json_set(object, "reason", reason[0] ? json_make_string(reason) : NULL);
+	text = json_text(object);
+	if (text && asprintf(&line, "%s\n", text) >= 0) {
 		lease_tell(holding, line);
-	free(line);
+		free(line);
+	} else {
+		log_error("claim %s: its client can't be asked to give it back: out of memory", holding->claim->id);
+	}
 	json_object_put(object);
 }
 

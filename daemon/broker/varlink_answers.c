@@ -5,6 +5,7 @@
 #include "answer_error.h"
 #include "offer_report.h"
 
+#include "../../policy/json_make.h"
 #include "../../policy/reply_json.h"
 #include "../../policy/snapshot.h"
 
@@ -13,10 +14,10 @@
 
 static struct json_object *object_with_message(const char *message)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 
 	if (message)
-		json_object_object_add(object, "message", json_object_new_string(message));
+		json_set(object, "message", json_make_string(message));
 	return object;
 }
 
@@ -42,9 +43,9 @@ static void reply_refusal(struct varlink_client *client, const struct answer *an
 	const struct decision *decision = answer->decision;
 	struct json_object *object = object_with_message(answer_error_message(answer));
 
-	json_object_object_add(object, "status", json_object_new_int(decision->status));
-	json_object_object_add(object, "blockers", reply_json_blockers(decision));
-	json_object_object_add(object, "lockouts", reply_json_lockouts(decision));
+	json_set(object, "status", json_make_number(decision->status));
+	json_set(object, "blockers", reply_json_blockers(decision));
+	json_set(object, "lockouts", reply_json_lockouts(decision));
 	reply_error(client, answer, object);
 }
 
@@ -53,9 +54,9 @@ static void reply_bare_refusal(struct varlink_client *client, const struct answe
 {
 	struct json_object *object = object_with_message(answer_error_message(answer));
 
-	json_object_object_add(object, "status", json_object_new_int(status));
-	json_object_object_add(object, "blockers", json_object_new_array());
-	json_object_object_add(object, "lockouts", json_object_new_array());
+	json_set(object, "status", json_make_number(status));
+	json_set(object, "blockers", json_make_array());
+	json_set(object, "lockouts", json_make_array());
 	reply_error(client, answer, object);
 }
 
@@ -67,11 +68,11 @@ static void reply_failure(struct varlink_client *client, const struct answer *an
 				   ? step_kind_to_string((enum step_kind)result->kind)
 				   : "";
 
-	json_object_object_add(object, "status", json_object_new_int(EXIT_FAILED));
-	json_object_object_add(object, "step", reply_json_text_or_null(step));
-	json_object_object_add(object, "device", reply_json_text_or_null(result ? result->device : ""));
-	json_object_object_add(object, "errno",
-			       result && result->error ? json_object_new_int(result->error) : NULL);
+	json_set(object, "status", json_make_number(EXIT_FAILED));
+	json_set(object, "step", reply_json_text_or_null(step));
+	json_set(object, "device", reply_json_text_or_null(result ? result->device : ""));
+	json_set(object, "errno",
+			       result && result->error ? json_make_number(result->error) : NULL);
 	reply_error(client, answer, object);
 }
 
@@ -80,38 +81,38 @@ static void reply_claim_error(struct varlink_client *client, const struct answer
 {
 	struct json_object *object = object_with_message(answer->message);
 
-	json_object_object_add(object, "claim", json_object_new_string(answer->claim->id));
+	json_set(object, "claim", json_make_string(answer->claim->id));
 	if (answer->kind == ANSWER_WRONG_STATE)
-		json_object_object_add(object, "state",
-				       json_object_new_string(claim_state_to_string(answer->claim->state)));
+		json_set(object, "state",
+				       json_make_string(claim_state_to_string(answer->claim->state)));
 	reply_error(client, answer, object);
 }
 
 static void reply_resumed(struct varlink_client *client, const struct answer *answer)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 	struct descriptors fds = { .count = 0 };
 
-	json_object_object_add(object, "claim", reply_json_claim(answer->claim));
-	json_object_object_add(object, "lease", offer_report_fd(&fds, &answer->offer->lease));
+	json_set(object, "claim", reply_json_claim(answer->claim));
+	json_set(object, "lease", offer_report_fd(&fds, &answer->offer->lease));
 	varlink_connection_reply(client->connection, object, &fds);
 }
 
 static void reply_released(struct varlink_client *client, const struct answer *answer)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 
-	json_object_object_add(object, "state", json_object_new_string(claim_state_to_string(answer->state)));
-	json_object_object_add(object, "note", reply_json_text_or_null(answer->note ? answer->note : ""));
+	json_set(object, "state", json_make_string(claim_state_to_string(answer->state)));
+	json_set(object, "note", reply_json_text_or_null(answer->note ? answer->note : ""));
 	varlink_connection_reply(client->connection, object, NULL);
 }
 
 static void reply_plan(struct varlink_client *client, const struct answer *answer)
 {
 	const struct host *host = arbiter_registry(client->arbiter)->host;
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 
-	json_object_object_add(object, "plan", reply_json_plan(answer->decision, answer->uses, host_topology(host),
+	json_set(object, "plan", reply_json_plan(answer->decision, answer->uses, host_topology(host),
 							    host_kernel(host), answer->mode));
 	varlink_connection_reply(client->connection, object, NULL);
 }
@@ -120,8 +121,8 @@ static void reply_policy(struct varlink_client *client, const struct answer *ans
 {
 	struct json_object *object = reply_json_policy(answer->policy);
 
-	json_object_object_add(object, "warnings", reply_json_diagnostics(answer->diagnostics));
-	json_object_object_add(object, "no_longer_granted", reply_json_regrants(answer->regrants));
+	json_set(object, "warnings", reply_json_diagnostics(answer->diagnostics));
+	json_set(object, "no_longer_granted", reply_json_regrants(answer->regrants));
 	varlink_connection_reply(client->connection, object, NULL);
 }
 
@@ -129,20 +130,20 @@ static void reply_policy_invalid(struct varlink_client *client, const struct ans
 {
 	struct json_object *object = object_with_message(answer->message);
 
-	json_object_object_add(object, "diagnostics", reply_json_diagnostics(answer->diagnostics));
+	json_set(object, "diagnostics", reply_json_diagnostics(answer->diagnostics));
 	reply_error(client, answer, object);
 }
 
 static void reply_snapshot(struct varlink_client *client, const struct answer *answer)
 {
-	struct json_object *snapshot = snapshot_to_json(answer->snapshot), *object = json_object_new_object();
+	struct json_object *snapshot = snapshot_to_json(answer->snapshot), *object = json_make_object();
 
 	if (!snapshot) {
 		json_object_put(object);
 		reply_failure(client, &(struct answer){ .kind = ANSWER_FAILED, .message = "ioasidd is out of memory" });
 		return;
 	}
-	json_object_object_add(object, "snapshot", snapshot);
+	json_set(object, "snapshot", snapshot);
 	varlink_connection_reply(client->connection, object, NULL);
 }
 

@@ -1,5 +1,7 @@
 #include "varlink_connection.h"
 
+#include "../../policy/json_make.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -135,10 +137,9 @@ struct varlink_text *varlink_text_unref(struct varlink_text *text)
 	return NULL;
 }
 
-/* The text of a message, which is consumed. NULL: out of memory. */
-static struct varlink_text *write_text(struct json_object *object)
+/* NULL: out of memory. */
+static struct varlink_text *copy_text(const char *plain)
 {
-	const char *plain = object ? json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN) : NULL;
 	size_t length = plain ? strlen(plain) + 1 : 0;
 	struct varlink_text *text = plain ? malloc(sizeof(*text) + length) : NULL;
 
@@ -147,6 +148,14 @@ static struct varlink_text *write_text(struct json_object *object)
 		text->length = length;
 		memcpy(text->text, plain, length);
 	}
+	return text;
+}
+
+/* The text of a message, which is consumed. NULL: out of memory. */
+static struct varlink_text *write_text(struct json_object *object)
+{
+	struct varlink_text *text = copy_text(json_text(object));
+
 	json_object_put(object);
 	return text;
 }
@@ -177,9 +186,9 @@ static void send_from_loop(struct varlink_connection *connection)
 	sd_event_source_set_enabled(connection->deferred, SD_EVENT_ONESHOT);
 }
 
-static void send_object(struct varlink_connection *connection, struct json_object *object, struct descriptors *fds)
+/* Sends a reply that is the last of its call; text is given up. */
+static void send_text(struct varlink_connection *connection, struct varlink_text *text, struct descriptors *fds)
 {
-	struct varlink_text *text = write_text(object);
 	bool queued = enqueue(connection, text, fds);
 
 	varlink_text_unref(text);
@@ -201,10 +210,10 @@ bool varlink_connection_takes_more(const struct varlink_connection *connection)
 
 struct varlink_text *varlink_text_new(struct json_object *parameters)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 
-	json_object_object_add(object, "parameters", parameters);
-	json_object_object_add(object, "continues", json_object_new_boolean(true));
+	json_set(object, "parameters", parameters);
+	json_set(object, "continues", json_make_truth(true));
 	return write_text(object);
 }
 
@@ -222,44 +231,52 @@ bool varlink_connection_continue(struct varlink_connection *connection, struct v
 	return true;
 }
 
+/* True for a call that wants no reply: it is over then. */
+static bool drop_reply(struct varlink_connection *connection)
+{
+	if (!connection->oneway)
+		return false;
+	connection->busy = false;
+	sd_event_source_set_enabled(connection->deferred, SD_EVENT_ONESHOT);
+	return true;
+}
+
 void varlink_connection_reply(struct varlink_connection *connection, struct json_object *parameters,
 			      struct descriptors *fds)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object;
 
-	if (connection->oneway) {
+	if (drop_reply(connection)) {
 		json_object_put(parameters);
-		json_object_put(object);
 		if (fds)
 			descriptors_close(fds);
-		connection->busy = false;
-		sd_event_source_set_enabled(connection->deferred, SD_EVENT_ONESHOT);
 		return;
 	}
-	json_object_object_add(object, "parameters", parameters ? parameters : json_object_new_object());
-	send_object(connection, object, fds);
+	object = json_make_object();
+	json_set(object, "parameters", parameters ? parameters : json_make_object());
+	send_text(connection, write_text(object), fds);
 }
 
 void varlink_connection_error(struct varlink_connection *connection, const char *error, struct json_object *parameters)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object;
 
-	if (connection->oneway) {
-		json_object_put(object);
-		varlink_connection_reply(connection, parameters, NULL);
+	if (drop_reply(connection)) {
+		json_object_put(parameters);
 		return;
 	}
-	json_object_object_add(object, "error", json_object_new_string(error));
-	json_object_object_add(object, "parameters", parameters ? parameters : json_object_new_object());
-	send_object(connection, object, NULL);
+	object = json_make_object();
+	json_set(object, "error", json_make_string(error));
+	json_set(object, "parameters", parameters ? parameters : json_make_object());
+	send_text(connection, write_text(object), NULL);
 }
 
 /* The last words to a client that broke the protocol. */
 static void refuse(struct varlink_connection *connection, const char *error, const char *message)
 {
-	struct json_object *parameters = json_object_new_object();
+	struct json_object *parameters = json_make_object();
 
-	json_object_object_add(parameters, "message", json_object_new_string(message));
+	json_set(parameters, "message", json_make_string(message));
 	connection->oneway = connection->streaming = false;
 	connection->closing = true;
 	connection->input_length = 0;
@@ -302,7 +319,7 @@ static void take_frame(struct varlink_connection *connection, const char *text, 
 		refuse(connection, "org.ioasid1.ProtocolError",
 		       "no method upgrades the connection; the connection is closed");
 	} else {
-		struct json_object *empty = parameters ? NULL : json_object_new_object();
+		struct json_object *empty = parameters ? NULL : json_make_object();
 
 		connection->busy = true;
 		connection->oneway = get_flag(call, "oneway");

@@ -1,5 +1,6 @@
 #include "varlink_events.h"
 
+#include "../../policy/json_make.h"
 #include "../../policy/reply_json.h"
 #include "../base/clock.h"
 
@@ -43,10 +44,10 @@ static struct json_object *text_or_null(const char *text)
 
 static struct json_object *asked_for(const struct decision *decision)
 {
-	struct json_object *array = json_object_new_array();
+	struct json_object *array = json_make_array();
 
 	for (size_t i = 0; decision && i < decision->device_count; i++)
-		json_object_array_add(array, json_object_new_string(decision->device[i].device));
+		json_add(array, json_make_string(decision->device[i].device));
 	return array;
 }
 
@@ -63,20 +64,18 @@ static struct json_object *write_event(const struct event *event)
 		const char *name;
 		struct json_object *value;
 	} field[] = {
-		{ "kind", json_object_new_string(event->kind) },
-		{ "time", json_object_new_int64((int64_t)clock_usec(CLOCK_REALTIME)) },
+		{ "kind", json_make_string(event->kind) },
+		{ "time", json_make_number((int64_t)clock_usec(CLOCK_REALTIME)) },
 		{ "claim", event->claim },     { "before", event->before },   { "device", event->device },
 		{ "address", event->address }, { "devices", event->devices }, { "uid", event->uid },
 		{ "status", event->status },   { "grace", event->grace },     { "success", event->success },
 		{ "policy", event->policy },   { "message", event->message },
 	};
-	struct json_object *object = json_object_new_object(), *parameters = json_object_new_object();
+	struct json_object *object = json_make_object(), *parameters = json_make_object();
 
-	/* Told often: no key is copied or looked for. */
 	for (size_t i = 0; i < sizeof field / sizeof *field; i++)
-		json_object_object_add_ex(object, field[i].name, field[i].value,
-					  JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_KEY_IS_CONSTANT);
-	json_object_object_add(parameters, "event", object);
+		json_set(object, field[i].name, field[i].value);
+	json_set(parameters, "event", object);
 	return parameters;
 }
 
@@ -104,7 +103,7 @@ struct json_object *varlink_event_device(const struct arbiter *arbiter, const ch
 
 	if (!event.device)
 		return NULL;
-	event.address = json_object_new_string(name);
+	event.address = json_make_string(name);
 	return write_event(&event);
 }
 
@@ -113,12 +112,12 @@ static void add_attempt(struct event *event, const struct news *news)
 {
 	const struct blocker *headline = news->kind == NEWS_REFUSED ? decision_headline(news->decision) : NULL;
 
-	event->uid = json_object_new_int64(news->subject->uid);
+	event->uid = json_make_number(news->subject->uid);
 	event->devices = asked_for(news->decision);
 	if (news->kind == NEWS_REFUSED)
-		event->status = json_object_new_int(news->decision->status);
+		event->status = json_make_number(news->decision->status);
 	if (headline)
-		event->message = json_object_new_string(headline->message);
+		event->message = json_make_string(headline->message);
 }
 
 struct json_object *varlink_event(const struct arbiter *arbiter, const struct news *news, bool see)
@@ -128,19 +127,19 @@ struct json_object *varlink_event(const struct arbiter *arbiter, const struct ne
 	if (news->claim && see)
 		event.claim = reply_json_claim(news->claim);
 	if (news->kind == NEWS_CLAIM)
-		event.before = json_object_new_string(claim_state_to_string(news->before));
+		event.before = json_make_string(claim_state_to_string(news->before));
 	if (news->kind == NEWS_DEVICE)
 		event.device = device_json(arbiter, news->device,
 					   ledger_owner(arbiter_registry(arbiter)->ledger, news->device, NULL), see);
 	if (news->subject && (news->kind == NEWS_REFUSED || news->kind == NEWS_FAILED))
 		add_attempt(&event, news);
 	if (news->kind == NEWS_REVOCATION)
-		event.grace = json_object_new_int64((int64_t)(news->usec / 1000));
+		event.grace = json_make_number((int64_t)(news->usec / 1000));
 	if (news->kind == NEWS_REVOCATION_STEP || news->kind == NEWS_POLICY)
-		event.success = json_object_new_boolean(news->success);
+		event.success = json_make_truth(news->success);
 	if (news->kind == NEWS_POLICY)
 		event.policy = reply_json_policy(news->policy);
 	if (news->message)
-		event.message = json_object_new_string(news->message);
+		event.message = json_make_string(news->message);
 	return write_event(&event);
 }

@@ -4,6 +4,7 @@
 #include "varlink_monitors.h"
 #include "varlink_reports.h"
 
+#include "../../policy/json_make.h"
 #include "../../policy/reply_json.h"
 #include "../../policy/text.h"
 
@@ -69,23 +70,23 @@ struct row {
 
 static void reply_invalid_parameter(struct varlink_client *client, const char *parameter)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 
-	json_object_object_add(object, "parameter", json_object_new_string(parameter));
+	json_set(object, "parameter", json_make_string(parameter));
 	varlink_connection_error(client->connection, "org.varlink.service.InvalidParameter", object);
 }
 
 static void get_info(struct varlink_client *client, const struct parameters *parameters)
 {
-	struct json_object *object = json_object_new_object(), *interfaces = json_object_new_array();
+	struct json_object *object = json_make_object(), *interfaces = json_make_array();
 
-	json_object_object_add(object, "vendor", json_object_new_string("ioasidd"));
-	json_object_object_add(object, "product", json_object_new_string("ioasidd"));
-	json_object_object_add(object, "version", json_object_new_string(VERSION));
-	json_object_object_add(object, "url", json_object_new_string("man:ioasidctl(8)"));
-	json_object_array_add(interfaces, json_object_new_string("org.ioasid1"));
-	json_object_array_add(interfaces, json_object_new_string("org.varlink.service"));
-	json_object_object_add(object, "interfaces", interfaces);
+	json_set(object, "vendor", json_make_string("ioasidd"));
+	json_set(object, "product", json_make_string("ioasidd"));
+	json_set(object, "version", json_make_string(VERSION));
+	json_set(object, "url", json_make_string("man:ioasidctl(8)"));
+	json_add(interfaces, json_make_string("org.ioasid1"));
+	json_add(interfaces, json_make_string("org.varlink.service"));
+	json_set(object, "interfaces", interfaces);
 	varlink_connection_reply(client->connection, object, NULL);
 }
 
@@ -103,7 +104,7 @@ static const char org_varlink_service[] =
 
 static void get_interface_description(struct varlink_client *client, const struct parameters *parameters)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 	const char *text = NULL;
 
 	if (strcmp(parameters->interface, "org.ioasid1") == 0)
@@ -111,10 +112,10 @@ static void get_interface_description(struct varlink_client *client, const struc
 	else if (strcmp(parameters->interface, "org.varlink.service") == 0)
 		text = org_varlink_service;
 	if (text) {
-		json_object_object_add(object, "description", json_object_new_string(text));
+		json_set(object, "description", json_make_string(text));
 		varlink_connection_reply(client->connection, object, NULL);
 	} else {
-		json_object_object_add(object, "interface", json_object_new_string(parameters->interface));
+		json_set(object, "interface", json_make_string(parameters->interface));
 		varlink_connection_error(client->connection, "org.varlink.service.InterfaceNotFound", object);
 	}
 }
@@ -210,8 +211,8 @@ static void get_metrics(struct varlink_client *client, const struct parameters *
 		varlink_answers_write(client, &(struct answer){ .kind = ANSWER_FAILED, .message = "ioasidd is out of memory" });
 		return;
 	}
-	object = json_object_new_object();
-	json_object_object_add(object, "text", json_object_new_string(text));
+	object = json_make_object();
+	json_set(object, "text", json_make_string(text));
 	varlink_connection_reply(client->connection, object, NULL);
 	free(text);
 }
@@ -227,10 +228,10 @@ static void watch(struct varlink_client *client, const struct parameters *parame
 	} else if (parameters->claim && !(claim && arbiter_may_see(client->arbiter, &client->requester, claim))) {
 		varlink_answers_write(client, &(struct answer){ .kind = ANSWER_NO_CLAIM });
 	} else if (!varlink_monitors_add(client->monitors, client, parameters->claim)) {
-		struct json_object *object = json_object_new_object();
+		struct json_object *object = json_make_object();
 
-		json_object_object_add(object, "message",
-				       json_object_new_string("too many connections of this user, or of all users together, "
+		json_set(object, "message",
+				       json_make_string("too many connections of this user, or of all users together, "
 							      "watch already: close some"));
 		varlink_connection_error(client->connection, "org.ioasid1.QuotaExceeded", object);
 	}
@@ -384,9 +385,9 @@ static const char *take_parameters(const struct row *row, struct json_object *ob
 
 static void reply_not_found(struct varlink_client *client, const char *error, const char *field, const char *value)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 
-	json_object_object_add(object, field, json_object_new_string(value));
+	json_set(object, field, json_make_string(value));
 	varlink_connection_error(client->connection, error, object);
 }
 

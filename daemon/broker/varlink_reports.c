@@ -1,5 +1,6 @@
 #include "varlink_reports.h"
 
+#include "../../policy/json_make.h"
 #include "../../policy/reply_json.h"
 #include "../../policy/reserve.h"
 #include "../../policy/rule_json.h"
@@ -9,14 +10,14 @@
 
 static struct json_object *kernel_report(const struct kernel_features *kernel)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 
-	json_object_object_add(object, "release", json_object_new_string(kernel->release));
-	json_object_object_add(object, "iommufd", json_object_new_boolean(kernel->iommufd != 0));
-	json_object_object_add(object, "vfio_cdev", json_object_new_boolean(kernel->vfio_cdev != 0));
-	json_object_object_add(object, "vfio_group", json_object_new_boolean(kernel->vfio_group != 0));
-	json_object_object_add(object, "unsafe_interrupts", json_object_new_boolean(kernel->unsafe_interrupts != 0));
-	json_object_object_add(object, "noiommu", json_object_new_boolean(kernel->noiommu != 0));
+	json_set(object, "release", json_make_string(kernel->release));
+	json_set(object, "iommufd", json_make_truth(kernel->iommufd != 0));
+	json_set(object, "vfio_cdev", json_make_truth(kernel->vfio_cdev != 0));
+	json_set(object, "vfio_group", json_make_truth(kernel->vfio_group != 0));
+	json_set(object, "unsafe_interrupts", json_make_truth(kernel->unsafe_interrupts != 0));
+	json_set(object, "noiommu", json_make_truth(kernel->noiommu != 0));
 	return object;
 }
 
@@ -25,20 +26,20 @@ enum { WARNINGS_MAX = 16 };
 static void add_warning(void *context, const struct device *device, const char *message)
 {
 	if (json_object_array_length(context) < WARNINGS_MAX)
-		json_object_array_add(context, json_object_new_string(message));
+		json_add(context, json_make_string(message));
 }
 
 /* What an operator has to put right: the first few, and how many more there are. */
 static struct json_object *warnings(const struct registry *registry)
 {
-	struct json_object *array = json_object_new_array();
+	struct json_object *array = json_make_array();
 	size_t count = reserve_verify(registry->policy, host_topology(registry->host), registry->ledger, add_warning,
 				      array);
 	char more[64];
 
 	if (count > WARNINGS_MAX) {
 		snprintf(more, sizeof(more), "and %zu more reserved devices are not ready", count - WARNINGS_MAX);
-		json_object_array_add(array, json_object_new_string(more));
+		json_add(array, json_make_string(more));
 	}
 	return array;
 }
@@ -47,23 +48,23 @@ struct json_object *varlink_status(const struct arbiter *arbiter)
 {
 	const struct registry *registry = arbiter_registry(arbiter);
 	const struct topology *topology = host_topology(registry->host);
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 
-	json_object_object_add(object, "version", json_object_new_string(VERSION));
-	json_object_object_add(object, "interface", reply_json_interface(host_kernel(registry->host)));
-	json_object_object_add(object, "kernel", kernel_report(host_kernel(registry->host)));
-	json_object_object_add(object, "policy", reply_json_policy(registry->policy));
-	json_object_object_add(object, "devices", json_object_new_int64((int64_t)topology_count(topology)));
-	json_object_object_add(object, "groups", json_object_new_int64((int64_t)topology_group_count(topology)));
-	json_object_object_add(object, "warnings", warnings(registry));
-	json_object_object_add(object, "claims", json_object_new_int64((int64_t)ledger_count(registry->ledger)));
+	json_set(object, "version", json_make_string(VERSION));
+	json_set(object, "interface", reply_json_interface(host_kernel(registry->host)));
+	json_set(object, "kernel", kernel_report(host_kernel(registry->host)));
+	json_set(object, "policy", reply_json_policy(registry->policy));
+	json_set(object, "devices", json_make_number((int64_t)topology_count(topology)));
+	json_set(object, "groups", json_make_number((int64_t)topology_group_count(topology)));
+	json_set(object, "warnings", warnings(registry));
+	json_set(object, "claims", json_make_number((int64_t)ledger_count(registry->ledger)));
 	return object;
 }
 
 struct json_object *varlink_device_list(const struct arbiter *arbiter, const struct requester *reader)
 {
 	const struct registry *registry = arbiter_registry(arbiter);
-	struct json_object *object = json_object_new_object(), *array = json_object_new_array();
+	struct json_object *object = json_make_object(), *array = json_make_array();
 	size_t count = 0;
 	const struct device **device = topology_sorted(host_topology(registry->host), &count);
 
@@ -72,31 +73,33 @@ struct json_object *varlink_device_list(const struct arbiter *arbiter, const str
 		const struct claim *owner = ledger_owner(registry->ledger, device[i]->name, &entry);
 		bool see = owner && arbiter_may_see(arbiter, reader, owner);
 
-		json_object_array_add(array, reply_json_device(device[i], owner, entry, see));
+		json_add(array, reply_json_device(device[i], owner, entry, see));
 	}
+	if (!device)
+		json_lacks_memory();
 	free(device);
-	json_object_object_add(object, "devices", array);
+	json_set(object, "devices", array);
 	return object;
 }
 
 struct json_object *varlink_group_list(const struct arbiter *arbiter)
 {
 	const struct registry *registry = arbiter_registry(arbiter);
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 
-	json_object_object_add(object, "groups", reply_json_groups(host_topology(registry->host), registry->ledger));
+	json_set(object, "groups", reply_json_groups(host_topology(registry->host), registry->ledger));
 	return object;
 }
 
 struct json_object *varlink_claim_list(const struct arbiter *arbiter, const struct requester *reader)
 {
 	const struct registry *registry = arbiter_registry(arbiter);
-	struct json_object *object = json_object_new_object(), *array = json_object_new_array();
+	struct json_object *object = json_make_object(), *array = json_make_array();
 
 	for (const struct claim *claim = ledger_first(registry->ledger); claim; claim = ledger_next(claim))
 		if (arbiter_may_see(arbiter, reader, claim))
-			json_object_array_add(array, reply_json_claim(claim));
-	json_object_object_add(object, "claims", array);
+			json_add(array, reply_json_claim(claim));
+	json_set(object, "claims", array);
 	return object;
 }
 
