@@ -6,6 +6,7 @@
 #include "metrics_report.h"
 #include "varlink_connection.h"
 
+struct varlink_listing;
 struct varlink_monitors;
 
 struct varlink_client {
@@ -13,6 +14,7 @@ struct varlink_client {
 	struct varlink_connection *connection;
 	struct varlink_monitors *monitors;     /* of its server */
 	const struct metrics_sources *metrics; /* the same */
+	struct varlink_listing *listing;       /* that is being written for it, or NULL */
 	const struct metrics_socket *socket;   /* what its server counts, brought up to date before each call */
 	struct requester requester; /* its answers go to varlink_answers_write(), with the client as context */
 };

@@ -257,6 +257,12 @@ void varlink_connection_reply(struct varlink_connection *connection, struct json
 	send_text(connection, write_text(object), fds);
 }
 
+void varlink_connection_reply_text(struct varlink_connection *connection, const char *text)
+{
+	if (!drop_reply(connection))
+		send_text(connection, copy_text(text), NULL);
+}
+
 void varlink_connection_error(struct varlink_connection *connection, const char *error, struct json_object *parameters)
 {
 	struct json_object *object;

@@ -41,6 +41,8 @@ struct varlink_connection *varlink_connection_free(struct varlink_connection *co
  */
 void varlink_connection_reply(struct varlink_connection *connection, struct json_object *parameters,
 			      struct descriptors *fds);
+/* The same with a whole frame's text, which stays the caller's. NULL: memory ran out, and the client is cut off. */
+void varlink_connection_reply_text(struct varlink_connection *connection, const char *text);
 /* True if the call that waits for its answer takes more replies than one. */
 bool varlink_connection_takes_more(const struct varlink_connection *connection);
 

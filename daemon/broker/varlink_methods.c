@@ -1,6 +1,7 @@
 #include "varlink_methods.h"
 
 #include "varlink_answers.h"
+#include "varlink_listing.h"
 #include "varlink_monitors.h"
 #include "varlink_reports.h"
 
@@ -127,7 +128,7 @@ static void get_status(struct varlink_client *client, const struct parameters *p
 
 static void list_devices(struct varlink_client *client, const struct parameters *parameters)
 {
-	varlink_connection_reply(client->connection, varlink_device_list(client->arbiter, &client->requester), NULL);
+	varlink_listing_start(client);
 }
 
 static void list_groups(struct varlink_client *client, const struct parameters *parameters)

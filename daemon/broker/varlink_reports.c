@@ -61,27 +61,6 @@ struct json_object *varlink_status(const struct arbiter *arbiter)
 	return object;
 }
 
-struct json_object *varlink_device_list(const struct arbiter *arbiter, const struct requester *reader)
-{
-	const struct registry *registry = arbiter_registry(arbiter);
-	struct json_object *object = json_make_object(), *array = json_make_array();
-	size_t count = 0;
-	const struct device **device = topology_sorted(host_topology(registry->host), &count);
-
-	for (size_t i = 0; device && i < count; i++) {
-		const struct claim_device *entry = NULL;
-		const struct claim *owner = ledger_owner(registry->ledger, device[i]->name, &entry);
-		bool see = owner && arbiter_may_see(arbiter, reader, owner);
-
-		json_add(array, reply_json_device(device[i], owner, entry, see));
-	}
-	if (!device)
-		json_lacks_memory();
-	free(device);
-	json_set(object, "devices", array);
-	return object;
-}
-
 struct json_object *varlink_group_list(const struct arbiter *arbiter)
 {
 	const struct registry *registry = arbiter_registry(arbiter);

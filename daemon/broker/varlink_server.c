@@ -3,6 +3,7 @@
 #include "peer.h"
 #include "varlink_answers.h"
 #include "varlink_methods.h"
+#include "varlink_listing.h"
 #include "varlink_monitors.h"
 
 #include "../base/log.h"
@@ -68,6 +69,7 @@ static void on_closed(void *context)
 		link = &(*link)->next;
 	*link = client->next;
 	server->count--;
+	client->varlink.listing = varlink_listing_free(client->varlink.listing);
 	varlink_monitors_remove(server->monitors, &client->varlink);
 	arbiter_leave(server->arbiter, &client->varlink.requester);
 	/* Its own code runs right now: it is freed in a turn of its own. */
@@ -272,6 +274,7 @@ struct varlink_server *varlink_server_free(struct varlink_server *server)
 		struct client *client = server->clients;
 
 		server->clients = client->next;
+		varlink_listing_free(client->varlink.listing);
 		arbiter_leave(server->arbiter, &client->varlink.requester);
 		client_free(client);
 	}

@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import stat
@@ -133,6 +134,31 @@ def seeing():
         assert peer.ask("Plan", {"devices": ["0000:07:00.0"]})["plan"]["status"] == 0
         assert ALONE not in states(peer)
         assert peer.ask("GetStatus")["groups"] == 4
+
+
+@test
+def long_listings():
+    """ten thousand devices are listed in order and whole, and others are answered meanwhile; whoever leaves is not written to"""
+    host = small_host()
+    host["devices"] += [device(f"0001:{number // 32 // 8:02x}:{number // 8 % 32:02x}.{number % 8}", "1234:11e8", "00ff00",
+                               100 + number) for number in range(10000 - len(host["devices"]))]
+    with Daemon(host, policy()) as daemon, daemon.connect() as peer, daemon.connect() as other:
+        others = []
+        # The one who asks may be held up by this machine; five times in a row he is not.
+        while len(others) < 5 and max(others, default=0) < 10:
+            peer.send_call("org.ioasid1.ListDevices")
+            others.append(0)
+            while not select.select([peer.sock], [], [], 0)[0]:
+                other.ask("ListClaims")
+                others[-1] += 1
+            found = peer.receive()["parameters"]["devices"]
+            assert [entry["address"] for entry in found] == sorted(entry["address"] for entry in host["devices"])
+        assert max(others) >= 10, others
+        leaving = daemon.connect()
+        leaving.send_call("org.ioasid1.ListDevices")
+        other.ask("ListClaims")
+        leaving.close()
+        assert len(other.ask("ListDevices")["devices"]) == 10000
 
 
 @test
