@@ -62,12 +62,19 @@ void json_lacks_memory(void)
 	short_of_memory = true;
 }
 
-const char *json_text(struct json_object *object)
+bool json_is_whole(void)
 {
 	bool whole = !short_of_memory;
-	const char *text = NULL;
 
 	short_of_memory = false;
+	return whole;
+}
+
+const char *json_text(struct json_object *object)
+{
+	bool whole = json_is_whole();
+	const char *text = NULL;
+
 	errno = 0;
 	if (object && whole)
 		text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);

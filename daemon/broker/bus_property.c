@@ -5,6 +5,7 @@
 #include "rights.h"
 #include "varlink_reports.h"
 
+#include "../../policy/json_make.h"
 #include "../../policy/reply_json.h"
 
 #include <errno.h>
@@ -269,6 +270,19 @@ static int append_some(sd_bus_message *message, const struct property *property,
 	return result < 0 ? result : sd_bus_message_close_container(message);
 }
 
+/* The report of the object, whole. 0; -ENOENT, -ENOMEM with *of NULL. */
+static int make_report(const struct arbiter *arbiter, const struct bus_object_name *object,
+		       const struct requester *reader, struct json_object **of, bool *see)
+{
+	*of = report(arbiter, object, reader, see);
+	if (!json_is_whole()) {
+		json_object_put(*of);
+		*of = NULL;
+		return -ENOMEM;
+	}
+	return *of ? 0 : -ENOENT;
+}
+
 bool bus_object_exists(const struct arbiter *arbiter, const struct bus_object_name *object)
 {
 	const struct registry *registry = arbiter_registry(arbiter);
@@ -295,9 +309,11 @@ int bus_property_append_all(sd_bus_message *message, const struct arbiter *arbit
 			    const struct bus_object_name *object, const struct requester *reader)
 {
 	bool see;
-	struct json_object *of = report(arbiter, object, reader, &see);
-	int result = of ? append_some(message, properties_of(object->node), 0, of, see) : -ENOENT;
+	struct json_object *of;
+	int result = make_report(arbiter, object, reader, &of, &see);
 
+	if (result >= 0)
+		result = append_some(message, properties_of(object->node), 0, of, see);
 	json_object_put(of);
 	return result;
 }
@@ -312,8 +328,9 @@ int bus_property_append(sd_bus_message *message, const struct arbiter *arbiter, 
 
 		if (strcmp(property->name, name) != 0)
 			continue;
-		of = report(arbiter, object, reader, &see);
-		result = of ? append_variant(message, property, of, see) : -ENOENT;
+		result = make_report(arbiter, object, reader, &of, &see);
+		if (result >= 0)
+			result = append_variant(message, property, of, see);
 		json_object_put(of);
 		return result < 0 ? result : 1;
 	}
@@ -333,9 +350,11 @@ int bus_property_append_changes(sd_bus_message *message, const struct arbiter *a
 {
 	const struct property *properties = properties_of(object->node);
 	bool see;
-	struct json_object *of = report(arbiter, object, NULL, &see);
-	int result = of ? append_some(message, properties, CHANGES, of, see) : -ENOENT;
+	struct json_object *of;
+	int result = make_report(arbiter, object, NULL, &of, &see);
 
+	if (result >= 0)
+		result = append_some(message, properties, CHANGES, of, see);
 	json_object_put(of);
 	if (result >= 0)
 		result = sd_bus_message_open_container(message, 'a', "s");

@@ -2,6 +2,8 @@
 
 #include "bus_text.h"
 
+#include "../../policy/json_make.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
@@ -112,8 +114,10 @@ static int append_entry(sd_bus_message *message, const char *key, struct json_ob
 int bus_variant_append(sd_bus_message *message, struct json_object *object, const struct descriptors *fds,
 		       const char *const *texts)
 {
-	int result = sd_bus_message_open_container(message, 'a', "{sv}");
+	int result = json_is_whole() ? sd_bus_message_open_container(message, 'a', "{sv}") : -ENOMEM;
 
+	if (result < 0)
+		return result;
 	json_object_object_foreach(object, key, value)
 	{
 		if (result >= 0 && value)

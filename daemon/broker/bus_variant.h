@@ -12,7 +12,8 @@
 /*
  * Appends an object as a{sv}. fds: values of "lease", "iommufd", "container", "fd" and "group_fd" are indices in it and become
  * descriptors, which the message has copies of; NULL: there are none. texts: keys whose lists are of texts, in the object and
- * in all that is in it, ended by NULL: that can't be seen of empty ones; may be NULL. 0 or more, or -errno.
+ * in all that is in it, ended by NULL: that can't be seen of empty ones; may be NULL. 0 or more, or -errno: -ENOMEM, too, where the object
+ * itself is not whole.
  */
 int bus_variant_append(sd_bus_message *message, struct json_object *object, const struct descriptors *fds,
 		       const char *const *texts);

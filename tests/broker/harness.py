@@ -168,14 +168,14 @@ def needs_root():
         raise Skip("needs root, to connect as several users")
 
 
-def run(tests):
-    """Runs the functions, prints TAP, and exits."""
+def run(tests, seconds=60):
+    """Runs the functions, each for so many seconds at most, prints TAP, and exits."""
     global IOASIDD, SIMULATOR
     IOASIDD, SIMULATOR = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
     wanted = sys.argv[3:]
     tests = [test for test in tests if not wanted or test.__name__ in wanted]
     def too_long(*_):
-        raise AssertionError("still not done after 60 seconds")
+        raise AssertionError(f"still not done after {seconds} seconds")
 
     signal.signal(signal.SIGALRM, too_long)
     print(f"1..{len(tests)}", flush=True)
@@ -183,7 +183,7 @@ def run(tests):
     for number, test in enumerate(tests, 1):
         name = (test.__doc__ or test.__name__).strip().splitlines()[0]
         try:
-            signal.alarm(60)  # SIGALRM's handler below: a hang is a failure that says where
+            signal.alarm(seconds)  # SIGALRM's handler below: a hang is a failure that says where
             test()
             print(f"ok {number} - {name}", flush=True)
         except Skip as reason:

@@ -133,7 +133,7 @@ class Manager:
 
     def wait_until_ready(self, process):
         """None once it is ready; else the status with which it ended."""
-        while not self.ready.wait(0.05):
+        while not self.ready.wait(0.01):
             if process.poll() is not None:
                 return process.returncode
         return None

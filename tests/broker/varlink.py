@@ -7,6 +7,13 @@ import socket
 FDS_MAX = 132
 
 
+def whole_object(pairs):
+    """An object of a frame, which has each field once."""
+    found = dict(pairs)
+    assert len(found) == len(pairs), pairs
+    return found
+
+
 class Peer:
     """One connection to the daemon. Every reply's FDs are owned by the Peer until taken."""
 
@@ -48,7 +55,7 @@ class Peer:
                 return None
             self.buffer += data
         frame, self.buffer = self.buffer.split(b"\0", 1)
-        return json.loads(frame)
+        return json.loads(frame, object_pairs_hook=whole_object)
 
     def call(self, method, parameters=None):
         self.send_call(method if "." in method else "org.ioasid1." + method, parameters)
