@@ -37,6 +37,7 @@ struct varlink_connection {
 	bool more;        /* it takes several replies */
 	bool streaming;   /* it has got one of several */
 	bool oneway;
+	bool in_parts;    /* the answer is being sent in parts, and there are more to come */
 	bool closing;     /* everything that waits is still sent, then it is over */
 	bool closed;
 };
@@ -128,6 +129,8 @@ static void flush(struct varlink_connection *connection)
 		close_now(connection);
 	else
 		update_interest(connection);
+	if (!connection->first && connection->in_parts && !connection->closed)
+		connection->events->drained(connection->context);
 }
 
 struct varlink_text *varlink_text_unref(struct varlink_text *text)
@@ -138,9 +141,8 @@ struct varlink_text *varlink_text_unref(struct varlink_text *text)
 }
 
 /* NULL: out of memory. */
-static struct varlink_text *copy_text(const char *plain)
+static struct varlink_text *copy_text(const char *plain, size_t length)
 {
-	size_t length = plain ? strlen(plain) + 1 : 0;
 	struct varlink_text *text = plain ? malloc(sizeof(*text) + length) : NULL;
 
 	if (text) {
@@ -154,7 +156,8 @@ static struct varlink_text *copy_text(const char *plain)
 /* The text of a message, which is consumed. NULL: out of memory. */
 static struct varlink_text *write_text(struct json_object *object)
 {
-	struct varlink_text *text = copy_text(json_text(object));
+	const char *plain = json_text(object);
+	struct varlink_text *text = copy_text(plain, plain ? strlen(plain) + 1 : 0);
 
 	json_object_put(object);
 	return text;
@@ -257,10 +260,29 @@ void varlink_connection_reply(struct varlink_connection *connection, struct json
 	send_text(connection, write_text(object), fds);
 }
 
-void varlink_connection_reply_text(struct varlink_connection *connection, const char *text)
+bool varlink_connection_send_part(struct varlink_connection *connection, const char *text, size_t length, bool last)
 {
-	if (!drop_reply(connection))
-		send_text(connection, copy_text(text), NULL);
+	struct varlink_text *part;
+	bool queued;
+
+	connection->in_parts = false;
+	if (connection->oneway) {
+		drop_reply(connection);
+		return false;
+	}
+	part = copy_text(text, length);
+	if (last || !part) {
+		send_text(connection, part, NULL);
+		return part;
+	}
+	queued = enqueue(connection, part, NULL);
+	varlink_text_unref(part);
+	connection->in_parts = queued;
+	if (queued)
+		update_interest(connection);
+	else
+		shutdown(connection->socket, SHUT_RDWR);
+	return queued;
 }
 
 void varlink_connection_error(struct varlink_connection *connection, const char *error, struct json_object *parameters)

@@ -26,6 +26,8 @@ struct varlink_connection_events {
 	 * connection drops it.
 	 */
 	void (*call)(void *context, const char *method, struct json_object *parameters);
+	/* The client has taken all that waited, in the middle of a reply that is sent in parts. May be NULL. */
+	void (*drained)(void *context);
 	/* The connection is over, whoever ended it: it is to be freed, but after this call. */
 	void (*closed)(void *context);
 };
@@ -41,8 +43,12 @@ struct varlink_connection *varlink_connection_free(struct varlink_connection *co
  */
 void varlink_connection_reply(struct varlink_connection *connection, struct json_object *parameters,
 			      struct descriptors *fds);
-/* The same with a whole frame's text, which stays the caller's. NULL: memory ran out, and the client is cut off. */
-void varlink_connection_reply_text(struct varlink_connection *connection, const char *text);
+/*
+ * Sends a part of a frame that is the reply to the call; the others have to follow whenever drained() says so, the last one
+ * with the NUL at its end. text stays the caller's; NULL: memory ran out. False: the client is cut off: soon, by closed(), not in
+ * this call.
+ */
+bool varlink_connection_send_part(struct varlink_connection *connection, const char *text, size_t length, bool last);
 /* True if the call that waits for its answer takes more replies than one. */
 bool varlink_connection_takes_more(const struct varlink_connection *connection);
 

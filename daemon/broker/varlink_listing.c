@@ -7,23 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Devices written in one turn. */
+/* Devices written in one turn: some 40 KiB of text. */
 enum { TURN_MAX = 64 };
 
 struct varlink_listing {
 	struct varlink_client *client;
-	/* A timer, though it does not wait: what is deferred would always come before everything else. */
-	sd_event_source *turn;
-	char (*name)[DEVICE_NAME_MAX];
-	size_t count, next;
-	bool first; /* none is written yet */
-	FILE *stream; /* writes text */
-	char *text;
-	size_t length;
+	char *names; /* one after the other, with their NULs */
+	const char *next, *end;
+	bool begun, first; /* the text is; no device is written yet */
 };
 
 /* False: out of memory. */
-static bool write_device(struct varlink_listing *listing, const struct device *device)
+static bool write_device(struct varlink_listing *listing, const struct device *device, FILE *stream)
 {
 	const struct arbiter *arbiter = listing->client->arbiter;
 	const struct claim_device *entry = NULL;
@@ -31,94 +26,83 @@ static bool write_device(struct varlink_listing *listing, const struct device *d
 	bool see = owner && arbiter_may_see(arbiter, &listing->client->requester, owner);
 	struct json_object *object = reply_json_device(device, owner, entry, see);
 	const char *text = json_text(object);
-	bool written = text && (listing->first || fputc(',', listing->stream) != EOF) && fputs(text, listing->stream) != EOF;
+	bool written = text && (listing->first || fputc(',', stream) != EOF) && fputs(text, stream) != EOF;
 
 	listing->first = false;
 	json_object_put(object);
 	return written;
 }
 
-/* Answers, or cuts the client off where there is no memory for it. */
-static void finish(struct varlink_listing *listing, bool whole)
-{
-	struct varlink_client *client = listing->client;
-	FILE *stream = listing->stream;
-
-	whole = whole && fputs("]}}", stream) != EOF;
-	listing->stream = NULL;
-	whole = fclose(stream) == 0 && whole;
-	varlink_connection_reply_text(client->connection, whole ? listing->text : NULL);
-	client->listing = varlink_listing_free(listing);
-}
-
-static void take_turn(struct varlink_listing *listing)
+/* Writes the next devices, and the end if they are the last. False: out of memory. */
+static bool write_some(struct varlink_listing *listing, FILE *stream)
 {
 	const struct topology *topology = host_topology(arbiter_registry(listing->client->arbiter)->host);
-	bool whole = true;
+	bool whole = listing->begun || fputs("{\"parameters\":{\"devices\":[", stream) != EOF;
 
-	for (size_t end = listing->next + TURN_MAX; whole && listing->next < end && listing->next < listing->count;) {
-		const struct device *device = topology_find(topology, listing->name[listing->next++]);
+	listing->begun = true;
+	for (unsigned i = 0; i < TURN_MAX && whole && listing->next < listing->end; i++) {
+		const struct device *device = topology_find(topology, listing->next);
 
-		whole = !device || write_device(listing, device);
+		listing->next += strlen(listing->next) + 1;
+		whole = !device || write_device(listing, device, stream);
 	}
-	if (!whole || listing->next == listing->count)
-		finish(listing, whole);
-	else if (sd_event_source_set_time_relative(listing->turn, 0) < 0 ||
-		 sd_event_source_set_enabled(listing->turn, SD_EVENT_ONESHOT) < 0)
-		finish(listing, false);
+	if (whole && listing->next == listing->end)
+		whole = fputs("]}}", stream) != EOF && fputc('\0', stream) != EOF;
+	return whole;
 }
 
-static int on_turn(sd_event_source *source, uint64_t usec, void *context)
+void varlink_listing_go_on(struct varlink_listing *listing)
 {
-	take_turn(context);
-	return 0;
+	struct varlink_client *client = listing->client;
+	char *text = NULL;
+	size_t length = 0;
+	FILE *stream = open_memstream(&text, &length);
+	bool whole = stream && write_some(listing, stream), last = listing->next == listing->end;
+
+	if (stream && fclose(stream) != 0)
+		whole = false;
+	if (!varlink_connection_send_part(client->connection, whole ? text : NULL, length, last) || last)
+		client->listing = varlink_listing_free(listing);
+	free(text);
 }
 
 /* False: out of memory. */
 static bool note_names(struct varlink_listing *listing)
 {
-	size_t count = 0;
+	size_t count = 0, length = 0;
 	const struct device **device = topology_sorted(host_topology(arbiter_registry(listing->client->arbiter)->host), &count);
+	char *end;
 
-	listing->name = device ? calloc(count + 1, sizeof(*listing->name)) : NULL;
-	for (size_t i = 0; listing->name && i < count; i++)
-		strcpy(listing->name[i], device[i]->name);
-	listing->count = count;
+	for (size_t i = 0; i < count; i++)
+		length += strlen(device[i]->name) + 1;
+	end = listing->names = device ? malloc(length + 1) : NULL;
+	for (size_t i = 0; end && i < count; i++)
+		end = stpcpy(end, device[i]->name) + 1;
+	listing->next = listing->names;
+	listing->end = end;
 	free(device);
-	return listing->name;
+	return listing->names;
 }
 
 void varlink_listing_start(struct varlink_client *client)
 {
 	struct varlink_listing *listing = calloc(1, sizeof(*listing));
 
-	if (listing) {
-		listing->client = client;
-		listing->first = true;
-		listing->stream = open_memstream(&listing->text, &listing->length);
-	}
-	if (!listing || !listing->stream || !note_names(listing) ||
-	    sd_event_add_time(arbiter_registry(client->arbiter)->event, &listing->turn, CLOCK_MONOTONIC, 0, 1, on_turn,
-			      listing) < 0 ||
-	    sd_event_source_set_enabled(listing->turn, SD_EVENT_OFF) < 0 ||
-	    fputs("{\"parameters\":{\"devices\":[", listing->stream) == EOF) {
+	if (listing)
+		*listing = (struct varlink_listing){ .client = client, .first = true };
+	if (!listing || !note_names(listing)) {
 		varlink_listing_free(listing);
-		varlink_connection_reply_text(client->connection, NULL);
+		varlink_connection_send_part(client->connection, NULL, 0, true);
 		return;
 	}
 	client->listing = listing;
-	take_turn(listing);
+	varlink_listing_go_on(listing);
 }
 
 struct varlink_listing *varlink_listing_free(struct varlink_listing *listing)
 {
-	if (!listing)
-		return NULL;
-	sd_event_source_disable_unref(listing->turn);
-	if (listing->stream)
-		fclose(listing->stream);
-	free(listing->text);
-	free(listing->name);
+	if (listing)
+		free(listing->names);
 	free(listing);
 	return NULL;
 }

@@ -1,6 +1,7 @@
 /*
- * ListDevices on the Varlink socket: some devices in each turn of the loop, so that ten thousand of them keep nobody
- * waiting. Each is told as it is when its turn comes; one that has gone by then is left out.
+ * ListDevices on the Varlink socket: some devices are written whenever the client has taken those before. So ten thousand of
+ * them keep nobody waiting, and who does not read costs no memory. Each is told as it is when its turn comes; one that has
+ * gone by then is left out.
  */
 #pragma once
 
@@ -8,7 +9,9 @@
 
 struct varlink_listing;
 
-/* Answers the client's call: at once where there are few devices, else later. */
+/* Answers the client's call, from now on. */
 void varlink_listing_start(struct varlink_client *client);
+/* The client has taken what was written. */
+void varlink_listing_go_on(struct varlink_listing *listing);
 /* Nobody is answered any more. NULL is allowed. */
 struct varlink_listing *varlink_listing_free(struct varlink_listing *listing);

@@ -78,7 +78,16 @@ static void on_closed(void *context)
 	sd_event_source_set_enabled(server->cleaner, SD_EVENT_ONESHOT);
 }
 
-static const struct varlink_connection_events connection_events = { .call = on_call, .closed = on_closed };
+static void on_drained(void *context)
+{
+	struct client *client = context;
+
+	if (client->varlink.listing)
+		varlink_listing_go_on(client->varlink.listing);
+}
+
+static const struct varlink_connection_events connection_events = { .call = on_call, .drained = on_drained,
+								     .closed = on_closed };
 
 static int on_clean(sd_event_source *source, void *context)
 {

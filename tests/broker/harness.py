@@ -119,6 +119,11 @@ class Daemon:
         with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
+    def processor_time(self):
+        """Seconds that the daemon has run, without those in which others had the processor."""
+        with open(f"/proc/{self.process.pid}/schedstat", encoding="ascii") as file:
+            return int(file.read().split()[0]) / 1e9
+
     def log_text(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
