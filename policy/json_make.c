@@ -42,11 +42,16 @@ struct json_object *json_make_truth(bool truth)
 
 void json_set(struct json_object *object, const char *key, struct json_object *value)
 {
-	if (object && json_object_object_add_ex(object, key, value,
-						JSON_C_OBJECT_ADD_KEY_IS_NEW | JSON_C_OBJECT_KEY_IS_CONSTANT) == 0)
+	if (object && json_object_object_add_ex(object, key, value, JSON_C_OBJECT_KEY_IS_CONSTANT) == 0)
 		return;
 	short_of_memory = true;
 	json_object_put(value);
+}
+
+void json_unset(struct json_object *object, const char *key)
+{
+	if (object)
+		json_object_object_del(object, key);
 }
 
 void json_add(struct json_object *array, struct json_object *value)

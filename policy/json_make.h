@@ -16,8 +16,9 @@ struct json_object *json_make_string(const char *text);
 struct json_object *json_make_number(int64_t number);
 struct json_object *json_make_unsigned(uint64_t number);
 struct json_object *json_make_truth(bool truth);
-/* key: a literal, or as durable, that the object does not have yet. It is neither copied nor looked for. */
+/* key: a literal, or as durable: it is not copied. What the object has of it is replaced. */
 void json_set(struct json_object *object, const char *key, struct json_object *value);
+void json_unset(struct json_object *object, const char *key);
 void json_add(struct json_object *array, struct json_object *value);
 /* Memory ran out for something else that belongs into what is being made. */
 void json_lacks_memory(void);

@@ -118,13 +118,13 @@ static void reply_offer(struct bus_call *call, const struct answer *answer)
 	int error = kept ? bus_call_reply_new(call, &reply) : -ENOMEM;
 
 	/* By its name as everywhere else where it is told; its groups stand with its devices. */
-	json_object_object_del(object, "claim");
-	json_object_object_del(object, "groups");
+	json_unset(object, "claim");
+	json_unset(object, "groups");
 	if (call->object.node == BUS_NODE_MANAGER)
 		json_set(object, "id", json_make_string(answer->claim->id));
 	/* Without a descriptor of the process nobody's limit is changed. */
 	if (call->requester.pidfd < 0)
-		json_object_object_del(object, "memlock");
+		json_unset(object, "memlock");
 	if (error >= 0 && call->object.node == BUS_NODE_MANAGER)
 		error = sd_bus_message_append(reply, "o", bus_path_of_claim(answer->claim->id, path));
 	if (error >= 0)
