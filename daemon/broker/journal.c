@@ -152,9 +152,7 @@ int journal_write(int journal, const char *boot_id, const struct claim *claim)
 	const char *body = json_text(object);
 	char name[CLAIM_ID_MAX + 8];
 	char *text = NULL;
-	int length = body ? asprintf(&text, FILE_BEGIN "%s}",
-				     (unsigned long long)checksum(body), body)
-			  : -1;
+	int length = body ? asprintf(&text, FILE_BEGIN "%s}", (unsigned long long)checksum(body), body) : -1;
 	int error;
 
 	if (length < 0) {
@@ -309,18 +307,34 @@ static bool devices_from_json(struct json_object *object, struct claim *out)
 	return true;
 }
 
-/* The object that a text is of, or NULL. */
+/* The object that a text is of, whole, or NULL: json-c leaves out what it has no memory for, and does not always say so. */
 static struct json_object *parse(const char *text)
 {
 	struct json_tokener *tokener = json_tokener_new_ex(8);
 	struct json_object *object = NULL;
+	const char *again;
 
 	if (tokener) {
 		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
 		object = json_tokener_parse_ex(tokener, text, (int)strlen(text) + 1);
 		json_tokener_free(tokener);
 	}
-	return object;
+	again = json_text(object);
+	if (again && strcmp(again, text) == 0)
+		return object;
+	json_object_put(object);
+	return NULL;
+}
+
+/* True if there is not enough memory for a whole file, or it may be so. */
+static bool is_short_of_memory(void)
+{
+	/* Else the compiler knows better. */
+	void *volatile probe = malloc(JOURNAL_FILE_MAX);
+	bool is_short = !probe;
+
+	free(probe);
+	return is_short;
 }
 
 /* The claim's text in a file's, which is cut off there, or NULL where it is not the one that was written. */
@@ -339,7 +353,7 @@ static const char *find_body(char *text)
 /* Parses and checks a whole file: a verdict, or -ENOMEM. */
 static int judge(char *text, const char *boot_id, struct claim *claim)
 {
-	const char *body = find_body(text), *parsed;
+	const char *body = find_body(text);
 	struct json_object *object = body ? parse(body) : NULL;
 	struct claim read = { 0 };
 	char written_boot[64];
@@ -348,13 +362,13 @@ static int judge(char *text, const char *boot_id, struct claim *claim)
 
 	if (!body)
 		return JOURNAL_CORRUPT;
-	/* json-c leaves out what it has no memory for, and does not always say so. */
-	parsed = json_text(object);
-	if (!parsed || strcmp(parsed, body) != 0) {
-		json_object_put(object);
-		return -ENOMEM;
-	}
-	if (get_number(object, "version", JOURNAL_VERSION, JOURNAL_VERSION, &version) &&
+	/* It is as it was written: what can't be read twice, though there is memory, was written by somebody else. */
+	if (!object)
+		object = parse(body);
+	if (!object)
+		return is_short_of_memory() ? -ENOMEM : JOURNAL_CORRUPT;
+	if (json_object_is_type(object, json_type_object) &&
+	    get_number(object, "version", JOURNAL_VERSION, JOURNAL_VERSION, &version) &&
 	    get_text(object, "boot_id", written_boot, sizeof(written_boot))) {
 		errno = 0;
 		if (strcmp(written_boot, boot_id) != 0)

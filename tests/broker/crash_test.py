@@ -282,8 +282,8 @@ def journal_of_an_unknown_interface():
 
 
 def write_journal(path, entry):
-    """Writes a claim's file as the broker does."""
-    body = json.dumps(entry, separators=(",", ":"))
+    """Writes a claim's file as the broker does. entry: an object, or any text."""
+    body = entry if isinstance(entry, str) else json.dumps(entry, separators=(",", ":"))
     value = 0xcbf29ce484222325
     for byte in body.encode():
         value = ((value ^ byte) * 0x100000001b3) % 2**64
@@ -317,6 +317,12 @@ def damaged_journal():
         close_all(reply)
         damaged = [whole[:length] for length in range(0, len(whole), 16)]
         damaged += [whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:] for at in range(0, len(whole), 16)]
+        os.unlink(path)
+        # With the checksum that belongs to it.
+        for text in ("", "{", "nothing", "[]", '{"a": 1}', '{"a":1,"a":2}', '{"a":"\x7f\ufffd/"}', "7", "null"):
+            write_journal(path, text)
+            with open(path, "rb") as file:
+                damaged.append(file.read())
         os.unlink(path)
         # One start for all of them: each under a name of its own, so that none hides another.
         for number, text in enumerate(damaged):
