@@ -171,7 +171,7 @@ int ioasid_claim_add(struct ioasid *connection, struct ioasid_claim *claim, cons
 int ioasid_claim_remove(struct ioasid *connection, struct ioasid_claim *claim, const char *device);
 /*
  * Takes a claim up again after ioasidd was stopped or started anew. Over a restart a claim goes on as it is, and this
- * changes nothing. Where the service manager lost the lease (systemd before 254 does when the service is stopped; the
+ * changes nothing. Where the service manager lost the lease (systemd before 257 does when the service is stopped; the
  * lease FD shows POLLHUP then) the claim lingers as long as an FD of it is open, and gets a new lease by this call: then
  * ioasid_claim_lease_fd() is another FD than before, which is closed. Call it where poll() of the lease FD shows POLLHUP, or
  * when another call has found the daemon started anew. Errors: as ioasid_call(); with -EREMOTEIO the claim is over, or

@@ -117,7 +117,7 @@ class Manager:
             assert self.lock.wait_for(lambda: sorted(name for name, _ in self.stored) == sorted(names), 30), self.stored
 
     def discard(self):
-        """As systemd before 254 does when the service is stopped."""
+        """As systemd before 257 does when the service is stopped."""
         with self.lock:
             for _, fd in self.stored:
                 os.close(fd)

@@ -87,8 +87,9 @@ def newer_settings_only_there():
     """settings that systemd 252 does not know are installed for newer ones only"""
     version = int(re.match(r"\d+", ask("pkg-config", "--modversion", "libsystemd")).group())
     with Installed() as tree:
-        found = [path for path in tree.files() if path.endswith("ioasidd.service.d/newer-systemd.conf")]
-        assert len(found) == (version >= 254), (version, found)
+        for file, since in (("newer-systemd.conf", 254), ("preserve-descriptors.conf", 257)):
+            found = [path for path in tree.files() if path.endswith(f"ioasidd.service.d/{file}")]
+            assert len(found) == (version >= since), (version, found)
         for path in tree.files():
             if path.endswith((".service", ".socket", ".path")) and "/systemd/system/" in path:
                 with open(tree.root + path, encoding="utf-8") as file:
