@@ -58,7 +58,7 @@ static const struct {
 	{ "recvmsg", ALL }, { "sendmsg", ALL }, { "poll", ALL }, { "ppoll", ALL }, { "ppoll_time64", ALL },
 	{ "getsockopt", ALL }, { "getsockname", ALL }, { "getpeername", ALL }, { "recvfrom", MAIN | WATCHER | RECORDER },
 	{ "sendto", MAIN | WATCHER | RECORDER }, { "recv", MAIN | WATCHER }, { "send", MAIN | WATCHER },
-	{ "bind", MAIN | WATCHER }, { "setsockopt", MAIN | WATCHER | STOPPER }, { "epoll_create1", MAIN | WATCHER },
+	{ "bind", MAIN | WATCHER | STOPPER }, { "setsockopt", MAIN | WATCHER | STOPPER }, { "epoll_create1", MAIN | WATCHER },
 	{ "epoll_ctl", MAIN | WATCHER }, { "epoll_wait", MAIN | WATCHER }, { "epoll_pwait", MAIN | WATCHER },
 	/* changing the host: attributes, ACLs of nodes, a client's memlock limit; an audit reads ACLs, too */
 	{ "getxattr", MAIN | BINDER | SURVEYOR }, { "lgetxattr", MAIN | BINDER }, { "fgetxattr", MAIN | BINDER },
@@ -106,6 +106,8 @@ static const struct {
 	struct scmp_arg_cmp compare[2];
 	unsigned count;
 } limited[] = {
+	/* A newer libsystemd tells the service manager who asks, by the address that it binds to. */
+	{ "prctl", STOPPER, { IS(0, PR_GET_NAME) }, 1 },
 	{ "open", READERS, { HAS(1, WRITES, O_RDONLY) }, 1 },
 	{ "openat", READERS, { HAS(2, WRITES, O_RDONLY) }, 1 },
 	{ "open", MAIN | BINDER, { HAS(1, MAKES, 0) }, 1 },
