@@ -129,6 +129,9 @@ def test_no_bus_is_no_end():
         assert world.state(claim) == "held"
         with world.daemon.connect() as peer:
             error, more = peer.fail("Claim", {"devices": [ALONE], "lease": "unit", "unit": SCOPE})
+            while error == "org.ioasid1.Failed":  # as long as it has not noticed that the bus is gone
+                assert "systemd" in more["message"], more
+                error, more = peer.fail("Claim", {"devices": [ALONE], "lease": "unit", "unit": SCOPE})
             assert error == "org.ioasid1.Unsupported" and more["status"] == 6, (error, more)
         world.system.start()
         world.daemon.wait_name()
