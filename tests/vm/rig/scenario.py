@@ -9,13 +9,14 @@ class ScenarioError(Exception):
 
 
 class Scenario:
-    """A shell script for the guest. In the comment at its head: "# needs: TOPOLOGY…", and perhaps "# timeout: SECONDS" and
-    "# only with --all", for what takes long and shows little more."""
+    """A shell script for the guest. In the comment at its head: "# needs: TOPOLOGY…", and perhaps "# timeout: SECONDS". What
+    takes long and shows little more has "# only with --all", or more topologies in "# with --all: TOPOLOGY…"."""
 
     def __init__(self, path):
         self.path = path
         self.name = os.path.basename(path).removesuffix(".sh")
         self.topologies = []
+        self.with_all = []   # further topologies
         self.seconds = None  # what the topology's kind of guest gets
         self.only_with_all = False
         with open(path, encoding="utf-8") as file:
@@ -24,6 +25,8 @@ class Scenario:
                     break
                 if match := re.fullmatch(r"# needs: (.*)\n", line):
                     self.topologies = match[1].split()
+                elif match := re.fullmatch(r"# with --all: (.*)\n", line):
+                    self.with_all = match[1].split()
                 elif match := re.fullmatch(r"# timeout: ([1-9][0-9]*)\n", line):
                     self.seconds = int(match[1])
                 elif line == "# only with --all\n":
@@ -31,8 +34,17 @@ class Scenario:
         if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
             raise ScenarioError(f"{path}: a scenario's name has letters, digits, '-' and '_' only")
 
-    def needs(self, topology):
-        return topology in self.topologies
+    def needs(self, topology, everything):
+        """True if it is a test of that topology; everything: with --all."""
+        return topology in self.topologies_of(everything) and (everything or not self.only_with_all)
+
+    def topologies_of(self, everything):
+        return self.topologies + (self.with_all if everything else [])
+
+
+def wants_everything():
+    """True for tests/run --all."""
+    return os.environ.get("IOASIDD_TEST_ALL") == "yes"
 
 
 def scenarios_in(folder):

@@ -57,14 +57,15 @@ class System:
         return initrd, listing
 
 
-def find_system(cache):
-    """The Debian with systemd that was made before."""
+def find_system(cache, kind):
+    """The Debian with systemd that was made before; kind: a topology's word for which."""
     if not shutil.which(QEMU):
         raise PartMissing(f"{QEMU} is missing: apt-get install qemu-system-x86")
-    command = [os.path.join(HERE, "systemd-image"), "--if-there", cache]
+    option = ["--backports"] if kind == "backports" else []
+    command = [os.path.join(HERE, "systemd-image"), "--if-there", *option, cache]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        raise PartMissing(f"the Debian with systemd is missing: tests/vm/systemd-image {cache} "
+        raise PartMissing(f"the Debian with systemd is missing: tests/vm/systemd-image {' '.join([*option, cache])} "
                           f"({result.stderr.strip()})")
     return System(result.stdout.strip())
 

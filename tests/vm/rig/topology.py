@@ -3,6 +3,7 @@
     kernel KIND                 iommufd: the rig's own (default); stock: Debian's 6.12; stock-6.1: the one Debian 12 has
     root KIND                   small: busybox with udev (default); systemd: a Debian 12 with systemd as process 1, on a
                                 disk; there the kernel "stock" has all its modules, and none is loaded for us
+    systemd KIND                with systemd: which; bookworm: Debian 12's 252 (default); backports: a newer one
     setup SCRIPT                with systemd: run as root after the product is installed and before anything starts, in
                                 the guest and for its initrd; a file beside this one
     initrd KIND                 with systemd and Debian's kernel: plain (default); product: made with the product
@@ -27,6 +28,7 @@ import re
 KERNELS = ("iommufd", "stock", "stock-6.1")
 ROOTS = ("small", "systemd")
 INITRDS = ("plain", "product")
+SYSTEMDS = ("bookworm", "backports")
 
 
 class TopologyError(Exception):
@@ -39,6 +41,7 @@ class Topology:
         self.name = os.path.basename(path).removesuffix(".topology")
         self.kernel = "iommufd"
         self.root = "small"
+        self.systemd = "bookworm"
         self.setup = None
         self.initrd = "plain"
         self.memory = 768
@@ -62,8 +65,8 @@ class Topology:
         if self.root == "systemd" and (self.kernel == "stock-6.1" or self.userlands or self.nested):
             raise TopologyError(f"{self.path}: with 'root systemd' the kernel is iommufd or stock, and there is neither "
                                 "'userland' nor 'nested'")
-        if self.root != "systemd" and (self.setup or self.initrd != "plain"):
-            raise TopologyError(f"{self.path}: 'setup' and 'initrd' are for 'root systemd'")
+        if self.root != "systemd" and (self.setup or self.initrd != "plain" or self.systemd != "bookworm"):
+            raise TopologyError(f"{self.path}: 'systemd', 'setup' and 'initrd' are for 'root systemd'")
         if self.initrd == "product" and self.kernel != "stock":
             raise TopologyError(f"{self.path}: only Debian's kernel is booted with an initrd: 'kernel stock'")
 
@@ -86,6 +89,10 @@ class Topology:
             if rest not in INITRDS:
                 raise ValueError(f"the initrd is one of {', '.join(INITRDS)}, not '{rest}'")
             self.initrd = rest
+        elif word == "systemd":
+            if rest not in SYSTEMDS:
+                raise ValueError(f"systemd is one of {', '.join(SYSTEMDS)}, not '{rest}'")
+            self.systemd = rest
         elif word == "setup":
             self.setup = os.path.join(os.path.dirname(self.path), rest)
         elif word in ("memory", "cpus"):
@@ -109,7 +116,7 @@ class Topology:
         elif word == "qemu":
             self.arguments += rest.split()
         else:
-            raise ValueError(f"nothing is called '{word}': kernel, root, setup, initrd, memory, cpus, iommu, append, userland, nested, "
+            raise ValueError(f"nothing is called '{word}': kernel, root, systemd, setup, initrd, memory, cpus, iommu, append, userland, nested, "
                              "disk, net, device, qemu")
 
     def _read_disk(self, words):

@@ -1,6 +1,7 @@
 # Eight claims are held and eight devices do DMA without a break, while the service is restarted, both programs are killed,
 # and a newer build is installed over the old one: no lease ends, nothing is doubled, and at the end all is put back.
 # needs: systemd systemd-stock
+# with --all: systemd-backports
 # timeout: 420
 install_policy <<EOP
 { "rules": [ { "name": "alice drives edu", "effect": "allow", "subject": { "user": ["alice"] },

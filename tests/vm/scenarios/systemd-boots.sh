@@ -1,6 +1,7 @@
 # A Debian with systemd as process 1 comes up with the product installed, nothing of it enabled or running, and nothing
 # wrong with it that systemd knows of.
 # needs: systemd systemd-stock
+# with --all: systemd-backports
 expect_equal "process 1" systemd "$(cat /proc/1/comm)"
 expect_success systemctl is-system-running
 expect_equal "the state of the socket" "disabled inactive" \

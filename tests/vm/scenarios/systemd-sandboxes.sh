@@ -1,6 +1,7 @@
 # S2: the units as they are installed, on a host where no module of VFIO's was loaded: each process has what the table says
 # and no more, and claims of every kind go through with both AppArmor profiles in force and nothing refused by any sandbox.
 # needs: systemd systemd-stock
+# with --all: systemd-backports
 # timeout: 300
 edu=0000:00:08.0
 shared=0000:01:01.0
