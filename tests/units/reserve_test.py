@@ -134,12 +134,7 @@ def while_the_policy_changes():
                 file.write(f"#!/bin/sh\ncat {first}\n[ ! -e {second} ] || mv {second} {first}\n"
                            f"[ ! -e {host.folder}/restless ] || echo '# again' >>{first}\n")
             os.chmod(printer, 0o755)
-            with open(RESERVE, encoding="ascii") as file:
-                text = file.read()
-            calls = [line for line in text.splitlines() if "/ioasidd --print-udev-rules" in line]
-            assert len(calls) == 1
-            with open(script, "w", encoding="ascii") as file:
-                file.write(text.replace(calls[0].split()[0], printer))
+            stand_in(printer, script)
             folder = os.path.join(host.folder, "rules.d")
             ask(*shell, script, "keep", folder, host.sys)
             assert host.kept() == ["0000:00:02.0", "0000:01:00.0"], (shell, host.kept())
@@ -147,6 +142,33 @@ def while_the_policy_changes():
             open(os.path.join(host.folder, "restless"), "w", encoding="ascii").close()
             result = subprocess.run([*shell, script, "keep", folder, host.sys], capture_output=True, text=True, check=False)
             assert result.returncode == 1 and "has changed" in result.stderr, result
+
+
+def while_it_is_installed():
+    """a program that is just being installed is asked again; one that fails is not"""
+    for status, wanted in ((126, 0), (127, 0), (1, 1)):
+        with Host() as host:
+            fill(host)
+            rules = shutil.copy(host.rules([{"id": ["1234:11e8"]}]), os.path.join(host.folder, "rules"))
+            printer, script = os.path.join(host.folder, "ioasidd"), os.path.join(host.folder, "reserve")
+            with open(printer, "w", encoding="ascii") as file:
+                file.write(f"#!/bin/sh\n[ -e {host.folder}/asked ] || {{ touch {host.folder}/asked; exit {status}; }}\ncat {rules}\n")
+            os.chmod(printer, 0o755)
+            stand_in(printer, script)
+            result = subprocess.run(["dash", script, "keep", os.path.join(host.folder, "rules.d"), host.sys],
+                                    capture_output=True, text=True, check=False)
+            assert result.returncode == wanted, (status, result)
+            assert host.kept() == ([] if wanted else ["0000:00:02.0"]), (status, host.kept())
+
+
+def stand_in(printer, script):
+    """Writes a reserve that asks another program (or with other options) than the ioasidd that is installed."""
+    with open(RESERVE, encoding="ascii") as file:
+        text = file.read()
+    calls = [line.split() for line in text.splitlines() if "/ioasidd --print-udev-rules" in line]
+    assert len(calls) == 1
+    with open(script, "w", encoding="ascii") as file:
+        file.write(text.replace(next(word for word in calls[0] if word.endswith("/ioasidd")), printer))
 
 
 def wrong_words():
@@ -169,14 +191,8 @@ def wrong_words():
 
 def write_rules(shell, folder, policy):
     """reserve rules FOLDER with a policy, as an installed ioasidd would be asked. (status, the file or None)"""
-    with open(RESERVE, encoding="ascii") as file:
-        text = file.read()
-    start = text.index("\t", text.index('trap')) + 1
-    line = text[start:].splitlines()[0]
-    assert line.endswith('--print-udev-rules >"$new"'), line
     script = os.path.join(folder, "reserve")
-    with open(script, "w", encoding="ascii") as file:
-        file.write(text.replace(line, f'{IOASIDD} --policy-dir {policy} --print-udev-rules >"$new"'))
+    stand_in(f"{IOASIDD} --policy-dir {policy}", script)
     out = os.path.join(folder, "rules.d")
     status = subprocess.run([*shell, script, "rules", out], capture_output=True, check=False).returncode
     path = os.path.join(out, "60-ioasidd-reserve.rules")
@@ -218,4 +234,4 @@ def the_file():
 
 
 if __name__ == "__main__":
-    run([by_words_of_the_policy, not_otherwise, says_what_it_did, while_the_policy_changes, wrong_words, the_file])
+    run([by_words_of_the_policy, not_otherwise, says_what_it_did, while_the_policy_changes, while_it_is_installed, wrong_words, the_file])
