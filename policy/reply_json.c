@@ -46,8 +46,7 @@ static struct json_object *reset_methods(uint32_t methods)
 
 	for (uint32_t bit = 1; bit <= RESET_METHOD_CXL_BUS; bit <<= 1)
 		if (methods & bit)
-			json_add(array, json_make_string(
-							     reset_method_to_string((enum reset_method)bit)));
+			json_add(array, json_make_string(reset_method_to_string((enum reset_method)bit)));
 	return array;
 }
 
@@ -67,8 +66,7 @@ struct json_object *reply_json_device(const struct device *device, const struct 
 	add_optional(object, "driver", device->driver);
 	add_optional(object, "driver_override", device->driver_override);
 	json_set(object, "group", device->group >= 0 ? json_make_number(device->group) : NULL);
-	json_set(object, "numa_node",
-			       device->numa_node >= 0 ? json_make_number(device->numa_node) : NULL);
+	json_set(object, "numa_node", device->numa_node >= 0 ? json_make_number(device->numa_node) : NULL);
 	add_optional(object, "parent", device->parent);
 	add_optional(object, "physical_function", device->physical_function);
 	add_number(object, "virtual_functions", device->virtual_functions);
@@ -215,12 +213,10 @@ static struct json_object *plan_devices(const struct decision *decision, const s
 		struct json_object *object = json_make_object();
 
 		add_text(object, "address", decided->device);
-		json_set(object, "group",
-				       device && device->group >= 0 ? json_make_number(device->group) : NULL);
+		json_set(object, "group", device && device->group >= 0 ? json_make_number(device->group) : NULL);
 		add_optional(object, "rule", decided->rule ? decided->rule->name : "");
 		add_optional(object, "rule_file", decided->rule ? decided->rule->file : "");
-		json_set(object, "rule_line",
-				       decided->rule ? json_make_number((int)decided->rule->line) : NULL);
+		json_set(object, "rule_line", decided->rule ? json_make_number((int)decided->rule->line) : NULL);
 		json_add(array, object);
 	}
 	return array;

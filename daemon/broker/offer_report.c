@@ -20,8 +20,7 @@ static void add_claim(struct json_object *object, struct descriptors *fds, const
 	bool container = claim->interface == INTERFACE_GROUP;
 
 	json_set(object, "mode", json_make_string(delivery_mode_to_string(answer->mode)));
-	json_set(object, "interface",
-			       json_make_string(vfio_interface_to_string(claim->interface)));
+	json_set(object, "interface", json_make_string(vfio_interface_to_string(claim->interface)));
 	json_set(object, "lease", offer_report_fd(fds, &offer->lease));
 	json_set(object, "iommufd", container ? NULL : offer_report_fd(fds, &offer->context));
 	json_set(object, "container", container ? offer_report_fd(fds, &offer->context) : NULL);

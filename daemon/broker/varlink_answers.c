@@ -71,8 +71,7 @@ static void reply_failure(struct varlink_client *client, const struct answer *an
 	json_set(object, "status", json_make_number(EXIT_FAILED));
 	json_set(object, "step", reply_json_text_or_null(step));
 	json_set(object, "device", reply_json_text_or_null(result ? result->device : ""));
-	json_set(object, "errno",
-			       result && result->error ? json_make_number(result->error) : NULL);
+	json_set(object, "errno", result && result->error ? json_make_number(result->error) : NULL);
 	reply_error(client, answer, object);
 }
 
@@ -83,8 +82,7 @@ static void reply_claim_error(struct varlink_client *client, const struct answer
 
 	json_set(object, "claim", json_make_string(answer->claim->id));
 	if (answer->kind == ANSWER_WRONG_STATE)
-		json_set(object, "state",
-				       json_make_string(claim_state_to_string(answer->claim->state)));
+		json_set(object, "state", json_make_string(claim_state_to_string(answer->claim->state)));
 	reply_error(client, answer, object);
 }
 

@@ -14,7 +14,7 @@ struct varlink_listing {
 	struct varlink_client *client;
 	char *names; /* one after the other, with their NULs */
 	const char *next, *end;
-	bool begun, first; /* the text is; no device is written yet */
+	bool first; /* no device is written yet */
 };
 
 /* False: out of memory. */
@@ -37,9 +37,9 @@ static bool write_device(struct varlink_listing *listing, const struct device *d
 static bool write_some(struct varlink_listing *listing, FILE *stream)
 {
 	const struct topology *topology = host_topology(arbiter_registry(listing->client->arbiter)->host);
-	bool whole = listing->begun || fputs("{\"parameters\":{\"devices\":[", stream) != EOF;
+	bool begun = listing->next > listing->names;
+	bool whole = begun || fputs("{\"parameters\":{\"devices\":[", stream) != EOF;
 
-	listing->begun = true;
 	for (unsigned i = 0; i < TURN_MAX && whole && listing->next < listing->end; i++) {
 		const struct device *device = topology_find(topology, listing->next);
 
