@@ -10,7 +10,7 @@ import stat
 
 from claims import claim, close_all, host_drivers, product_fds, states, wait_free
 from harness import Daemon, needs_root, run
-from hosts import ALONE, BRIDGE, DISK, EDU, FLR_NIC, NIC, SECOND_EDU, device, policy, rule, small_host
+from hosts import ALONE, BRIDGE, DISK, EDU, FLR_NIC, NIC, SECOND_EDU, device, large_host, policy, rule, small_host
 
 ALICE, BOB = 60001, 60002
 INTERFACE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../include/org.ioasid1.varlink")
@@ -137,10 +137,8 @@ def seeing():
 
 
 def many_devices():
-    host = small_host()
-    host["devices"] += [device(f"0001:{number // 256:02x}:{number // 8 % 32:02x}.{number % 8}", "1234:11e8", "00ff00",
-                               100 + number) for number in range(10000 - len(host["devices"]))]
-    return host
+    """Ten thousand in all."""
+    return large_host(10000 - len(small_host()["devices"]))
 
 
 @test

@@ -11,14 +11,7 @@ import client
 import harness
 import wire
 from client import CLAIM, DEVICE, MANAGER, NAME, ROOT, close_all
-from hosts import ALONE, device, policy, rule, small_host
-
-
-def large_host(count=10000):
-    host = small_host()
-    host["devices"] += [device(f"{1 + number // 8192:04x}:{number // 32 % 256:02x}:{number % 32:02x}.0", "1234:11e8", "00ff00",
-                               100 + number) for number in range(count)]
-    return host
+from hosts import ALONE, device, large_host, policy, rule, small_host
 
 
 class Probe:
