@@ -27,6 +27,11 @@ struct ledger {
 	struct entry *first, *last;
 };
 
+bool claim_id_is_valid(const char *id)
+{
+	return strlen(id) == 32 && strspn(id, "0123456789abcdef") == 32;
+}
+
 struct ledger *ledger_new(void)
 {
 	return calloc(1, sizeof(struct ledger));
@@ -207,6 +212,54 @@ struct claim_device *claim_find_device(struct claim *claim, const char *device)
 		if (strcmp(claim->device[i].before.name, device) == 0)
 			return &claim->device[i];
 	return NULL;
+}
+
+int ledger_adopt(struct ledger *ledger, const struct claim *read, struct claim **out)
+{
+	struct claim *claim;
+	int error = ledger_add(ledger, read->id, &claim);
+
+	if (error < 0)
+		return error;
+	*claim = *read;
+	claim->device = NULL;
+	claim->device_count = 0;
+	claim->attachment = NULL;
+	for (size_t i = 0; i < read->device_count && error == 0; i++)
+		error = ledger_take(ledger, claim, &read->device[i]);
+	if (error < 0)
+		ledger_remove(ledger, claim);
+	else
+		*out = claim;
+	return error;
+}
+
+size_t claim_devices_in_group(const struct claim *claim, int32_t group, const char *apart_from)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < claim->device_count; i++)
+		if (!claim->device[i].lockout && claim->device[i].before.group == group &&
+		    (!apart_from || strcmp(claim->device[i].before.name, apart_from) != 0))
+			count++;
+	return count;
+}
+
+void ledger_shrink(struct ledger *ledger, struct claim *claim, const char *device)
+{
+	struct claim_device *entry = claim_find_device(claim, device);
+	int32_t group = entry ? entry->before.group : -1;
+
+	if (!entry)
+		return;
+	if (group >= 0 && claim_devices_in_group(claim, group, device) > 0) {
+		/* Its group stays the claim's. */
+		entry->lockout = true;
+		return;
+	}
+	for (size_t i = claim->device_count; i > 0; i--)
+		if (claim->device[i - 1].before.group == group)
+			ledger_give_back(ledger, claim, claim->device[i - 1].before.name);
 }
 
 size_t ledger_devices_of(const struct ledger *ledger, uid_t uid, const char *rule)

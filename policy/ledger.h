@@ -38,6 +38,9 @@ struct claim {
 	void *attachment;     /* the ledger's user's own; never looked at here */
 };
 
+/* True for what claims are called: 32 lower-case hexadecimal digits. */
+bool claim_id_is_valid(const char *id);
+
 struct ledger;
 
 struct ledger *ledger_new(void); /* NULL: out of memory */
@@ -48,6 +51,8 @@ struct ledger *ledger_free(struct ledger *ledger);
  * ledger_remove(). -ENOMEM, or -EINVAL for an id that is empty, too long or not printable.
  */
 int ledger_add(struct ledger *ledger, const char *id, struct claim **out);
+/* Adds a claim as it was written down, with its devices, which are copied. -EBUSY: another claim has one; as ledger_add(). */
+int ledger_adopt(struct ledger *ledger, const struct claim *read, struct claim **out);
 void ledger_remove(struct ledger *ledger, struct claim *claim);
 struct claim *ledger_find(const struct ledger *ledger, const char *id);
 size_t ledger_count(const struct ledger *ledger);
@@ -64,6 +69,13 @@ int ledger_take(struct ledger *ledger, struct claim *claim, const struct claim_d
 bool ledger_give_back(struct ledger *ledger, struct claim *claim, const char *device);
 /* The claim that has this device, asked for or locked out, or NULL. *out (may be NULL) is its entry. */
 struct claim *ledger_owner(const struct ledger *ledger, const char *device, const struct claim_device **out);
+/* How many asked-for devices of a group the claim has, apart from one name (may be NULL). */
+size_t claim_devices_in_group(const struct claim *claim, int32_t group, const char *apart_from);
+/*
+ * Takes an asked-for device out of its claim that was given back, or was never got: with the members that only it locked
+ * out; where its group has others that were asked for, it becomes locked out itself.
+ */
+void ledger_shrink(struct ledger *ledger, struct claim *claim, const char *device);
 /* The entry of a device in a claim, or NULL. Valid until the claim's devices change. */
 struct claim_device *claim_find_device(struct claim *claim, const char *device);
 /* Devices that a user asked for and has under a rule, over all claims. */

@@ -29,3 +29,10 @@ bool unit_name_is_valid(const char *name)
 	}
 	return false;
 }
+
+bool subject_is_sane(const struct subject *subject)
+{
+	return subject->group_count <= SUBJECT_GROUPS_MAX && subject->pid >= 0 &&
+	       memchr(subject->unit, '\0', sizeof(subject->unit)) &&
+	       (!subject->unit[0] || unit_name_is_valid(subject->unit));
+}

@@ -23,4 +23,6 @@ struct subject {
 
 /* True for a name that systemd could give a unit: one of its suffixes, its letters only, below UNIT_NAME_MAX bytes. */
 bool unit_name_is_valid(const char *name);
+/* True if the counts are in range and the unit is "" or a unit's name: for what comes over the wire. */
+bool subject_is_sane(const struct subject *subject);
 bool subject_has_group(const struct subject *subject, gid_t gid);

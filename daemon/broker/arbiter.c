@@ -2,7 +2,6 @@
 
 #include "auditing.h"
 #include "delivering.h"
-#include "journal.h"
 #include "recovering.h"
 #include "releasing.h"
 #include "reloading.h"
@@ -12,6 +11,7 @@
 #include "somebody.h"
 
 #include "../../policy/reserve.h"
+#include "../base/journal.h"
 #include "../base/log.h"
 #include "../base/policy_files.h"
 

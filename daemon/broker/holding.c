@@ -1,8 +1,8 @@
 #include "holding.h"
 
-#include "journal.h"
 
 #include "../base/clock.h"
+#include "../base/journal.h"
 #include "../base/log.h"
 
 #include <errno.h>
@@ -16,69 +16,45 @@ struct holding *holding_of(const struct claim *claim)
 	return claim->attachment;
 }
 
-static int attach(struct registry *registry, const char *id, struct holding **out)
+static void attach(struct registry *registry, struct claim *claim, struct holding *holding)
 {
-	struct holding *holding = calloc(1, sizeof(*holding));
-	struct claim *claim;
-	int error;
-
-	if (!holding)
-		return -ENOMEM;
-	error = ledger_add(registry->ledger, id, &claim);
-	if (error < 0) {
-		free(holding);
-		return error;
-	}
 	holding->registry = registry;
 	holding->claim = claim;
 	holding->context = holding->lease = holding->holder = -1;
 	holding->state_usec = clock_usec(CLOCK_MONOTONIC);
 	claim->attachment = holding;
-	*out = holding;
-	return 0;
 }
 
 int holding_new(struct registry *registry, struct holding **out)
 {
 	char id[SD_ID128_STRING_MAX];
 	sd_id128_t random;
-	int error = sd_id128_randomize(&random);
+	struct holding *holding = calloc(1, sizeof(*holding));
+	struct claim *claim;
+	int error = holding ? sd_id128_randomize(&random) : -ENOMEM;
 
-	if (error < 0)
+	if (error == 0)
+		error = ledger_add(registry->ledger, sd_id128_to_string(random, id), &claim);
+	if (error < 0) {
+		free(holding);
 		return error;
-	return attach(registry, sd_id128_to_string(random, id), out);
+	}
+	attach(registry, claim, holding);
+	*out = holding;
+	return 0;
 }
 
 int holding_adopt(struct registry *registry, const struct claim *read, struct holding **out)
 {
-	struct holding *holding;
-	int error = attach(registry, read->id, &holding);
+	struct holding *holding = calloc(1, sizeof(*holding));
+	struct claim *claim;
+	int error = holding ? ledger_adopt(registry->ledger, read, &claim) : -ENOMEM;
 
-	if (error < 0)
-		return error;
-	memcpy(holding->claim->rule, read->rule, sizeof(read->rule));
-	holding->claim->uid = read->uid;
-	holding->claim->gid = read->gid;
-	holding->claim->pid = read->pid;
-	holding->claim->mode = read->mode;
-	holding->claim->interface = read->interface;
-	holding->claim->state = read->state;
-	holding->claim->since = read->since;
-	holding->claim->ioas_id = read->ioas_id;
-	holding->claim->memlock = read->memlock;
-	holding->claim->revoked = read->revoked;
-	holding->claim->lease = read->lease;
-	memcpy(holding->claim->lease_unit, read->lease_unit, sizeof(read->lease_unit));
-	memcpy(holding->claim->lease_invocation, read->lease_invocation, sizeof(read->lease_invocation));
-	memcpy(holding->claim->unit, read->unit, sizeof(read->unit));
-	memcpy(holding->claim->note, read->note, sizeof(read->note));
-	memcpy(holding->claim->changing, read->changing, sizeof(read->changing));
-	for (size_t i = 0; i < read->device_count && error == 0; i++)
-		error = ledger_take(registry->ledger, holding->claim, &read->device[i]);
 	if (error < 0) {
-		holding_end(holding);
+		free(holding);
 		return error;
 	}
+	attach(registry, claim, holding);
 	*out = holding;
 	return 0;
 }
@@ -225,24 +201,7 @@ void holding_answer_awaiting(struct holding *holding)
 
 void holding_give_back(struct holding *holding, const char *device)
 {
-	struct claim *claim = holding->claim;
-	struct claim_device *entry = claim_find_device(claim, device);
-	int32_t group = entry ? entry->before.group : -1;
-
-	if (!entry)
-		return;
-	if (group >= 0 && holding_others_in_group(holding, group, device) > 0) {
-		/* Its group stays the claim's. */
-		entry->lockout = true;
-		return;
-	}
-	for (size_t i = claim->device_count; i > 0; i--)
-		if (claim->device[i - 1].before.group == group) {
-			char name[DEVICE_NAME_MAX];
-
-			memcpy(name, claim->device[i - 1].before.name, sizeof(name));
-			ledger_give_back(holding->registry->ledger, claim, name);
-		}
+	ledger_shrink(holding->registry->ledger, holding->claim, device);
 }
 
 struct requester *holding_take_asker(struct holding *holding)
@@ -253,16 +212,4 @@ struct requester *holding_take_asker(struct holding *holding)
 	if (asker)
 		asker->asking = NULL;
 	return asker;
-}
-
-size_t holding_others_in_group(const struct holding *holding, int32_t group, const char *apart_from)
-{
-	const struct claim *claim = holding->claim;
-	size_t count = 0;
-
-	for (size_t i = 0; i < claim->device_count; i++)
-		if (!claim->device[i].lockout && claim->device[i].before.group == group &&
-		    (!apart_from || strcmp(claim->device[i].before.name, apart_from) != 0))
-			count++;
-	return count;
 }

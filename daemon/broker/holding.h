@@ -92,5 +92,3 @@ void holding_end_lease(struct holding *holding);
 void holding_end_offer(struct holding *holding);
 /* Takes the asker out: he is answered by the caller. NULL if nobody waits. */
 struct requester *holding_take_asker(struct holding *holding);
-/* The asked-for devices of a group that the claim has, apart from one name (may be NULL). */
-size_t holding_others_in_group(const struct holding *holding, int32_t group, const char *apart_from);

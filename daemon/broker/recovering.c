@@ -1,10 +1,10 @@
 #include "recovering.h"
 
-#include "journal.h"
 #include "lease.h"
 #include "releasing.h"
 #include "revoking.h"
 
+#include "../base/journal.h"
 #include "../base/log.h"
 
 #include <errno.h>

@@ -419,7 +419,7 @@ int releasing_remove(struct holding *holding, const char *device)
 	const struct claim_device *entry = claim_find_device(claim, device);
 	int32_t group = entry->before.group;
 	struct giving_back how = { .interface = claim->interface,
-				   .pin = holding_others_in_group(holding, group, device) > 0 };
+				   .pin = claim_devices_in_group(claim, group, device) > 0 };
 	struct claim_device *given = calloc(claim->device_count, sizeof(*given));
 	struct plan plan = { 0 };
 	size_t count = 0;

@@ -2,7 +2,7 @@
 
 #include "../../policy/json_make.h"
 #include "../../policy/text.h"
-#include "../base/descriptors.h"
+#include "descriptors.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -29,11 +29,6 @@ int journal_open(const char *runtime_folder)
 		return -errno;
 	fd = openat(folder, "claims", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	return fd < 0 ? -errno : fd;
-}
-
-bool claim_id_is_valid(const char *id)
-{
-	return strlen(id) == 32 && strspn(id, "0123456789abcdef") == 32;
 }
 
 bool journal_file_claim(const char *file, char id[static CLAIM_ID_MAX])

@@ -27,5 +27,3 @@ char **journal_list(int journal, size_t *count);
 int journal_set_aside(int journal, const char *file);
 /* The claim id of a file's name ("ID.json"), or false. */
 bool journal_file_claim(const char *file, char id[static CLAIM_ID_MAX]);
-/* True for what claim ids are made of: 32 lower-case hex digits. */
-bool claim_id_is_valid(const char *id);
