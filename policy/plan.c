@@ -85,6 +85,25 @@ bool step_is_sane(const struct step *step)
 	       step->number >= shapes[step->kind].number_min && step->number <= shapes[step->kind].number_max;
 }
 
+bool step_equals(const struct step *a, const struct step *b)
+{
+	return a->kind == b->kind && a->number == b->number && a->identity == b->identity &&
+	       strcmp(a->device, b->device) == 0 && strcmp(a->value, b->value) == 0 &&
+	       strcmp(a->before, b->before) == 0;
+}
+
+bool step_takes_device(const struct step *step)
+{
+	return step->kind == STEP_OPEN || step->kind == STEP_GROUP_DEVICE ||
+	       (step->kind == STEP_GRANT && step->device[0] != '\0');
+}
+
+bool plan_owner_is_sane(const struct plan_owner *owner)
+{
+	return memchr(owner->claim, '\0', sizeof owner->claim) && claim_id_is_valid(owner->claim) &&
+	       text_is_printable(owner->rule, sizeof owner->rule) && subject_is_sane(&owner->subject);
+}
+
 static const char *describe_restore(const struct step *step, char *out, size_t size)
 {
 	if (step->value[0])
@@ -433,4 +452,16 @@ int plan_for_unmapping(struct plan *plan, uint32_t ioas_id)
 
 	add(plan, &error, STEP_UNMAP, NULL, "", "", ioas_id);
 	return error;
+}
+
+enum delivery_mode plan_mode(const struct plan *plan)
+{
+	enum delivery_mode mode = MODE_OPEN;
+
+	for (size_t i = 0; i < plan->count; i++)
+		if (plan->step[i].kind == STEP_GRANT)
+			return MODE_NODE;
+		else if (plan->step[i].kind == STEP_CONTAINER || plan->step[i].kind == STEP_BIND)
+			mode = MODE_ATTACHED;
+	return mode;
 }

@@ -54,6 +54,7 @@ struct step {
 	uint64_t identity; /* of the device, as planned: another device on that name is refused */
 };
 bool step_is_sane(const struct step *step);
+bool step_equals(const struct step *a, const struct step *b);
 /* One line for people: "unbind e1000 from 0000:02:02.0". Returns out. */
 const char *step_describe(const struct step *step, char *out, size_t size);
 
@@ -66,6 +67,17 @@ struct plan {
 };
 int plan_add(struct plan *plan, const struct step *step); /* 0, -ENOMEM, -E2BIG */
 void plan_done(struct plan *plan);
+
+/*
+ * Whose plan it is: the claim, and for a plan that takes devices the subject who gets them and the rule that gives them. The
+ * broker says so; the executor holds the rule against the subject, and everything that follows against its own ledger.
+ */
+struct plan_owner {
+	char claim[CLAIM_ID_MAX];
+	char rule[RULE_NAME_MAX]; /* "" for a plan that takes none */
+	struct subject subject;   /* all zero for a plan that takes none */
+};
+bool plan_owner_is_sane(const struct plan_owner *owner);
 
 /* How the devices of a plan are to be delivered. */
 struct delivery {
@@ -113,5 +125,9 @@ int plan_for_release(struct plan *plan, const struct claim_device *device, size_
 int plan_for_revocation(struct plan *plan, const struct claim_device *device, size_t count, uid_t uid, bool last);
 /* The one step that stops the DMA of a claim whose lease is over though somebody holds it. 0, -ENOMEM. */
 int plan_for_unmapping(struct plan *plan, uint32_t ioas_id);
+/* The mode that a claim's steps deliver in. */
+enum delivery_mode plan_mode(const struct plan *plan);
+/* True for the steps that take a device for the client, one for each device that was asked for. */
+bool step_takes_device(const struct step *step);
 /* True if the plan of a claim opens the group of this asked-for device with it: the first of its group. */
 bool plan_opens_group(const struct claim_device *device, size_t index, const struct delivery *delivery);

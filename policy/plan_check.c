@@ -1,7 +1,7 @@
 /*
  * The executor's own check of a claim plan: what still holds when the broker was taken over. It believes nothing of the
  * plan. It takes from it only which devices are meant, makes the plan anew from its own view of the host, and compares
- * step by step; then it looks for one rule that gives somebody all of it. Never decides who: it knows no subject.
+ * step by step; then it looks whether the rule that is named gives all of it to the subject that is named.
  */
 #include "decision.h"
 
@@ -17,6 +17,7 @@ struct check {
 	const struct policy *policy;
 	const struct host_view *host;
 	const struct plan *plan;
+	const struct plan_owner *owner;
 	struct claim_device *device; /* those to be opened first, in that order; then those that are pinned */
 	size_t taken, count;
 	struct name_table names; /* of all of them */
@@ -61,8 +62,6 @@ static void read_delivery(struct check *check, const struct step *step)
 
 	if (step->kind == STEP_CONTEXT || step->kind == STEP_CONTAINER)
 		delivery->grows = step->number == 1;
-	if (step->kind == STEP_CONTAINER || step->kind == STEP_BIND)
-		delivery->mode = MODE_ATTACHED;
 	if (step->kind == STEP_GROUP_DEVICE && step->number == 1 && device &&
 	    delivery->group_count < CLAIM_DEVICES_MAX)
 		delivery->group[delivery->group_count++] = device->group;
@@ -70,17 +69,6 @@ static void read_delivery(struct check *check, const struct step *step)
 		delivery->ioas_id = (uint32_t)step->number;
 	if (step->kind == STEP_MEMLOCK)
 		delivery->memlock = step->number;
-	if (step->kind == STEP_GRANT) {
-		delivery->mode = MODE_NODE;
-		delivery->uid = (uid_t)step->number;
-	}
-}
-
-/* True for the steps that take a device, one each. */
-static bool takes_device(const struct step *step)
-{
-	return step->kind == STEP_OPEN || step->kind == STEP_GROUP_DEVICE ||
-	       (step->kind == STEP_GRANT && step->device[0] != '\0');
 }
 
 static bool grants_container(const struct plan *plan)
@@ -100,8 +88,9 @@ static bool begin_delivery(struct check *check)
 
 	if (interface < 0)
 		return refuse(check, "this kernel has neither iommufd nor VFIO groups");
-	check->delivery = (struct delivery){ .mode = MODE_OPEN, .interface = (enum vfio_interface)interface,
-					     .groups = kernel->vfio_group };
+	/* Rights to nodes are for the subject and nobody else. */
+	check->delivery = (struct delivery){ .mode = plan_mode(check->plan), .interface = (enum vfio_interface)interface,
+					     .groups = kernel->vfio_group, .uid = check->owner->subject.uid };
 	return true;
 }
 
@@ -117,7 +106,7 @@ static bool gather(struct check *check)
 
 		if (!step_is_sane(step))
 			return refuse(check, "step %zu of the plan is malformed", i);
-		if (takes_device(step) && !add_device(check, step, false))
+		if (step_takes_device(step) && !add_device(check, step, false))
 			return false;
 		read_delivery(check, step);
 	}
@@ -141,13 +130,6 @@ static bool gather(struct check *check)
 	return true;
 }
 
-static bool steps_are_equal(const struct step *a, const struct step *b)
-{
-	return a->kind == b->kind && a->number == b->number && a->identity == b->identity &&
-	       strcmp(a->device, b->device) == 0 && strcmp(a->value, b->value) == 0 &&
-	       strcmp(a->before, b->before) == 0;
-}
-
 /* Order, kinds, drivers and overrides: all are right if the core makes the same plan of the same devices. */
 static bool is_made_by_the_core(struct check *check)
 {
@@ -166,7 +148,7 @@ static bool is_made_by_the_core(struct check *check)
 		if (i >= check->plan->count)
 			equal = refuse(check, "the plan ends where this step is missing: %s",
 				       step_describe(&made.step[i], text, sizeof text));
-		else if (i >= made.count || !steps_are_equal(&made.step[i], &check->plan->step[i]))
+		else if (i >= made.count || !step_equals(&made.step[i], &check->plan->step[i]))
 			equal = refuse(check, "step %zu of the plan is not what these devices need now: %s", i,
 				       step_describe(&check->plan->step[i], text, sizeof text));
 	}
@@ -289,41 +271,41 @@ static bool rule_covers(struct check *check, size_t index)
 	return true;
 }
 
-/* True if one rule gives somebody the whole plan. Else why is what stands against the first rule that reaches all. */
-static bool some_rule_covers(struct check *check)
+/* The rule that the broker names, if it decides over all devices of the plan for the subject that it names. */
+static bool rule_decides(struct check *check, size_t *index)
 {
 	const struct policy *policy = check->policy;
-	char first[TEXT_MAX] = "";
-	size_t reached_most = 0;
+	const struct plan_owner *owner = check->owner;
 
-	for (size_t i = 0; i < policy->rule_count; i++) {
-		size_t reached = 0;
+	for (*index = 0; *index < policy->rule_count; ++*index)
+		if (strcmp(policy->rule[*index].name, owner->rule) == 0)
+			break;
+	if (*index == policy->rule_count || policy->rule[*index].effect != RULE_ALLOW)
+		return refuse(check, "no allow rule is called \"%s\"", owner->rule);
+	for (size_t i = 0; i < check->taken; i++) {
+		const struct device *device = &check->device[i].before;
 
-		while (reached < check->taken &&
-		       coverage_rule_reaches(policy, check->host->topology, i, &check->device[reached].before))
-			reached++;
-		if (reached > reached_most)
-			reached_most = reached;
-		if (reached < check->taken)
-			continue;
-		if (rule_covers(check, i))
-			return true;
-		if (!first[0])
-			text_format(first, sizeof first, "%s", check->why);
+		if (policy_rule_for(policy, check->host->topology, &owner->subject, device) != &policy->rule[*index])
+			return refuse(check, "the rule \"%s\" does not give %s to uid %u", owner->rule, device->name,
+				      owner->subject.uid);
 	}
-	if (first[0])
-		return refuse(check, "%s", first);
-	return refuse(check,
-		      reached_most > 0 ? "no allow rule reaches %s together with the others"
-				       : "no allow rule reaches %s",
-		      check->device[reached_most].before.name);
+	return true;
+}
+
+static bool is_covered(struct check *check)
+{
+	size_t index;
+
+	return gather(check) && is_made_by_the_core(check) && devices_can_be_taken(check) &&
+	       rule_decides(check, &index) && rule_covers(check, index);
 }
 
 bool plan_is_covered(const struct policy *policy, const struct host_view *host, const struct plan *plan,
-		     char why[static TEXT_MAX])
+		     const struct plan_owner *owner, char why[static TEXT_MAX])
 {
 	char reason[TEXT_MAX] = "";
-	struct check check = { .policy = policy, .host = host, .plan = plan, .why = reason };
+	struct check check = { .policy = policy, .host = host, .plan = plan, .owner = owner,
+			       .why = reason };
 	bool covered;
 
 	if (plan->count == 0 || plan->count > PLAN_STEPS_MAX) {
@@ -331,12 +313,30 @@ bool plan_is_covered(const struct policy *policy, const struct host_view *host, 
 		return false;
 	}
 	check.device = calloc(plan->count, sizeof *check.device);
-	covered = check.device ? gather(&check) && is_made_by_the_core(&check) && devices_can_be_taken(&check) &&
-					 some_rule_covers(&check)
-			       : refuse(&check, "out of memory");
+	covered = check.device ? is_covered(&check) : refuse(&check, "out of memory");
 	if (!covered)
 		text_format(why, TEXT_MAX, "%s", reason);
 	free(check.device);
 	name_table_done(&check.names);
 	return covered;
+}
+
+bool plan_subject_is_shown(const struct policy *policy, const struct plan *plan, const struct plan_owner *owner,
+			   const struct subject *shown, char why[static TEXT_MAX])
+{
+	const struct subject_selector *selector = NULL;
+	bool by_number = false;
+
+	for (size_t i = 0; i < policy->rule_count && !selector; i++)
+		if (strcmp(policy->rule[i].name, owner->rule) == 0)
+			selector = &policy->rule[i].subject;
+	for (size_t i = 0; i < plan->count; i++)
+		by_number = by_number || plan->step[i].kind == STEP_GRANT || plan->step[i].kind == STEP_MEMLOCK;
+	if (!by_number || !selector || (selector->gid_count == 0 && selector->unit.count == 0))
+		return true;
+	if (shown && shown->uid == owner->subject.uid && subject_selector_matches(selector, shown))
+		return true;
+	text_format(why, TEXT_MAX, "the rule \"%s\" goes by groups or units, and nothing shows that uid %u has them: its client "
+				   "has to be there while it claims", owner->rule, owner->subject.uid);
+	return false;
 }

@@ -80,7 +80,8 @@ static bool survey_is_sane(const struct wire_survey *survey)
 static bool plan_is_sane(const struct wire_plan *plan)
 {
 	if (plan->kind > WIRE_PLAN_RELEASE || plan->total > PLAN_STEPS_MAX || plan->first > plan->total ||
-	    plan->count > plan->total - plan->first || plan->context > 1 || plan->peer < 0)
+	    plan->count > plan->total - plan->first || plan->context > 1 || plan->peer < 0 ||
+	    !plan_owner_is_sane(&plan->owner))
 		return false;
 	for (uint32_t i = 0; i < plan->count; i++)
 		if (!step_is_sane(&plan->step[i]))
@@ -100,7 +101,7 @@ static bool result_is_sane(const struct wire_result *result)
 static bool audit_is_sane(const struct wire_audit *audit, size_t size)
 {
 	if (size < audit_size(0) || audit->count > WIRE_CONTEXTS_MAX || size != audit_size(audit->count) ||
-	    audit->more > 1 || audit->broker < 0)
+	    audit->more > 1 || audit->broker < 0 || audit->first > WIRE_AUDIT_CONTEXTS_MAX - audit->count)
 		return false;
 	for (uint32_t i = 0; i < audit->count; i++)
 		if (audit->context[i].fd < 0 || !text_is_sane(audit->context[i].claim, CLAIM_ID_MAX))
@@ -365,7 +366,7 @@ size_t wire_plan_chunk(union wire_message *message, uint64_t id, enum wire_plan_
 	message->plan.count = (uint32_t)count;
 	message->plan.context = enclosure->context >= 0;
 	message->plan.peer = enclosure->peer;
-	message->plan.peer_uid = enclosure->peer > 0 ? enclosure->peer_uid : 0;
+	message->plan.owner = enclosure->owner;
 	if (count > 0)
 		memcpy(message->plan.step, plan->step + first, count * sizeof(struct step));
 	wire_stamp(message, WIRE_PLAN, id);
@@ -414,7 +415,7 @@ static int inbox_begin(struct wire_plan_inbox *inbox, const struct wire_plan *ch
 	inbox->kind = chunk->kind;
 	inbox->total = chunk->total;
 	inbox->enclosure.peer = chunk->peer;
-	inbox->enclosure.peer_uid = chunk->peer_uid;
+	inbox->enclosure.owner = chunk->owner;
 	inbox->enclosure.context = chunk->context ? descriptors_take(fds, next++) : -1;
 	inbox->enclosure.peer_fd = chunk->peer > 0 ? descriptors_take(fds, next) : -1;
 	inbox->begun = true;

@@ -16,7 +16,8 @@
 
 #include <stdint.h>
 
-enum { WIRE_VERSION = 3, WIRE_FD = 3, WIRE_STEPS_MAX = 64, WIRE_CONTEXTS_MAX = 256 };
+enum { WIRE_VERSION = 4, WIRE_FD = 3, WIRE_STEPS_MAX = 64, WIRE_CONTEXTS_MAX = 256,
+       WIRE_AUDIT_CONTEXTS_MAX = 16384 };
 
 enum wire_type {
 	/* From the executor. */
@@ -109,7 +110,9 @@ enum wire_plan_kind { WIRE_PLAN_CLAIM, WIRE_PLAN_RELEASE };
 
 /*
  * A plan, in chunks of WIRE_STEPS_MAX steps, sent one after the other with the same id. With the first chunk come the
- * FDs: the context (an iommufd or a container) if context is 1, then the client's pidfd if peer is not 0.
+ * FDs: the context (an iommufd or a container) if context is 1, then the client's pidfd if peer is not 0. Each plan is a
+ * claim's, and the executor keeps a ledger of what it gave to which: a claim's plan takes devices for a claim that is new, or
+ * for one that grows; a release has to be the one that the ledger says.
  */
 struct wire_plan {
 	struct wire_header header;
@@ -119,9 +122,8 @@ struct wire_plan {
 	uint32_t first;         /* index of this chunk's first step */
 	uint32_t count;         /* steps in this chunk */
 	uint32_t context;       /* 1: a context comes with it */
-	int32_t peer;           /* pid of the client whose memlock limit is set, with its pidfd; 0: none */
-	uint32_t peer_uid;      /* of that client: a process of another user gets no limit */
-	uint32_t reserved;
+	int32_t peer;           /* pid of the client, with its pidfd; 0: not known */
+	struct plan_owner owner;
 	struct step step[WIRE_STEPS_MAX];
 };
 
@@ -182,7 +184,7 @@ struct wire_audit {
 	struct wire_header header;
 	uint32_t count; /* 0 to WIRE_CONTEXTS_MAX */
 	uint32_t more;  /* 1: another chunk follows */
-	uint32_t first; /* contexts in the chunks before */
+	uint32_t first; /* contexts in the chunks before; WIRE_AUDIT_CONTEXTS_MAX at most in all */
 	int32_t broker; /* inside the executor, to its surveyor: the broker's pid, 0 unknown. From the broker 0 */
 	struct wire_audit_context context[WIRE_CONTEXTS_MAX];
 };
@@ -305,9 +307,9 @@ int wire_receive(int socket, union wire_message *message, struct descriptors *fd
 /* What goes with a plan. FDs stay the caller's. */
 struct wire_enclosure {
 	int context;    /* an iommufd or a container; -1: none */
-	pid_t peer;     /* the client whose memlock limit is set; 0: none */
-	uid_t peer_uid;
+	pid_t peer;     /* the client: whose memlock limit is set, and who shows which groups and unit its user has; 0: none */
 	int peer_fd;    /* its pidfd */
+	struct plan_owner owner;
 };
 
 /*

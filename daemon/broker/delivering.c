@@ -175,8 +175,7 @@ static int take_devices(struct registry *registry, struct claim *claim, const st
 	return error;
 }
 
-static int start_plan(struct holding *holding, const struct decision *decision, const struct run_events *events,
-		      uint64_t memlock)
+static int start_plan(struct holding *holding, const struct decision *decision, const struct run_events *events)
 {
 	struct registry *registry = holding->registry;
 	struct requester *asker = holding->asker;
@@ -186,12 +185,14 @@ static int start_plan(struct holding *holding, const struct decision *decision, 
 		.policy_digest = registry->policy->digest,
 		.enclosure = {
 			.context = holding->context,
-			.peer = memlock > 0 && asker->pidfd >= 0 ? asker->subject.pid : 0,
-			.peer_uid = asker->subject.uid,
+			.peer = asker->pidfd >= 0 ? asker->subject.pid : 0,
 			.peer_fd = asker->pidfd,
+			.owner = { .subject = asker->subject },
 		},
 	};
 
+	memcpy(order.enclosure.owner.claim, holding->claim->id, sizeof(order.enclosure.owner.claim));
+	snprintf(order.enclosure.owner.rule, sizeof(order.enclosure.owner.rule), "%s", decision->device[0].rule->name);
 	return host_run(registry->host, &order, events, holding);
 }
 
@@ -236,7 +237,7 @@ void delivering_begin_claim(struct operation *operation, const struct decision *
 		holding->asker = requester;
 		requester->asking = holding;
 		holding->run = HOLDING_CLAIMS;
-		error = start_plan(holding, decision, &claim_events, claim->memlock);
+		error = start_plan(holding, decision, &claim_events);
 	}
 	if (error < 0) {
 		char message[TEXT_MAX];
@@ -325,7 +326,7 @@ void delivering_begin_addition(struct operation *operation, struct holding *hold
 		holding->run = HOLDING_ADDS;
 		holding->asked_usec = operation->since;
 		holding_tell(holding, (struct news){ .kind = NEWS_GROWS, .device = holding->device });
-		error = start_plan(holding, decision, &addition_events, 0);
+		error = start_plan(holding, decision, &addition_events);
 	}
 	if (error < 0) {
 		holding_take_asker(holding);

@@ -28,6 +28,7 @@ static int run_plan(struct holding *holding, enum holding_run run, const struct 
 	};
 	int error;
 
+	memcpy(order.enclosure.owner.claim, holding->claim->id, sizeof(order.enclosure.owner.claim));
 	holding->run = run;
 	error = host_run(registry->host, &order, events, holding);
 	if (error < 0)

@@ -15,7 +15,7 @@ static void answer(struct binding *binding, uint64_t id, enum wire_outcome outco
 	union wire_message message;
 
 	job_answer(&message, id, outcome, text);
-	outbox_send(&binding->crew->outbox, &message, NULL);
+	crew_answer_plan(binding->crew, &message, NULL);
 }
 
 /* Starts a binder, if there is place for one. 0 or -errno. */
@@ -86,7 +86,7 @@ static void note_grants(struct binding *binding, int slot, const struct plan *pl
 static void assign(struct binding *binding, int slot, struct job *job)
 {
 	note_grants(binding, slot, &job->plan.plan);
-	deed_set_begin(&binding->doing[slot], job->plan.kind, &job->plan.plan);
+	deed_set_begin(&binding->doing[slot], job->plan.kind, &job->plan.plan, &job->plan.enclosure.owner);
 	binders_assign(&binding->binders, slot, job->plan.id);
 	binding->job[slot] = job;
 	if (!feed(binding, slot))
@@ -164,7 +164,7 @@ void binding_renew(struct binding *binding)
 }
 
 /* The result of the plan that a binder has. False: it is none of that. */
-static bool finish(struct binding *binding, int slot, const union wire_message *message, struct descriptors *fds)
+static bool finish(struct binding *binding, int slot, union wire_message *message, struct descriptors *fds)
 {
 	const struct binder_slot *state = &binding->binders.slot[slot];
 
@@ -180,7 +180,7 @@ static bool finish(struct binding *binding, int slot, const union wire_message *
 	if (message->result.outcome == WIRE_OUTCOME_DONE)
 		deeds_note(&binding->deeds, &binding->doing[slot]);
 	deed_set_done(&binding->doing[slot]);
-	outbox_send(&binding->crew->outbox, message, fds);
+	crew_answer_plan(binding->crew, message, fds);
 	if (!binders_finished(&binding->binders, slot))
 		worker_end(&binding->worker[slot]);
 	dispatch(binding);

@@ -73,6 +73,8 @@ static const struct {
 	{ "connect", MAIN | STOPPER }, { "sendmmsg", MAIN }, { "shutdown", MAIN }, { "pipe", MAIN }, { "pipe2", MAIN },
 	{ "eventfd2", MAIN }, { "timerfd_create", MAIN }, { "timerfd_settime", MAIN }, { "select", MAIN },
 	{ "pselect6", MAIN }, { "flock", MAIN },
+	/* files of what was given to whom */
+	{ "mkdir", MAIN }, { "mkdirat", MAIN }, { "renameat", MAIN }, { "renameat2", MAIN }, { "unlinkat", MAIN },
 	/* on the way to what a worker is */
 	{ "capget", MAIN }, { "capset", MAIN }, { "prctl", MAIN }, { "seccomp", MAIN }, { "umask", MAIN },
 	{ "chdir", MAIN },
@@ -110,8 +112,11 @@ static const struct {
 	{ "prctl", STOPPER, { IS(0, PR_GET_NAME) }, 1 },
 	{ "open", READERS, { HAS(1, WRITES, O_RDONLY) }, 1 },
 	{ "openat", READERS, { HAS(2, WRITES, O_RDONLY) }, 1 },
-	{ "open", MAIN | BINDER, { HAS(1, MAKES, 0) }, 1 },
-	{ "openat", MAIN | BINDER, { HAS(2, MAKES, 0) }, 1 },
+	{ "open", BINDER, { HAS(1, MAKES, 0) }, 1 },
+	{ "openat", BINDER, { HAS(2, MAKES, 0) }, 1 },
+	/* Files of what was given to whom. */
+	{ "open", MAIN, { HAS(1, TEMPORARY, 0) }, 1 },
+	{ "openat", MAIN, { HAS(2, TEMPORARY, 0) }, 1 },
 	{ "write", READERS, { IS(0, STDERR_FILENO) }, 1 },
 	{ "writev", WORKERS, { IS(0, STDERR_FILENO) }, 1 },
 	{ "send", BINDER | SURVEYOR | STOPPER, { IS(0, STDERR_FILENO) }, 1 },

@@ -6,6 +6,12 @@
 
 enum { EARLY_DEATHS_MAX = 5 };
 
+void crew_answer_plan(struct crew *crew, union wire_message *result, struct descriptors *fds)
+{
+	given_claims_settle(&crew->given, &result->result, fds);
+	outbox_send(&crew->outbox, result, fds);
+}
+
 int crew_start(struct crew *crew, struct worker *worker, enum worker_role role)
 {
 	int error = worker_start(worker, role, crew->program, role == WORKER_BINDER ? crew->policy : -1);

@@ -4,17 +4,24 @@
  */
 #pragma once
 
+#include "given_claims.h"
 #include "outbox.h"
 #include "worker.h"
 
 struct crew {
 	struct outbox outbox;
+	struct given_claims given;
 	int program;          /* the executor's own binary, to be executed again */
 	int policy;           /* a snapshot of the policy in force */
 	unsigned early_deaths; /* in a row, without any work done between */
 	bool hopeless;        /* too many of those */
 };
 
+/*
+ * Answers a plan: what was given is settled, then the broker is told. Takes the FDs over (NULL: none), as outbox_send(). Every
+ * plan that was let through is answered here and nowhere else.
+ */
+void crew_answer_plan(struct crew *crew, union wire_message *result, struct descriptors *fds);
 /* Starts a worker, with a logged line on failure. 0 or -errno. */
 int crew_start(struct crew *crew, struct worker *worker, enum worker_role role);
 /* A worker is gone that should not be: counts, and makes sure that it is. */

@@ -8,6 +8,8 @@
 struct deed {
 	char device[DEVICE_NAME_MAX];
 	uint32_t kind; /* enum wire_plan_kind of the plan that was done last */
+	char claim[CLAIM_ID_MAX]; /* whose it was */
+	uid_t uid;
 };
 
 static bool concerns(uint32_t kind, const struct step *step)
@@ -26,12 +28,14 @@ static bool has(const struct deed_set *set, const char *device)
 	return false;
 }
 
-void deed_set_begin(struct deed_set *set, uint32_t kind, const struct plan *plan)
+void deed_set_begin(struct deed_set *set, uint32_t kind, const struct plan *plan, const struct plan_owner *owner)
 {
 	size_t count = 0;
 
 	deed_set_done(set);
 	set->kind = kind;
+	set->uid = owner->subject.uid;
+	memcpy(set->claim, owner->claim, sizeof(set->claim));
 	for (size_t i = 0; i < plan->count; i++)
 		count += concerns(kind, &plan->step[i]);
 	set->device = calloc(count + 1, sizeof(*set->device));
@@ -67,8 +71,11 @@ void deeds_note(struct deeds *deeds, const struct deed_set *set)
 	for (size_t i = 0; i < set->count; i++) {
 		struct deed *deed = deed_of(deeds, set->device[i]);
 
-		if (deed)
-			deed->kind = set->kind;
+		if (!deed)
+			continue;
+		deed->kind = set->kind;
+		deed->uid = set->uid;
+		memcpy(deed->claim, set->claim, sizeof(deed->claim));
 	}
 }
 
@@ -76,12 +83,16 @@ enum wire_proof deeds_prove(const struct deeds *deeds, const struct record *reco
 {
 	uint32_t kind = record->kind == RECORD_GRANT ? WIRE_PLAN_CLAIM : WIRE_PLAN_RELEASE;
 
-	if (!record->success || (record->kind != RECORD_GRANT && record->kind != RECORD_RELEASE))
+	/* A policy that was read is nobody's. */
+	if (record->kind == RECORD_POLICY_LOAD)
 		return WIRE_PROOF_NONE;
+	/* What did not happen here, nobody but the broker can tell of: not that it did, and not of whom. */
+	if (!record->success || (record->kind != RECORD_GRANT && record->kind != RECORD_RELEASE))
+		return WIRE_PROOF_MISSING;
 	for (uint32_t i = 0; i < record->device_count; i++) {
 		const struct deed *deed = name_table_find(&deeds->devices, record->device[i]);
 
-		if (!deed || deed->kind != kind)
+		if (!deed || deed->kind != kind || deed->uid != record->uid || strcmp(deed->claim, record->claim) != 0)
 			return WIRE_PROOF_MISSING;
 	}
 	return WIRE_PROOF_THERE;

@@ -15,16 +15,18 @@ struct deeds {
 /* The devices of a plan that a binder has. All zero is empty. */
 struct deed_set {
 	uint32_t kind; /* enum wire_plan_kind */
+	char claim[CLAIM_ID_MAX];
+	uid_t uid;     /* whose claim it is, by the ledger of what was given */
 	char (*device)[DEVICE_NAME_MAX];
 	size_t count;
 };
 
 /* Keeps which devices a plan makes ready, or takes back. What was in the set is forgotten. */
-void deed_set_begin(struct deed_set *set, uint32_t kind, const struct plan *plan);
+void deed_set_begin(struct deed_set *set, uint32_t kind, const struct plan *plan, const struct plan_owner *owner);
 void deed_set_done(struct deed_set *set);
 
 /* The plan was done. Out of memory, its devices are not confirmed. */
 void deeds_note(struct deeds *deeds, const struct deed_set *set);
-/* Whether this executor did what the record says. */
+/* Whether this executor did what the record says, with these devices, for this claim of this user. */
 enum wire_proof deeds_prove(const struct deeds *deeds, const struct record *record);
 void deeds_done(struct deeds *deeds);

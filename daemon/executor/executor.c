@@ -39,7 +39,7 @@ struct executor {
 	struct stopping stopping;
 	struct wire_plan_inbox inbox; /* the plan that is just being received */
 	struct kernel_features kernel; /* as the broker was told */
-	uint64_t digest;              /* of the policy in force */
+	struct policy *policy;        /* in force */
 	uint64_t digest_before;       /* of the one before: releases that were under way under it are run still */
 	int signals;
 	bool ending;                  /* nothing new is taken on */
@@ -53,6 +53,7 @@ static void begin_end(struct executor *executor)
 		return;
 	executor->ending = true;
 	executor->deadline = monotonic_milliseconds() + DRAIN_MSEC;
+	given_claims_freeze(&executor->crew.given);
 	binding_cancel(&executor->binding);
 }
 
@@ -98,10 +99,13 @@ static int begin_policy(struct executor *executor)
 		if (error == 0)
 			error = policy_snapshot_make(policy, &executor->crew.policy);
 	}
-	if (error == 0)
-		executor->digest = executor->digest_before = policy->digest;
-	policy_free(policy);
-	return error;
+	if (error < 0) {
+		policy_free(policy);
+		return error;
+	}
+	executor->policy = policy;
+	executor->digest_before = policy->digest;
+	return 0;
 }
 
 static void reload_policy(struct executor *executor, uint64_t id)
@@ -113,12 +117,12 @@ static void reload_policy(struct executor *executor, uint64_t id)
 	if (error == 0) {
 		descriptor_close(&executor->crew.policy);
 		executor->crew.policy = snapshot;
-		executor->digest_before = executor->digest;
-		executor->digest = policy->digest;
-		policy_free(policy);
+		executor->digest_before = executor->policy->digest;
+		policy_free(executor->policy);
+		executor->policy = policy;
 		binding_renew(&executor->binding);
 	}
-	message.policy = (struct wire_policy){ .policy_digest = executor->digest, .error = -error };
+	message.policy = (struct wire_policy){ .policy_digest = executor->policy->digest, .error = -error };
 	wire_stamp(&message, WIRE_POLICY, id);
 	outbox_send(&executor->crew.outbox, &message, NULL);
 }
@@ -129,7 +133,7 @@ static void say_hello(struct executor *executor)
 
 	memset(&message.hello, 0, sizeof(message.hello));
 	message.hello.version = WIRE_VERSION;
-	message.hello.policy_digest = executor->digest;
+	message.hello.policy_digest = executor->policy->digest;
 	host_features_read(&executor->host, &executor->kernel);
 	message.hello.kernel = executor->kernel;
 	host_features_boot_id(&executor->host, message.hello.boot_id);
@@ -163,23 +167,44 @@ static void on_proven(void *context, struct job *job)
 		binding_run(&executor->binding, job);
 }
 
-/* A plan is there as a whole. A claim's policy is the binder's matter. */
+/* True if the plan may go on to a worker; else why it may not. Whether the policy gives a claim is the binder's matter. */
+static bool admit(struct executor *executor, char why[static TEXT_MAX])
+{
+	struct wire_plan_inbox *plan = &executor->inbox;
+	uint64_t now = executor->policy->digest;
+	bool releases = plan->kind == WIRE_PLAN_RELEASE;
+
+	if (plan->policy_digest != now && !(releases && plan->policy_digest == executor->digest_before)) {
+		text_format(why, TEXT_MAX,
+			    "broker and executor hold different policies: reload both (systemctl reload ioasidd)");
+		return false;
+	}
+	return given_claims_admit(&executor->crew.given, executor->policy, &executor->kernel, plan, why);
+}
+
+static void answer_plan(struct executor *executor, enum wire_outcome outcome, const char *text)
+{
+	union wire_message message;
+
+	job_answer(&message, executor->inbox.id, outcome, text);
+	outbox_send(&executor->crew.outbox, &message, NULL);
+	wire_plan_inbox_done(&executor->inbox);
+}
+
+/* A plan is there as a whole. */
 static void take_plan(struct executor *executor)
 {
 	struct job *job = calloc(1, sizeof(*job));
-	union wire_message message;
-	const char *refusal = NULL;
+	char why[TEXT_MAX] = "";
 
-	if (!job) {
-		refusal = "the executor is out of memory";
-	} else if (executor->inbox.kind == WIRE_PLAN_RELEASE && executor->inbox.policy_digest != executor->digest &&
-		   executor->inbox.policy_digest != executor->digest_before) {
-		refusal = "broker and executor hold different policies: reload both (systemctl reload ioasidd)";
+	if (!job || !admit(executor, why)) {
+		answer_plan(executor, WIRE_OUTCOME_REFUSED, job ? why : "the executor is out of memory");
+		free(job);
+		return;
 	}
-	if (refusal) {
-		job_answer(&message, executor->inbox.id, WIRE_OUTCOME_REFUSED, refusal);
-		outbox_send(&executor->crew.outbox, &message, NULL);
-		wire_plan_inbox_done(&executor->inbox);
+	/* Nothing of it was ever given, and nothing is touched. */
+	if (executor->inbox.kind == WIRE_PLAN_RELEASE && executor->inbox.plan.count == 0) {
+		answer_plan(executor, WIRE_OUTCOME_DONE, "");
 		free(job);
 		return;
 	}
@@ -435,7 +460,9 @@ static int prepare(struct executor *executor)
 	executor->signals = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (executor->signals < 0 || fcntl(executor->options->wire, F_SETFL, O_NONBLOCK) < 0)
 		return -errno;
-	return begin_policy(executor);
+	error = begin_policy(executor);
+	return error < 0 ? error
+			 : given_claims_start(&executor->crew.given, &executor->host, executor->options->runtime_folder);
 }
 
 /* The process at the other end of the wire, as the kernel says; 0: it does not. */
@@ -481,6 +508,8 @@ int executor_main(const struct executor_options *options)
 	see_workers_end(&executor);
 	outbox_done(&executor.crew.outbox);
 	wire_plan_inbox_done(&executor.inbox);
+	given_claims_end(&executor.crew.given);
+	policy_free(executor.policy);
 	descriptor_close(&executor.crew.policy);
 	descriptor_close(&executor.signals);
 	host_close(&executor.host);

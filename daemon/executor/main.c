@@ -5,6 +5,7 @@
 #include "binder.h"
 #include "confine.h"
 #include "executor.h"
+#include "given_claims.h"
 #include "policy_snapshot.h"
 #include "recorder.h"
 #include "stop_unit.h"
@@ -31,12 +32,14 @@
 enum { POLICY_FOLDERS_MAX = 16 };
 
 static const char usage[] =
-	"usage: ioasid-executor [--policy-dir DIR]...\n"
+	"usage: ioasid-executor [--policy-dir DIR]... [--runtime-dir DIR]\n"
 	"The privileged half of ioasidd: changes drivers and opens devices, as the broker asks and the policy allows.\n"
 	"It is started by ioasidd, or by its unit, with the broker's socket as file descriptor 3.\n"
 	"\n"
 	"  --policy-dir DIR   read the policy files of this folder; given several times, the first has precedence\n"
 	"                     (default: " POLICY_FOLDER_ETC ", then " POLICY_FOLDER_USR ")\n"
+	"  --runtime-dir DIR  keep what was given to whom in this folder, which only root may write\n"
+	"                     (default: " EXECUTOR_RUNTIME_FOLDER ")\n"
 	"  --help             show this\n"
 	"  --version          show the version\n";
 
@@ -111,10 +114,11 @@ static int worker_main(const char *name)
 	return status;
 }
 
-static int run(const char *const *folder, size_t count)
+static int run(const char *const *folder, size_t count, const char *runtime_folder)
 {
 	static const char *const usual[] = { POLICY_FOLDER_ETC, POLICY_FOLDER_USR };
-	struct executor_options options = { .policy_folder = folder, .policy_folder_count = count, .wire = WIRE_FD };
+	struct executor_options options = { .policy_folder = folder, .policy_folder_count = count,
+					    .runtime_folder = runtime_folder, .wire = WIRE_FD };
 
 	if (count == 0) {
 		options.policy_folder = usual;
@@ -144,12 +148,13 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "policy-dir", required_argument, NULL, 'p' },
+		{ "runtime-dir", required_argument, NULL, 'r' },
 		{ "worker", required_argument, NULL, 'w' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
 	};
-	const char *folder[POLICY_FOLDERS_MAX], *worker = NULL;
+	const char *folder[POLICY_FOLDERS_MAX], *worker = NULL, *runtime_folder = EXECUTOR_RUNTIME_FOLDER;
 	size_t count = 0;
 	int option;
 
@@ -162,6 +167,9 @@ int main(int argc, char **argv)
 				return EXIT_USAGE;
 			}
 			folder[count++] = optarg;
+			break;
+		case 'r':
+			runtime_folder = optarg;
 			break;
 		case 'w':
 			worker = optarg;
@@ -182,5 +190,5 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	leave_surroundings();
-	return worker ? worker_main(worker) : run(folder, count);
+	return worker ? worker_main(worker) : run(folder, count, runtime_folder);
 }

@@ -33,6 +33,9 @@ int peer_limit_raise(struct run *run, const struct step *step)
 
 	if (run->peer <= 0 || run->peer_fd < 0 || process_of(run->host, run->peer_fd) != run->peer)
 		return run_fail(run, -ESRCH, "the client whose memlock limit is to be set is not known");
+	/* Whatever rule root has: it has no business with devices. */
+	if (run->peer == 1)
+		return run_fail(run, -EPERM, "the client can't be the service manager");
 	if (!peer_lives(run) || prlimit(run->peer, RLIMIT_MEMLOCK, NULL, &run->limit_before) < 0)
 		return run_fail(run, -ESRCH, "the client [%d] has ended", run->peer);
 	if (!peer_has_uid(run))

@@ -1,5 +1,5 @@
 /*
- * The binder's own check of a plan, before anything is touched: it believes nothing of what the broker says. Looks at the
+ * The binder's own check of a claim's plan, before anything is touched: it believes nothing of what the broker says. Looks at the
  * host anew; changes nothing.
  */
 #pragma once
@@ -9,12 +9,8 @@
 #include "sysfs.h"
 
 /*
- * True if a claim plan may be run: each device is what and where the plan says, and the policy gives somebody all of it.
+ * True if a claim plan may be run: each device is what and where the plan says, and the policy gives its owner all of it.
  * Else one sentence in why.
  */
 bool recheck_claim(const struct host *host, const struct policy *policy, const struct plan *plan,
-		   char why[static TEXT_MAX]);
-/*
- * True if a release plan has the form that one has to have on this kernel (policy/release_check.h). Asks no policy.
- */
-bool recheck_release(const struct host *host, const struct plan *plan, bool context_passed, char why[static TEXT_MAX]);
+		   const struct wire_enclosure *enclosure, char why[static TEXT_MAX]);

@@ -115,7 +115,10 @@ static bool enqueue(struct recording *recording, const struct wire_record *recor
 
 void recording_ask(struct recording *recording, const struct wire_record *record)
 {
-	if (!has_worker(recording))
+	/* Nobody is to stand in the log for what another user's claim was. */
+	if (!given_may_be_of(recording->crew->given.ledger, record->record.claim, record->record.uid))
+		answer(recording, record->header.id, EPERM);
+	else if (!has_worker(recording))
 		answer(recording, record->header.id, EIO);
 	else if (!enqueue(recording, record))
 		answer(recording, record->header.id, ENOBUFS);

@@ -108,7 +108,7 @@ int run_begin(struct run *run, const struct host *host, struct wire_plan_inbox *
 		.context = descriptor_take(&inbox->enclosure.context),
 		.proof_context = -1,
 		.peer = inbox->enclosure.peer,
-		.peer_uid = inbox->enclosure.peer_uid,
+		.peer_uid = inbox->enclosure.owner.subject.uid,
 		.peer_fd = descriptor_take(&inbox->enclosure.peer_fd),
 	};
 	run->context_passed = run->context >= 0;

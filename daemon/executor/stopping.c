@@ -1,5 +1,6 @@
 #include "stopping.h"
 
+#include "../../policy/given.h"
 #include "../../policy/stop_check.h"
 #include "../../policy/text.h"
 #include "../base/log.h"
@@ -125,6 +126,11 @@ static bool may_stop(const struct stop *stop, const struct found *found, char wh
 	}
 	if (found->device_count == 0) {
 		text_format(why, TEXT_MAX, "none of the devices is there");
+		return false;
+	}
+	if (!given_by_rule(stop->stopping->crew->given.ledger, stop->question.device, stop->question.count,
+			   stop->question.rule)) {
+		text_format(why, TEXT_MAX, "the devices were not given to one claim by the rule \"%s\"", stop->question.rule);
 		return false;
 	}
 	return is_covered(stop, found, why) && holds(stop, found, why);

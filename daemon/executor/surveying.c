@@ -61,7 +61,7 @@ static void answer_release(struct surveying *surveying, uint64_t id, int error)
 		    strerror(error));
 	job_answer(&message, id, WIRE_OUTCOME_BROKEN, text);
 	message.result.error = error;
-	outbox_send(&surveying->crew->outbox, &message, NULL);
+	crew_answer_plan(surveying->crew, &message, NULL);
 }
 
 /* Nothing was found out, and nothing was touched. */
@@ -246,7 +246,7 @@ static bool answer_held(struct surveying *surveying, struct job *job, const stru
 	}
 	if (fd >= 0)
 		descriptors_add(&fds, fd);
-	outbox_send(&surveying->crew->outbox, &message, &fds);
+	crew_answer_plan(surveying->crew, &message, &fds);
 	return true;
 }
 

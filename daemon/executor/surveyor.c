@@ -155,6 +155,11 @@ static int answer_audit(struct surveyor *surveyor, const struct wire_audit *part
 		if (error < 0)
 			log_warning("an audit is incomplete: %s", strerror(-error));
 	}
+	if (!part->more) {
+		free(surveyor->context);
+		surveyor->context = NULL;
+		surveyor->context_count = 0;
+	}
 	message.audit_done = (struct wire_audit_done){ .error = -error, .compared = audit.compared };
 	return tell(surveyor, &message, WIRE_AUDIT_DONE, part->header.id);
 }

@@ -44,6 +44,8 @@ static int keep_contexts(struct auditing *auditing, const struct wire_audit *par
 	}
 	if (part->header.id != auditing->id || part->first != auditing->count)
 		return -EIO;
+	if (part->count > WIRE_AUDIT_CONTEXTS_MAX - auditing->count)
+		return -E2BIG;
 	larger = reallocarray(auditing->context, auditing->count + part->count + 1, sizeof(*larger));
 	if (!larger)
 		return -ENOMEM;

@@ -293,14 +293,18 @@ int do_memlock(struct run *run, const struct step *step)
 	struct rlimit limit;
 
 	if (run->peer <= 0)
-		return -EBADF;
+		return -ESRCH;
+	if (run->peer == 1) {
+		run_say(run, "the client can't be the service manager");
+		return -EPERM;
+	}
 	if (poll(&peer, 1, 0) != 0 || prlimit(run->peer, RLIMIT_MEMLOCK, NULL, &limit) < 0) {
 		/* A process of somebody else's can't be read; one that has ended can't be a client. */
 		if (peer.revents || errno != EPERM)
 			return -ESRCH;
 		getrlimit(RLIMIT_MEMLOCK, &limit);
 	}
-	if (!has_uid(run->peer, run->peer_uid)) {
+	if (!has_uid(run->peer, run->owner.subject.uid)) {
 		run_say(run, "the client [%d] runs as another user", run->peer);
 		return -EPERM;
 	}

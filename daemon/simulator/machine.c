@@ -34,7 +34,10 @@ int machine_new(struct loop *loop, struct machine **out)
 	machine->departure.expired = remove_departed;
 	TAILQ_INIT(&machine->listeners);
 	machine->topology = topology_new();
-	if (!machine->topology) {
+	machine->given = ledger_new();
+	if (!machine->topology || !machine->given) {
+		topology_free(machine->topology);
+		ledger_free(machine->given);
 		free(machine);
 		return -ENOMEM;
 	}
@@ -70,6 +73,7 @@ struct machine *machine_free(struct machine *machine)
 	name_table_done(&machine->buses);
 	name_table_done(&machine->contexts);
 	topology_free(machine->topology);
+	ledger_free(machine->given);
 	acl_clear(&machine->container_acl);
 	audit_log_done(&machine->audit_log);
 	units_done(&machine->units);

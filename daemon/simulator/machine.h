@@ -129,6 +129,7 @@ struct machine {
 	struct name_table buses;
 	struct name_table contexts;  /* those that are open */
 	TAILQ_HEAD(, group_file) group_files;
+	struct ledger *given;        /* what the executor has given, and whom */
 	struct acl container_acl;    /* of /dev/vfio/vfio */
 	struct audit_log audit_log;
 	struct units units;

@@ -5,6 +5,7 @@
 
 #include "kernel.h"
 
+#include "../../policy/given.h"
 #include "../base/wire.h"
 
 struct runs;
@@ -26,7 +27,9 @@ struct run {
 	int passed_context; /* owned FD, or -1 */
 	int peer_fd;        /* owned pidfd, or -1 */
 	pid_t peer;
-	uid_t peer_uid;
+	struct plan_owner owner;
+	struct given_change change; /* what it does to what was given */
+	bool entered;       /* it was let through: its result is settled */
 	/* run_done of run.h. NULL: nobody wants the result any more. */
 	void (*done)(void *context, const union wire_message *result, struct descriptors *fds);
 	void *done_context;

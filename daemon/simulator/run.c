@@ -1,5 +1,6 @@
 #include "run.h"
 
+#include "admission.h"
 #include "claim_steps.h"
 #include "delivery_steps.h"
 #include "release_steps.h"
@@ -137,6 +138,8 @@ static void finish(struct run *run)
 	struct descriptors fds = { .count = 0 };
 	union wire_message message;
 
+	if (run->entered)
+		admission_settle(run);
 	if (run->kind == WIRE_PLAN_CLAIM && result->outcome == WIRE_OUTCOME_DONE && run->done)
 		give_descriptors(run, &fds);
 	/* The claim goes on for a while, and its mappings can be removed only with its context. */
@@ -368,6 +371,7 @@ struct runs *runs_free(struct runs *runs)
 		run_free(run);
 	}
 	loop_clear_timer(runs->machine->loop, &runs->turn);
+	admission_forget(runs->machine);
 	free(runs);
 	return NULL;
 }
@@ -381,9 +385,39 @@ static void take_order(struct run *run, struct wire_plan_inbox *inbox)
 	run->passed_context = inbox->enclosure.context;
 	run->peer_fd = inbox->enclosure.peer_fd;
 	run->peer = inbox->enclosure.peer;
-	run->peer_uid = inbox->enclosure.peer_uid;
+	run->owner = inbox->enclosure.owner;
 	run->policy_digest = inbox->policy_digest;
 	memset(inbox, 0, sizeof(*inbox));
+}
+
+/* True if another plan of this claim is under way for the same broker. */
+static bool is_under_way(const struct run *run)
+{
+	const struct run *other;
+
+	TAILQ_FOREACH(other, &run->runs->all, link)
+		if (other != run && other->entered && other->done && strcmp(other->owner.claim, run->owner.claim) == 0)
+			return true;
+	return false;
+}
+
+/* Lets a plan through and goes on with it, or answers it. */
+static void enter(struct run *run)
+{
+	if (is_under_way(run)) {
+		text_format(run->result.text, sizeof(run->result.text), "another plan of the claim %s is under way",
+			    run->owner.claim);
+		run->result.outcome = WIRE_OUTCOME_REFUSED;
+		finish(run);
+	} else if (!admission_enter(run, run->result.text)) {
+		run->result.outcome = WIRE_OUTCOME_REFUSED;
+		finish(run);
+	} else if (run->kind == WIRE_PLAN_RELEASE && run->plan.count == 0) {
+		finish(run);
+	} else {
+		run->entered = true;
+		advance(run);
+	}
 }
 
 int runs_start(struct runs *runs, struct wire_plan_inbox *inbox, const struct policy_in_force *policy, run_done done,
@@ -415,7 +449,7 @@ int runs_start(struct runs *runs, struct wire_plan_inbox *inbox, const struct po
 	TAILQ_INSERT_TAIL(&runs->all, run, link);
 	runs->count++;
 	note_change(runs);
-	advance(run);
+	enter(run);
 	return 0;
 }
 

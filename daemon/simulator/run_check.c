@@ -1,7 +1,7 @@
 #include "run_check.h"
 
-#include "../../policy/release_check.h"
 #include "../../policy/text.h"
+#include "../base/peer_subject.h"
 
 #include <string.h>
 
@@ -69,13 +69,13 @@ static bool refuse_digest(char why[static TEXT_MAX])
 	return false;
 }
 
-/* A release goes through in the middle of a reload, too; but it must not move what it has not proven to be free. */
-static bool release_is_allowed(const struct run *run, char why[static TEXT_MAX])
+/* The client is a real process, on a simulated host, too. */
+static bool subject_is_shown(const struct run *run, const struct policy *policy, char why[static TEXT_MAX])
 {
-	if (run->policy && run->policy_digest != run->policy->policy->digest &&
-	    run->policy_digest != run->policy->digest_before)
-		return refuse_digest(why);
-	return release_is_sound(&run->plan, &run->machine->kernel, run->passed_context >= 0, why);
+	struct subject shown;
+	bool is_shown = peer_subject_read(run->peer_fd, run->peer, &shown);
+
+	return plan_subject_is_shown(policy, &run->plan, &run->owner, is_shown ? &shown : NULL, why);
 }
 
 static bool claim_is_allowed(const struct run *run, const struct policy *policy, char why[static TEXT_MAX])
@@ -101,15 +101,16 @@ static bool claim_is_allowed(const struct run *run, const struct policy *policy,
 		text_format(why, TEXT_MAX, "there was no memory to look at %s", step->device);
 		allowed = false;
 	}
-	allowed = allowed && plan_is_covered(policy, &host, &run->plan, why);
+	allowed = allowed && plan_is_covered(policy, &host, &run->plan, &run->owner, why);
 	uses_done(&uses);
-	return allowed;
+	return allowed && subject_is_shown(run, policy, why);
 }
 
 bool run_is_allowed(const struct run *run, char why[static TEXT_MAX])
 {
+	/* It was held against what was given when it came; under whichever policy, it must go through. */
 	if (run->kind == WIRE_PLAN_RELEASE)
-		return release_is_allowed(run, why);
+		return true;
 	if (run->policy)
 		return claim_is_allowed(run, run->policy->policy, why);
 	text_format(why, TEXT_MAX, "the broker that asked is gone");

@@ -340,7 +340,12 @@ static void keep_record(struct session *session, const struct wire_record *quest
 {
 	union wire_message message;
 
-	message.recorded = (struct wire_recorded){ .error = audit_log_write(&session->machine->audit_log, &question->record) };
+	/* Nobody is to stand in the log for what another user's claim was. */
+	message.recorded = (struct wire_recorded){
+		.error = given_may_be_of(session->machine->given, question->record.claim, question->record.uid)
+				 ? audit_log_write(&session->machine->audit_log, &question->record)
+				 : EPERM,
+	};
 	wire_stamp(&message, WIRE_RECORDED, question->header.id);
 	send_message(session, &message, NULL);
 }

@@ -3,6 +3,7 @@
 #include "holders.h"
 #include "kernel.h"
 
+#include "../../policy/given.h"
 #include "../../policy/stop_check.h"
 #include "../../policy/text.h"
 
@@ -196,7 +197,13 @@ static bool may_stop(struct stop *stop, const struct policy *policy, pid_t broke
 		text_format(why, TEXT_MAX, "the process [%d] is none that may be stopped", question->pid);
 		return false;
 	}
-	return is_covered(stop, policy, why) && holds(stop, why);
+	if (!is_covered(stop, policy, why))
+		return false;
+	if (!given_by_rule(stop->stops->machine->given, question->device, question->count, question->rule)) {
+		text_format(why, TEXT_MAX, "the devices were not given to one claim by the rule \"%s\"", question->rule);
+		return false;
+	}
+	return holds(stop, why);
 }
 
 /* Takes the pidfd over. 0 or -errno. */

@@ -8,18 +8,33 @@
 #include <string.h>
 #include <sys/stat.h>
 
-const char usual_policy[] =
-	"{\n"
-	"  \"rules\": [\n"
-	"    { \"name\": \"test cards and their neighbours\", \"effect\": \"allow\",\n"
-	"      \"device\": { \"id\": [\"1234:11e8\", \"8086:100e\"] },\n"
-	"      \"lockout\": \"unused\", \"modes\": [\"attached\", \"open\", \"node\"],\n"
-	"      \"limits\": { \"memlock\": \"64M\" }, \"reset\": \"try\", \"revoke\": { \"stop\": \"unit\" } },\n"
-	"    { \"name\": \"a card that can be reset\", \"effect\": \"allow\",\n"
-	"      \"device\": { \"id\": [\"8086:10d3\"] } }\n"
-	"  ],\n"
-	"  \"never\": [ { \"class\": [\"0106\"], \"why\": \"the disks hang here\" } ]\n"
-	"}\n";
+#define RULES(reset) \
+	"{\n" \
+	"  \"rules\": [\n" \
+	"    { \"name\": \"those who need a reset\", \"effect\": \"allow\", \"subject\": { \"user\": [47101] },\n" \
+	"      \"device\": { \"id\": [\"1234:11e8\", \"8086:100e\", \"8086:10d3\"] },\n" \
+	"      \"lockout\": \"unused\", \"reset\": \"" reset "\" },\n" \
+	"    { \"name\": \"those who keep them on VFIO\", \"effect\": \"allow\", \"subject\": { \"user\": [47102] },\n" \
+	"      \"device\": { \"id\": [\"1234:11e8\", \"8086:100e\"] },\n" \
+	"      \"lockout\": \"unused\", \"reset\": \"try\", \"restore\": false },\n" \
+	"    { \"name\": \"those who have one\", \"effect\": \"allow\", \"subject\": { \"user\": [47103] },\n" \
+	"      \"device\": { \"id\": [\"1234:11e8\"] },\n" \
+	"      \"lockout\": \"unused\", \"reset\": \"try\", \"limits\": { \"devices\": 1 } },\n" \
+	"    { \"name\": \"those of a group\", \"effect\": \"allow\", \"subject\": { \"group\": [47104] },\n" \
+	"      \"device\": { \"id\": [\"1234:11e8\"] }, \"lockout\": \"unused\", \"reset\": \"try\",\n" \
+	"      \"modes\": [\"attached\", \"node\"] },\n" \
+	"    { \"name\": \"test cards and their neighbours\", \"effect\": \"allow\",\n" \
+	"      \"device\": { \"id\": [\"1234:11e8\", \"8086:100e\"] },\n" \
+	"      \"lockout\": \"unused\", \"modes\": [\"attached\", \"open\", \"node\"],\n" \
+	"      \"limits\": { \"memlock\": \"64M\" }, \"reset\": \"try\", \"revoke\": { \"stop\": \"unit\" } },\n" \
+	"    { \"name\": \"a card that can be reset\", \"effect\": \"allow\",\n" \
+	"      \"device\": { \"id\": [\"8086:10d3\"] } }\n" \
+	"  ],\n" \
+	"  \"never\": [ { \"class\": [\"0106\"], \"why\": \"the disks hang here\" } ]\n" \
+	"}\n"
+
+const char usual_policy[] = RULES("require");
+const char milder_policy[] = RULES("try");
 
 void bench_make_policy(struct bench *bench)
 {
@@ -144,8 +159,13 @@ void claimed_add(struct bench *bench, struct claimed *claimed, const char *name,
 void claimed_begin(struct bench *bench, struct claimed *claimed, const char *const *asked,
 		   const char *const *locked_out)
 {
+	static unsigned long long claims;
+
 	*claimed = (struct claimed){ .mode = MODE_ATTACHED, .context = -1, .group_fd = { -1, -1, -1, -1 },
-				     .device_fd = { -1, -1, -1, -1 } };
+				     .device_fd = { -1, -1, -1, -1 }, .rule = "test cards and their neighbours" };
+	snprintf(claimed->id, sizeof(claimed->id), "%032llx", ++claims);
+	if (asked[0] && strcmp(asked[0], bench->roles.good) == 0)
+		claimed->rule = "a card that can be reset";
 	for (size_t i = 0; asked[i]; i++)
 		claimed_add(bench, claimed, asked[i], false);
 	for (size_t i = 0; locked_out && locked_out[i]; i++)
@@ -156,6 +176,8 @@ void claimed_begin_to_grow(struct bench *bench, struct claimed *more, const stru
 			   const char *const *asked)
 {
 	claimed_begin(bench, more, asked, NULL);
+	memcpy(more->id, claimed->id, sizeof(more->id));
+	more->rule = claimed->rule;
 	more->mode = claimed->mode;
 	more->uid = claimed->uid;
 	more->ioas = claimed->ioas;
@@ -206,10 +228,19 @@ void note_result(const struct bench *bench, const char *what, const struct resul
 		printf("# %s: %s\n", what, wire->text);
 }
 
+struct plan_owner owner_of(const struct claimed *claimed)
+{
+	struct plan_owner owner = { .subject = { .uid = claimed->uid, .gid = claimed->gid } };
+
+	memcpy(owner.claim, claimed->id, sizeof(owner.claim));
+	snprintf(owner.rule, sizeof(owner.rule), "%s", claimed->rule);
+	return owner;
+}
+
 enum wire_outcome run_claim(struct bench *bench, struct claimed *claimed, const struct plan *plan, uint64_t digest,
 			    const char *what)
 {
-	const struct wire_enclosure enclosure = { .context = claimed->context, .peer_fd = -1 };
+	const struct wire_enclosure enclosure = { .context = claimed->context, .peer_fd = -1, .owner = owner_of(claimed) };
 	uint64_t id = side_send_plan(&bench->side, WIRE_PLAN_CLAIM, digest, plan, &enclosure);
 	struct result result = side_await_result(&bench->side, id);
 	size_t next = 0;
@@ -271,9 +302,10 @@ enum wire_outcome claim(struct bench *bench, struct claimed *claimed, const char
 	return outcome;
 }
 
-enum wire_outcome run_release(struct bench *bench, const struct plan *plan, int context, const char *what)
+enum wire_outcome run_release(struct bench *bench, const struct claimed *claimed, const struct plan *plan, int context,
+			      const char *what)
 {
-	const struct wire_enclosure enclosure = { .context = context, .peer_fd = -1 };
+	const struct wire_enclosure enclosure = { .context = context, .peer_fd = -1, .owner = owner_of(claimed) };
 	uint64_t id = side_send_plan(&bench->side, WIRE_PLAN_RELEASE, bench->digest, plan, &enclosure);
 	struct result result = side_await_result(&bench->side, id);
 
@@ -285,7 +317,7 @@ enum wire_outcome run_release(struct bench *bench, const struct plan *plan, int 
 enum wire_outcome release(struct bench *bench, const struct claimed *claimed, bool pin, const char *what)
 {
 	struct plan plan = release_plan(bench, claimed, pin);
-	enum wire_outcome outcome = run_release(bench, &plan, pin ? claimed->context : -1, what);
+	enum wire_outcome outcome = run_release(bench, claimed, &plan, pin ? claimed->context : -1, what);
 
 	plan_done(&plan);
 	return outcome;

@@ -32,6 +32,10 @@ void bench_make_policy(struct bench *bench);
 /* Writes another policy into it; the digest is that of the new one, unless it is refused. */
 void bench_write_policy(struct bench *bench, const char *text);
 extern const char usual_policy[];
+/* The same, in which those who need a reset need none any more. */
+extern const char milder_policy[];
+/* Users that the policy has rules of their own for. */
+enum { WANTS_RESET = 47101, KEEPS_ON_VFIO = 47102, HAS_ONE = 47103, IN_GROUP = 47104 };
 void bench_remove_policy(struct bench *bench);
 
 /* Starts the other side and finds the roles. */
@@ -41,8 +45,11 @@ void bench_start(struct bench *bench);
 struct claimed {
 	struct claim_device device[4];
 	size_t count;
+	char id[CLAIM_ID_MAX];
+	const char *rule;    /* that gives it */
 	enum delivery_mode mode;
-	uid_t uid;           /* MODE_NODE */
+	uid_t uid;           /* whose it is */
+	gid_t gid;
 	int context;         /* owned, or -1; with one the claim grows */
 	uint32_t ioas;
 	int32_t had_group[4]; /* without iommufd: groups that the claim that grows has */
@@ -70,7 +77,10 @@ enum wire_outcome run_claim(struct bench *bench, struct claimed *claimed, const 
 /* Makes the plan of a release and runs it. */
 enum wire_outcome release(struct bench *bench, const struct claimed *claimed, bool pin, const char *what);
 /* The same with a plan made already, and a context that goes with it (-1: none). */
-enum wire_outcome run_release(struct bench *bench, const struct plan *plan, int context, const char *what);
+enum wire_outcome run_release(struct bench *bench, const struct claimed *claimed, const struct plan *plan, int context,
+			      const char *what);
+/* Whose a plan of this claim is. */
+struct plan_owner owner_of(const struct claimed *claimed);
 /* Closes the FDs of devices and groups: the client is done. */
 void claimed_close_devices(struct claimed *claimed);
 /* Closes what is left. */

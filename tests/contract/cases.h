@@ -47,6 +47,12 @@ void case_devices_nobody_gets(struct bench *bench);
 void case_lockout_not_covered(struct bench *bench);
 void case_odd_plans(struct bench *bench);
 void case_odd_releases(struct bench *bench);
+/* cases_taken_over.c: what a broker that was taken over tries. */
+void case_taken_over_release(struct bench *bench);
+void case_taken_over_subject(struct bench *bench);
+void case_taken_over_memlock(struct bench *bench);
+void case_taken_over_limits(struct bench *bench);
+void case_taken_over_record(struct bench *bench);
 /* cases_wire.c: reloading, and bad messages. Each bad message costs a connection of its own. */
 void case_reload(struct bench *bench);
 void case_end(struct bench *bench);

@@ -56,12 +56,13 @@ void case_plan_in_chunks(struct bench *bench)
 {
 	const char *asked[] = { bench->roles.alone, NULL };
 	struct claimed claimed;
-	const struct wire_enclosure nothing = { .context = -1, .peer_fd = -1 };
+	struct wire_enclosure nothing = { .context = -1, .peer_fd = -1 };
 	struct plan plan;
 	struct result result;
 	uint64_t id;
 
 	claimed_begin(bench, &claimed, asked, NULL);
+	nothing.owner = owner_of(&claimed);
 	plan = claim_plan(bench, &claimed, 0);
 	id = ++bench->side.last_id;
 	for (size_t first = 0; first < plan.count; first++) {
@@ -140,10 +141,10 @@ void case_grow_by_a_group(struct bench *bench)
 
 /* A plan that sets the memlock limit of a process: ours, or (ended) of one that is no more. */
 static enum wire_outcome claim_with_memlock(struct bench *bench, const struct claimed *claimed, uint64_t memlock,
-					    uid_t uid, bool ended, const char *what)
+					    bool ended, const char *what)
 {
 	struct plan plan = claim_plan(bench, claimed, memlock);
-	struct wire_enclosure enclosure = { .context = -1, .peer = getpid(), .peer_uid = uid };
+	struct wire_enclosure enclosure = { .context = -1, .peer = getpid(), .owner = owner_of(claimed) };
 	struct result result;
 	struct rlimit limit;
 
@@ -178,14 +179,15 @@ void case_memlock(struct bench *bench)
 	struct claimed claimed;
 
 	claimed_begin(bench, &claimed, asked, NULL);
-	claim_with_memlock(bench, &claimed, 8 << 20, getuid(), false, "claim with memlock");
+	claimed.uid = getuid();
+	claim_with_memlock(bench, &claimed, 8 << 20, false, "claim with memlock");
 	release(bench, &claimed, false, "release");
-	claim_with_memlock(bench, &claimed, 8 << 20, getuid(), true, "claim of a client that has ended");
+	claim_with_memlock(bench, &claimed, 8 << 20, true, "claim of a client that has ended");
 	check_untouched(bench);
-	claim_with_memlock(bench, &claimed, 8 << 20, getuid() + 1, false, "claim of another user's client");
+	claim_with_memlock(bench, &claimed, UINT64_C(1) << 40, false, "claim with more than the rule grants");
 	check_untouched(bench);
-	claim_with_memlock(bench, &claimed, UINT64_C(1) << 40, getuid(), false,
-			   "claim with more than the rule grants");
+	claimed.uid++;
+	claim_with_memlock(bench, &claimed, 8 << 20, false, "claim with another user's process");
 	check_untouched(bench);
 }
 
@@ -215,6 +217,7 @@ void case_claim_node(struct bench *bench)
 	check_untouched(bench);
 
 	claimed.uid = 0;
+	claimed.id[0] = 'f';
 	claim(bench, &claimed, "claim of the edu by root");
 	claimed_end(&claimed);
 	release(bench, &claimed, false, "release");
@@ -231,7 +234,7 @@ void case_undo_of_node(struct bench *bench)
 	claimed_begin(bench, &claimed, asked, locked_out);
 	claimed.mode = MODE_NODE;
 	claimed.uid = SOMEBODY;
-	claim_with_memlock(bench, &claimed, 8 << 20, getuid() + 1, false, "claim of another user's client");
+	claim_with_memlock(bench, &claimed, 8 << 20, false, "claim with another user's process");
 	check_untouched(bench);
 	claimed_begin(bench, &claimed, other, NULL);
 	claimed.mode = MODE_NODE;

@@ -83,11 +83,13 @@ static void refuse_device(struct bench *bench, const char *name, const char *wha
 void case_devices_nobody_gets(struct bench *bench)
 {
 	struct claimed claimed = { .mode = MODE_ATTACHED, .context = -1, .count = 1,
-				   .group_fd = { -1, -1, -1, -1 }, .device_fd = { -1, -1, -1, -1 } };
+				   .group_fd = { -1, -1, -1, -1 }, .device_fd = { -1, -1, -1, -1 },
+				   .rule = "test cards and their neighbours" };
 
 	refuse_device(bench, bench->roles.never, "a device in never");
 	refuse_device(bench, bench->roles.other, "a device that no rule names");
 	refuse_device(bench, bench->roles.bridge, "a bridge");
+	memset(claimed.id, 'd', 32);
 	strcpy(claimed.device[0].before.name, "0000:ff:1f.7");
 	claimed.device[0].before.identity = 1;
 	claim(bench, &claimed, "a device that is not there");
@@ -106,6 +108,8 @@ void case_lockout_not_covered(struct bench *bench)
 	bench_write_policy(bench, strict);
 	report_note("reload: error %d", side_reload(&bench->side).error);
 	claimed_begin(bench, &claimed, asked, locked_out);
+	claim(bench, &claimed, "a rule that is there no more");
+	claimed.rule = "test cards";
 	claim(bench, &claimed, "a lockout that the rule does not cover");
 	claimed.count = 1;
 	claim(bench, &claimed, "the same, not mentioned");
@@ -179,7 +183,7 @@ static void release_without(struct bench *bench, const struct claimed *claimed, 
 		if (plan.step[i].kind != kind)
 			plan.step[kept++] = plan.step[i];
 	plan.count = kept;
-	run_release(bench, &plan, -1, what);
+	run_release(bench, claimed, &plan, -1, what);
 	plan_done(&plan);
 }
 
@@ -194,23 +198,24 @@ void case_odd_releases(struct bench *bench)
 	struct plan plan;
 
 	claimed_begin(bench, &claimed, asked, locked_out);
+	claim(bench, &claimed, "claim of the edu");
 	release_without(bench, &claimed, &how, STEP_PROVE_NO_HOLDER, "nobody was looked for");
 	release_without(bench, &claimed, &how,
 			how.interface == INTERFACE_IOMMUFD ? STEP_PROVE_UNBOUND : STEP_PROVE_GROUP_FREE,
 			"nobody was found to be bound");
 	release_without(bench, &claimed, &wrong, STEP_KIND_COUNT, "proofs of the other interface");
-	/* Without iommufd nothing of it is proof anyway. */
+	release_without(bench, &claimed, &how, STEP_BUS_MASTER_OFF, "bus mastering was not looked at");
+	release_without(bench, &claimed, &how, STEP_RESET, "nothing is reset");
+	release_without(bench, &claimed, &how, STEP_RESTORE, "nothing is restored");
 	release_without(bench, &claimed, &shrinks, STEP_KIND_COUNT, "in a context that did not come with it");
 	plan = claim_plan(bench, &claimed, 0);
-	run_release(bench, &plan, -1, "a claim that says it is a release");
+	run_release(bench, &claimed, &plan, -1, "a claim that says it is a release");
 	plan_done(&plan);
-	claimed.mode = MODE_NODE;
-	claimed.uid = 47110;
-	plan = claim_plan(bench, &claimed, 0);
-	plan.step[0] = plan.step[plan.count - 1];
-	plan.count = 1;
-	run_release(bench, &plan, -1, "a right to nodes in a release");
+	plan = (struct plan){ .count = 0 };
+	plan_add(&plan, &(struct step){ .kind = STEP_GRANT, .number = 47110 });
+	run_release(bench, &claimed, &plan, -1, "a right to nodes in a release");
 	plan_done(&plan);
 	claimed_end(&claimed);
+	release(bench, &claimed, false, "release");
 	check_untouched(bench);
 }

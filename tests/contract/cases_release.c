@@ -107,17 +107,15 @@ void case_unmapping(struct bench *bench)
 	claim(bench, &claimed, "claim of the edu that is alone");
 	if (plan_for_unmapping(&plan, claimed.ioas) < 0)
 		bail_out("no plan could be made");
-	run_release(bench, &plan, claimed.context, "its context is emptied");
-	run_release(bench, &plan, claimed.context, "its context is emptied again");
-	run_release(bench, &plan, -1, "a context that did not come is emptied");
-	run_release(bench, &plan, nothing, "/dev/null is emptied");
+	run_release(bench, &claimed, &plan, claimed.context, "its context is emptied");
+	run_release(bench, &claimed, &plan, claimed.context, "its context is emptied again");
+	run_release(bench, &claimed, &plan, -1, "a context that did not come is emptied");
+	run_release(bench, &claimed, &plan, nothing, "/dev/null is emptied");
 	held = release_plan(bench, &claimed, false);
-	for (size_t i = 0; i < held.count; i++)
-		plan_add(&plan, &held.step[i]);
-	run_release(bench, &plan, claimed.context, "release while it is open");
+	run_release(bench, &claimed, &held, claimed.context, "release while it is open");
 	note_state(bench, "held still");
 	claimed_close_devices(&claimed);
-	run_release(bench, &plan, claimed.context, "release");
+	run_release(bench, &claimed, &held, claimed.context, "release");
 	plan_done(&plan);
 	plan_done(&held);
 	close(nothing);
@@ -132,7 +130,8 @@ void case_unmapping(struct bench *bench)
 static void release_that_hangs(struct bench *bench, const struct claimed *claimed, bool pin, int held[static 2],
 			       struct claimed *other)
 {
-	const struct wire_enclosure enclosure = { .context = pin ? claimed->context : -1, .peer_fd = -1 };
+	const struct wire_enclosure enclosure = { .context = pin ? claimed->context : -1, .peer_fd = -1,
+						  .owner = owner_of(claimed) };
 	struct plan plan = release_plan(bench, claimed, pin);
 	uint64_t id = side_send_plan(&bench->side, WIRE_PLAN_RELEASE, bench->digest, &plan, &enclosure);
 	union wire_message message;
@@ -187,6 +186,7 @@ static void unbind_blocks_in_open_group(struct bench *bench)
 	held[0] = descriptor_take(&claimed.device_fd[0]);
 	release_that_hangs(bench, &nic, true, held, &other);
 	note_state(bench, "shrunk");
+	claimed.device[0].lockout = true;
 	claimed_end(&claimed);
 	release(bench, &claimed, false, "release");
 }
@@ -200,90 +200,111 @@ void case_unbind_that_blocks(struct bench *bench)
 	check_untouched(bench);
 }
 
-static void release_with_reset(struct bench *bench, const char *name, const char *what)
+/* The policy is read again, and says something else of resets. */
+static void set_policy(struct bench *bench, const char *text)
 {
-	const char *asked[] = { name, NULL };
-	struct claimed claimed;
+	bench_write_policy(bench, text);
+	report_note("reload: error %d", side_reload(&bench->side).error);
+}
 
-	claimed_begin(bench, &claimed, asked, NULL);
-	claim(bench, &claimed, what);
-	claimed_end(&claimed);
-	claimed.device[0].reset = RESET_REQUIRE;
-	if (release(bench, &claimed, false, "release with a reset that is required") != WIRE_OUTCOME_DONE) {
-		note_state(bench, "not reset");
-		claimed.device[0].reset = RESET_TRY;
-		release(bench, &claimed, false, "release with a reset that is tried");
-	}
-	check_untouched(bench);
+static void claim_with_reset(struct bench *bench, struct claimed *claimed, const char *const *asked,
+			     const char *const *locked_out, const char *what)
+{
+	claimed_begin(bench, claimed, asked, locked_out);
+	claimed->uid = WANTS_RESET;
+	claimed->rule = "those who need a reset";
+	for (size_t i = 0; i < claimed->count; i++)
+		claimed->device[i].reset = claimed->device[i].lockout ? RESET_SKIP : RESET_REQUIRE;
+	claim(bench, claimed, what);
+	claimed_end(claimed);
 }
 
 void case_reset(struct bench *bench)
 {
 	const char *asked[] = { bench->roles.edu, NULL }, *locked_out[] = { bench->roles.nic, NULL };
+	const char *good[] = { bench->roles.good, NULL }, *alone[] = { bench->roles.alone, NULL };
 	struct claimed claimed;
 
-	release_with_reset(bench, bench->roles.good, "claim of a nic that can be reset");
-	release_with_reset(bench, bench->roles.alone, "claim of an edu that can't be reset");
+	claim_with_reset(bench, &claimed, good, NULL, "claim of a nic that can be reset");
+	release(bench, &claimed, false, "release with the reset that the rule requires");
+	claim_with_reset(bench, &claimed, alone, NULL, "claim of an edu that can't be reset");
 	/* It says that it can be reset through its bus, which its sibling does not allow. */
-	claimed_begin(bench, &claimed, asked, locked_out);
-	claim(bench, &claimed, "claim of an edu that says it can");
-	claimed_end(&claimed);
-	claimed.device[0].reset = RESET_REQUIRE;
-	release(bench, &claimed, false, "release with a reset that is required");
-	note_state(bench, "not reset");
+	claim_with_reset(bench, &claimed, asked, locked_out, "claim of an edu that says it can");
 	claimed.device[0].reset = RESET_SKIP;
-	release(bench, &claimed, false, "release without a reset");
+	release(bench, &claimed, false, "release without the reset that the rule requires");
+	claimed.device[0].reset = RESET_TRY;
+	release(bench, &claimed, false, "release with a reset that is only tried");
+	claimed.device[0].reset = RESET_REQUIRE;
+	release(bench, &claimed, false, "release with the reset that the rule requires");
+	note_state(bench, "not reset");
+	set_policy(bench, milder_policy);
+	claimed.device[0].reset = RESET_TRY;
+	release(bench, &claimed, false, "release with a reset that the rule says now is tried");
+	set_policy(bench, usual_policy);
 	check_untouched(bench);
 }
 
 /* A group stays closed as long as one of its devices is not free; others do not wait for it. */
 void case_one_group_fails(struct bench *bench)
 {
-	const char *asked[] = { bench->roles.alone, bench->roles.edu, NULL };
+	const char *asked[] = { bench->roles.good, bench->roles.edu, NULL };
 	const char *locked_out[] = { bench->roles.nic, NULL };
 	struct claimed claimed;
 
-	claimed_begin(bench, &claimed, asked, locked_out);
-	claim(bench, &claimed, "claim of both edus");
-	claimed_end(&claimed);
-	claimed.device[0].reset = RESET_REQUIRE;
+	claim_with_reset(bench, &claimed, asked, locked_out, "claim of a nic and an edu");
 	release(bench, &claimed, false, "release with a reset that one of them does not have");
 	note_state(bench, "one group is closed");
-	claimed.device[0].reset = RESET_SKIP;
-	release(bench, &claimed, false, "release without that reset");
+	set_policy(bench, milder_policy);
+	claimed.device[0].reset = claimed.device[1].reset = RESET_TRY;
+	release(bench, &claimed, false, "release with resets that are tried");
+	set_policy(bench, usual_policy);
 	check_untouched(bench);
 }
 
-/* What does not bear the mark of a claim is somebody else's work. */
+/* What was there before, the executor knows itself: a broker that says otherwise changes nothing. */
 void case_release_of_changed(struct bench *bench)
+{
+	const char *asked[] = { bench->roles.edu, NULL }, *locked_out[] = { bench->roles.nic, NULL };
+	struct claimed claimed, changed;
+
+	claimed_begin(bench, &claimed, asked, locked_out);
+	changed = claimed;
+	memset(changed.device[1].before.driver, 0, DRIVER_NAME_MAX);
+	release(bench, &changed, false, "release to no driver of a nic that was never touched");
+	check_untouched(bench);
+	claim(bench, &claimed, "claim of the edu");
+	claimed_end(&claimed);
+	release(bench, &changed, false, "release to no driver");
+	strcpy(changed.device[1].before.driver, "e1000e");
+	release(bench, &changed, false, "release to another driver");
+	changed.device[1] = claimed.device[1];
+	strcpy(changed.device[1].before.driver_override, "e1000");
+	release(bench, &changed, false, "release to another driver_override");
+	changed.device[1] = claimed.device[1];
+	changed.count = 1;
+	release(bench, &changed, false, "release without the nic");
+	memset(changed.id, 'e', 32);
+	changed.count = 2;
+	release(bench, &changed, false, "release for a claim that is none");
+	note_state(bench, "held still");
+	release(bench, &claimed, false, "release");
+	check_untouched(bench);
+}
+
+/* A rule may leave devices on VFIO: they are claimed from there, and left there again. The machine stays so. */
+void case_release_without_restore(struct bench *bench)
 {
 	const char *asked[] = { bench->roles.edu, NULL }, *locked_out[] = { bench->roles.nic, NULL };
 	struct claimed claimed;
 
-	claimed_begin(bench, &claimed, asked, locked_out);
-	memset(claimed.device[1].before.driver, 0, DRIVER_NAME_MAX);
-	release(bench, &claimed, false, "release to no driver of a nic that was never touched");
-	check_untouched(bench);
-}
-
-/* A rule may leave devices on VFIO: they are claimed from there, and put back by whoever wants that. */
-void case_release_without_restore(struct bench *bench)
-{
-	const char *asked[] = { bench->roles.edu, NULL }, *locked_out[] = { bench->roles.nic, NULL };
-	struct claimed claimed, again;
-
-	claimed_begin(bench, &claimed, asked, locked_out);
-	claim(bench, &claimed, "claim of the edu");
-	claimed_end(&claimed);
-	claimed.device[0].restore = claimed.device[1].restore = false;
-	release(bench, &claimed, false, "release that restores nothing");
-	note_state(bench, "left on VFIO");
-	claimed_begin(bench, &again, asked, locked_out);
-	claim(bench, &again, "claim from there");
-	claimed_end(&again);
-	release(bench, &again, false, "release to there");
-	note_state(bench, "left on VFIO");
-	claimed.device[0].restore = claimed.device[1].restore = true;
-	release(bench, &claimed, false, "release that restores");
-	check_untouched(bench);
+	for (int i = 0; i < 2; i++) {
+		claimed_begin(bench, &claimed, asked, locked_out);
+		claimed.uid = KEEPS_ON_VFIO;
+		claimed.rule = "those who keep them on VFIO";
+		claimed.device[0].restore = claimed.device[1].restore = false;
+		claim(bench, &claimed, i == 0 ? "claim of the edu" : "claim from there");
+		claimed_end(&claimed);
+		release(bench, &claimed, false, i == 0 ? "release that restores nothing" : "release to there");
+		note_state(bench, "left on VFIO");
+	}
 }

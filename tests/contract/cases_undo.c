@@ -25,7 +25,7 @@ void case_sibling_in_second_context(struct bench *bench)
 	claimed_begin(bench, &claimed, asked, locked_out);
 	claim(bench, &claimed, "claim of the edu");
 	claimed_begin(bench, &second, sibling, NULL);
-	claim(bench, &second, "claim of the nic in another context");
+	claim(bench, &second, "claim of the nic for another claim");
 	note_state(bench, "the edu is held still");
 	claimed_end(&second);
 	claimed_end(&claimed);
@@ -33,24 +33,24 @@ void case_sibling_in_second_context(struct bench *bench)
 	check_untouched(bench);
 }
 
+/* What was given is nobody else's: not to be bound, and not to be opened. */
 void case_second_bind(struct bench *bench)
 {
 	const char *asked[] = { bench->roles.edu, NULL }, *locked_out[] = { bench->roles.nic, NULL };
-	struct claimed claimed, second;
+	struct claimed claimed, second, again;
 
 	claimed_begin(bench, &claimed, asked, locked_out);
 	claim(bench, &claimed, "claim of the edu");
 	claimed_begin(bench, &second, asked, NULL);
-	claim(bench, &second, "claim of the edu while it is bound");
+	claim(bench, &second, "claim of the edu for another claim");
 	second.mode = MODE_OPEN;
 	claim(bench, &second, "the same, to be opened only");
-	claimed_close_devices(&claimed);
-	/* Without iommufd nobody could open it a second time. */
-	if (bench->interface == INTERFACE_IOMMUFD)
-		release(bench, &claimed, false, "release while it is open, and was bound by another");
+	claimed_begin_to_grow(bench, &again, &claimed, asked);
+	claim(bench, &again, "claim of the edu for the claim that has it");
+	claimed_end(&again);
 	claimed_end(&second);
-	release(bench, &claimed, false, "release");
 	claimed_end(&claimed);
+	release(bench, &claimed, false, "release");
 	check_untouched(bench);
 }
 
@@ -66,16 +66,37 @@ void case_undo_of_two(struct bench *bench)
 	check_untouched(bench);
 }
 
-/* What is passed as the context of a claim that grows may be anything. */
+/* What is passed as the context of a claim that grows may be anything: only its own will do. */
 void case_foreign_context(struct bench *bench)
 {
-	const char *asked[] = { bench->roles.alone, NULL };
-	struct claimed claimed;
+	const char *asked[] = { bench->roles.edu, NULL }, *locked_out[] = { bench->roles.nic, NULL };
+	const char *others[] = { bench->roles.alone, NULL }, *more[] = { bench->roles.nic, NULL };
+	struct claimed claimed, other, grown;
 
-	claimed_begin(bench, &claimed, asked, NULL);
+	claimed_begin(bench, &claimed, asked, locked_out);
 	claimed.context = open("/dev/null", O_RDWR | O_CLOEXEC);
-	claimed.ioas = 1;
-	claim(bench, &claimed, "claim into /dev/null");
+	claim(bench, &claimed, "a new claim with a context");
 	claimed_end(&claimed);
+	claim(bench, &claimed, "claim of the edu");
+	claimed_begin(bench, &other, others, NULL);
+	claim(bench, &other, "claim of the other edu");
+	claimed_begin_to_grow(bench, &grown, &claimed, more);
+	descriptor_close(&grown.context);
+	grown.context = open("/dev/null", O_RDWR | O_CLOEXEC);
+	claim(bench, &grown, "it grows into /dev/null");
+	claimed_end(&grown);
+	claimed_begin_to_grow(bench, &grown, &claimed, more);
+	descriptor_close(&grown.context);
+	grown.context = fcntl(other.context, F_DUPFD_CLOEXEC, 3);
+	claim(bench, &grown, "it grows into another claim's context");
+	claimed_end(&grown);
+	claimed_begin_to_grow(bench, &grown, &claimed, more);
+	grown.uid = 1;
+	claim(bench, &grown, "it grows for another user");
+	claimed_end(&grown);
+	claimed_end(&other);
+	release(bench, &other, false, "release of the other edu");
+	claimed_end(&claimed);
+	release(bench, &claimed, false, "release");
 	check_untouched(bench);
 }

@@ -208,6 +208,14 @@ static void make_audit_with_descriptor(struct bad *bad)
 	bad->fd = STDERR_FILENO;
 }
 
+/* 4,000 parts that say that more comes would make the surveyor grow without end. */
+static void make_endless_audit(struct bad *bad)
+{
+	audit_of(bad, 1);
+	bad->message.audit.more = 1;
+	bad->message.audit.first = WIRE_AUDIT_CONTEXTS_MAX;
+}
+
 static void make_cut_audit(struct bad *bad)
 {
 	audit_of(bad, 2);
@@ -296,6 +304,7 @@ void case_malformed(struct bench *bench)
 		{ "an audit by an FD that is none", make_audit_of_no_descriptor },
 		{ "an audit with an FD", make_audit_with_descriptor },
 		{ "an audit that is cut", make_cut_audit },
+		{ "an audit that has no end", make_endless_audit },
 		{ "a record of nothing known", make_unknown_record },
 		{ "a record of two lines", make_record_of_two_lines },
 		{ "a record without the device that it counts", make_cut_record },

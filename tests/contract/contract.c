@@ -41,7 +41,6 @@ static const struct {
 	{ "H-06 resets that are required, tried and skipped", case_reset },
 	{ "a group stays closed, and another opens", case_one_group_fails },
 	{ "a release of what somebody else has changed", case_release_of_changed },
-	{ "a release that restores nothing", case_release_without_restore },
 	{ "an audit tells who holds what, and which claim's it is", case_audit },
 	{ "an audit tells who can open the nodes", case_audit_of_nodes },
 	{ "a record is kept", case_record },
@@ -53,9 +52,16 @@ static const struct {
 	{ "lockouts and modes that are not covered", case_lockout_not_covered },
 	{ "plans that no broker makes", case_odd_plans },
 	{ "releases that no broker makes", case_odd_releases },
+	{ "a broker that was taken over: what was not given", case_taken_over_release },
+	{ "a broker that was taken over: for whom", case_taken_over_subject },
+	{ "a broker that was taken over: whose memory", case_taken_over_memlock },
+	{ "a broker that was taken over: how much", case_taken_over_limits },
+	{ "a broker that was taken over: what is written down", case_taken_over_record },
 	{ "reading the policy again", case_reload },
 	{ "the end of the broker", case_end },
 	{ "SR-42 messages that are none", case_malformed },
+	/* The last: it does not leave the machine as it was. */
+	{ "a release that restores nothing", case_release_without_restore },
 };
 
 int main(int argc, char **argv)

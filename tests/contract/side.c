@@ -197,9 +197,8 @@ int side_survey(struct side *side, const char *const *device, size_t count)
 uint64_t side_send_plan(struct side *side, enum wire_plan_kind kind, uint64_t digest, const struct plan *plan,
 			const struct wire_enclosure *enclosure)
 {
-	static const struct wire_enclosure nothing = { .context = -1, .peer_fd = -1 };
 	uint64_t id = ++side->last_id;
-	int error = wire_send_plan(side->wire, id, kind, digest, plan, enclosure ? enclosure : &nothing);
+	int error = wire_send_plan(side->wire, id, kind, digest, plan, enclosure);
 
 	if (error < 0)
 		bail_out("a plan can't be sent: %s", strerror(-error));

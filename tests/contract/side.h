@@ -32,7 +32,7 @@ bool side_has_closed(struct side *side);
 
 /* Surveys devices: side->surveyed, side->uses and the topology are fresh then. Returns the survey's error. */
 int side_survey(struct side *side, const char *const *device, size_t count);
-/* Sends a plan and returns its id. enclosure: NULL: nothing goes with it. */
+/* Sends a plan, with whose it is, and returns its id. */
 uint64_t side_send_plan(struct side *side, enum wire_plan_kind kind, uint64_t digest, const struct plan *plan,
 			const struct wire_enclosure *enclosure);
 /* Waits for the result of a plan. */

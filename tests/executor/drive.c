@@ -5,8 +5,10 @@
  *
  *   topology                              all devices that were told
  *   survey DEVICE...                      their uses
+ *   rule NAME UID                         by which rule, and for which user, claims are made from now on: "all" and 0 before
  *   claim NAME attached|open DEVICE... [/ LOCKOUT...]
  *   post NAME attached|open ...           the same, without waiting for the result
+ *   recall NAME attached|open DEVICE...   a claim of another run of this program, of devices that had no driver
  *   release NAME    post-release NAME     its devices, as they were before the claim
  *   await NAME                            the result of what was posted
  *   await-stuck NAME                      until its release hangs in the unbind: its VFIO node is gone, and no result comes
@@ -47,6 +49,7 @@ enum { CLAIMS_MAX = 64, ANSWER_MSEC = 60000, LINE_WORDS_MAX = 80 };
 
 struct driven_claim {
 	char name[32];
+	struct plan_owner owner;
 	struct claim_device device[GROUP_MEMBERS_MAX];
 	size_t count;
 	enum delivery_mode mode;
@@ -62,6 +65,8 @@ static uint64_t last_id, digest;
 static struct topology *topology;
 static struct driven_claim claims[CLAIMS_MAX];
 static size_t claim_count;
+static struct plan_owner owner = { .rule = "all" };
+static enum vfio_interface interface;
 
 __attribute__((format(printf, 1, 2))) static _Noreturn void die(const char *format, ...)
 {
@@ -137,6 +142,7 @@ static enum wire_type hear(union wire_message *message)
 	switch (message->header.type) {
 	case WIRE_HELLO:
 		digest = message->hello.policy_digest;
+		interface = (enum vfio_interface)kernel_interface(&message->hello.kernel);
 		break;
 	case WIRE_DEVICE:
 		if (topology_put(topology, &message->device.device) < 0)
@@ -192,9 +198,10 @@ static struct driven_claim *find_claim(const char *name)
 static void send_plan(struct driven_claim *claim, bool release)
 {
 	struct plan plan = { .count = 0 };
-	const struct delivery delivery = { .mode = claim->mode };
-	const struct giving_back how = { .pin = false };
-	const struct wire_enclosure enclosure = { .context = release ? claim->context : -1, .peer_fd = -1 };
+	const struct delivery delivery = { .mode = claim->mode, .interface = interface };
+	const struct giving_back how = { .interface = interface };
+	const struct wire_enclosure enclosure = { .context = release ? claim->context : -1, .peer_fd = -1,
+						  .owner = claim->owner };
 	int error = release ? plan_for_release(&plan, claim->device, claim->count, &how)
 			    : plan_for_claim(&plan, claim->device, claim->count, &delivery);
 
@@ -229,6 +236,10 @@ static struct driven_claim *begin_claim(char *const *word, size_t count)
 		die("claim NAME attached|open DEVICE... [/ LOCKOUT...]");
 	*claim = (struct driven_claim){ .mode = (enum delivery_mode)mode, .context = -1, .box = { -1, -1 } };
 	snprintf(claim->name, sizeof(claim->name), "%s", word[0]);
+	claim->owner = owner;
+	/* The same name is the same claim, for another run of this program, too. */
+	for (size_t i = 0; i < 16; i++)
+		snprintf(claim->owner.claim + 2 * i, 3, "%02x", (unsigned char)claim->name[i]);
 	for (size_t i = 2; i < count; i++) {
 		const struct device *device = topology_find(topology, word[i]);
 		struct claim_device *entry = &claim->device[claim->count];
@@ -245,6 +256,15 @@ static struct driven_claim *begin_claim(char *const *word, size_t count)
 		claim->count++;
 	}
 	return claim;
+}
+
+static void recall(char *const *word, size_t count)
+{
+	struct driven_claim *claim = begin_claim(word, count);
+
+	for (size_t i = 0; i < claim->count; i++)
+		claim->device[i].before.driver[0] = claim->device[i].before.driver_override[0] =
+			claim->device[i].before.vfio_node[0] = '\0';
 }
 
 static void hide(struct driven_claim *claim)
@@ -375,6 +395,10 @@ static void write_record(char *const *word, size_t count)
 	record_begin(&message.record.record, (enum record_kind)kind, (uid_t)atoi(word[2]), getpid(), "driven.service");
 	for (size_t i = 3; i < count; i++)
 		record_add_device(&message.record.record, word[i], false);
+	for (size_t i = 0; i < claim_count && count > 3; i++)
+		if (strcmp(claims[i].device[0].before.name, word[3]) == 0 &&
+		    claims[i].owner.subject.uid == message.record.record.uid)
+			memcpy(message.record.record.claim, claims[i].owner.claim, CLAIM_ID_MAX);
 	if (strcmp(word[1], "yes") == 0)
 		record_commit(&message.record.record);
 	send_message(&message, WIRE_RECORD, ++last_id);
@@ -465,12 +489,17 @@ static bool obey(char *line)
 		stop(word + 1, count - 1);
 	else if (count < 2)
 		die("what is \"%s\"?", word[0]);
-	else if (strcmp(word[0], "survey") == 0)
+	else if (strcmp(word[0], "rule") == 0 && count == 3) {
+		snprintf(owner.rule, sizeof(owner.rule), "%s", word[1]);
+		owner.subject.uid = (uid_t)atoi(word[2]);
+	} else if (strcmp(word[0], "survey") == 0)
 		survey(word + 1, count - 1);
 	else if (strcmp(word[0], "await-device") == 0 || strcmp(word[0], "await-gone") == 0)
 		await_device(word[1], strcmp(word[0], "await-device") == 0);
 	else if (strcmp(word[0], "grab") == 0)
 		printf("grab: %s\n", open(word[1], O_RDONLY | O_EXCL | O_CLOEXEC) < 0 ? strerror(errno) : "done");
+	else if (strcmp(word[0], "recall") == 0)
+		recall(word + 1, count - 1);
 	else if (strcmp(word[0], "mark") == 0)
 		close(open(word[1], O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
 	else if (strcmp(word[0], "claim") == 0 || strcmp(word[0], "post") == 0) {

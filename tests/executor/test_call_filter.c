@@ -371,8 +371,8 @@ static const struct {
 	{ "open a disk alone", open_alone, ALL },
 	{ "open to write", open_to_write, MAIN | BINDER },
 	{ "open both ways", open_both_ways, MAIN | BINDER },
-	{ "cut a file at its opening", open_cut, NOBODY },
-	{ "make a file", make_file, NOBODY },
+	{ "cut a file at its opening", open_cut, MAIN },
+	{ "make a file", make_file, MAIN },
 	{ "make a file without a name", make_temporary, NOBODY },
 	{ "openat2", open_by_struct, NOBODY },
 	{ "open_by_handle_at", open_by_handle, NOBODY },
@@ -390,7 +390,7 @@ static const struct {
 	{ "the log as another file", duplicate_to_log, MAIN },
 	{ "the lowest FD", duplicate_lowest, MAIN },
 	{ "lock a place", lock_place, MAIN | BINDER },
-	{ "mkdir", make_folder, NOBODY },
+	{ "mkdir", make_folder, MAIN },
 	{ "unlink", remove_file, NOBODY },
 	{ "rename", rename_file, NOBODY },
 	{ "chmod", change_mode, NOBODY },
@@ -518,8 +518,8 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	/* None of the processes could have done it. */
-	return unlink("file") < 0 || rmdir(*state) < 0 ? -1 : 0;
+	/* None of the processes could have done it, but the main process, which has made two things. */
+	return unlink("file") < 0 || unlink("new") < 0 || rmdir("folder") < 0 || rmdir(*state) < 0 ? -1 : 0;
 }
 
 int main(void)

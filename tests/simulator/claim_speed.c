@@ -60,18 +60,23 @@ static void cycle(struct side *side, uint64_t digest, const char *name)
 {
 	struct claim_device device = { .reset = RESET_REQUIRE, .restore = true };
 	struct plan claim = { .count = 0 }, release = { .count = 0 };
+	struct wire_enclosure enclosure = { .context = -1, .peer_fd = -1 };
+	static unsigned long long claims;
 	struct result result;
+
+	snprintf(enclosure.owner.claim, sizeof(enclosure.owner.claim), "%032llx", ++claims);
+	snprintf(enclosure.owner.rule, sizeof(enclosure.owner.rule), "all");
 
 	side_survey(side, &name, 1);
 	device.before = *topology_find(side->topology, name);
 	if (plan_for_claim(&claim, &device, 1, &(struct delivery){ .mode = MODE_ATTACHED }) < 0 ||
 	    plan_for_release(&release, &device, 1, &(struct giving_back){ .pin = false }) < 0)
 		bail_out("no plan could be made");
-	result = side_await_result(side, side_send_plan(side, WIRE_PLAN_CLAIM, digest, &claim, NULL));
+	result = side_await_result(side, side_send_plan(side, WIRE_PLAN_CLAIM, digest, &claim, &enclosure));
 	if (result.wire.outcome != WIRE_OUTCOME_DONE)
 		bail_out("a claim is not done: %s", result.wire.text);
 	descriptors_close(&result.fds);
-	result = side_await_result(side, side_send_plan(side, WIRE_PLAN_RELEASE, digest, &release, NULL));
+	result = side_await_result(side, side_send_plan(side, WIRE_PLAN_RELEASE, digest, &release, &enclosure));
 	if (result.wire.outcome != WIRE_OUTCOME_DONE)
 		bail_out("a release is not done: %s", result.wire.text);
 	plan_done(&claim);

@@ -48,6 +48,8 @@ char *host_now(struct fixture *fixture);
 struct plan claim_plan(struct fixture *fixture, const char *asked, const char *locked_out);
 /* A release plan of devices that were as the side knew them when the claim plan was made. */
 struct plan release_plan(struct fixture *fixture, const struct device *asked, const struct device *locked_out);
+/* Fills in whose plan it is: a claim of its own for each device that is asked for first, by the rule "all". */
+void fixture_own(const struct plan *plan, struct wire_enclosure *enclosure);
 uint64_t send_claim(struct fixture *fixture, const struct plan *plan);
 uint64_t send_release(struct fixture *fixture, const struct plan *plan);
 /* Sends and awaits; FDs that come are the caller's. */

@@ -159,6 +159,7 @@ static void test_plan_check(void **state)
 {
 	struct policy *policy = policy_of(RULE_FOR_ALICE(", \"lockout\": \"unused\""));
 	struct question question = { .uid = 1000, .device = { CARD, DISK } };
+	const struct plan_owner owner = { .rule = "r", .subject = { .uid = 1000 } };
 	struct decision decision;
 	bool more = true;
 	struct host host;
@@ -170,7 +171,7 @@ static void test_plan_check(void **state)
 		bool covered;
 
 		fail_at(n);
-		covered = plan_is_covered(policy, &host.view, &decision.plan, why);
+		covered = plan_is_covered(policy, &host.view, &decision.plan, &owner, why);
 		more = did_fail();
 		assert_int_equal(covered, !more);
 		assert_string_equal(why, more ? "out of memory" : "");

@@ -57,8 +57,22 @@ expect_said "d: broken: the worker ended in the middle of the plan"
 say "release d"
 expect_equal "the driver of $edu" none "$(driver_of "$edu")"
 
-step "the broker goes in the middle of a claim: what was done stands, its FDs are closed, and all processes end"
-say "claim e attached $edu" "close e" "release e"
+step "the broker goes with a claim held: what was done stands, its FDs are closed, and all processes end"
+say "claim e attached $edu"
+all=$(product_processes)
+end_client driver
+# shellcheck disable=SC2086
+wait-for-exit 10 $all
+expect_equal "the driver of $edu" vfio-pci "$(driver_of "$edu")"
+
+step "the next executor knows what was given, and to which claim"
+start_client driver drive "$(executor)" --policy-dir /tmp/policy
+say "claim f attached $edu"
+expect_said "f: refused: $edu was given to the claim"
+say "recall e attached $edu" "release e"
+expect_said "e: done"
+expect_equal "the driver of $edu" none "$(driver_of "$edu")"
+say "claim g attached $edu" "close g" "release g"
 all=$(product_processes)
 end_client driver
 # shellcheck disable=SC2086

@@ -3,7 +3,7 @@
 # needs: demo
 edu=0000:00:03.0
 start_daemon - <<'EOP'
-{ "rules": [ { "name": "cards by node", "effect": "allow", "subject": { "user": ["alice", "bob"] },
+{ "rules": [ { "name": "cards by node", "effect": "allow", "subject": { "group": ["alice", "bob"] },
                "device": { "id": ["1234:11e8"] }, "modes": ["node"], "limits": { "memlock": "16M" }, "reset": "try" } ] }
 EOP
 remember_fd_counts

@@ -41,6 +41,7 @@ ioasidctl revoke --all; systemctl disable --now ioasidd.socket ioasidd.service i
 systemctl clean --what=all ioasidd.service
 apparmor_parser -R /etc/apparmor.d/ioasidd /etc/apparmor.d/ioasid-executor
 /rig/uninstall && rm -f /run/udev/rules.d/60-ioasidd-reserve.rules /var/cache/apparmor/*/ioasid*
+rm -rf /run/ioasidd-executor
 systemctl daemon-reload && systemctl reload dbus && journalctl --update-catalog
 udevadm control --reload && udevadm trigger --settle --subsystem-match=misc
 userdel ioasidd
