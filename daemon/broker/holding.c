@@ -73,6 +73,8 @@ int holding_adopt(struct registry *registry, const struct claim *read, struct ho
 	memcpy(holding->claim->unit, read->unit, sizeof(read->unit));
 	memcpy(holding->claim->note, read->note, sizeof(read->note));
 	memcpy(holding->claim->changing, read->changing, sizeof(read->changing));
+	holding->claim->adding = read->adding;
+	holding->claim->lease_lost = read->lease_lost;
 	for (size_t i = 0; i < read->device_count && error == 0; i++)
 		error = ledger_take(registry->ledger, holding->claim, &read->device[i]);
 	if (error < 0) {
@@ -109,7 +111,7 @@ void holding_store(struct holding *holding)
 {
 	struct store *store = holding->registry->store;
 
-	if (holding->lease_over)
+	if (holding->lease_over || holding->registry->ending)
 		return;
 	if (holding->lease >= 0)
 		store_put(store, STORED_LEASE, holding->claim->id, holding->lease);
@@ -120,8 +122,11 @@ void holding_store(struct holding *holding)
 int holding_journal(struct holding *holding)
 {
 	struct registry *registry = holding->registry;
-	int error = journal_write(registry->journal, host_boot_id(registry->host), holding->claim);
+	int error;
 
+	if (registry->ending)
+		return -ESHUTDOWN;
+	error = journal_write(registry->journal, host_boot_id(registry->host), holding->claim);
 	if (error < 0)
 		log_error("claim %s: its journal can't be written: %s", holding->claim->id, strerror(-error));
 	return error;
@@ -131,8 +136,10 @@ int holding_step(struct holding *holding, enum claim_event event)
 {
 	int next = claim_state_step(holding->claim->state, event);
 
+	if (holding->registry->ending)
+		return -ESHUTDOWN;
 	if (next < 0) {
-		log_error("claim %s: %s can't happen while it is %s", holding->claim->id, claim_event_to_string(event),
+		log_internal_error("claim %s: %s can't happen while it is %s", holding->claim->id, claim_event_to_string(event),
 			  claim_state_to_string(holding->claim->state));
 		return next;
 	}
@@ -207,7 +214,7 @@ void holding_answer_awaiting(struct holding *holding)
 	struct claim *claim = holding->claim;
 	struct answer answer = { .kind = ANSWER_RELEASED, .state = claim->state, .note = claim->note };
 
-	while (holding->awaiting) {
+	while (holding->awaiting && !holding->registry->ending) {
 		struct requester *waiting = holding->awaiting;
 
 		holding->awaiting = waiting->next_awaiting;

@@ -23,6 +23,8 @@ enum journal_verdict {
 int journal_read(int journal, const char *file, const char *boot_id, struct claim *claim);
 /* Names of all files in the folder, malloc'ed, as is the array; NULL: out of memory or unreadable. */
 char **journal_list(int journal, size_t *count);
+/* Removes what a kill in the middle of journal_write() left. */
+void journal_drop_unfinished(int journal);
 /* Renames a corrupt file, so that it is kept for a person to look at and is not read again. */
 int journal_set_aside(int journal, const char *file);
 /* The claim id of a file's name ("ID.json"), or false. */

@@ -9,7 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 static void end(struct holding *holding)
 {
@@ -127,12 +130,35 @@ int lease_begin(struct holding *holding, int process, int *client)
 	return 0;
 }
 
+/* One end of a pair that was made here: connected, and without a name at either end. */
+static bool is_end_of_pair(int fd)
+{
+	struct sockaddr_un own, peer;
+	socklen_t own_size = sizeof(own), peer_size = sizeof(peer);
+	int type = 0;
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){ sizeof(type) }) == 0 && type == SOCK_STREAM &&
+	       getsockname(fd, (struct sockaddr *)&own, &own_size) == 0 && own.sun_family == AF_UNIX &&
+	       own_size == sizeof(own.sun_family) && getpeername(fd, (struct sockaddr *)&peer, &peer_size) == 0 &&
+	       peer_size == sizeof(peer.sun_family);
+}
+
+/* Of a process that runs or has ended. A folder of /proc takes signals, too, and tells no end. */
+static bool is_pidfd(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) == 0 && !S_ISDIR(status.st_mode) &&
+	       (pidfd_send_signal(fd, 0, NULL, 0) == 0 || errno == ESRCH || errno == EPERM);
+}
+
 int lease_take_up(struct holding *holding)
 {
 	enum lease_kind kind = holding->claim->lease;
-	int fd = store_take(holding->registry->store, STORED_LEASE, holding->claim->id), error;
+	bool (*fits)(int) = kind == LEASE_DESCRIPTOR ? is_end_of_pair : kind == LEASE_PROCESS ? is_pidfd : NULL;
+	int fd = fits ? store_take(holding->registry->store, STORED_LEASE, holding->claim->id, fits) : -1, error;
 
-	if (fd < 0 && (kind == LEASE_DESCRIPTOR || kind == LEASE_PROCESS))
+	if (fd < 0 && fits)
 		return -ENOENT;
 	error = watch(holding, fd);
 	if (error < 0)

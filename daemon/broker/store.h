@@ -29,9 +29,12 @@ void store_set_event(struct store *store, sd_event *event);
 
 /* The listening socket of that name that was passed (a socket unit's FileDescriptorName=), or -1. The caller's from then on. */
 int store_take_listener(struct store *store, const char *name);
-/* What was kept of a claim, or -1. The caller's from then on; the manager keeps its copy. */
-int store_take(struct store *store, enum stored what, const char *claim_id);
-/* Has the manager forget whatever was passed and not taken: nobody knows what it is. Returns how many those were. */
+/*
+ * What was kept of a claim, or -1. The caller's from then on; the manager keeps its copy. fits: false for what can't be what
+ * its name says, which is logged and closed; the next of that name is looked at.
+ */
+int store_take(struct store *store, enum stored what, const char *claim_id, bool (*fits)(int fd));
+/* Has the manager forget whatever was passed and not taken: nobody knows what it is, or it does not fit. Returns how many those were. */
 size_t store_forget_rest(struct store *store);
 
 /* True if there is a manager that keeps descriptors. */
