@@ -131,7 +131,7 @@ int lease_begin(struct holding *holding, int process, int *client)
 }
 
 /* One end of a pair that was made here: connected, and without a name at either end. */
-static bool is_end_of_pair(int fd)
+static bool is_end_of_pair(int fd, const struct claim *claim)
 {
 	struct sockaddr_un own, peer;
 	socklen_t own_size = sizeof(own), peer_size = sizeof(peer);
@@ -143,20 +143,40 @@ static bool is_end_of_pair(int fd)
 	       peer_size == sizeof(peer.sun_family);
 }
 
-/* Of a process that runs or has ended. A folder of /proc takes signals, too, and tells no end. */
-static bool is_pidfd(int fd)
+/* The process that a pidfd is of, as the kernel says; -1: it has ended; 0: the kernel does not say. */
+static pid_t process_of(int fd)
+{
+	char path[48], line[128];
+	int pid = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file) && sscanf(line, "Pid: %d", &pid) != 1)
+		;
+	if (file)
+		fclose(file);
+	return pid;
+}
+
+/* Of the process that the claim lives by, or that has ended. A folder of /proc takes signals, too, and tells no end. */
+static bool is_its_process(int fd, const struct claim *claim)
 {
 	struct stat status;
+	pid_t pid;
 
-	return fstat(fd, &status) == 0 && !S_ISDIR(status.st_mode) &&
-	       (pidfd_send_signal(fd, 0, NULL, 0) == 0 || errno == ESRCH || errno == EPERM);
+	if (fstat(fd, &status) < 0 || S_ISDIR(status.st_mode) ||
+	    (pidfd_send_signal(fd, 0, NULL, 0) < 0 && errno != ESRCH && errno != EPERM))
+		return false;
+	pid = process_of(fd);
+	return pid <= 0 || claim->pid == 0 || pid == claim->pid;
 }
 
 int lease_take_up(struct holding *holding)
 {
 	enum lease_kind kind = holding->claim->lease;
-	bool (*fits)(int) = kind == LEASE_DESCRIPTOR ? is_end_of_pair : kind == LEASE_PROCESS ? is_pidfd : NULL;
-	int fd = fits ? store_take(holding->registry->store, STORED_LEASE, holding->claim->id, fits) : -1, error;
+	store_fits fits = kind == LEASE_DESCRIPTOR ? is_end_of_pair : kind == LEASE_PROCESS ? is_its_process : NULL;
+	int fd = fits ? store_take(holding->registry->store, STORED_LEASE, holding->claim, fits) : -1, error;
 
 	if (fd < 0 && fits)
 		return -ENOENT;

@@ -45,7 +45,7 @@ static void catch_up(struct holding *holding)
 }
 
 /* An iommufd and a container are the kernel's miscellaneous devices; for those of a simulated host a socket stands in. */
-static bool may_be_context(int fd)
+static bool may_be_context(int fd, const struct claim *claim)
 {
 	struct stat status;
 	int type = 0, listens = 1;
@@ -66,7 +66,7 @@ static int take_up(struct holding *holding)
 	bool held = claim->state == CLAIM_HELD || claim->state == CLAIM_LOST;
 	int error;
 
-	holding->context = store_take(registry->store, STORED_CONTEXT, claim->id, may_be_context);
+	holding->context = store_take(registry->store, STORED_CONTEXT, claim, may_be_context);
 	error = lease_take_up(holding);
 	if (held && error == 0) {
 		tell(holding, claim->state, "taken over, it goes on");

@@ -34,6 +34,9 @@ static void resume(struct holding *holding, struct requester *requester)
 		requester_answer_failed(requester, "ioasidd is out of file descriptors or memory; nothing was changed", NULL);
 		return;
 	}
+	/* By this process from now on, whoever made it. */
+	if (holding->claim->lease == LEASE_PROCESS)
+		holding->claim->pid = requester->subject.pid;
 	holding_stop_waiting(holding);
 	holding->claim->lease_lost = holding->unmapped = false;
 	holding->claim->note[0] = '\0';

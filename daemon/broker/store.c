@@ -89,14 +89,14 @@ void store_set_event(struct store *store, sd_event *event)
 }
 
 /* The first of that name that fits; -1 if there is none. Those before it are closed. */
-static int take(struct store *store, const char *name, bool (*fits)(int fd))
+static int take(struct store *store, const char *name, store_fits fits, const struct claim *claim)
 {
 	for (size_t i = 0; i < store->passed_count; i++) {
 		struct passed *passed = &store->passed[i];
 
 		if (passed->fd < 0 || strcmp(passed->name, name) != 0)
 			continue;
-		if (fits(passed->fd))
+		if (fits(passed->fd, claim))
 			return descriptor_take(&passed->fd);
 		log_error("the service manager passed a descriptor as \"%s\" that can't be that: it is closed", name);
 		passed->refused = true;
@@ -106,21 +106,21 @@ static int take(struct store *store, const char *name, bool (*fits)(int fd))
 }
 
 /* What was stored is passed in the same way: only what listens is a listener. */
-static bool is_listener(int fd)
+static bool is_listener(int fd, const struct claim *none)
 {
 	return sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0;
 }
 
 int store_take_listener(struct store *store, const char *name)
 {
-	return take(store, name, is_listener);
+	return take(store, name, is_listener, NULL);
 }
 
-int store_take(struct store *store, enum stored what, const char *claim_id, bool (*fits)(int fd))
+int store_take(struct store *store, enum stored what, const struct claim *claim, store_fits fits)
 {
 	char name[STORED_NAME_MAX];
 
-	return take(store, name_of(what, claim_id, name), fits);
+	return take(store, name_of(what, claim->id, name), fits, claim);
 }
 
 /* Tells the manager something that it need not have heard yet when this returns. 0 or -errno. */

@@ -346,7 +346,7 @@ def under_load():
     with daemon:
         drivers, kills, seed = host_drivers(daemon), 0, random.SystemRandom().randrange(10**6)
         print(f"# seed {seed}", flush=True)
-        for turn in range(3):
+        for turn in range(2):
             load = Load(daemon, seed + turn)
             for _ in range(4):
                 daemon.control({"clear_faults": True})
