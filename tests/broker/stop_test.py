@@ -375,7 +375,7 @@ def ended_in_the_middle_of_its_recovery():
                 peer.close()
                 # Either it is at that step already, or the next start comes to it.
                 daemon.control({"hang": {"step": step, "device": device, "times": 1}})
-                daemon.end("kill")
+                daemon.kill()
                 assert daemon.start() is None, daemon.log_text()
                 daemon.control({"await": {"hung": 1}})
                 daemon.end(how)
