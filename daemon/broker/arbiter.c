@@ -438,7 +438,9 @@ int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *se
 	error = arbiter->registry.ledger && arbiter->reloading && arbiter->snapshotting && arbiter->auditing ? 0 : -ENOMEM;
 	if (error == 0 && arbiter->registry.journal < 0) {
 		error = arbiter->registry.journal;
-		log_error("%s/claims can't be opened: %s", settings->runtime_folder, strerror(-error));
+		log_error(error == -EADDRINUSE
+				  ? "another ioasidd works with %s/claims: stop it, or take another --runtime-dir: %s"
+				  : "%s/claims can't be opened: %s", settings->runtime_folder, strerror(-error));
 	}
 	if (error == 0)
 		error = waiting_new(event, &arbiter->registry.waiting);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 enum { JOURNAL_FILE_MAX = 256 * 1024, JOURNAL_VERSION = 1 };
@@ -28,6 +29,12 @@ int journal_open(const char *runtime_folder)
 	if (mkdirat(folder, "claims", 0700) < 0 && errno != EEXIST)
 		return -errno;
 	fd = openat(folder, "claims", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		int error = errno == EWOULDBLOCK ? -EADDRINUSE : -errno;
+
+		descriptor_close(&fd);
+		return error;
+	}
 	return fd < 0 ? -errno : fd;
 }
 

@@ -7,7 +7,10 @@
 
 #include "../../policy/ledger.h"
 
-/* Opens (and makes) the folder PATH/claims. Returns an FD that the caller owns, or -errno. */
+/*
+ * Opens (and makes) the folder PATH/claims. Returns an FD that the caller owns, and as long as it is open nobody else's; or
+ * -EADDRINUSE: somebody has it already; other -errno.
+ */
 int journal_open(const char *runtime_folder);
 /* Writes the claim as it stands now. 0, or -errno: the file there before is unharmed. */
 int journal_write(int journal, const char *boot_id, const struct claim *claim);

@@ -372,10 +372,9 @@ def ended_in_the_middle_of_its_recovery():
                     peer.ask("AddDevice", {"claim": held["claim"], "device": ALONE})
                 else:
                     peer.ask("Claim", claims_of(IOMMUFD))
-                peer.close()
-                # Either it is at that step already, or the next start comes to it.
                 daemon.control({"hang": {"step": step, "device": device, "times": 1}})
                 daemon.kill()
+                peer.close()
                 assert daemon.start() is None, daemon.log_text()
                 daemon.control({"await": {"hung": 1}})
                 daemon.end(how)
