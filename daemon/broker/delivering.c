@@ -255,7 +255,9 @@ void delivering_begin_claim(struct operation *operation, const struct decision *
 		holding_take_asker(holding);
 		holding->run = HOLDING_IDLE;
 		holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .message = message });
-		holding_step(holding, CLAIM_EVENT_UNDONE);
+		/* Where it had no place in the ledger yet, there is nothing to undo. */
+		if (claim->state == CLAIM_PREPARING)
+			holding_step(holding, CLAIM_EVENT_UNDONE);
 		holding_end(holding);
 		requester_answer_failed(requester, message, NULL);
 	}

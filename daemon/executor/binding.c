@@ -46,16 +46,23 @@ static int add_binder(struct binding *binding)
 static void lose(struct binding *binding, int slot)
 {
 	const struct binder_slot before = binding->binders.slot[slot];
+	struct job *job = binding->job[slot];
 
 	crew_lost(binding->crew, &binding->worker[slot], WORKER_BINDER);
 	binders_lost(&binding->binders, slot);
-	binding->job[slot] = job_free(binding->job[slot]);
+	binding->job[slot] = NULL;
 	/* What it let a user open, it may have done already: the release that comes takes it back. */
 	plan_done(&binding->granting[slot]);
 	deed_set_done(&binding->doing[slot]);
-	if (before.state == BINDER_BUSY || before.state == BINDER_STUCK)
-		answer(binding, before.plan, WIRE_OUTCOME_INTERRUPTED,
-		       "the worker ended in the middle of the plan: nobody knows how far it came");
+	if (job && !job->begun) {
+		/* It was gone before it got anything: another takes the plan. */
+		job_queue_put(&binding->waiting, job);
+	} else {
+		job_free(job);
+		if (before.state == BINDER_BUSY || before.state == BINDER_STUCK)
+			answer(binding, before.plan, WIRE_OUTCOME_INTERRUPTED,
+			       "the worker ended in the middle of the plan: nobody knows how far it came");
+	}
 	dispatch(binding);
 }
 

@@ -1,7 +1,8 @@
 # Every process of the product is killed in turn, at random moments under a loop of claims: binders, surveyor, watcher, the
 # executor, the broker. Nothing is quarantined, nothing is lost, and in the end all is as it was.
-# needs: demo stock
-# timeout: 240
+# needs: demo
+# with --all: stock
+# timeout: 300
 allow_kernel_complaints
 edu=0000:01:01.0
 alone=0000:00:03.0
@@ -25,8 +26,8 @@ claim_again alice "$edu" attached & loops=$!
 claim_again bob "$alone" node & loops="$loops $!"
 claim_again alice "$flr" attached & loops="$loops $!"
 kills=0
-while [ $kills -lt 24 ]; do
-	usleep $((RANDOM % 400 * 1000 + 50000))
+while [ $kills -lt 16 ]; do
+	usleep $((RANDOM % 300 * 1000 + 50000))
 	# Each kind in its turn, and of each kind any.
 	case $((kills % 4)) in
 	0 | 2) kind=ioasid-binder ;;
