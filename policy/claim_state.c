@@ -18,6 +18,7 @@ static const char *const events[CLAIM_EVENT_COUNT] = {
 	[CLAIM_EVENT_UNPLUGGED] = "unplugged",
 	[CLAIM_EVENT_OPENED] = "opened",
 	[CLAIM_EVENT_RESUMED] = "resumed",
+	[CLAIM_EVENT_INTERRUPTED] = "interrupted",
 };
 
 /* What is not listed can't happen: TO() keeps the state after apart from the zero that stands there. */
@@ -44,6 +45,8 @@ static const unsigned char next[CLAIM_STATE_COUNT][CLAIM_EVENT_COUNT] = {
 		[CLAIM_EVENT_OVERDUE] = TO(CLAIM_STUCK),
 		[CLAIM_EVENT_LEASE_ENDED] = TO(CLAIM_PREPARING),
 		[CLAIM_EVENT_UNPLUGGED] = TO(CLAIM_PREPARING),
+		/* A release proves and puts back, wherever it stopped. */
+		[CLAIM_EVENT_INTERRUPTED] = TO(CLAIM_RELEASING),
 	},
 	[CLAIM_OFFERED] = {
 		[CLAIM_EVENT_ACKNOWLEDGED] = TO(CLAIM_HELD),
@@ -85,6 +88,7 @@ static const unsigned char next[CLAIM_STATE_COUNT][CLAIM_EVENT_COUNT] = {
 		[CLAIM_EVENT_OVERDUE] = TO(CLAIM_STUCK),
 		[CLAIM_EVENT_LEASE_ENDED] = TO(CLAIM_RELEASING),
 		[CLAIM_EVENT_UNPLUGGED] = TO(CLAIM_RELEASING),
+		[CLAIM_EVENT_INTERRUPTED] = TO(CLAIM_RELEASING),
 	},
 	[CLAIM_LINGERING] = {
 		[CLAIM_EVENT_LEASE_ENDED] = TO(CLAIM_LINGERING),
@@ -106,6 +110,7 @@ static const unsigned char next[CLAIM_STATE_COUNT][CLAIM_EVENT_COUNT] = {
 		[CLAIM_EVENT_LEASE_ENDED] = TO(CLAIM_STUCK),
 		[CLAIM_EVENT_HOLDER_GONE] = TO(CLAIM_STUCK),
 		[CLAIM_EVENT_UNPLUGGED] = TO(CLAIM_STUCK),
+		[CLAIM_EVENT_INTERRUPTED] = TO(CLAIM_RELEASING),
 	},
 };
 

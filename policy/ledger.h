@@ -33,6 +33,8 @@ struct claim {
 	char note[TEXT_MAX];  /* why it lingers, is quarantined or stuck; "" else */
 	bool revoked;         /* an operator takes it back, or has */
 	char changing[DEVICE_NAME_MAX]; /* the device that is being added or taken back; "": none */
+	bool adding;          /* that device is added, and nobody has acknowledged it yet */
+	bool lease_lost;      /* not by its client: a restart lost its lease, and its client may resume the claim */
 	struct claim_device *device;
 	size_t device_count;
 	void *attachment;     /* the ledger's user's own; never looked at here */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 enum { JOURNAL_FILE_MAX = 256 * 1024, JOURNAL_VERSION = 1 };
@@ -28,6 +29,12 @@ int journal_open(const char *runtime_folder)
 	if (mkdirat(folder, "claims", 0700) < 0 && errno != EEXIST)
 		return -errno;
 	fd = openat(folder, "claims", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		int error = errno == EWOULDBLOCK ? -EADDRINUSE : -errno;
+
+		descriptor_close(&fd);
+		return error;
+	}
 	return fd < 0 ? -errno : fd;
 }
 
@@ -100,6 +107,8 @@ static struct json_object *claim_to_json(const char *boot_id, const struct claim
 	json_set(object, "unit", json_make_string(claim->unit));
 	json_set(object, "revoked", json_make_truth(claim->revoked));
 	json_set(object, "changing", json_make_string(claim->changing));
+	json_set(object, "adding", json_make_truth(claim->adding));
+	json_set(object, "lease_lost", json_make_truth(claim->lease_lost));
 	for (size_t i = 0; i < claim->device_count; i++)
 		json_add(devices, device_to_json(&claim->device[i]));
 	json_set(object, "devices", devices);
@@ -265,6 +274,11 @@ static bool claim_from_json(struct json_object *object, struct claim *out)
 	    !get_text(object, "lease_invocation", out->lease_invocation, sizeof(out->lease_invocation)) ||
 	    !get_text(object, "unit", out->unit, sizeof(out->unit)))
 		return false;
+	/* Earlier versions did not write these. */
+	if (!get_truth(object, "adding", &out->adding))
+		out->adding = false;
+	if (!get_truth(object, "lease_lost", &out->lease_lost))
+		out->lease_lost = false;
 	mode_value = delivery_mode_from_string(mode);
 	state_value = claim_state_from_string(state);
 	interface_value = vfio_interface_from_string(interface);
@@ -447,4 +461,33 @@ char **journal_list(int journal, size_t *count)
 	closedir(stream);
 	*count = found;
 	return list;
+}
+
+/* True for ".ID.json.new", and nothing else: as replace_file() names them. */
+static bool is_unfinished(const char *file)
+{
+	static const char suffix[] = ".new";
+	size_t length = strlen(file), end = sizeof(suffix) - 1;
+	char name[CLAIM_ID_MAX + 8], id[CLAIM_ID_MAX];
+
+	if (file[0] != '.' || length <= end + 1 || length - end - 1 >= sizeof(name) || strcmp(file + length - end, suffix) != 0)
+		return false;
+	memcpy(name, file + 1, length - end - 1);
+	name[length - end - 1] = '\0';
+	return journal_file_claim(name, id);
+}
+
+void journal_drop_unfinished(int journal)
+{
+	int fd = openat(journal, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+
+	if (!stream)
+		descriptor_close(&fd);
+	while (stream && (entry = readdir(stream)))
+		if (is_unfinished(entry->d_name))
+			unlinkat(journal, entry->d_name, 0);
+	if (stream)
+		closedir(stream);
 }

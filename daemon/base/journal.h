@@ -7,7 +7,10 @@
 
 #include "../../policy/ledger.h"
 
-/* Opens (and makes) the folder PATH/claims. Returns an FD that the caller owns, or -errno. */
+/*
+ * Opens (and makes) the folder PATH/claims. Returns an FD that the caller owns, and as long as it is open nobody else's; or
+ * -EADDRINUSE: somebody has it already; other -errno.
+ */
 int journal_open(const char *runtime_folder);
 /* Writes the claim as it stands now. 0, or -errno: the file there before is unharmed. */
 int journal_write(int journal, const char *boot_id, const struct claim *claim);
@@ -23,6 +26,8 @@ enum journal_verdict {
 int journal_read(int journal, const char *file, const char *boot_id, struct claim *claim);
 /* Names of all files in the folder, malloc'ed, as is the array; NULL: out of memory or unreadable. */
 char **journal_list(int journal, size_t *count);
+/* Removes what a kill in the middle of journal_write() left. */
+void journal_drop_unfinished(int journal);
 /* Renames a corrupt file, so that it is kept for a person to look at and is not read again. */
 int journal_set_aside(int journal, const char *file);
 /* The claim id of a file's name ("ID.json"), or false. */

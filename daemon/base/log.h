@@ -16,3 +16,5 @@ void log_line(enum log_priority priority, const char *format, ...) __attribute__
 #define log_error(...) log_line(LOG_PRIORITY_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_PRIORITY_WARNING, __VA_ARGS__)
 #define log_notice(...) log_line(LOG_PRIORITY_NOTICE, __VA_ARGS__)
+/* What can't be, and was left undone: a fault of this program. A test fails in whose log such a line stands. */
+#define log_internal_error(format, ...) log_error("internal error: " format, ##__VA_ARGS__)

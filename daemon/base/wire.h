@@ -134,6 +134,9 @@ enum wire_outcome {
 	WIRE_OUTCOME_BROKEN,   /* a step failed, and an undo too (or a release failed): the host is not as it was */
 	WIRE_OUTCOME_HELD,     /* a release found that somebody still has an FD */
 	WIRE_OUTCOME_NO_RESET, /* a release could not reset a device that has to be reset */
+	/* Whoever ran it is gone, or nobody could run it: nobody knows how far it came, and nothing of it runs any more. A release
+	 * may be run again as it is, and puts back what a claim has left. */
+	WIRE_OUTCOME_INTERRUPTED,
 	WIRE_OUTCOME_COUNT,
 };
 
@@ -141,7 +144,7 @@ enum wire_outcome {
  * What became of a plan. FDs after WIRE_PLAN_CLAIM that is done: the context, unless it was passed in; the groups in the
  * order of the STEP_GROUPs; the devices in the order of the STEP_OPENs or STEP_GROUP_DEVICEs (of those with number 0).
  * After WIRE_OUTCOME_HELD: the context that came with the plan, if contexts is 1; the holder's pidfd, if pid is not 0
- * and it could be had.
+ * and it could be had. After WIRE_OUTCOME_INTERRUPTED: that context, if no worker had it yet.
  */
 struct wire_result {
 	struct wire_header header;

@@ -166,7 +166,8 @@ static bool is_quiet(struct requester *requester, struct holding *holding)
 	if (holding->claim->state == CLAIM_HELD && holding->run == HOLDING_IDLE && !holding->offered_to)
 		return true;
 	requester_answer_kind(requester, ANSWER_WRONG_STATE, holding->claim,
-			      "this can be done only while the claim is held and nothing else is done to it");
+			      holding->persists ? holding->claim->note
+						: "this can be done only while the claim is held and nothing else is done to it");
 	return false;
 }
 
@@ -195,7 +196,7 @@ void arbiter_remove_device(struct arbiter *arbiter, struct requester *requester,
 	size_t asked_for = 0;
 	int error;
 
-	if (!holding || !is_quiet(requester, holding))
+	if (!holding || releasing_hasten_removal(holding, device, requester) || !is_quiet(requester, holding))
 		return;
 	entry = claim_find_device(holding->claim, device);
 	for (size_t i = 0; i < holding->claim->device_count; i++)
@@ -216,6 +217,17 @@ void arbiter_remove_device(struct arbiter *arbiter, struct requester *requester,
 	}
 }
 
+/* Only the operator opens it: the release is tried once more. False: not this one, after an answer. */
+static bool open_quarantine(struct arbiter *arbiter, struct requester *requester, struct holding *holding)
+{
+	if (!rights_allow(arbiter->registry.policy, requester, ACT_OPEN_QUARANTINE, holding->claim)) {
+		requester_answer_kind(requester, ANSWER_WRONG_STATE, holding->claim, holding->claim->note);
+		return false;
+	}
+	holding_step(holding, CLAIM_EVENT_OPENED);
+	return true;
+}
+
 void arbiter_release(struct arbiter *arbiter, struct requester *requester, const char *claim_id)
 {
 	struct holding *holding = claim_of(arbiter, requester, claim_id, ACT_RELEASE);
@@ -223,12 +235,8 @@ void arbiter_release(struct arbiter *arbiter, struct requester *requester, const
 	if (!holding)
 		return;
 	if (holding->claim->state == CLAIM_QUARANTINED) {
-		/* Only the operator opens it: the release is tried once more. */
-		if (!rights_allow(arbiter->registry.policy, requester, ACT_OPEN_QUARANTINE, holding->claim)) {
-			requester_answer_kind(requester, ANSWER_WRONG_STATE, holding->claim, holding->claim->note);
+		if (!open_quarantine(arbiter, requester, holding))
 			return;
-		}
-		holding_step(holding, CLAIM_EVENT_OPENED);
 		holding_tell(holding, (struct news){ .kind = NEWS_ENDING, .subject = &requester->subject,
 						     .message = "its quarantine was opened" });
 	} else if (releasing_is_overdue(holding)) {
@@ -264,7 +272,7 @@ void arbiter_revoke(struct arbiter *arbiter, struct requester *requester, const 
 			"only operators may take claims back: root, and whom the policy names"))
 		return;
 	holding = claim_of(arbiter, requester, claim_id, ACT_REVOKE);
-	if (!holding)
+	if (!holding || (holding->claim->state == CLAIM_QUARANTINED && !open_quarantine(arbiter, requester, holding)))
 		return;
 	if (revoking_start(holding, grace_usec, reason, &requester->subject) < 0)
 		requester_answer_failed(requester, "the revocation could not be written down; nothing was changed", NULL);
@@ -309,7 +317,9 @@ static void on_ready(void *context)
 			  "reloaded");
 	reserve_verify(arbiter->registry.policy, host_topology(arbiter->registry.host), arbiter->registry.ledger,
 		       warn_of_reserved, arbiter);
-	arbiter->events->ready(arbiter->context, error);
+	/* It was lost meanwhile: nobody is told to come. */
+	if (!arbiter->registry.ending)
+		arbiter->events->ready(arbiter->context, error);
 }
 
 static void on_changed(void *context, const char *device)
@@ -338,6 +348,7 @@ static void on_lost(void *context, int error)
 {
 	struct arbiter *arbiter = context;
 
+	registry_end(&arbiter->registry);
 	arbiter->events->lost(arbiter->context, error);
 }
 
@@ -427,7 +438,9 @@ int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *se
 	error = arbiter->registry.ledger && arbiter->reloading && arbiter->snapshotting && arbiter->auditing ? 0 : -ENOMEM;
 	if (error == 0 && arbiter->registry.journal < 0) {
 		error = arbiter->registry.journal;
-		log_error("%s/claims can't be opened: %s", settings->runtime_folder, strerror(-error));
+		log_error(error == -EADDRINUSE
+				  ? "another ioasidd works with %s/claims: stop it, or take another --runtime-dir: %s"
+				  : "%s/claims can't be opened: %s", settings->runtime_folder, strerror(-error));
 	}
 	if (error == 0)
 		error = waiting_new(event, &arbiter->registry.waiting);
@@ -446,12 +459,19 @@ int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *se
 	return 0;
 }
 
+void arbiter_end(struct arbiter *arbiter)
+{
+	if (arbiter)
+		registry_end(&arbiter->registry);
+}
+
 struct arbiter *arbiter_free(struct arbiter *arbiter)
 {
 	struct claim *claim;
 
 	if (!arbiter)
 		return NULL;
+	registry_end(&arbiter->registry);
 	/* The host first: no plan may report to a holding that is no more. The journal keeps what they hold. */
 	arbiter->registry.host = host_free(arbiter->registry.host);
 	while (arbiter->registry.ledger && (claim = ledger_first(arbiter->registry.ledger)))

@@ -32,6 +32,11 @@ struct arbiter_events {
 int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *settings,
 		const struct arbiter_events *events, void *context, struct arbiter **out);
 struct arbiter *arbiter_free(struct arbiter *arbiter);
+/*
+ * This program ends: from now on nothing is decided about any claim, whoever leaves or is freed. What is not acknowledged is
+ * for the next start to roll back. To be called when the loop is over, before any face is freed. Takes NULL.
+ */
+void arbiter_end(struct arbiter *arbiter);
 
 /* What faces may look at. */
 const struct registry *arbiter_registry(const struct arbiter *arbiter);

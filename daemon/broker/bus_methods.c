@@ -266,6 +266,12 @@ static enum act act_of_release(const struct bus_call *call, const struct bus_par
 	return claim->state == CLAIM_QUARANTINED ? ACT_OPEN_QUARANTINE : ACT_RELEASE;
 }
 
+static enum act act_of_revocation(const struct bus_call *call, const struct bus_parameters *parameters,
+				  const struct claim *claim)
+{
+	return claim->state == CLAIM_QUARANTINED ? ACT_OPEN_QUARANTINE : ACT_REVOKE;
+}
+
 static void release(struct bus_call *call, const struct bus_parameters *parameters, const struct claim *claim)
 {
 	arbiter_release(call->books->arbiter, hand_over(call), claim->id);
@@ -379,7 +385,7 @@ static const struct bus_method methods[] = {
 	{ BUS_NODE_CLAIM, NULL, "Remove", "s", 0, ACT_REMOVE, NULL, remove_device },
 	{ BUS_NODE_CLAIM, NULL, "Release", "", 0, ACT_RELEASE, act_of_release, release },
 	{ BUS_NODE_CLAIM, NULL, "Resume", "", 0, ACT_RESUME, NULL, resume },
-	{ BUS_NODE_CLAIM, NULL, "Revoke", "a{sv}", OF_REVOCATION, ACT_REVOKE, NULL, revoke_claim },
+	{ BUS_NODE_CLAIM, NULL, "Revoke", "a{sv}", OF_REVOCATION, ACT_REVOKE, act_of_revocation, revoke_claim },
 	{ BUS_NODE_CLAIM, NULL, "Describe", "", 0, ACT_SEE_CLAIM, NULL, describe },
 	{ BUS_NODE_MANAGER, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", "", 0, ACT_LOOK, NULL,
 	  get_managed_objects },

@@ -128,6 +128,15 @@ static void on_claim_done(void *context, const struct wire_result *result, struc
 		}
 		return;
 	}
+	if (result->outcome == WIRE_OUTCOME_INTERRUPTED) {
+		/* Nobody can undo it any more, but a release puts back whatever it left. */
+		snprintf(message, sizeof(message), "%s; everything is being put back", why);
+		holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .message = message, .result = result });
+		holding_step(holding, CLAIM_EVENT_INTERRUPTED);
+		requester_answer_failed(holding_take_asker(holding), message, result);
+		releasing_start(holding);
+		return;
+	}
 	snprintf(message, sizeof(message), "%s; not everything could be put back: an operator has to look", why);
 	snprintf(holding->claim->note, TEXT_MAX, "%s", why);
 	holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .message = message, .result = result });
@@ -247,10 +256,19 @@ void delivering_begin_claim(struct operation *operation, const struct decision *
 		holding_take_asker(holding);
 		holding->run = HOLDING_IDLE;
 		holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .message = message });
-		holding_step(holding, CLAIM_EVENT_UNDONE);
+		/* Where it had no place in the ledger yet, there is nothing to undo. */
+		if (claim->state == CLAIM_PREPARING)
+			holding_step(holding, CLAIM_EVENT_UNDONE);
 		holding_end(holding);
 		requester_answer_failed(requester, message, NULL);
 	}
+}
+
+/* What is in the claim now stays in it. */
+static void end_addition(struct holding *holding)
+{
+	holding->claim->changing[0] = '\0';
+	holding->claim->adding = false;
 }
 
 static void on_addition_done(void *context, const struct wire_result *result, struct descriptors *fds)
@@ -282,10 +300,18 @@ static void on_addition_done(void *context, const struct wire_result *result, st
 		return;
 	}
 	explain(result, why, sizeof(why));
+	if (result->outcome == WIRE_OUTCOME_INTERRUPTED) {
+		snprintf(message, sizeof(message), "%s; the device is being taken back", why);
+		holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .device = holding->device, .message = message,
+						     .result = result });
+		requester_answer_failed(asker, message, result);
+		delivering_reject(holding);
+		return;
+	}
 	if (result->outcome == WIRE_OUTCOME_BROKEN) {
 		snprintf(message, sizeof(message), "%s; not everything could be put back: release the claim", why);
 	} else {
-		holding->claim->changing[0] = '\0';
+		end_addition(holding);
 		holding_give_back(holding, holding->device);
 		holding_journal(holding);
 		snprintf(message, sizeof(message), "%s; the claim is as it was", why);
@@ -317,6 +343,7 @@ void delivering_begin_addition(struct operation *operation, struct holding *hold
 
 	memcpy(holding->device, decision->device[0].device, sizeof(holding->device));
 	memcpy(holding->claim->changing, holding->device, sizeof(holding->device));
+	holding->claim->adding = true;
 	error = take_devices(registry, holding->claim, decision);
 	if (error == 0)
 		error = holding_journal(holding);
@@ -331,7 +358,7 @@ void delivering_begin_addition(struct operation *operation, struct holding *hold
 	if (error < 0) {
 		holding_take_asker(holding);
 		holding->run = HOLDING_IDLE;
-		holding->claim->changing[0] = '\0';
+		end_addition(holding);
 		holding_give_back(holding, holding->device);
 		holding_journal(holding);
 		snprintf(message, sizeof(message), "the addition could not be started: %s; nothing was changed",
@@ -344,7 +371,7 @@ void delivering_begin_addition(struct operation *operation, struct holding *hold
 void delivering_acknowledge(struct holding *holding)
 {
 	holding_end_offer(holding);
-	holding->claim->changing[0] = '\0';
+	end_addition(holding);
 	if (holding->claim->state == CLAIM_OFFERED)
 		holding_step(holding, CLAIM_EVENT_ACKNOWLEDGED);
 	else
@@ -354,6 +381,9 @@ void delivering_acknowledge(struct holding *holding)
 void delivering_reject(struct holding *holding)
 {
 	holding_end_offer(holding);
+	/* Nobody has refused anything: this program leaves its clients, not they it. */
+	if (holding->registry->ending)
+		return;
 	if (holding->claim->state == CLAIM_HELD && !holding->lease_over) {
 		holding->rolls_back = true;
 		if (releasing_remove(holding, holding->device) == 0)

@@ -169,5 +169,10 @@ int executor_link_send(struct executor_link *link, const union wire_message *mes
 	error = wire_send(link->socket, message, fds, fd_count);
 	if (error == -EAGAIN)
 		return enqueue(link, message, fds, fd_count);
-	return error == 0 ? 0 : -EPIPE;
+	/* The kernel is short of something, and the executor is there still. */
+	if (error == 0 || error == -ETOOMANYREFS || error == -ENOBUFS || error == -ENOMEM)
+		return error;
+	/* At once: whoever sends shall find this program at its end, not a plan that failed. */
+	link_lost(link, error);
+	return -EPIPE;
 }

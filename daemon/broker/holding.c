@@ -85,7 +85,7 @@ void holding_store(struct holding *holding)
 {
 	struct store *store = holding->registry->store;
 
-	if (holding->lease_over)
+	if (holding->lease_over || holding->registry->ending)
 		return;
 	if (holding->lease >= 0)
 		store_put(store, STORED_LEASE, holding->claim->id, holding->lease);
@@ -96,8 +96,11 @@ void holding_store(struct holding *holding)
 int holding_journal(struct holding *holding)
 {
 	struct registry *registry = holding->registry;
-	int error = journal_write(registry->journal, host_boot_id(registry->host), holding->claim);
+	int error;
 
+	if (registry->ending)
+		return -ESHUTDOWN;
+	error = journal_write(registry->journal, host_boot_id(registry->host), holding->claim);
 	if (error < 0)
 		log_error("claim %s: its journal can't be written: %s", holding->claim->id, strerror(-error));
 	return error;
@@ -107,8 +110,10 @@ int holding_step(struct holding *holding, enum claim_event event)
 {
 	int next = claim_state_step(holding->claim->state, event);
 
+	if (holding->registry->ending)
+		return -ESHUTDOWN;
 	if (next < 0) {
-		log_error("claim %s: %s can't happen while it is %s", holding->claim->id, claim_event_to_string(event),
+		log_internal_error("claim %s: %s can't happen while it is %s", holding->claim->id, claim_event_to_string(event),
 			  claim_state_to_string(holding->claim->state));
 		return next;
 	}
@@ -183,7 +188,7 @@ void holding_answer_awaiting(struct holding *holding)
 	struct claim *claim = holding->claim;
 	struct answer answer = { .kind = ANSWER_RELEASED, .state = claim->state, .note = claim->note };
 
-	while (holding->awaiting) {
+	while (holding->awaiting && !holding->registry->ending) {
 		struct requester *waiting = holding->awaiting;
 
 		holding->awaiting = waiting->next_awaiting;

@@ -19,6 +19,7 @@ enum holding_run {
 	HOLDING_RELEASES,
 	HOLDING_UNMAPS,
 	HOLDING_STOPS, /* no plan: whoever keeps it lingering is being stopped */
+	HOLDING_PAUSES, /* no plan: one that did not come to its end is run again in a moment (repeating.h) */
 };
 
 struct holding {
@@ -29,24 +30,26 @@ struct holding {
 	uint64_t state_usec;           /* since when it is in its state */
 	bool overdue;                  /* the plan that runs passed its deadline; only its result can change that */
 	bool lease_over;               /* release as soon as no plan runs */
-	bool lease_lost;               /* not by its client: a restart lost it, and its client may resume the claim */
 	bool unstored;                 /* the service manager keeps nothing of it any more */
 	bool nodes_closed;             /* its nodes can't be opened any more (mode node) */
 	bool closes_container;         /* with HOLDING_REVOKES: it was the last to open the container to its user */
 	bool unmapped;                 /* it lingers, and its mappings were removed */
 	bool rolls_back;               /* a removal that nobody asked for: an addition was not acknowledged */
+	bool persists;                 /* the same, of an earlier run: a holder is waited for, and the claim goes on */
 	int context;                   /* -1: none */
 	int lease;                     /* its peer end, or a pidfd; -1: none */
 	int holder;                    /* pidfd of who keeps it lingering; -1: none */
 	pid_t holder_pid;
-	unsigned retries;              /* of a release that lingers */
+	unsigned retries;              /* of a release that lingers, or of a removal that persists */
+	unsigned repeats;              /* in a row, of a plan that did not come to its end */
+	void (*again)(struct holding *holding); /* with HOLDING_PAUSES */
 	unsigned stops;                /* of a revocation: how many were stopped */
 	void (*stopped)(struct holding *holding); /* with HOLDING_STOPS */
 	bool (*on_lingering)(struct holding *holding); /* a release found somebody; true: it is held again. NULL: nobody asks */
 	struct store_drop *unstoring;  /* with HOLDING_UNSTORES */
 	sd_event_source *lease_source;
 	struct unit_watch *lease_unit; /* of a unit */
-	sd_event_source *timer;        /* acknowledgement, or the next try of a release */
+	sd_event_source *timer;        /* acknowledgement, or the next try of a release or removal */
 	sd_event_source *holder_source;
 	sd_event_source *grace;        /* of a revocation: when it ends */
 	char device[DEVICE_NAME_MAX];  /* that is being added or removed, or was added and is not acknowledged */
@@ -67,7 +70,8 @@ void holding_end(struct holding *holding);
 
 /*
  * Steps the claim's state and journals it; who waits for the end of its release is stirred. A step that the table does
- * not know is logged and not made. 0, or -errno: it could not be journalled.
+ * not know is logged as an internal error, and not made. 0, or -errno: it could not be journalled. -ESHUTDOWN: this program
+ * ends, nothing was done.
  */
 int holding_step(struct holding *holding, enum claim_event event);
 /* Tells the news that the claim has other devices than before. */
@@ -76,11 +80,11 @@ void holding_tell_devices(struct holding *holding);
 void holding_store(struct holding *holding);
 /* Tells any other news of this claim. */
 void holding_tell(const struct holding *holding, struct news news);
-/* Journals the claim as it stands. 0 or -errno, after a log line. */
+/* Journals the claim as it stands. 0 or -errno, after a log line; -ESHUTDOWN: this program ends. */
 int holding_journal(struct holding *holding);
 /* Arms or (usec 0) disarms the timer. */
 int holding_arm(struct holding *holding, uint64_t usec, sd_event_time_handler_t handler);
-/* Answers everybody who waits for the release. */
+/* Answers everybody who waits for the release; not while this program ends. */
 void holding_answer_awaiting(struct holding *holding);
 /* Takes a device that is given back, or was never got, out of the ledger, with the members that only it locked out. */
 void holding_give_back(struct holding *holding, const char *device);

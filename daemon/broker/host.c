@@ -179,6 +179,11 @@ struct host *host_free(struct host *host)
 	return NULL;
 }
 
+void host_end(struct host *host)
+{
+	host->lost = true;
+}
+
 bool host_is_ready(const struct host *host)
 {
 	return host->ready;
@@ -251,7 +256,7 @@ const struct run_counts *host_run_count(const struct host *host)
 
 int host_run(struct host *host, const struct run_order *order, const struct run_events *events, void *context)
 {
-	return runs_start(host->runs, order, events, context);
+	return host->lost ? -EPIPE : runs_start(host->runs, order, events, context);
 }
 
 int host_audit(struct host *host, const struct audit_context *contexts, size_t count, audit_answer answer, void *context)
@@ -266,7 +271,7 @@ int host_record(struct host *host, const struct record *record, record_answer an
 
 int host_stop(struct host *host, const struct stop_order *order, stop_answer answer, void *context)
 {
-	return questions_stop(host->questions, order, answer, context);
+	return host->lost ? -EPIPE : questions_stop(host->questions, order, answer, context);
 }
 
 void host_forget_questions(struct host *host, const void *context)

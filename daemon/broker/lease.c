@@ -9,7 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 static void end(struct holding *holding)
 {
@@ -127,12 +130,55 @@ int lease_begin(struct holding *holding, int process, int *client)
 	return 0;
 }
 
+/* One end of a pair that was made here: connected, and without a name at either end. */
+static bool is_end_of_pair(int fd, const struct claim *claim)
+{
+	struct sockaddr_un own, peer;
+	socklen_t own_size = sizeof(own), peer_size = sizeof(peer);
+	int type = 0;
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){ sizeof(type) }) == 0 && type == SOCK_STREAM &&
+	       getsockname(fd, (struct sockaddr *)&own, &own_size) == 0 && own.sun_family == AF_UNIX &&
+	       own_size == sizeof(own.sun_family) && getpeername(fd, (struct sockaddr *)&peer, &peer_size) == 0 &&
+	       peer_size == sizeof(peer.sun_family);
+}
+
+/* The process that a pidfd is of, as the kernel says; -1: it has ended; 0: the kernel does not say. */
+static pid_t process_of(int fd)
+{
+	char path[48], line[128];
+	int pid = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "re");
+	while (file && fgets(line, sizeof(line), file) && sscanf(line, "Pid: %d", &pid) != 1)
+		;
+	if (file)
+		fclose(file);
+	return pid;
+}
+
+/* Of the process that the claim lives by, or that has ended. A folder of /proc takes signals, too, and tells no end. */
+static bool is_its_process(int fd, const struct claim *claim)
+{
+	struct stat status;
+	pid_t pid;
+
+	if (fstat(fd, &status) < 0 || S_ISDIR(status.st_mode) ||
+	    (pidfd_send_signal(fd, 0, NULL, 0) < 0 && errno != ESRCH && errno != EPERM))
+		return false;
+	pid = process_of(fd);
+	return pid <= 0 || claim->pid == 0 || pid == claim->pid;
+}
+
 int lease_take_up(struct holding *holding)
 {
 	enum lease_kind kind = holding->claim->lease;
-	int fd = store_take(holding->registry->store, STORED_LEASE, holding->claim->id), error;
+	store_fits fits = kind == LEASE_DESCRIPTOR ? is_end_of_pair : kind == LEASE_PROCESS ? is_its_process : NULL;
+	int fd = fits ? store_take(holding->registry->store, STORED_LEASE, holding->claim, fits) : -1, error;
 
-	if (fd < 0 && (kind == LEASE_DESCRIPTOR || kind == LEASE_PROCESS))
+	if (fd < 0 && fits)
 		return -ENOENT;
 	error = watch(holding, fd);
 	if (error < 0)

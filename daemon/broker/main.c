@@ -155,6 +155,8 @@ static int run(struct broker *broker, int executor)
 	} else {
 		status = sd_event_loop(broker->event);
 	}
+	/* Before anybody is let go: that a connection ends now says nothing of its client. */
+	arbiter_end(broker->arbiter);
 	sd_notify(0, "STOPPING=1");
 	bus_face_free(broker->bus_face);
 	varlink_server_free(broker->server);

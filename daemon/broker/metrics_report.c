@@ -139,6 +139,7 @@ static void report_durations(struct openmetrics *out, const struct metrics_count
 	static const char *const outcomes[WIRE_OUTCOME_COUNT] = {
 		[WIRE_OUTCOME_DONE] = "done",     [WIRE_OUTCOME_REFUSED] = "refused", [WIRE_OUTCOME_UNDONE] = "undone",
 		[WIRE_OUTCOME_BROKEN] = "broken", [WIRE_OUTCOME_HELD] = "held",       [WIRE_OUTCOME_NO_RESET] = "no-reset",
+		[WIRE_OUTCOME_INTERRUPTED] = "interrupted",
 	};
 
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_plans_running", NULL, "Changes of the host that are under way.");

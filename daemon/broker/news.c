@@ -25,8 +25,13 @@ void newsroom_tell(struct newsroom *newsroom, const struct news *news)
 	struct news_listener *next;
 
 	/* A listener may take itself out while it hears. */
-	for (struct news_listener *listener = newsroom->first; listener; listener = next) {
+	for (struct news_listener *listener = newsroom->closed ? NULL : newsroom->first; listener; listener = next) {
 		next = listener->next;
 		listener->hear(listener->context, news);
 	}
+}
+
+void newsroom_close(struct newsroom *newsroom)
+{
+	newsroom->closed = true;
 }

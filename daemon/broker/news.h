@@ -64,9 +64,12 @@ struct news_listener {
 /* All zero has no listeners. */
 struct newsroom {
 	struct news_listener *first;
+	bool closed;
 };
 
 /* The listener stays its owner's, who takes it out before it is gone. */
 void newsroom_add(struct newsroom *newsroom, struct news_listener *listener);
 void newsroom_remove(struct newsroom *newsroom, struct news_listener *listener);
 void newsroom_tell(struct newsroom *newsroom, const struct news *news);
+/* From now on nobody is told anything: this program ends. */
+void newsroom_close(struct newsroom *newsroom);

@@ -8,9 +8,13 @@
 #include "../base/log.h"
 
 #include <errno.h>
+#include <linux/major.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 /* True for what says nothing of the claim, only that it can't be looked at now. */
 static bool is_shortage(int error)
@@ -37,14 +41,21 @@ static void catch_up(struct holding *holding)
 							     .device = claim->device[i].before.name });
 			holding_step(holding, CLAIM_EVENT_UNPLUGGED);
 		}
-	if (!claim->changing[0])
-		return;
+	releasing_resume_removal(holding);
+}
 
-	const struct claim_device *entry = claim_find_device(claim, claim->changing);
+/* An iommufd and a container are the kernel's miscellaneous devices; for those of a simulated host a socket stands in. */
+static bool may_be_context(int fd, const struct claim *claim)
+{
+	struct stat status;
+	int type = 0, listens = 1;
 
-	/* An addition that was not acknowledged is taken back, a removal is done to its end: the same plan. */
-	if (entry && !entry->lockout && releasing_remove(holding, claim->changing) == 0)
-		log_notice("claim %s: %s is being taken back", claim->id, claim->changing);
+	if (fstat(fd, &status) < 0)
+		return false;
+	if (S_ISCHR(status.st_mode))
+		return major(status.st_rdev) == MISC_MAJOR;
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){ sizeof(type) }) == 0 && type == SOCK_SEQPACKET &&
+	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &(socklen_t){ sizeof(listens) }) == 0 && !listens;
 }
 
 /* 0: the claim goes on, it was held, and its lease is still there. -errno, if no shortage: it has to be released. */
@@ -55,7 +66,7 @@ static int take_up(struct holding *holding)
 	bool held = claim->state == CLAIM_HELD || claim->state == CLAIM_LOST;
 	int error;
 
-	holding->context = store_take(registry->store, STORED_CONTEXT, claim->id);
+	holding->context = store_take(registry->store, STORED_CONTEXT, claim, may_be_context);
 	error = lease_take_up(holding);
 	if (held && error == 0) {
 		tell(holding, claim->state, "taken over, it goes on");
@@ -64,7 +75,7 @@ static int take_up(struct holding *holding)
 			revoking_start(holding, REVOKE_GRACE_OF_RULE, NULL, NULL);
 		return 0;
 	}
-	holding->lease_lost = held && error < 0;
+	claim->lease_lost = claim->lease_lost || (held && error < 0);
 	return error < 0 ? error : -ENOENT;
 }
 
@@ -88,7 +99,11 @@ static int adopt(struct registry *registry, const struct claim *read)
 		return error;
 	tell(holding, read->state, "left by an earlier run, is being released");
 	holding->claim->state = CLAIM_HELD; /* from where a release can begin, wherever the crash was */
-	holding->claim->changing[0] = '\0';
+	/* Its client may take it up again: then that change is taken up, too. */
+	if (!holding->claim->lease_lost) {
+		holding->claim->changing[0] = '\0';
+		holding->claim->adding = false;
+	}
 	releasing_start(holding);
 	return 0;
 }
@@ -121,8 +136,12 @@ static int recover_file(struct registry *registry, const char *file)
 int recovering_run(struct registry *registry)
 {
 	size_t count = 0;
-	char **file = journal_list(registry->journal, &count);
-	int error = file ? 0 : -ENOMEM;
+	char **file;
+	int error;
+
+	journal_drop_unfinished(registry->journal);
+	file = journal_list(registry->journal, &count);
+	error = file ? 0 : -ENOMEM;
 
 	if (error < 0)
 		log_error("the journal can't be read");
@@ -132,7 +151,7 @@ int recovering_run(struct registry *registry)
 		free(file[i]);
 	}
 	free(file);
-	if (error < 0)
+	if (error < 0 || registry->ending)
 		return error;
 	/* A stranger may have had a claim's name, which is forgotten with it. */
 	if (store_forget_rest(registry->store) > 0)

@@ -3,6 +3,14 @@
 #include "../../policy/blocker_text.h"
 #include "../../policy/text.h"
 
+void registry_end(struct registry *registry)
+{
+	registry->ending = true;
+	newsroom_close(&registry->news);
+	if (registry->host)
+		host_end(registry->host);
+}
+
 struct host_view registry_view(const struct registry *registry, const struct uses *uses)
 {
 	return (struct host_view){

@@ -19,7 +19,15 @@ struct registry {
 	struct store *store;
 	struct units *units;
 	int journal; /* folder of the claims' files */
+	bool ending; /* registry_end() */
 };
+
+/*
+ * This program ends, or can do nothing any more. From now on nothing is decided about any claim: none changes its state,
+ * nothing is journalled, nothing is asked of the host or the service manager, nobody is told anything. What is under way or
+ * unacknowledged stays in the journal as it is, for the next start, which rolls it back.
+ */
+void registry_end(struct registry *registry);
 
 /*
  * What is known of the host, for a decision. uses: of a survey. NULL members never happen once the host is ready.

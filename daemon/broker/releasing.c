@@ -1,6 +1,7 @@
 #include "releasing.h"
 
 #include "forcing.h"
+#include "repeating.h"
 
 #include "../base/log.h"
 
@@ -164,12 +165,46 @@ static void begin_lingering(struct holding *holding)
 		linger(holding);
 }
 
+/* The release is not needed again, or often enough: an operator has to look. */
+static void quarantine(struct holding *holding)
+{
+	holding->repeats = 0;
+	holding_step(holding, CLAIM_EVENT_BROKEN);
+	holding_answer_awaiting(holding);
+}
+
+/* Nobody knows how far the release came. It is run again, or else given up. */
+static void repeat_release(struct holding *holding, const char *why)
+{
+	if (holding->claim->state == CLAIM_STUCK)
+		holding_step(holding, CLAIM_EVENT_INTERRUPTED);
+	log_warning("claim %s: its release did not come to its end: %s", holding->claim->id, why);
+	if (repeating_start(holding, run_release)) {
+		snprintf(holding->claim->note, TEXT_MAX, "%s; it is tried again in a moment", why);
+		return;
+	}
+	snprintf(holding->claim->note, TEXT_MAX, "%s; it was tried often enough", why);
+	quarantine(holding);
+}
+
+/* The context that went along comes back where a worker did not close it. */
+static void take_context_back(struct holding *holding, const struct wire_result *result, struct descriptors *fds)
+{
+	if (result->contexts == 0)
+		return;
+	descriptor_close(&holding->context);
+	holding->context = descriptors_take(fds, 0);
+}
+
 static void on_release_done(void *context, const struct wire_result *result, struct descriptors *fds)
 {
 	struct holding *holding = context;
+	char why[TEXT_MAX];
 
 	holding->run = HOLDING_IDLE;
 	holding->overdue = false;
+	if (result->outcome != WIRE_OUTCOME_INTERRUPTED)
+		holding->repeats = 0;
 	switch ((enum wire_outcome)result->outcome) {
 	case WIRE_OUTCOME_DONE:
 		holding->claim->note[0] = '\0';
@@ -184,14 +219,16 @@ static void on_release_done(void *context, const struct wire_result *result, str
 		return;
 	case WIRE_OUTCOME_HELD:
 		note(holding, result);
-		if (result->contexts > 0) {
-			descriptor_close(&holding->context);
-			holding->context = descriptors_take(fds, 0);
-		}
+		take_context_back(holding, result, fds);
 		holding->holder = descriptors_take(fds, result->contexts);
 		holding->holder_pid = result->pid;
 		holding_step(holding, CLAIM_EVENT_HELD_BY_OTHERS);
 		begin_lingering(holding);
+		return;
+	case WIRE_OUTCOME_INTERRUPTED:
+		take_context_back(holding, result, fds);
+		snprintf(why, sizeof(why), "%s", result->text);
+		repeat_release(holding, why);
 		return;
 	case WIRE_OUTCOME_REFUSED:
 	case WIRE_OUTCOME_UNDONE:
@@ -200,10 +237,9 @@ static void on_release_done(void *context, const struct wire_result *result, str
 	case WIRE_OUTCOME_COUNT:
 	default:
 		note(holding, result);
-		holding_step(holding, CLAIM_EVENT_BROKEN);
+		quarantine(holding);
 		break;
 	}
-	holding_answer_awaiting(holding);
 }
 
 static void get_stuck(struct holding *holding, const char *why)
@@ -235,6 +271,7 @@ void releasing_note_overdue(struct holding *holding)
 	case HOLDING_UNSTORES:
 	case HOLDING_UNMAPS:
 	case HOLDING_STOPS:
+	case HOLDING_PAUSES:
 		break;
 	}
 }
@@ -254,11 +291,13 @@ static const struct run_events release_events = { .done = on_release_done, .over
 /* A release that can't even be begun. */
 static void fail_release(struct holding *holding, int error)
 {
-	snprintf(holding->claim->note, TEXT_MAX, "the release could not be started: %s", strerror(-error));
-	/* Without an executor this program ends, and the next start does what the journal says is left to do. */
-	if (error != -EPIPE)
-		holding_step(holding, CLAIM_EVENT_BROKEN);
-	holding_answer_awaiting(holding);
+	char why[TEXT_MAX];
+
+	/* The next start does what the journal says is left to do. */
+	if (holding->registry->ending)
+		return;
+	snprintf(why, sizeof(why), "the release could not be started: %s", strerror(-error));
+	repeat_release(holding, why);
 }
 
 /* True if no other claim lets this user open nodes: those whose own were closed, or are just being closed, do not. */
@@ -297,6 +336,7 @@ static void on_revoked(void *context, const struct wire_result *result, struct d
 	}
 	holding->run = HOLDING_IDLE;
 	holding->overdue = false;
+	holding->repeats = 0;
 	holding->nodes_closed = true;
 	if (holding->claim->state == CLAIM_STUCK)
 		holding_step(holding, CLAIM_EVENT_DONE);
@@ -351,11 +391,19 @@ static void run_release(struct holding *holding)
 
 void releasing_start(struct holding *holding)
 {
+	/* A quarantine is opened before, by whoever may. */
+	if (holding->registry->ending || holding->claim->state == CLAIM_QUARANTINED)
+		return;
 	if (holding->claim->state == CLAIM_LINGERING) {
 		retry(holding);
 		return;
 	}
 	holding->lease_over = true;
+	if (holding->run == HOLDING_PAUSES && holding->claim->state != CLAIM_RELEASING) {
+		/* The removal of one device gives way to that of all. */
+		repeating_hasten(holding);
+		return;
+	}
 	if (holding->run != HOLDING_IDLE) {
 		if (holding->overdue && holding->claim->state != CLAIM_STUCK)
 			releasing_note_overdue(holding);
@@ -368,15 +416,48 @@ void releasing_start(struct holding *holding)
 	run_release(holding);
 }
 
+static void remove_again(struct holding *holding);
+
+/* A removal that somebody still stands in the way of waits for him, if the claim can't do otherwise. */
+static bool waits_for_holder(struct holding *holding, const struct wire_result *result)
+{
+	if (!holding->persists || result->outcome != WIRE_OUTCOME_HELD || !repeating_persist(holding, remove_again))
+		return false;
+	snprintf(holding->claim->note, TEXT_MAX, "%s was added, but not acknowledged before a restart: it is taken back when "
+						 "every FD of it is closed", holding->device);
+	requester_answer_kind(holding_take_asker(holding), ANSWER_WRONG_STATE, holding->claim, holding->claim->note);
+	return true;
+}
+
+/* True if the removal is run again in a moment. Its asker is answered then. */
+static bool tries_removal_again(struct holding *holding, const struct wire_result *result)
+{
+	if (holding->lease_over)
+		return false;
+	if (result->outcome != WIRE_OUTCOME_INTERRUPTED) {
+		holding->repeats = 0;
+		return waits_for_holder(holding, result);
+	}
+	log_warning("claim %s: the removal of %s did not come to its end: %s", holding->claim->id, holding->device,
+		    result->text);
+	return repeating_start(holding, remove_again);
+}
+
 static void on_removal_done(void *context, const struct wire_result *result, struct descriptors *fds)
 {
 	struct holding *holding = context;
-	struct requester *asker = holding_take_asker(holding);
+	struct requester *asker;
 	char message[3 * TEXT_MAX];
-	bool rolls_back = holding->rolls_back;
+	bool rolls_back;
 
 	holding->run = HOLDING_IDLE;
-	holding->overdue = holding->rolls_back = false;
+	holding->overdue = false;
+	if (tries_removal_again(holding, result))
+		return;
+	asker = holding_take_asker(holding);
+	rolls_back = holding->rolls_back;
+	holding->rolls_back = holding->persists = holding->claim->adding = false;
+	holding->repeats = holding->retries = 0;
 	holding->claim->changing[0] = '\0';
 	if (result->outcome == WIRE_OUTCOME_DONE) {
 		holding_give_back(holding, holding->device);
@@ -384,7 +465,7 @@ static void on_removal_done(void *context, const struct wire_result *result, str
 		holding_tell_devices(holding);
 		holding_tell(holding, (struct news){ .kind = NEWS_REMOVED, .device = holding->device });
 		requester_answer_kind(asker, ANSWER_DONE, holding->claim, NULL);
-	} else {
+	} else if (!holding->registry->ending) {
 		note(holding, result);
 		snprintf(message, sizeof(message), "%s was not given back and stays in the claim: %s%s", holding->device,
 			 holding->claim->note,
@@ -448,4 +529,44 @@ int releasing_remove(struct holding *holding, const char *device)
 	plan_done(&plan);
 	free(given);
 	return error;
+}
+
+/* The removal that paused goes on, or gives way to the release of the whole claim. */
+static void remove_again(struct holding *holding)
+{
+	struct wire_result result = { .outcome = WIRE_OUTCOME_INTERRUPTED, .kind = STEP_KIND_COUNT };
+	char device[DEVICE_NAME_MAX];
+	int error = -ECANCELED;
+
+	memcpy(device, holding->device, sizeof(device));
+	if (!holding->lease_over)
+		error = releasing_remove(holding, device);
+	if (error == 0)
+		return;
+	memcpy(result.device, device, sizeof(device));
+	snprintf(result.text, sizeof(result.text), "%s",
+		 holding->lease_over ? "the claim was released meanwhile" : "the removal could not be started");
+	on_removal_done(holding, &result, &(struct descriptors){ .count = 0 });
+}
+
+void releasing_resume_removal(struct holding *holding)
+{
+	const struct claim_device *entry = claim_find_device(holding->claim, holding->claim->changing);
+
+	if (!entry || entry->lockout)
+		return;
+	memcpy(holding->device, holding->claim->changing, sizeof(holding->device));
+	holding->persists = holding->claim->adding;
+	log_notice("claim %s: %s is being taken back", holding->claim->id, holding->device);
+	remove_again(holding);
+}
+
+bool releasing_hasten_removal(struct holding *holding, const char *device, struct requester *requester)
+{
+	if (holding->run != HOLDING_PAUSES || !holding->persists || holding->asker || strcmp(holding->device, device) != 0)
+		return false;
+	holding->asker = requester;
+	requester->asking = holding;
+	repeating_hasten(holding);
+	return true;
 }

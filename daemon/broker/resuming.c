@@ -1,6 +1,7 @@
 #include "resuming.h"
 
 #include "lease.h"
+#include "releasing.h"
 
 #include "../base/log.h"
 
@@ -33,13 +34,17 @@ static void resume(struct holding *holding, struct requester *requester)
 		requester_answer_failed(requester, "ioasidd is out of file descriptors or memory; nothing was changed", NULL);
 		return;
 	}
+	/* By this process from now on, whoever made it. */
+	if (holding->claim->lease == LEASE_PROCESS)
+		holding->claim->pid = requester->subject.pid;
 	holding_stop_waiting(holding);
-	holding->lease_lost = holding->unmapped = false;
+	holding->claim->lease_lost = holding->unmapped = false;
 	holding->claim->note[0] = '\0';
 	holding_step(holding, CLAIM_EVENT_RESUMED);
 	holding_tell(holding, (struct news){ .kind = NEWS_CLAIM_ADOPTED, .before = CLAIM_LINGERING,
 					     .message = "resumed by its client" });
 	answer(requester, holding, lease);
+	releasing_resume_removal(holding);
 }
 
 /* The release under way has found that somebody holds the claim. True: it is not to linger. */
@@ -65,7 +70,7 @@ void resuming_start(struct holding *holding, struct requester *requester)
 
 	if (state == CLAIM_HELD || state == CLAIM_LOST) {
 		answer(requester, holding, -1);
-	} else if (!holding->lease_lost || (state != CLAIM_LINGERING && state != CLAIM_RELEASING)) {
+	} else if (!holding->claim->lease_lost || (state != CLAIM_LINGERING && state != CLAIM_RELEASING)) {
 		refuse(requester, holding, "only a claim whose lease was lost by a restart can be resumed");
 	} else if (state == CLAIM_LINGERING && holding->run == HOLDING_IDLE) {
 		resume(holding, requester);

@@ -7,6 +7,7 @@
 #include "../../policy/text.h"
 #include "../base/log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -57,6 +58,8 @@ int revoking_start(struct holding *holding, uint64_t grace_usec, const char *rea
 	char shown[TEXT_MAX] = "";
 	int error;
 
+	if (holding->registry->ending)
+		return -ESHUTDOWN;
 	if (grace_usec == REVOKE_GRACE_OF_RULE)
 		grace_usec = grace_of(holding);
 	if (reason)

@@ -15,7 +15,8 @@
 
 struct passed {
 	char *name;
-	int fd; /* -1: taken */
+	int fd; /* -1: taken, or refused */
+	bool refused;
 };
 
 struct store {
@@ -87,30 +88,39 @@ void store_set_event(struct store *store, sd_event *event)
 	store->event = event;
 }
 
-/* The first of that name, as long as the loop goes on with the same; -1 if there is none. */
-static int take(struct store *store, const char *name)
+/* The first of that name that fits; -1 if there is none. Those before it are closed. */
+static int take(struct store *store, const char *name, store_fits fits, const struct claim *claim)
 {
-	for (size_t i = 0; i < store->passed_count; i++)
-		if (store->passed[i].fd >= 0 && strcmp(store->passed[i].name, name) == 0)
-			return descriptor_take(&store->passed[i].fd);
+	for (size_t i = 0; i < store->passed_count; i++) {
+		struct passed *passed = &store->passed[i];
+
+		if (passed->fd < 0 || strcmp(passed->name, name) != 0)
+			continue;
+		if (fits(passed->fd, claim))
+			return descriptor_take(&passed->fd);
+		log_error("the service manager passed a descriptor as \"%s\" that can't be that: it is closed", name);
+		passed->refused = true;
+		descriptor_close(&passed->fd);
+	}
 	return -1;
+}
+
+/* What was stored is passed in the same way: only what listens is a listener. */
+static bool is_listener(int fd, const struct claim *none)
+{
+	return sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0;
 }
 
 int store_take_listener(struct store *store, const char *name)
 {
-	int fd = take(store, name);
-
-	/* What was stored is passed in the same way: only what listens is a listener. */
-	if (fd >= 0 && sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) <= 0)
-		descriptor_close(&fd);
-	return fd;
+	return take(store, name, is_listener, NULL);
 }
 
-int store_take(struct store *store, enum stored what, const char *claim_id)
+int store_take(struct store *store, enum stored what, const struct claim *claim, store_fits fits)
 {
 	char name[STORED_NAME_MAX];
 
-	return take(store, name_of(what, claim_id, name));
+	return take(store, name_of(what, claim->id, name), fits, claim);
 }
 
 /* Tells the manager something that it need not have heard yet when this returns. 0 or -errno. */
@@ -132,10 +142,12 @@ size_t store_forget_rest(struct store *store)
 		struct passed *passed = &store->passed[i];
 		char message[FILENAME_MAX];
 
-		if (passed->fd < 0)
+		if (passed->fd < 0 && !passed->refused)
 			continue;
 		forgotten++;
-		log_warning("the service manager passed a descriptor that nobody knows, \"%s\": it is closed", passed->name);
+		if (!passed->refused)
+			log_warning("the service manager passed a descriptor that nobody knows, \"%s\": it is closed",
+				    passed->name);
 		descriptor_close(&passed->fd);
 		snprintf(message, sizeof(message), "FDSTOREREMOVE=1\nFDNAME=%s", passed->name);
 		tell(store, message, NULL);

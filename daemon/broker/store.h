@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "../../include/words.h"
+#include "../../policy/ledger.h"
 
 #include <stdbool.h>
 #include <systemd/sd-event.h>
@@ -16,6 +16,7 @@ struct store;
 
 /* What can be kept of a claim. The names in the manager are "lease-ID" and "context-ID": they may have no colon. */
 enum stored { STORED_LEASE, STORED_CONTEXT, STORED_COUNT };
+typedef bool (*store_fits)(int fd, const struct claim *claim);
 
 /*
  * Takes over everything that the manager passed to this process, and leaves nothing of it in the environment. To be
@@ -29,9 +30,12 @@ void store_set_event(struct store *store, sd_event *event);
 
 /* The listening socket of that name that was passed (a socket unit's FileDescriptorName=), or -1. The caller's from then on. */
 int store_take_listener(struct store *store, const char *name);
-/* What was kept of a claim, or -1. The caller's from then on; the manager keeps its copy. */
-int store_take(struct store *store, enum stored what, const char *claim_id);
-/* Has the manager forget whatever was passed and not taken: nobody knows what it is. Returns how many those were. */
+/*
+ * What was kept of a claim, or -1. The caller's from then on; the manager keeps its copy. fits: false for what can't be what
+ * its name says, which is logged and closed; the next of that name is looked at.
+ */
+int store_take(struct store *store, enum stored what, const struct claim *claim, store_fits fits);
+/* Has the manager forget whatever was passed and not taken: nobody knows what it is, or it does not fit. Returns how many those were. */
 size_t store_forget_rest(struct store *store);
 
 /* True if there is a manager that keeps descriptors. */

@@ -18,6 +18,17 @@ static void answer(struct binding *binding, uint64_t id, enum wire_outcome outco
 	crew_answer_plan(binding->crew, &message, NULL);
 }
 
+/* Answers a plan that no binder has got. */
+static void turn_away(struct binding *binding, struct job *job, const char *text)
+{
+	struct descriptors fds = { .count = 0 };
+	union wire_message message;
+
+	job_answer_untouched(&message, job, text, &fds);
+	crew_answer_plan(binding->crew, &message, &fds);
+	job_free(job);
+}
+
 /* Starts a binder, if there is place for one. 0 or -errno. */
 static int add_binder(struct binding *binding)
 {
@@ -35,13 +46,23 @@ static int add_binder(struct binding *binding)
 static void lose(struct binding *binding, int slot)
 {
 	const struct binder_slot before = binding->binders.slot[slot];
+	struct job *job = binding->job[slot];
 
 	crew_lost(binding->crew, &binding->worker[slot], WORKER_BINDER);
 	binders_lost(&binding->binders, slot);
-	binding->job[slot] = job_free(binding->job[slot]);
-	if (before.state == BINDER_BUSY || before.state == BINDER_STUCK)
-		answer(binding, before.plan, WIRE_OUTCOME_BROKEN,
-		       "the worker ended in the middle of the plan: nobody knows how far it came");
+	binding->job[slot] = NULL;
+	/* What it let a user open, it may have done already: the release that comes takes it back. */
+	plan_done(&binding->granting[slot]);
+	deed_set_done(&binding->doing[slot]);
+	if (job && !job->begun) {
+		/* It was gone before it got anything: another takes the plan. */
+		job_queue_put(&binding->waiting, job);
+	} else {
+		job_free(job);
+		if (before.state == BINDER_BUSY || before.state == BINDER_STUCK)
+			answer(binding, before.plan, WIRE_OUTCOME_INTERRUPTED,
+			       "the worker ended in the middle of the plan: nobody knows how far it came");
+	}
 	dispatch(binding);
 }
 
@@ -109,8 +130,7 @@ static void dispatch(struct binding *binding)
 			assign(binding, slot, job);
 			continue;
 		}
-		answer(binding, job->plan.id, WIRE_OUTCOME_REFUSED, "the executor has no worker for it, and can't start one");
-		job_free(job);
+		turn_away(binding, job, "the executor has no worker for it, and can't start one");
 	}
 	if (binders_want_spare(&binding->binders) && !binding->crew->hopeless)
 		add_binder(binding);
@@ -131,8 +151,7 @@ int binding_start(struct binding *binding, struct crew *crew, const struct host 
 void binding_run(struct binding *binding, struct job *job)
 {
 	if (binding->waiting.count >= WAITING_MAX) {
-		answer(binding, job->plan.id, WIRE_OUTCOME_REFUSED, "too many plans wait for a worker already");
-		job_free(job);
+		turn_away(binding, job, "too many plans wait for a worker already");
 		return;
 	}
 	job_queue_put(&binding->waiting, job);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* What hangs on a claim of the ledger. */
@@ -56,6 +57,23 @@ static void detach(struct claim *claim)
 	claim->attachment = NULL;
 }
 
+/* How long the executor of a broker that has gone gets to let go of the ledger, and how often it is looked for: no event tells. */
+enum { LOCKED_TRIES = 500, LOCKED_MSEC = 10 };
+
+/* Opens the files of the ledger, which one executor has at a time. An FD or -errno. */
+static int open_files(const char *runtime_folder)
+{
+	const struct timespec pause = { .tv_nsec = LOCKED_MSEC * 1000000 };
+	int files = -EADDRINUSE;
+
+	for (int i = 0; i < LOCKED_TRIES && files == -EADDRINUSE; i++) {
+		if (i > 0)
+			nanosleep(&pause, NULL);
+		files = journal_open(runtime_folder);
+	}
+	return files;
+}
+
 /* The folder, which nobody but root may write: what is read from it is believed. */
 static int open_folder(const char *runtime_folder)
 {
@@ -70,8 +88,10 @@ static int open_folder(const char *runtime_folder)
 		log_error("%s is not a folder that only root can write: what was given can't be kept there", runtime_folder);
 		return -EPERM;
 	}
-	folder = journal_open(runtime_folder);
-	if (folder < 0)
+	folder = open_files(runtime_folder);
+	if (folder == -EADDRINUSE)
+		log_error("another executor has %s: start this one with another --runtime-dir", runtime_folder);
+	else if (folder < 0)
 		log_error("%s can't be used: %s", runtime_folder, strerror(-folder));
 	return folder;
 }
@@ -116,6 +136,7 @@ int given_claims_start(struct given_claims *given, const struct host *host, cons
 	given->folder = open_folder(runtime_folder);
 	if (given->folder < 0)
 		return given->folder;
+	journal_drop_unfinished(given->folder);
 	file = journal_list(given->folder, &count);
 	if (!file)
 		return -ENOMEM;
@@ -334,6 +355,7 @@ void given_claims_settle(struct given_claims *given, struct wire_result *result,
 void given_claims_freeze(struct given_claims *given)
 {
 	given->frozen = true;
+	descriptor_close(&given->folder);
 }
 
 void given_claims_end(struct given_claims *given)

@@ -47,3 +47,14 @@ void job_answer(union wire_message *message, uint64_t id, enum wire_outcome outc
 	text_format(message->result.text, sizeof(message->result.text), "%s", text);
 	wire_stamp(message, WIRE_RESULT, id);
 }
+
+void job_answer_untouched(union wire_message *message, struct job *job, const char *text, struct descriptors *fds)
+{
+	bool release = job->plan.kind == WIRE_PLAN_RELEASE;
+
+	job_answer(message, job->plan.id, release ? WIRE_OUTCOME_INTERRUPTED : WIRE_OUTCOME_REFUSED, text);
+	if (!release || job->plan.enclosure.context < 0)
+		return;
+	descriptors_add(fds, descriptor_take(&job->plan.enclosure.context));
+	message->result.contexts = 1;
+}

@@ -26,3 +26,8 @@ struct job *job_queue_take(struct job_queue *queue); /* NULL: empty */
 
 /* Fills in and stamps the answer to a job that no binder answers. */
 void job_answer(union wire_message *message, uint64_t id, enum wire_outcome outcome, const char *text);
+/*
+ * The same for a job that no binder has got, though nothing is wrong with it: a claim is refused, a release may be asked
+ * for again. The context that came with a release goes back, in fds, which the caller owns.
+ */
+void job_answer_untouched(union wire_message *message, struct job *job, const char *text, struct descriptors *fds);

@@ -52,16 +52,21 @@ static void answer_broker(struct surveying *surveying, const struct wire_header 
 	outbox_send(&surveying->crew->outbox, &message, NULL);
 }
 
-static void answer_release(struct surveying *surveying, uint64_t id, int error)
+static void answer_release(struct surveying *surveying, struct job *job, int error)
 {
+	struct descriptors fds = { .count = 0 };
 	union wire_message message;
 	char text[TEXT_MAX];
 
 	text_format(text, sizeof(text), "nobody can tell whether somebody still holds the devices: the survey failed: %s",
 		    strerror(error));
-	job_answer(&message, id, WIRE_OUTCOME_BROKEN, text);
+	/* The same question fails again only if it is too long. */
+	if (error == E2BIG)
+		job_answer(&message, job->plan.id, WIRE_OUTCOME_BROKEN, text);
+	else
+		job_answer_untouched(&message, job, text, &fds);
 	message.result.error = error;
-	crew_answer_plan(surveying->crew, &message, NULL);
+	crew_answer_plan(surveying->crew, &message, &fds);
 }
 
 /* Nothing was found out, and nothing was touched. */
@@ -72,7 +77,7 @@ static void answer_failure(struct surveying *surveying, const struct ask *ask, i
 	if (ask->searcher)
 		ask->searcher(ask->context, &nothing, error);
 	else if (ask->job)
-		answer_release(surveying, ask->job->plan.id, error);
+		answer_release(surveying, ask->job, error);
 	else
 		answer_broker(surveying, &ask->message->header, error);
 }
@@ -195,7 +200,7 @@ void surveying_prove(struct surveying *surveying, struct job *job)
 		if (step->kind != STEP_PROVE_NO_HOLDER || step->number == 1)
 			continue;
 		if (survey->count == GROUP_MEMBERS_MAX) {
-			answer_release(surveying, job->plan.id, E2BIG);
+			answer_release(surveying, job, E2BIG);
 			job_free(job);
 			return;
 		}
@@ -209,7 +214,7 @@ void surveying_prove(struct surveying *surveying, struct job *job)
 	wire_stamp(&message, WIRE_SURVEY, job->plan.id);
 	ask = new_ask(surveying, &message);
 	if (!ask) {
-		answer_release(surveying, job->plan.id, ENOMEM);
+		answer_release(surveying, job, ENOMEM);
 		job_free(job);
 		return;
 	}
@@ -261,7 +266,7 @@ static void conclude(struct surveying *surveying, struct ask *ask, int error)
 		return;
 	}
 	if (ask->holder == 0) {
-		answer_release(surveying, job->plan.id, error);
+		answer_release(surveying, job, error);
 	} else if (!answer_held(surveying, job, ask)) {
 		surveying_prove(surveying, job);
 		return;

@@ -228,7 +228,7 @@ static int read_errno(const struct field *field, const struct json_value *value,
 	return 0;
 }
 
-static int add_fault(struct command_call *call, const struct json_value *value, bool hang)
+static int add_fault(struct command_call *call, const struct json_value *value, enum fault_effect effect)
 {
 	static const struct field fields[] = {
 		{ .key = "step", .read = read_step },
@@ -241,9 +241,10 @@ static int add_fault(struct command_call *call, const struct json_value *value, 
 		  .max = INT32_MAX },
 		{ .key = "errno", .read = read_errno },
 	};
-	struct said_fault said = { .fault = { .step = -1, .error = hang ? 0 : EIO } };
+	bool fails = effect == FAULT_FAIL;
+	struct said_fault said = { .fault = { .step = -1, .kill = effect == FAULT_KILL, .error = fails ? EIO : 0 } };
 	size_t count = sizeof(fields) / sizeof(*fields);
-	int error = fields_read(value, fields, hang ? count - 1 : count, &said, &call->problem);
+	int error = fields_read(value, fields, fails ? count : count - 1, &said, &call->problem);
 
 	if (error < 0)
 		return error;
@@ -255,12 +256,17 @@ static int add_fault(struct command_call *call, const struct json_value *value, 
 
 static int command_fail(struct command_call *call, const struct json_value *value)
 {
-	return add_fault(call, value, false);
+	return add_fault(call, value, FAULT_FAIL);
 }
 
 static int command_hang(struct command_call *call, const struct json_value *value)
 {
-	return add_fault(call, value, true);
+	return add_fault(call, value, FAULT_HANG);
+}
+
+static int command_kill(struct command_call *call, const struct json_value *value)
+{
+	return add_fault(call, value, FAULT_KILL);
 }
 
 /* For those that need no more said: only true will do. */
@@ -457,6 +463,7 @@ static const struct command {
 	{ "audit_log", command_audit_log },
 	{ "fail", command_fail },
 	{ "hang", command_hang },
+	{ "kill", command_kill },
 	{ "unhang", command_unhang },
 	{ "clear_faults", command_clear_faults },
 	{ "await", command_await },

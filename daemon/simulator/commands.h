@@ -16,8 +16,10 @@
  *   {"audit_log": {"errno": N}}           recording says so from now on, and keeps nothing; 0: it does again
  *   {"fail": {"step", "device", "undo", "after", "times", "errno"}}
  *   {"hang": {"step", "device", "undo", "after", "times"}}
- *       the matching steps of plans fail, or hang before they do anything. All keys may be left out. step: a step's
- *       name, or "result" for the moment before a result is sent; without it any, done or undone. undo: when the step
+ *   {"kill": {"step", "device", "undo", "after", "times"}}
+ *       the matching steps of plans fail, hang before they do anything, or find that the worker has ended, which undoes
+ *       nothing. All keys may be left out. step: a step's name, or "result" for the moment before a result is sent, where
+ *       whatever does not hang ends the worker; without it any, done or undone. undo: when the step
  *       is undone instead of done. after: so many are let through first. times: so many are struck (all). errno: a
  *       number or a name ("EIO")
  *   {"unhang": true}                      lets go on what hangs; nothing more will

@@ -28,7 +28,7 @@ enum fault_effect faults_strike(struct faults *faults, int step, const char *dev
 	struct fault *fault;
 
 	TAILQ_FOREACH(fault, faults, link) {
-		enum fault_effect effect = fault->error ? FAULT_FAIL : FAULT_HANG;
+		enum fault_effect effect = fault->kill ? FAULT_KILL : fault->error ? FAULT_FAIL : FAULT_HANG;
 
 		if (!matches(fault, step, device, undo))
 			continue;
@@ -52,7 +52,7 @@ void faults_clear(struct faults *faults, bool only_hangs)
 
 	for (fault = TAILQ_FIRST(faults); fault; fault = next) {
 		next = TAILQ_NEXT(fault, link);
-		if (only_hangs && fault->error)
+		if (only_hangs && (fault->kill || fault->error))
 			continue;
 		TAILQ_REMOVE(faults, fault, link);
 		free(fault);

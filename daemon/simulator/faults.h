@@ -1,5 +1,6 @@
 /*
- * Faults that tests have asked for: at which steps of which devices a plan fails, or hangs until it is told to go on.
+ * Faults that tests have asked for: at which steps of which devices a plan fails, hangs until it is told to go on, or
+ * loses the worker that runs it.
  * Only says what strikes; what that means for a plan is run.c's matter.
  */
 #pragma once
@@ -16,13 +17,14 @@ struct fault {
 	char device[DEVICE_NAME_MAX];  /* "": any */
 	bool undo;                     /* strikes when the step is undone, not when it is done */
 	bool both;                     /* strikes at either */
-	int error;                     /* positive errno to fail with; 0: hang */
+	bool kill;                     /* the worker ends there, and undoes nothing */
+	int error;                     /* positive errno to fail with; 0: hang, or be killed */
 	uint64_t after;                /* so many that match are let through first */
 	uint64_t times;                /* so many are struck; 0: all */
 };
 TAILQ_HEAD(faults, fault);
 
-enum fault_effect { FAULT_NONE, FAULT_FAIL, FAULT_HANG };
+enum fault_effect { FAULT_NONE, FAULT_FAIL, FAULT_HANG, FAULT_KILL };
 
 /* Adds a copy. 0, -ENOMEM. */
 int faults_add(struct faults *faults, const struct fault *fault);

@@ -54,6 +54,7 @@ static const char usage[] =
 	"  {\"unit\": {\"pid\", \"unit\"}}  {\"audit_log\": true}  {\"audit_log\": {\"errno\"}}\n"
 	"  {\"fail\": {\"step\", \"device\", \"undo\", \"after\", \"times\", \"errno\"}}\n"
 	"  {\"hang\": {\"step\", \"device\", \"undo\", \"after\", \"times\"}}\n"
+	"  {\"kill\": {\"step\", \"device\", \"undo\", \"after\", \"times\"}}\n"
 	"  {\"unhang\": true}  {\"clear_faults\": true}  {\"state\": true}  {\"stop\": true}\n"
 	"  {\"await\": {\"hung\": N}}  {\"await\": {\"plans\": N}}\n";
 

@@ -234,7 +234,16 @@ static void fail(struct run *run, int error)
 	run->next = outcome == WIRE_OUTCOME_HELD ? run->plan.count : run->next + 1;
 }
 
-/* What faults have to say at this point. True: the run hangs. */
+/* The worker has ended: nothing is undone, and what it had open is closed. Ends the run. */
+static void die(struct run *run)
+{
+	run->result = (struct wire_result){ .outcome = WIRE_OUTCOME_INTERRUPTED, .kind = STEP_KIND_COUNT };
+	text_format(run->result.text, sizeof(run->result.text),
+		    "the worker ended in the middle of the plan: nobody knows how far it came");
+	finish(run);
+}
+
+/* What faults have to say at this point. True: the run hangs, or has ended. */
 static bool struck(struct run *run, int kind, const char *device, int *error)
 {
 	int number = 0;
@@ -244,6 +253,10 @@ static bool struck(struct run *run, int kind, const char *device, int *error)
 	if (!run->struck)
 		effect = faults_strike(run->runs->faults, kind, device, undo, &number);
 	*error = -number;
+	if (effect == FAULT_KILL) {
+		die(run);
+		return true;
+	}
 	run->struck = effect == FAULT_HANG;
 	if (effect != FAULT_HANG)
 		return false;
@@ -253,7 +266,7 @@ static bool struck(struct run *run, int kind, const char *device, int *error)
 	return true;
 }
 
-/* The step that the run has come to, done or undone. 0, STEP_WAITS (a fault's hang, too), -errno. */
+/* The step that the run has come to, done or undone. 0, STEP_WAITS (a fault's hang, too, or the run has ended), -errno. */
 static int take_step(struct run *run, size_t index)
 {
 	const struct step *step = &run->plan.step[index];
@@ -323,12 +336,10 @@ static void advance(struct run *run)
 	}
 	if (struck(run, FAULT_AT_RESULT, "", &error))
 		return;
-	if (error < 0) {
-		run->result.outcome = WIRE_OUTCOME_BROKEN;
-		text_format(run->result.text, sizeof(run->result.text),
-			    "the worker has died in the middle of the plan");
-	}
-	finish(run);
+	if (error < 0)
+		die(run);
+	else
+		finish(run);
 }
 
 static void run_ready(struct timer *timer)

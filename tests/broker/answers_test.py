@@ -167,7 +167,6 @@ def release_during_an_overdue_addition():
                     close_all(reply)
                     daemon.control({"unhang": True})
                     wait_free_after_stuck(daemon, other, reply["claim"])
-                    assert "can't happen" not in daemon.log_text()
                 again_and_equal(daemon, before, drivers)
 
 

@@ -543,16 +543,33 @@ def bad_start():
         daemon.write_policy(policy())
         peer.ask("ReloadPolicy")
         close_all(claim(peer, ALONE))
-    with Daemon(small_host(), policy()) as first:
-        second = Daemon(small_host(), policy())
-        second.runtime, second.path = first.runtime, first.path
-        try:
-            assert second.start() == 1
-            assert "another ioasidd" in second.log_text()
-        finally:
-            second.__exit__()
-        with first.connect() as peer:
-            assert peer.ask("GetStatus")["devices"] == 7
+    with Daemon(small_host(), policy()) as first, first.connect() as peer:
+        held, offered = claim(peer, ALONE), peer.ask("Claim", {"devices": [EDU]})
+        def journal():
+            folder, found = os.path.join(first.runtime, "claims"), {}
+            for name in os.listdir(folder):
+                with open(os.path.join(folder, name), "rb") as file:
+                    found[name] = file.read()
+            return found
+        before = journal()
+        assert sorted(before) == sorted(f"{reply['claim']}.json" for reply in (held, offered)), before
+        for socket_there in (True, False):
+            # Where a service manager made the socket, it says nothing of who is there.
+            second = Daemon(small_host(), policy())
+            second.runtime, second.path = first.runtime, first.path
+            if not socket_there:
+                os.rename(first.path, first.path + ".away")
+            try:
+                assert second.start() == 1
+                assert "another ioasidd" in second.log_text()
+            finally:
+                second.__exit__()
+            # It has recovered nothing from under the first.
+            assert journal() == before
+        os.rename(first.path + ".away", first.path)
+        with first.connect() as another:
+            assert another.ask("GetStatus")["devices"] == 7
+        close_all(held)
 
 
 @test

@@ -159,9 +159,13 @@ class Daemon:
 
     def __exit__(self, *raised):
         self.stop()
+        log = self.log_text()
         if raised and raised[0]:
-            print("".join(f"# {line}\n" for line in self.log_text().splitlines()[-40:]), end="", flush=True)
+            print("".join(f"# {line}\n" for line in log.splitlines()[-40:]), end="", flush=True)
         shutil.rmtree(self.folder, ignore_errors=True)
+        # What its own code takes for impossible: no test can be right in which that happened.
+        impossible = [line for line in log.splitlines() if ": internal error: " in line]
+        assert not impossible or (raised and raised[0]), impossible
 
 
 class Skip(Exception):

@@ -304,5 +304,123 @@ def nothing_to_resume():
         assert host_drivers(daemon) == drivers
 
 
+def strange_descriptors():
+    """By name, what a service manager could hand back in the place of something else; made anew each time."""
+    listener, path = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM), f"/tmp/ioasidd-test-strange-{os.getpid()}"
+    listener.bind(path)
+    listener.listen()
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    client.connect(path)
+    accepted, _ = listener.accept()
+    os.unlink(path)
+    reading, writing = os.pipe()
+    os.close(writing)
+    datagrams = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    datagrams[1].close()
+    return {"a process": os.pidfd_open(os.getpid()), "a listener": listener.detach(), "a client": client.detach(),
+            "a connection": accepted.detach(), "datagrams": datagrams[0].detach(), "a pipe": reading,
+            "a device": os.open("/dev/null", os.O_RDWR), "a folder of /proc": os.open("/proc/self", os.O_RDONLY),
+            "a file": os.open(__file__, os.O_RDONLY), "a socket of its own": socket.socket(socket.AF_UNIX).detach(),
+            "an end of a pair": socket.socketpair()[0].detach()}
+
+
+def put_in_place_of(daemon, name, strange):
+    """The manager keeps this in the place of what it has under that name."""
+    with daemon.manager.lock:
+        for _, fd in [entry for entry in daemon.manager.stored if entry[0] == name]:
+            os.close(fd)
+        daemon.manager.stored = [entry for entry in daemon.manager.stored if entry[0] != name] + [(name, strange)]
+
+
+@test
+def what_is_no_lease():
+    """a lease that comes back as something else is lost: it is closed and told, and the client can resume the claim"""
+    with Managed() as daemon:
+        with daemon.connect() as peer:
+            reply = claim(peer, ALONE)
+        kept = [f"context-{reply['claim']}", f"lease-{reply['claim']}"]
+        for what in strange_descriptors():
+            if what == "an end of a pair":
+                continue
+            daemon.manager.wait_for_names(kept)
+            strange = strange_descriptors()
+            put_in_place_of(daemon, kept[1], strange.pop(what))
+            for fd in strange.values():
+                os.close(fd)
+            daemon.restart()
+            assert f'as "{kept[1]}" that can\'t be that' in daemon.log_text(), what
+            daemon.control({"await": {"plans": 0}})
+            with daemon.connect() as peer:
+                while (entry := entry_of(peer, reply["claim"]))["state"] != "lingering":
+                    assert entry["state"] == "releasing", (what, entry)
+                index = peer.ask("Resume", {"claim": reply["claim"]})["lease"]
+                os.close(reply["lease"])
+                reply["lease"] = peer.take_fds()[index]
+                assert entry_of(peer, reply["claim"])["state"] == "held", what
+        close_all(reply)
+        with daemon.connect() as peer:
+            wait_free(peer, reply["claim"])
+        daemon.manager.wait_for_names([])
+
+
+@test
+def what_is_no_process():
+    """the same for a claim that lives by a process; where the right one comes, too, it is found"""
+    if not has_peer_pidfd():
+        raise Skip("this kernel does not tell a peer's pidfd")
+
+    def strange_one(what):
+        if what == "another process":
+            return os.pidfd_open(os.getppid())
+        every = strange_descriptors()
+        wanted = every.pop(what)
+        for fd in every.values():
+            os.close(fd)
+        return wanted
+
+    with Managed() as daemon:
+        for what in ("an end of a pair", "a listener", "a folder of /proc", "a file", "a device", "another process"):
+            with daemon.connect() as peer:
+                reply = ask_for_fds(peer, "Claim", {"devices": [ALONE], "lease": "process"})
+            name = f"lease-{reply['claim']}"
+            kept = [f"context-{reply['claim']}", name]
+            daemon.manager.wait_for_names(kept)
+            with daemon.manager.lock:
+                daemon.manager.stored.insert(0, (name, strange_one(what)))
+            daemon.restart()
+            # The strange one is out of the manager's hands as well, the right one is there still.
+            daemon.manager.wait_for_names(kept)
+            with daemon.connect() as peer:
+                assert entry_of(peer, reply["claim"])["state"] == "held", what
+            put_in_place_of(daemon, name, strange_one(what))
+            daemon.restart()
+            with daemon.connect() as peer:
+                assert entry_of(peer, reply["claim"])["state"] != "held", what
+                close_all(reply)
+                wait_free_after_stuck(daemon, peer, reply["claim"], "lingering")
+
+
+@test
+def what_is_no_context():
+    """a context that comes back as something else is closed and told; the claim goes on without it"""
+    with Managed() as daemon:
+        for what in strange_descriptors():
+            with daemon.connect() as peer:
+                reply = claim(peer, ALONE)
+            kept = [f"context-{reply['claim']}", f"lease-{reply['claim']}"]
+            daemon.manager.wait_for_names(kept)
+            strange = strange_descriptors()
+            put_in_place_of(daemon, kept[0], strange.pop(what))
+            for fd in strange.values():
+                os.close(fd)
+            daemon.restart()
+            assert f'as "{kept[0]}" that can\'t be that' in daemon.log_text(), what
+            daemon.manager.wait_for_names(kept[1:])
+            with daemon.connect() as peer:
+                assert entry_of(peer, reply["claim"])["state"] == "held", what
+                close_all(reply)
+                wait_free(peer, reply["claim"])
+
+
 if __name__ == "__main__":
     run(TESTS)

@@ -226,5 +226,25 @@ def store_and_journal_disagree():
         assert host_drivers(daemon) == drivers
 
 
+@test
+def unfinished_files():
+    """what a kill in the middle of writing leaves is gone with the next start; what has another name stays"""
+    with Host() as daemon:
+        reply = claim(daemon.connect(), EDU)
+        daemon.manager.wait_for_names(kept(reply))
+        folder = os.path.join(daemon.runtime, "claims")
+        left = [f".{reply['claim']}.json.new", f".{'0' * 32}.json.new"]
+        foreign = [f".{'0' * 31}.json.new", f".{'A' * 32}.json.new", f"{'0' * 32}.json.new", ".json.new", ".new",
+                   f".{'0' * 32}.json.old", f".{'0' * 32}.new", f".{'0' * 32}.json.new.new", f"..{'0' * 32}.json.new"]
+        for name in left + foreign:
+            with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+                file.write("half")
+        os.mkdir(os.path.join(folder, f".{'1' * 32}.json.new"))
+        daemon.restart()
+        assert sorted(os.listdir(folder)) == sorted(foreign + [f"{reply['claim']}.json", f".{'1' * 32}.json.new"])
+        assert entry_of(daemon.connect(), reply["claim"])["state"] == "held"
+        close_all(reply)
+
+
 if __name__ == "__main__":
     run(TESTS)

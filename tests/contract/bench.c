@@ -191,7 +191,7 @@ void claimed_begin_to_grow(struct bench *bench, struct claimed *more, const stru
 void note_result(const struct bench *bench, const char *what, const struct result *result)
 {
 	static const char *const outcomes[WIRE_OUTCOME_COUNT] = {
-		"done", "refused", "undone", "broken", "held", "no-reset",
+		"done", "refused", "undone", "broken", "held", "no-reset", "interrupted",
 	};
 	const struct wire_result *wire = &result->wire;
 	const char *step = step_kind_to_string((enum step_kind)wire->kind);

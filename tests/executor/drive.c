@@ -90,7 +90,8 @@ static void say_device(const struct device *device)
 
 static void say_result(const char *what, const struct wire_result *result)
 {
-	static const char *const outcome[] = { "done", "refused", "undone", "broken", "held", "no-reset" };
+	static const char *const outcome[] = { "done", "refused", "undone", "broken", "held", "no-reset",
+						"interrupted" };
 	const char *kind = step_kind_to_string((enum step_kind)result->kind);
 
 	printf("%s: %s", what, outcome[result->outcome]);

@@ -193,22 +193,52 @@ static void test_one_plan_of_a_claim_at_a_time(void **state)
 	free(before);
 }
 
-static void test_a_worker_that_dies_leaves_the_host_as_it_is(void **state)
+/* The worker ends at each step of a claim, of its undo and of its release, or before it can answer: a release puts all back. */
+static void test_a_worker_that_ends_leaves_what_a_release_puts_back(void **state)
 {
+	static const char *const ends[] = { "{ 'kill': { 'step': 'result', 'times': 1 } }",
+					    "{ 'fail': { 'step': 'result', 'times': 1 } }" };
 	struct device card = known(&fixture, CARD), sibling = known(&fixture, SIBLING);
 	struct plan plan = claim_plan(&fixture, CARD, SIBLING), release = release_plan(&fixture, &card, &sibling);
+	char *before = host_now(&fixture);
 	struct result result;
 
-	command_ok(&fixture, "{ 'fail': { 'step': 'result', 'times': 1 } }");
-	result = run_claim_plan(&fixture, &plan);
-	assert_int_equal(result.wire.outcome, WIRE_OUTCOME_BROKEN);
-	assert_int_equal(result.fds.count, 0);
-	assert_string_equal(known(&fixture, CARD).driver, "vfio-pci");
-	result = run_release_plan(&fixture, &release);
-	assert_int_equal(result.wire.outcome, WIRE_OUTCOME_DONE);
-	assert_string_equal(known(&fixture, SIBLING).driver, "e1000");
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		command_ok(&fixture, ends[i]);
+		result = run_claim_plan(&fixture, &plan);
+		assert_int_equal(result.wire.outcome, WIRE_OUTCOME_INTERRUPTED);
+		assert_int_equal(result.fds.count, 0);
+		assert_string_equal(known(&fixture, CARD).driver, "vfio-pci");
+		assert_int_equal(run_release_plan(&fixture, &release).wire.outcome, WIRE_OUTCOME_DONE);
+		assert_host_is(before);
+	}
+	for (size_t i = 0; i < plan.count; i++) {
+		command_format("{ 'kill': { 'after': %zu, 'times': 1 } }", i);
+		assert_int_equal(run_claim_plan(&fixture, &plan).wire.outcome, WIRE_OUTCOME_INTERRUPTED);
+		assert_int_equal(run_release_plan(&fixture, &release).wire.outcome, WIRE_OUTCOME_DONE);
+		assert_host_is(before);
+	}
+	for (size_t i = 0; plan.step[i].kind != STEP_CONTEXT; i++) {
+		command_ok(&fixture, "{ 'fail': { 'step': 'attach', 'times': 1 } }");
+		command_format("{ 'kill': { 'step': '%s', 'device': '%s', 'undo': true, 'times': 1 } }",
+			       step_kind_to_string((enum step_kind)plan.step[i].kind), plan.step[i].device);
+		assert_int_equal(run_claim_plan(&fixture, &plan).wire.outcome, WIRE_OUTCOME_INTERRUPTED);
+		assert_int_equal(run_release_plan(&fixture, &release).wire.outcome, WIRE_OUTCOME_DONE);
+		assert_host_is(before);
+	}
+	for (size_t i = 0; i <= release.count; i++) {
+		result = run_claim_plan(&fixture, &plan);
+		assert_int_equal(result.wire.outcome, WIRE_OUTCOME_DONE);
+		descriptors_close(&result.fds);
+		command_format("{ 'kill': { 'after': %zu, 'times': 1 } }", i);
+		assert_int_equal(run_release_plan(&fixture, &release).wire.outcome, WIRE_OUTCOME_INTERRUPTED);
+		assert_int_equal(run_release_plan(&fixture, &release).wire.outcome, WIRE_OUTCOME_DONE);
+		assert_host_is(before);
+	}
+	command_refused(&fixture, "{ 'kill': { 'errno': 5 } }", "errno");
 	plan_done(&plan);
 	plan_done(&release);
+	free(before);
 }
 
 #define NEW_CARD                                                                                                       \
@@ -511,7 +541,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_release_that_fails_at_any_step_can_be_repeated, start, stop),
 		cmocka_unit_test_setup_teardown(test_a_plan_that_hangs_at_any_step_holds_up_nobody, start, stop),
 		cmocka_unit_test_setup_teardown(test_one_plan_of_a_claim_at_a_time, start, stop),
-		cmocka_unit_test_setup_teardown(test_a_worker_that_dies_leaves_the_host_as_it_is, start, stop),
+		cmocka_unit_test_setup_teardown(test_a_worker_that_ends_leaves_what_a_release_puts_back, start, stop),
 		cmocka_unit_test_setup_teardown(test_devices_come_and_go, start, stop),
 		cmocka_unit_test_setup_teardown(test_a_device_is_unplugged_while_it_is_held, start, stop),
 		cmocka_unit_test_setup_teardown(test_a_device_is_unplugged_in_the_middle_of_a_claim, start, stop),

@@ -23,6 +23,7 @@ static const char *const expected[][3] = {
 	{ "preparing", "overdue", "stuck" },
 	{ "preparing", "lease-ended", "preparing" },
 	{ "preparing", "unplugged", "preparing" },
+	{ "preparing", "interrupted", "releasing" },
 	/* Only an acknowledgement makes an owner. */
 	{ "offered", "acknowledged", "held" },
 	{ "offered", "lease-ended", "releasing" },
@@ -57,6 +58,7 @@ static const char *const expected[][3] = {
 	{ "releasing", "overdue", "stuck" },
 	{ "releasing", "lease-ended", "releasing" },
 	{ "releasing", "unplugged", "releasing" },
+	{ "releasing", "interrupted", "releasing" },
 	{ "lingering", "holder-gone", "releasing" },
 	{ "lingering", "lease-ended", "lingering" },
 	{ "lingering", "unplugged", "lingering" },
@@ -73,6 +75,7 @@ static const char *const expected[][3] = {
 	{ "stuck", "holder-gone", "stuck" },
 	{ "stuck", "lease-ended", "stuck" },
 	{ "stuck", "unplugged", "stuck" },
+	{ "stuck", "interrupted", "releasing" },
 };
 
 static const char *expect(const char *state, const char *event)

@@ -47,13 +47,13 @@ say "overdue b" "survey $other" "show b" "await b"
 expect_said "is stuck in the kernel"
 expect_equal "the driver of $edu" none "$(driver_of "$edu")"
 
-step "it hangs again, and its worker is killed, which does not end it: the answer is that nobody knows"
+step "it hangs again, and its worker is killed, which does not end it: the answer is that nobody knows, and a release may be run again"
 say "claim d open $edu" "hide d" "post-release d" "await-stuck d"
 for pid in $(pids_of binder); do
 	kill -KILL "$pid"
 done
 say "show d" "await d"
-expect_said "d: broken: the worker ended in the middle of the plan"
+expect_said "d: interrupted: the worker ended in the middle of the plan"
 say "release d"
 expect_equal "the driver of $edu" none "$(driver_of "$edu")"
 

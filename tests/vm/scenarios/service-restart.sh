@@ -1,5 +1,6 @@
 # Eight claims are held and eight devices do DMA without a break, while the service is restarted, both programs are killed,
-# and a newer build is installed over the old one: no lease ends, nothing is doubled, and at the end all is put back.
+# and a newer build is installed over the old one: no lease ends, nothing is doubled, and at the end all is put back. What is
+# not acknowledged then is rolled back by the next start, and nothing else is.
 # needs: systemd systemd-stock
 # with --all: systemd-backports
 # timeout: 420
@@ -65,4 +66,49 @@ end_endure 8
 claim_ids >"$RIG/ids.now"
 expect_equal "the number of claims at the end" 0 "$(wc -l <"$RIG/ids.now")"
 expect_equal "what the manager keeps at the end" 0 "$(property_of ioasidd.service NFileDescriptorStore)"
+
+# start_unacknowledged [WORD…]: alice claims 0000:00:08.0, does what the words say, and acknowledges no more.
+start_unacknowledged() {
+	rm -f /tmp/offered
+	start_client offered as alice speak-varlink say '{"method":"org.ioasid1.Claim","parameters":{"devices":["0000:00:08.0"]}}' hear \
+		"$@" touch /tmp/offered wait
+	wait_for_mark offered /tmp/offered
+}
+# expect_end_of_it: the client goes, and all is as it was.
+expect_end_of_it() {
+	end_client offered
+	wait_until_free 0000:00:08.0
+	expect_equal "the claims after that" "" "$(claim_ids)"
+	journal_lacks quarantined
+}
+
+for act in restart kill; do
+	step "a claim is not acknowledged, and the service ends: $act"
+	start_unacknowledged
+	old=$(property_of ioasidd.service MainPID)
+	if [ $act = restart ]; then
+		expect_success systemctl restart ioasidd.service
+	else
+		kill -9 "$(pidof ioasid-executor | tr ' ' '\n' | sort -n | head -n 1)"
+		wait-for-exit "$old"
+		wait_for_unit ioasidd.service active
+	fi
+	wait_until_lingering
+	expect_end_of_it
+done
+
+step "the addition of a device is not acknowledged, and the service is restarted: the claim goes on"
+start_unacknowledged say '{"method":"org.ioasid1.Acknowledge","parameters":{"claim":"@CLAIM@"}}' hear \
+	say '{"method":"org.ioasid1.AddDevice","parameters":{"claim":"@CLAIM@","device":"0000:00:09.0"}}' hear
+claim=$(the_claim)
+expect_success systemctl restart ioasidd.service
+left=100
+until ioasidctl show "$claim" | grep -q 'not acknowledged'; do
+	[ "$left" -gt 0 ] || fail "the device is not taken back"
+	left=$((left - 1))
+	usleep 50000
+done
+expect_success ioasidctl show "$claim"
+expect_output_contains held
+expect_end_of_it
 disable_product

@@ -1,0 +1,19 @@
+/*
+ * Plans that did not come to their end because whoever ran them is gone: they are run again, three times in a row at most,
+ * after pauses that grow. Every step of a release holds on a device where it was done before, so that this is as good as
+ * once.
+ */
+#pragma once
+
+#include "holding.h"
+
+/*
+ * Has again() called after a pause; until then the holding is in HOLDING_PAUSES. False: it was run often enough, or no timer
+ * could be set; nothing has changed then, and whoever asked gives up. The caller sets holding->repeats to 0 when a plan has
+ * come to its end.
+ */
+bool repeating_start(struct holding *holding, void (*again)(struct holding *holding));
+/* The same for what is waited for as long as it takes: 1, 2, 4, ... seconds, doubled six times. */
+bool repeating_persist(struct holding *holding, void (*again)(struct holding *holding));
+/* Ends the pause now. */
+void repeating_hasten(struct holding *holding);
