@@ -1,39 +1,13 @@
 #include "escape.h"
 
+#include "../policy/text.h"
+
 #include <string.h>
 
-/*
- * The length of the valid UTF-8 sequence at text, with its code point; 0 if it is not valid (RFC 3629: no overlong
- * form, no surrogate, nothing above 10FFFF).
- */
-static size_t decode(const unsigned char *text, uint32_t *code_point)
+/* As text_character(), of a text that ends with a NUL and is not empty. */
+static size_t decode(const char *text, uint32_t *code_point)
 {
-	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	uint32_t value;
-	size_t length;
-
-	if (text[0] < 0x80) {
-		*code_point = text[0];
-		return 1;
-	}
-	if (text[0] >= 0xc2 && text[0] <= 0xdf)
-		length = 2;
-	else if (text[0] >= 0xe0 && text[0] <= 0xef)
-		length = 3;
-	else if (text[0] >= 0xf0 && text[0] <= 0xf4)
-		length = 4;
-	else
-		return 0;
-	value = text[0] & (0x7fu >> length);
-	for (size_t i = 1; i < length; i++) {
-		if ((text[i] & 0xc0) != 0x80) /* a NUL stops here, too */
-			return 0;
-		value = value << 6 | (text[i] & 0x3f);
-	}
-	if (value < smallest[length] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
-		return 0;
-	*code_point = value;
-	return length;
+	return text_character(text, strnlen(text, 4), code_point);
 }
 
 struct range {
@@ -64,7 +38,7 @@ uint32_t escape_next(const char **text, bool ascii, char out[static ESCAPED_MAX]
 	static const char hex[] = "0123456789abcdef";
 	const unsigned char *byte = (const unsigned char *)*text;
 	uint32_t code_point;
-	size_t length = decode(byte, &code_point);
+	size_t length = decode(*text, &code_point);
 
 	if (length > 0 && is_harmless(code_point) && (!ascii || code_point < 0x80)) {
 		memcpy(out, byte, length);
@@ -106,13 +80,13 @@ void escape_write_json(FILE *stream, const char *json)
 	uint32_t code_point;
 
 	while (*json != '\0') {
-		const unsigned char *byte = (const unsigned char *)json;
+		const char *character = json;
 
 		if (*json == '\n') {
 			fputc(*json++, stream);
 		} else if (escape_next(&json, false, out) != 0) {
 			fputs(out, stream);
-		} else if (decode(byte, &code_point) == 0) {
+		} else if (decode(character, &code_point) == 0) {
 			fputs("\\ufffd", stream); /* no UTF-8: JSON can't carry it */
 		} else if (code_point < 0x10000) {
 			fprintf(stream, "\\u%04x", (unsigned int)code_point);

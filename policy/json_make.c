@@ -1,6 +1,10 @@
 #include "json_make.h"
 
+#include "text.h"
+
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 static _Thread_local bool short_of_memory;
 
@@ -22,7 +26,16 @@ struct json_object *json_make_array(void)
 
 struct json_object *json_make_string(const char *text)
 {
-	return made(json_object_new_string(text));
+	size_t size = strlen(text) * 4 + 1;
+	struct json_object *string;
+	char *escaped;
+
+	if (text_is_utf8(text))
+		return made(json_object_new_string(text));
+	escaped = malloc(size);
+	string = escaped ? json_object_new_string(text_escape(escaped, size, text, strlen(text))) : NULL;
+	free(escaped);
+	return made(string);
 }
 
 struct json_object *json_make_number(int64_t number)

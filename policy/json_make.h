@@ -12,6 +12,7 @@
 
 struct json_object *json_make_object(void);
 struct json_object *json_make_array(void);
+/* A text that is not UTF-8, which JSON can't carry, is written as text_escape() writes it. */
 struct json_object *json_make_string(const char *text);
 struct json_object *json_make_number(int64_t number);
 struct json_object *json_make_unsigned(uint64_t number);

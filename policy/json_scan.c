@@ -9,6 +9,8 @@
 
 struct scanner {
 	struct json_scan *scan;
+	enum json_source source;
+	bool in_key;
 	size_t at;
 	unsigned depth, depth_max;
 	struct json_problem *problem;
@@ -84,24 +86,28 @@ static void skip_space(struct scanner *scanner)
 	}
 }
 
-/* The whole text has to be UTF-8 without control characters, comments included. */
+/*
+ * The whole text has to be UTF-8 without control characters, comments included. JSON allows DEL, which no person writes
+ * into a file on purpose.
+ */
 static int check_characters(struct scanner *scanner)
 {
 	const char *text = scanner->scan->text;
 	size_t length = scanner->scan->length;
+	bool file = scanner->source == JSON_FILE;
 
 	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
-		return fail(scanner, 0, "begins with a byte order mark: save it as UTF-8 without one");
+		return fail(scanner, 0, "begins with a byte order mark%s", file ? ": save it as UTF-8 without one" : "");
 	for (size_t i = 0; i < length;) {
 		uint32_t character;
 		size_t bytes = text_character(text + i, length - i, &character);
 
 		if (bytes == 0)
 			return fail(scanner, i,
-				    "the byte 0x%02x is not part of any UTF-8 character: save the file as UTF-8",
-				    (unsigned char)text[i]);
+				    "the byte 0x%02x is not part of any UTF-8 character%s",
+				    (unsigned char)text[i], file ? ": save the file as UTF-8" : "");
 		if (character != '\t' && character != '\n' && character != '\r' &&
-		    (character < 0x20 || character == 0x7f))
+		    (character < 0x20 || (character == 0x7f && file)))
 			return fail(scanner, i, "has the control character 0x%02x, which no text has", character);
 		i += bytes;
 	}
@@ -189,7 +195,8 @@ static int scan_escape(struct scanner *scanner)
 	unit = four_digits(text + 2);
 	if (unit < 0)
 		return fail(scanner, scanner->at, "\\u has to be followed by four hexadecimal digits");
-	if (unit == 0)
+	/* json-c cuts keys there. */
+	if (unit == 0 && (scanner->in_key || scanner->source != JSON_CALL))
 		return fail(scanner, scanner->at, "\\u0000 is no character of a text");
 	if (unit >= 0xd800 && unit <= 0xdbff) {
 		int low = text[6] == '\\' && text[7] == 'u' ? four_digits(text + 8) : -1;
@@ -241,10 +248,22 @@ static size_t skip_decimals(struct scanner *scanner)
 	return scanner->at - start;
 }
 
+/* True if a whole number, of digits behind a sign that it may have, fits into 64 bits: signed, or unsigned if positive. */
+static bool fits(const char *text, size_t length)
+{
+	static const char *const largest[] = { "18446744073709551615", "9223372036854775808" };
+	bool negative = *text == '-';
+	const char *limit = largest[negative];
+
+	text += negative;
+	length -= negative;
+	return length < strlen(limit) || (length == strlen(limit) && memcmp(text, limit, length) <= 0);
+}
+
 static int scan_number(struct scanner *scanner)
 {
 	size_t start = scanner->at, digits;
-	bool zero;
+	bool zero, whole = true;
 
 	if (look(scanner) == '-')
 		scanner->at++;
@@ -255,17 +274,21 @@ static int scan_number(struct scanner *scanner)
 	if (zero && digits > 1)
 		return fail(scanner, start, "a number does not begin with 0");
 	if (look(scanner) == '.') {
+		whole = false;
 		scanner->at++;
 		if (skip_decimals(scanner) == 0)
 			return fail_expected(scanner, "a digit");
 	}
 	if (look(scanner) == 'e' || look(scanner) == 'E') {
+		whole = false;
 		scanner->at++;
 		if (look(scanner) == '+' || look(scanner) == '-')
 			scanner->at++;
 		if (skip_decimals(scanner) == 0)
 			return fail_expected(scanner, "a digit");
 	}
+	if (whole && scanner->source == JSON_MESSAGE && !fits(scanner->scan->text + start, scanner->at - start))
+		return fail(scanner, start, "this number is out of the range of 64 bits");
 	return 0;
 }
 
@@ -312,7 +335,9 @@ static int scan_key(struct scanner *scanner, uint32_t *key)
 	*key = (uint32_t)scanner->at;
 	if (look(scanner) != '"')
 		return fail_expected(scanner, "a key in double quotes");
+	scanner->in_key = true;
 	error = scan_string(scanner);
+	scanner->in_key = false;
 	if (error < 0)
 		return error;
 	skip_space(scanner);
@@ -387,10 +412,11 @@ static int scan_value(struct scanner *scanner, uint32_t key)
 	return error;
 }
 
-int json_scan(const char *text, size_t length, unsigned depth_max, struct json_scan *out, struct json_problem *problem)
+int json_scan(const char *text, size_t length, enum json_source source, unsigned depth_max, struct json_scan *out,
+	      struct json_problem *problem)
 {
 	struct json_scan scan = { .length = length };
-	struct scanner scanner = { .scan = &scan, .depth_max = depth_max, .problem = problem };
+	struct scanner scanner = { .scan = &scan, .source = source, .depth_max = depth_max, .problem = problem };
 	int error;
 
 	if (length > JSON_TEXT_MAX) {
@@ -407,7 +433,7 @@ int json_scan(const char *text, size_t length, unsigned depth_max, struct json_s
 	error = find_lines(&scan);
 	if (error == 0)
 		error = check_characters(&scanner);
-	if (error == 0)
+	if (error == 0 && source == JSON_FILE)
 		error = blank_comments(&scanner);
 	if (error == 0)
 		error = scan_value(&scanner, UINT32_MAX);
@@ -415,7 +441,8 @@ int json_scan(const char *text, size_t length, unsigned depth_max, struct json_s
 		skip_space(&scanner);
 		if (scanner.at < length)
 			error = fail(&scanner, scanner.at,
-				     "something follows the end of the value: the file holds one");
+				     "something follows the end of the value%s",
+				     source == JSON_FILE ? ": the file holds one" : "");
 	}
 	if (error < 0)
 		json_scan_done(&scan);

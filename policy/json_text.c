@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <json-c/json_tokener.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct json_text {
 	struct json_scan scan;
+	enum json_source source;
 	struct json_object *root;
 };
 
@@ -24,7 +26,10 @@ static struct json_object *tokenise(const char *text, size_t length, unsigned de
 		*error = "out of memory";
 		return NULL;
 	}
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	/*
+	 * The scan has been stricter. json-c's own checks differ by version: of UTF-8 (0.18 refuses good one), and of numbers
+	 * out of range, which some refuse and others cut off at the range's end, as all of them do without a flag.
+	 */
 	object = json_tokener_parse_ex(tokener, text, (int)length);
 	/* A number ends only with what follows it: the end is told by one more byte. */
 	if (!object && json_tokener_get_error(tokener) == json_tokener_continue)
@@ -88,15 +93,19 @@ static int name_double_key(const struct json_scan *scan, uint32_t node, struct j
 	for (size_t i = 0; i < count; i++)
 		json_object_put(key[i].text);
 	free(key);
-	if (error)
+	/* Where all keys differ, json-c had no memory for one of them. */
+	if (error || first == UINT32_MAX)
 		return -ENOMEM;
 	json_scan_position(scan, first, &problem->line, &problem->column);
 	text_format(problem->message, sizeof problem->message, "the key \"%s\" is there twice: keep one", name);
 	return -EINVAL;
 }
 
-/* Objects where json-c kept fewer members than the text has. Walks both side by side, which the walkers rely on. */
-static int check_double_keys(const struct json_value *value, struct json_problem *problem)
+/*
+ * Finds objects where json-c kept fewer members than the text has, and numbers that it made infinite. Walks both side by
+ * side, which the walkers rely on.
+ */
+static int check_values(const struct json_value *value, struct json_problem *problem)
 {
 	struct json_children children = json_value_children(value);
 	const struct json_scan *scan = &value->text->scan;
@@ -111,16 +120,22 @@ static int check_double_keys(const struct json_value *value, struct json_problem
 		if (count != (size_t)json_object_object_length(value->object))
 			return name_double_key(scan, value->node, problem);
 	}
+	if (value->text->source == JSON_MESSAGE && json_object_is_type(value->object, json_type_double) &&
+	    !isfinite(json_object_get_double(value->object))) {
+		json_value_position(value, false, &problem->line, &problem->column);
+		text_format(problem->message, sizeof problem->message, "this number is out of range");
+		return -EINVAL;
+	}
 	while (json_children_next(&children, &child)) {
-		error = check_double_keys(&child, problem);
+		error = check_values(&child, problem);
 		if (error < 0)
 			return error;
 	}
 	return 0;
 }
 
-int json_text_new(const char *text, size_t length, unsigned depth_max, struct json_text **out,
-		  struct json_problem *problem)
+static int read_text_of(const char *text, size_t length, enum json_source source, unsigned depth_max,
+			struct json_text **out, struct json_problem *problem)
 {
 	struct json_text *parsed = calloc(1, sizeof *parsed);
 	const char *fault = NULL;
@@ -129,7 +144,8 @@ int json_text_new(const char *text, size_t length, unsigned depth_max, struct js
 
 	if (!parsed)
 		return -ENOMEM;
-	error = json_scan(text, length, depth_max, &parsed->scan, problem);
+	parsed->source = source;
+	error = json_scan(text, length, source, depth_max, &parsed->scan, problem);
 	if (error < 0)
 		goto out;
 	parsed->root = tokenise(parsed->scan.text, length, depth_max, &fault);
@@ -143,12 +159,37 @@ int json_text_new(const char *text, size_t length, unsigned depth_max, struct js
 		goto out;
 	}
 	root = json_text_root(parsed);
-	error = check_double_keys(&root, problem);
+	error = check_values(&root, problem);
 out:
 	if (error < 0)
 		json_text_free(parsed);
 	else
 		*out = parsed;
+	return error;
+}
+
+int json_text_new(const char *text, size_t length, unsigned depth_max, struct json_text **out,
+		  struct json_problem *problem)
+{
+	return read_text_of(text, length, JSON_FILE, depth_max, out, problem);
+}
+
+int json_text_read(const char *text, size_t length, enum json_source source, unsigned depth_max, struct json_object **out,
+		   struct json_problem *problem)
+{
+	struct json_text *parsed;
+	int error = read_text_of(text, length, source, depth_max, &parsed, problem);
+
+	if (error < 0)
+		return error;
+	if (json_object_is_type(parsed->root, json_type_object)) {
+		*out = json_object_get(parsed->root);
+	} else {
+		*problem = (struct json_problem){ .line = 1, .column = 1 };
+		text_format(problem->message, sizeof problem->message, "an object is wanted here");
+		error = -EINVAL;
+	}
+	json_text_free(parsed);
 	return error;
 }
 

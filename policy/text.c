@@ -41,6 +41,21 @@ size_t text_character(const char *text, size_t available, uint32_t *character)
 	return length;
 }
 
+bool text_is_utf8(const char *text)
+{
+	size_t left = strlen(text), length;
+	uint32_t character;
+
+	while (left > 0) {
+		length = text_character(text, left, &character);
+		if (length == 0)
+			return false;
+		text += length;
+		left -= length;
+	}
+	return true;
+}
+
 bool text_character_is_printable(uint32_t character)
 {
 	static const struct {

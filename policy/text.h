@@ -14,6 +14,8 @@
  * its number in *character; or 0 where there is none.
  */
 size_t text_character(const char *text, size_t available, uint32_t *character);
+/* True if a text is UTF-8 and nothing else. */
+bool text_is_utf8(const char *text);
 /* True for a character that shows as itself: no control, no direction override, no line separator. */
 bool text_character_is_printable(uint32_t character);
 /* True if the text ends within size bytes and all of it is printable UTF-8. The empty text is. */

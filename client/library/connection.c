@@ -1,11 +1,15 @@
 #include "connection.h"
 
 #include "../json_build.h"
+#include "../../policy/json_text.h"
 
 #include <errno.h>
 #include <json-c/json.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { PARAMETERS_DEPTH_MAX = 32 }; /* nesting of a call's JSON: the daemon says what it does not take */
 
 /* Puts into words why there is no connection. */
 static void explain_connect(struct ioasid *connection, int result)
@@ -41,7 +45,7 @@ static void explain_connect(struct ioasid *connection, int result)
 	}
 }
 
-int connection_fail_call(struct ioasid *connection, const char *method, int result)
+int connection_fail_call(struct ioasid *connection, const char *method, int result, const char *wrong)
 {
 	struct failure *failure = &connection->failure;
 
@@ -52,7 +56,8 @@ int connection_fail_call(struct ioasid *connection, const char *method, int resu
 			    connection->path, method);
 		break;
 	case EPROTO:
-		connection_fail_sense(connection, method, "it is no Varlink reply, or too long, or has too many FDs");
+		connection_fail_sense(connection, method,
+				      *wrong != '\0' ? wrong : "it is too long, or has too many FDs, or others follow it");
 		break;
 	case ENOMEM:
 		connection_fail_memory(connection);
@@ -96,7 +101,7 @@ int connection_call(struct ioasid *connection, const char *method, struct json_o
 	int result = varlink_client_call(&connection->client, connection->path, method, parameters, &received);
 
 	if (result < 0)
-		return connection_fail_call(connection, method, result);
+		return connection_fail_call(connection, method, result, connection->client.wrong);
 	if (received.error == NULL) {
 		*reply = received;
 		return 0;
@@ -184,6 +189,8 @@ int ioasid_call(struct ioasid *connection, const char *method, const char *param
 {
 	struct json_object *object = NULL;
 	struct varlink_reply received;
+	struct json_problem problem;
+	char wrong[TEXT_MAX + 128];
 	const char *text;
 	char *copy;
 	int result;
@@ -191,10 +198,13 @@ int ioasid_call(struct ioasid *connection, const char *method, const char *param
 	if (method == NULL)
 		return connection_fail_argument(connection, "no method is named");
 	if (parameters != NULL) {
-		object = json_tokener_parse(parameters);
-		if (!json_object_is_type(object, json_type_object)) {
-			json_object_put(object);
-			return connection_fail_argument(connection, "the parameters of the call are no JSON object");
+		result = json_text_read(parameters, strlen(parameters), JSON_MESSAGE, PARAMETERS_DEPTH_MAX, &object, &problem);
+		if (result == -ENOMEM)
+			return connection_fail_memory(connection);
+		if (result < 0) {
+			snprintf(wrong, sizeof(wrong), "the parameters of the call are no JSON object: line %u, column %u: %s",
+				 problem.line, problem.column, problem.message);
+			return connection_fail_argument(connection, wrong);
 		}
 	}
 	result = connection_call_plain(connection, method, object, &received);

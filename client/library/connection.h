@@ -24,8 +24,11 @@ int connection_call(struct ioasid *connection, const char *method, struct json_o
 /* The same for a method that hands out no descriptors: with any, the reply is -EPROTO and the connection closed. */
 int connection_call_plain(struct ioasid *connection, const char *method, struct json_object *parameters,
 			  struct varlink_reply *reply);
-/* Sets the failure to why a call got no reply, an error of varlink_client_call(), which it returns. */
-int connection_fail_call(struct ioasid *connection, const char *method, int result);
+/*
+ * Sets the failure to why a call got no reply, an error of varlink_client_call(), which it returns. wrong: for -EPROTO what is
+ * wrong with the reply; "": nothing more is known.
+ */
+int connection_fail_call(struct ioasid *connection, const char *method, int result, const char *wrong);
 /* Sets the failure to an answer that makes no sense, and returns -EPROTO. why: "it names no lease". */
 int connection_fail_sense(struct ioasid *connection, const char *method, const char *why);
 /* Sets the failure to a malformed reply, closes the connection, and returns -EPROTO. why: "it names no lease". */

@@ -1,17 +1,24 @@
 #include "lease_lines.h"
 
+#include "../../policy/json_text.h"
+
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
+enum { LINE_DEPTH_MAX = 8 };
+
 /* What is no sentence that this library knows may be one of a later version: it is passed over. */
 static void take_line(struct lease_lines *lines, const char *line)
 {
-	struct json_object *object = json_tokener_parse(line), *value;
+	struct json_object *object, *value;
+	struct json_problem problem;
 
-	if (json_object_is_type(object, json_type_object) && json_object_object_get_ex(object, "event", &value) &&
+	if (json_text_read(line, strlen(line), JSON_MESSAGE, LINE_DEPTH_MAX, &object, &problem) < 0)
+		return;
+	if (json_object_object_get_ex(object, "event", &value) &&
 	    json_object_is_type(value, json_type_string) && strcmp(json_object_get_string(value), "revoke") == 0) {
 		lines->asked = true;
 		lines->grace = 0;

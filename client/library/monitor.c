@@ -88,7 +88,7 @@ static int next_event(struct ioasid *connection, struct ioasid_monitor *monitor,
 	result = length < 0 ? (int)length : varlink_input_take(&monitor->input, (size_t)length, &reply);
 	monitor->over = result < 0 || !reply.continues;
 	if (result < 0)
-		return connection_fail_call(connection, METHOD, result);
+		return connection_fail_call(connection, METHOD, result, monitor->input.wrong);
 	if (reply.error != NULL) {
 		failure_set_reply(&connection->failure, METHOD, reply.error, reply.parameters);
 		result = -EREMOTEIO;
@@ -117,7 +117,7 @@ int ioasid_monitor_open(struct ioasid *connection, const char *claim, struct ioa
 	json_object_put(parameters);
 	if (monitor == NULL || result < 0) {
 		free(monitor);
-		return connection_fail_call(connection, METHOD, result);
+		return connection_fail_call(connection, METHOD, result, "");
 	}
 	/* The first event says that all that follow are told. */
 	result = next_event(connection, monitor, -1, &monitor->ready);

@@ -85,6 +85,7 @@ static int receive_reply(struct varlink_client *client, struct varlink_reply *re
 	struct varlink_input input = { 0 };
 	int result = receive(client->fd, &input, &received);
 
+	memcpy(client->wrong, input.wrong, sizeof(client->wrong));
 	varlink_input_done(&input);
 	if (result < 0) {
 		varlink_reply_done(&received);

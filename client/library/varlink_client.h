@@ -9,6 +9,7 @@
 struct varlink_client {
 	int fd;        /* -1: not connected */
 	bool answered; /* a reply has come over this connection */
+	char wrong[TEXT_MAX]; /* after -EPROTO: what is wrong with the reply, "" where nothing more is known */
 };
 
 /*

@@ -1,6 +1,8 @@
 #include "varlink_frame.h"
 
 #include "../json_build.h"
+#include "../../policy/json_text.h"
+#include "../../policy/text.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -9,7 +11,7 @@
 #include <sys/socket.h>
 
 /* Deeper than anything in org.ioasid1 by a factor of two. */
-enum { REPLY_DEPTH_MAX = 16, ERROR_NAME_MAX = 255, FIRST_BUFFER = 16 * 1024 };
+enum { REPLY_DEPTH_MAX = 15, ERROR_NAME_MAX = 255, FIRST_BUFFER = 16 * 1024 };
 
 struct json_object *varlink_frame_call(const char *method, struct json_object *parameters, bool more)
 {
@@ -86,75 +88,78 @@ size_t varlink_input_whole(struct varlink_input *input)
 	return 0;
 }
 
-static int parse(const char *text, size_t length, struct json_object **out)
+/* The object that a message is; what else it is goes into wrong. */
+static int parse(const char *text, size_t length, struct json_object **out, char wrong[static TEXT_MAX])
 {
-	struct json_tokener *tokener = json_tokener_new_ex(REPLY_DEPTH_MAX);
-	struct json_object *object;
-	int result = -EPROTO;
+	struct json_problem problem;
+	int result = json_text_read(text, length, JSON_MESSAGE, REPLY_DEPTH_MAX, out, &problem);
 
-	if (tokener == NULL)
-		return -ENOMEM;
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	object = json_tokener_parse_ex(tokener, text, (int)length);
-	if (json_tokener_get_error(tokener) == json_tokener_success && json_object_is_type(object, json_type_object) &&
-	    json_tokener_get_parse_end(tokener) == length) {
-		*out = json_object_get(object);
-		result = 0;
-	}
-	json_object_put(object);
-	json_tokener_free(tokener);
-	return result;
+	if (result != -EINVAL)
+		return result;
+	text_format(wrong, TEXT_MAX, "it is no Varlink reply (line %u, column %u: %s)", problem.line, problem.column,
+		    problem.message);
+	return -EPROTO;
 }
 
-/* Takes a message apart. */
-static int read_reply(const char *text, size_t length, struct varlink_reply *reply)
+static int refuse(char wrong[static TEXT_MAX], const char *why)
 {
-	struct json_object *object, *error, *parameters, *continues;
-	char *name = NULL;
-	int result = parse(text, length, &object);
+	text_format(wrong, TEXT_MAX, "it is no Varlink reply (%s)", why);
+	return -EPROTO;
+}
 
-	if (result < 0)
-		return result;
-	result = -EPROTO;
+/* Reads the members of a message; *name is the error's, which the caller frees in every case. */
+static int read_members(struct json_object *object, struct varlink_reply *reply, char **name, char wrong[static TEXT_MAX])
+{
+	struct json_object *error, *parameters = NULL, *continues;
+
 	if (json_object_object_get_ex(object, "error", &error)) {
-		size_t size;
+		int size = json_object_get_string_len(error);
 
-		if (!json_object_is_type(error, json_type_string))
-			goto out;
-		size = (size_t)json_object_get_string_len(error);
-		if (size == 0 || size > ERROR_NAME_MAX || strlen(json_object_get_string(error)) != size)
-			goto out;
-		name = strdup(json_object_get_string(error));
-		if (name == NULL) {
-			result = -ENOMEM;
-			goto out;
-		}
+		if (!json_object_is_type(error, json_type_string) || size == 0 || size > ERROR_NAME_MAX)
+			return refuse(wrong, "\"error\" is no name of an error");
+		*name = strdup(json_object_get_string(error));
+		if (*name == NULL)
+			return -ENOMEM;
+	}
+	if (json_object_object_get_ex(object, "continues", &continues)) {
+		if (!json_object_is_type(continues, json_type_boolean))
+			return refuse(wrong, "\"continues\" is neither true nor false");
+		reply->continues = json_object_get_boolean(continues);
 	}
 	if (!json_object_object_get_ex(object, "parameters", &parameters) || parameters == NULL)
 		parameters = json_object_new_object();
 	else if (json_object_is_type(parameters, json_type_object))
 		json_object_get(parameters);
 	else
-		goto out;
-	if (parameters == NULL) {
-		result = -ENOMEM;
-		goto out;
-	}
-	reply->continues = json_object_object_get_ex(object, "continues", &continues) &&
-			   json_object_get_boolean(continues);
-	reply->error = name;
+		return refuse(wrong, "\"parameters\" is no object");
+	if (parameters == NULL)
+		return -ENOMEM;
 	reply->parameters = parameters;
-	name = NULL;
-	result = 0;
-out:
-	free(name);
+	return 0;
+}
+
+/* Takes a message apart. */
+static int read_reply(const char *text, size_t length, struct varlink_reply *reply, char wrong[static TEXT_MAX])
+{
+	struct json_object *object;
+	char *name = NULL;
+	int result = parse(text, length, &object, wrong);
+
+	if (result < 0)
+		return result;
+	reply->continues = false;
+	result = read_members(object, reply, &name, wrong);
 	json_object_put(object);
+	if (result < 0)
+		free(name);
+	else
+		reply->error = name;
 	return result;
 }
 
 int varlink_input_take(struct varlink_input *input, size_t length, struct varlink_reply *reply)
 {
-	int result = read_reply(input->text, length - 1, reply);
+	int result = read_reply(input->text, length - 1, reply, input->wrong);
 
 	input->used -= length;
 	input->searched = 0;

@@ -189,7 +189,7 @@ static int read_option(struct command_line *line, char **argv, int argc, int *in
 }
 
 /* What the verb's row demands, once all is read. */
-static int check(struct command_line *line, unsigned int seen, bool separator)
+static int check(struct command_line *line, unsigned int seen)
 {
 	const struct verb *verb = line->verb;
 
@@ -214,7 +214,7 @@ static int check(struct command_line *line, unsigned int seen, bool separator)
 		return wrong(line, "%s takes %d argument%s at most, and %zu are given", verb->name, verb->maximum,
 			     verb->maximum == 1 ? "" : "s", line->argument_count);
 	}
-	if (verb->command && !separator)
+	if (verb->command && line->command == NULL)
 		return wrong(line, "%s needs \"--\" and the command behind it: %s %s", verb->name, verb->name,
 			     verb->arguments);
 	if (verb->command && line->command[0] == NULL)
@@ -246,12 +246,13 @@ int command_line_read(struct command_line *line, const struct verb *const *verbs
 	line->grace = -1;
 	line->json = wants_json(argc, argv);
 	for (int i = 1; i < argc; i++) {
+		/* The first ends the options. Behind a verb that takes a command each of them begins the command. */
+		if (strcmp(argv[i], "--") == 0 && line->verb != NULL && line->verb->command) {
+			line->command = argv + i + 1;
+			break;
+		}
 		if (!separator && strcmp(argv[i], "--") == 0) {
 			separator = true;
-			if (line->verb != NULL && line->verb->command) {
-				line->command = argv + i + 1;
-				break;
-			}
 		} else if (!separator && argv[i][0] == '-' && argv[i][1] != '\0') {
 			result = read_option(line, argv, argc, &i, &seen);
 			if (result != EXIT_DONE)
@@ -266,7 +267,7 @@ int command_line_read(struct command_line *line, const struct verb *const *verbs
 	}
 	if (unknown_verb != NULL)
 		return wrong(line, "there is no verb \"%s\"", unknown_verb);
-	return check(line, seen, separator);
+	return check(line, seen);
 }
 
 void command_line_done(struct command_line *line)

@@ -71,7 +71,8 @@ int ioasidctl(int argc, char **argv)
 		line.json = false; /* standard output is what does not work */
 		status = session_fail(&session, EXIT_FAILED, "what was to be printed could not be written");
 	}
-	if (status != EXIT_DONE && line.failure_status != 0 && (line.verb->options & OPTION_FAILURE_STATUS))
+	if (status != EXIT_DONE && line.failure_status != 0 && line.verb != NULL &&
+	    (line.verb->options & OPTION_FAILURE_STATUS))
 		status = line.failure_status;
 	command_line_done(&line);
 	return status;

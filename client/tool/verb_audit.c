@@ -40,7 +40,9 @@ static void describe(struct json_object *hold, char *out, size_t size)
 	else if (group >= 0)
 		used = (size_t)snprintf(out, size, "group %" PRId64 "%s", group, strcmp(kind, "group") == 0 ? "" : ", a device");
 	else
-		used = (size_t)snprintf(out, size, "%s", kind);
+		/* Of these there are many, and the node is all that tells them apart. */
+		used = (size_t)snprintf(out, size, "%s",
+					strcmp(kind, "vhost-vdpa") == 0 ? reply_string(hold, "node", kind) : kind);
 	if (device != NULL && group >= 0 && used < size)
 		used += (size_t)snprintf(out + used, size - used, ", group %" PRId64, group);
 	if (count > 1 && used < size)

@@ -1,6 +1,7 @@
 #include "journal.h"
 
 #include "../../policy/json_make.h"
+#include "../../policy/json_text.h"
 #include "../../policy/text.h"
 #include "descriptors.h"
 
@@ -14,7 +15,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-enum { JOURNAL_FILE_MAX = 256 * 1024, JOURNAL_VERSION = 1 };
+enum { JOURNAL_FILE_MAX = 256 * 1024, JOURNAL_VERSION = 1, FILE_DEPTH_MAX = 7 };
 
 /* How a file begins, with the checksum of what comes then, up to the last brace. */
 #define FILE_BEGIN "{\"checksum\":\"%016llx\",\"claim\":"
@@ -319,15 +320,12 @@ static bool devices_from_json(struct json_object *object, struct claim *out)
 /* The object that a text is of, whole, or NULL: json-c leaves out what it has no memory for, and does not always say so. */
 static struct json_object *parse(const char *text)
 {
-	struct json_tokener *tokener = json_tokener_new_ex(8);
 	struct json_object *object = NULL;
+	struct json_problem problem;
 	const char *again;
 
-	if (tokener) {
-		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-		object = json_tokener_parse_ex(tokener, text, (int)strlen(text) + 1);
-		json_tokener_free(tokener);
-	}
+	if (json_text_read(text, strlen(text), JSON_MESSAGE, FILE_DEPTH_MAX, &object, &problem) < 0)
+		return NULL;
 	again = json_text(object);
 	if (again && strcmp(again, text) == 0)
 		return object;

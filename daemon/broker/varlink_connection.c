@@ -1,6 +1,9 @@
 #include "varlink_connection.h"
 
+#include "varlink_call.h"
+
 #include "../../policy/json_make.h"
+#include "../../policy/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -311,52 +314,33 @@ static void refuse(struct varlink_connection *connection, const char *error, con
 	varlink_connection_error(connection, error, parameters);
 }
 
-static bool get_flag(struct json_object *call, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(call, key, &value) && json_object_get_boolean(value);
-}
-
 /* Acts on one whole frame. */
 static void take_frame(struct varlink_connection *connection, const char *text, size_t length)
 {
-	struct json_tokener *tokener = json_tokener_new_ex(VARLINK_DEPTH_MAX);
-	struct json_object *call = NULL, *method = NULL, *parameters = NULL;
-	bool shaped = false;
+	struct varlink_call call;
+	int error = varlink_call_parse(text, length, &call);
+	char message[TEXT_MAX];
 
-	if (tokener) {
-		json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-		call = json_tokener_parse_ex(tokener, text, (int)length + 1);
-		json_tokener_free(tokener);
-	}
-	if (call && json_object_is_type(call, json_type_object) &&
-	    json_object_object_get_ex(call, "method", &method) && json_object_is_type(method, json_type_string)) {
-		shaped = true;
-		if (json_object_object_get_ex(call, "parameters", &parameters) && parameters)
-			shaped = json_object_is_type(parameters, json_type_object);
-	}
-	if (!call || !json_object_is_type(call, json_type_object)) {
-		refuse(connection, "org.ioasid1.ProtocolError",
-		       "the message is no JSON object in UTF-8, or is nested too deeply; the connection is closed");
-	} else if (!shaped) {
-		refuse(connection, "org.ioasid1.ProtocolError",
-		       "the message has no string \"method\", or its \"parameters\" are no object; the connection is "
-		       "closed");
-	} else if (get_flag(call, "upgrade")) {
+	if (error == -ENOMEM) {
+		close_now(connection);
+	} else if (error < 0) {
+		text_format(message, sizeof(message), "the message is no Varlink call: %s; the connection is closed",
+			    call.wrong);
+		refuse(connection, "org.ioasid1.ProtocolError", message);
+	} else if (call.upgrade) {
 		refuse(connection, "org.ioasid1.ProtocolError",
 		       "no method upgrades the connection; the connection is closed");
 	} else {
-		struct json_object *empty = parameters ? NULL : json_make_object();
+		struct json_object *empty = call.parameters ? NULL : json_make_object();
 
 		connection->busy = true;
-		connection->oneway = get_flag(call, "oneway");
-		connection->more = get_flag(call, "more");
-		connection->events->call(connection->context, json_object_get_string(method),
-					 parameters ? parameters : empty);
+		connection->oneway = call.oneway;
+		connection->more = call.more;
+		connection->events->call(connection->context, call.method, call.parameters ? call.parameters : empty);
 		json_object_put(empty);
 	}
-	json_object_put(call);
+	if (error == 0)
+		varlink_call_done(&call);
 }
 
 /* Takes the next frame out of the buffer, if it is whole and nothing is being answered. */

@@ -13,7 +13,6 @@
 
 enum {
 	VARLINK_FRAME_MAX = 64 * 1024, /* bytes of a client's message */
-	VARLINK_DEPTH_MAX = 8,         /* nesting of its JSON */
 	VARLINK_BACKLOG_MAX = 256 * 1024, /* bytes of replies that may wait for a client, beside what its socket holds */
 };
 

@@ -127,19 +127,24 @@ static int add_anonymous(struct course *course, pid_t pid, const char *fd)
 /* A node that sysfs does not have any more is known by its name only: its holder keeps the driver from letting go. */
 static int add_removed(struct course *course, pid_t pid, const char *fd)
 {
-	static const char folder[] = "/dev/vfio/", removed[] = " (deleted)";
+	static const char folder[] = "/dev/vfio/", vdpa[] = "/dev/vhost-vdpa-", removed[] = " (deleted)";
 	struct hold hold = { .kind = HOLD_DEVICE, .count = 1, .group = -1 };
+	bool of_vdpa;
 	char path[300], text[4096], *end;
 
 	snprintf(path, sizeof(path), "%d/fd/%s", pid, fd);
-	if (sysfs_read_link(course->audit->host->proc, path, text, sizeof(text)) < 0 ||
-	    strncmp(text, folder, sizeof(folder) - 1) != 0)
+	if (sysfs_read_link(course->audit->host->proc, path, text, sizeof(text)) < 0)
+		return 0;
+	of_vdpa = strncmp(text, vdpa, sizeof(vdpa) - 1) == 0;
+	if (!of_vdpa && strncmp(text, folder, sizeof(folder) - 1) != 0)
 		return 0;
 	end = strstr(text, removed);
 	if (end)
 		*end = '\0';
 	text_escape(hold.node, sizeof(hold.node), text + strlen("/dev/"), strlen(text + strlen("/dev/")));
-	if (strncmp(hold.node, "vfio/devices/", 13) != 0)
+	if (of_vdpa)
+		hold.kind = HOLD_VDPA;
+	else if (strncmp(hold.node, "vfio/devices/", 13) != 0)
 		hold.kind = HOLD_GROUP;
 	return add(course, &hold);
 }

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define VDPA_NODE "vhost-vdpa-"
+
 static int add(struct audited_nodes *nodes, const struct audited_node *node)
 {
 	if (nodes->count == nodes->allocated) {
@@ -69,6 +71,52 @@ static int read_class(const struct host *host, const char *class, const char *fo
 	return error;
 }
 
+/* The node of a vDPA device, whose folder is named: a child of it, if the driver vhost_vdpa has it. */
+static int read_vdpa_node(const struct host *host, const char *device, struct audited_nodes *nodes)
+{
+	DIR *stream = sysfs_list(host->sys, device);
+	const struct dirent *entry;
+	int error = 0;
+
+	if (!stream)
+		return errno == ENOMEM || errno == EMFILE || errno == ENFILE ? -errno : 0; /* gone, or no folder */
+	while (error == 0 && (entry = sysfs_next(stream))) {
+		struct audited_node node = { .kind = HOLD_VDPA, .group = -1 };
+		char path[640];
+
+		if (strncmp(entry->d_name, VDPA_NODE, strlen(VDPA_NODE)) != 0)
+			continue;
+		snprintf(path, sizeof(path), "%s/%s/dev", device, entry->d_name);
+		if (sysfs_read_device_number(host->sys, path, &node.number) < 0)
+			continue;
+		text_format(node.node, sizeof(node.node), "%s", entry->d_name);
+		error = add(nodes, &node);
+	}
+	closedir(stream);
+	return error;
+}
+
+/*
+ * The nodes of vhost-vdpa. They have no class: each is a child of its vDPA device. folder: of the devices, or of links to
+ * them.
+ */
+static int read_vdpa(const struct host *host, const char *folder, struct audited_nodes *nodes)
+{
+	DIR *stream = sysfs_list(host->sys, folder);
+	const struct dirent *entry;
+	char path[320];
+	int error = 0;
+
+	if (!stream)
+		return errno == ENOENT ? 0 : -errno;
+	while (error == 0 && (entry = sysfs_next(stream))) {
+		snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+		error = read_vdpa_node(host, path, nodes);
+	}
+	closedir(stream);
+	return error;
+}
+
 /* One of the misc class. */
 static int read_misc(const struct host *host, const char *name, const char *label, enum hold_kind kind,
 		     struct audited_nodes *nodes)
@@ -102,7 +150,10 @@ int audited_nodes_read(const struct host *host, struct audited_nodes *out)
 	if (error == 0)
 		error = read_class(host, "vfio-dev", "vfio/devices/", HOLD_DEVICE, &nodes);
 	if (error == 0)
-		error = read_class(host, "vhost-vdpa", "", HOLD_VDPA, &nodes);
+		error = read_vdpa(host, "bus/vdpa/devices", &nodes);
+	/* Those of simulators are here as well: a device that is just going has left its bus before its node. */
+	if (error == 0)
+		error = read_vdpa(host, "devices", &nodes);
 	if (error < 0) {
 		audited_nodes_done(&nodes);
 		return error;

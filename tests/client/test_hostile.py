@@ -63,9 +63,39 @@ def test_frames_that_are_no_varlink():
         "it continues": b'{"parameters": {}, "continues": true}' + END,
         "too deep": b'{"parameters": {"a": ' + b"[" * 40 + b"]" * 40 + b"}}" + END,
         "single quotes": b"{'parameters': {}}" + END, "a comment": b'{"parameters": {} /* x */}' + END,
+        "a key twice": b'{"parameters": {}, "parameters": {}}' + END,
+        "a key of a device twice": b'{"parameters": {"devices": [{"fd": 1, "f\\u0064": 2}]}}' + END,
+        "a key with a NUL": b'{"parameters": {"lease\\u0000": 1}}' + END,
+        "a text with a NUL": b'{"parameters": {"claim": "c1\\u0000"}}' + END,
+        "continues is a text": b'{"parameters": {}, "continues": "no"}' + END,
+        "continues is null": b'{"parameters": {}, "continues": null}' + END,
+        "a number beyond 64 bits": b'{"parameters": {"lease": 18446744073709551616}}' + END,
+        "a number beyond a double": b'{"parameters": {"lease": 1e999}}' + END,
+        **{f"no UTF-8: {text!r}": b'{"parameters": {"claim": "' + text + b'"}}' + END
+           for text in (b"\xc0\x80", b"\xe0\x9f\xbf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\x80")},
     }
     for name, frame in frames.items():
         is_refused(name, lambda _, data=frame: Reply(raw=data))
+
+
+def test_what_is_wrong_with_an_answer_is_said_with_its_place():
+    for frame, part in ((b'{"parameters": {}, "parameters": {}}', 'column 20: the key "parameters" is there twice'),
+                        (b'{"parameters": {"a": "\xc0\x80"}}', "column 23: the byte 0xc0"),
+                        (b'{"parameters": {},\n"continues": 1}', '"continues" is neither true nor false')):
+        with FakeDaemon({"GetStatus": Reply(raw=frame + END)}) as daemon:
+            result = ioasidctl(daemon, "status")
+            tap.equal(result.returncode, 1)
+            tap.contains(" ".join(result.stderr.split()), part)
+
+
+def test_parameters_of_the_application_are_read_strictly():
+    with FakeDaemon({"Plan": Reply({})}) as daemon, Probe(daemon.path) as probe:
+        probe("connect")
+        for text in ('{"a": 1, "a": 2}', "[]", "{'a': 1}", '{"a": "\\u0000"}', "{} x", ""):
+            tap.equal(probe("call", "org.ioasid1.Plan", text)["result"], -errno.EINVAL, text)
+        tap.equal(daemon.called(), [])
+        tap.equal(probe("call", "org.ioasid1.Plan", '{"name": "\u00e4\u20ac\U0001f600"}')["result"], 0)
+        tap.equal(daemon.called("Plan"), [{"name": "\u00e4\u20ac\U0001f600"}])
 
 
 def test_a_stream_that_ends():

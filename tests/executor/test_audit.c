@@ -1,6 +1,6 @@
 /*
  * An audit of the real processes of this machine, on a fake sysfs in which everyday devices play the parts of VFIO's: null is
- * /dev/iommu, zero the container, full a group, urandom a device.
+ * /dev/iommu, zero the container, full a group, urandom a device; on another one the last two are vDPA's.
  */
 #include "../../daemon/executor/audit.h"
 #include "tree.h"
@@ -23,7 +23,7 @@
 
 enum { HOLDS_MAX = 32 };
 
-static struct tree tree;
+static struct tree tree, bare;
 static struct patience *patience;
 
 /* What the child has. */
@@ -107,11 +107,11 @@ static int on_access(void *to, const struct node_access *access)
 	return 0;
 }
 
-static struct found audit(pid_t pid, pid_t broker, int context)
+static struct found audit_of(struct tree *host, pid_t pid, pid_t broker, int context)
 {
 	const struct audit_context contexts[] = { { .fd = context, .claim = "one" } };
 	struct found found = { .pid = pid };
-	struct audit course = { .host = &tree.host, .patience = patience, .broker = broker, .context = contexts,
+	struct audit course = { .host = &host->host, .patience = patience, .broker = broker, .context = contexts,
 				.context_count = context >= 0 ? 1 : 0, .hold = on_hold, .access = on_access, .to = &found };
 	int error = audit_run(&course);
 
@@ -119,6 +119,11 @@ static struct found audit(pid_t pid, pid_t broker, int context)
 	assert_true(error == 0 || error == -EACCES);
 	found.compared = course.compared;
 	return found;
+}
+
+static struct found audit(pid_t pid, pid_t broker, int context)
+{
+	return audit_of(&tree, pid, broker, context);
 }
 
 static const struct hold *hold_of(const struct found *found, enum hold_kind kind, const char *claim)
@@ -166,6 +171,47 @@ static void every_kind(void **state)
 	end_child(pid);
 	found = audit(pid, getpid(), -1);
 	assert_int_equal(found.count, 0);
+}
+
+static void open_vdpa(int context)
+{
+	/* Two that are vDPA's, one of a class that is not there on any kernel. */
+	if (open("/dev/full", O_RDWR) < 0 || open("/dev/urandom", O_RDONLY) < 0 || open("/dev/zero", O_RDONLY) < 0)
+		_exit(1);
+}
+
+/* A vDPA device is on its bus as a link to where it is: below its parent, or at the top if that is a simulator. */
+static void vdpa_nodes(void **state)
+{
+	struct found found;
+	bool seen[2] = { false };
+	pid_t pid;
+
+	tree_begin(&bare);
+	close(bare.host.proc);
+	bare.host.proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	tree_file(&bare, "1:7\n", "sys/devices/net0/vhost-vdpa-0/dev");
+	tree_file(&bare, "vhost_vdpa\n", "sys/devices/net0/driver_override");
+	tree_link(&bare, "../../../devices/net0", "sys/bus/vdpa/devices/net0");
+	tree_file(&bare, "1:9\n", "sys/devices/pci0000:00/0000:01:00.0/vp!0/vhost-vdpa-12/dev");
+	tree_link(&bare, "../../../devices/pci0000:00/0000:01:00.0/vp!0", "sys/bus/vdpa/devices/vp!0");
+	tree_file(&bare, "1:5\n", "sys/devices/net1/vhost-vdpa/dev");
+	tree_link(&bare, "../../../devices/gone", "sys/bus/vdpa/devices/gone");
+	pid = start_child(open_vdpa, -1);
+	found = audit_of(&bare, pid, getpid(), -1);
+	assert_int_equal(found.count, 2);
+	for (size_t i = 0; i < found.count; i++) {
+		const struct hold *hold = &found.hold[i];
+
+		assert_int_equal(hold->kind, HOLD_VDPA);
+		assert_int_equal(hold->count, 1);
+		assert_string_equal(hold->device, "");
+		seen[0] = seen[0] || strcmp(hold->node, "vhost-vdpa-0") == 0;
+		seen[1] = seen[1] || strcmp(hold->node, "vhost-vdpa-12") == 0;
+	}
+	assert_true(seen[0] && seen[1]);
+	end_child(pid);
+	tree_end(&bare);
 }
 
 static void copy_context(int context)
@@ -246,6 +292,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(every_kind, begin, end),
+		cmocka_unit_test_setup_teardown(vdpa_nodes, begin, end),
 		cmocka_unit_test_setup_teardown(contexts, begin, end),
 		cmocka_unit_test_setup_teardown(mapping, begin, end),
 	};

@@ -121,6 +121,25 @@ static void by_mode(void **state)
 	assert_true(found.access[3].everybody);
 }
 
+/* It gives nobody a device: whom the host lets open it is no finding, but an entry by which a claim let a user is one. */
+static void containers(void **state)
+{
+	static const mode_t modes[] = { 0666, 0660, 0606, 0600 };
+	struct found found;
+
+	for (size_t i = 0; i < sizeof(modes) / sizeof(*modes); i++) {
+		const char *path = make_node("vfio/vfio", 3, modes[i], 0, 36);
+
+		assert_int_equal(find().count, 0);
+		assert_int_equal(unlink(path), 0);
+	}
+	set_acl(make_node("vfio/vfio", 3, 0600, 0, 36), "u::rw-,u:1000:rw-,g::rw-,m::rw-,o::---");
+	found = find();
+	assert_int_equal(found.count, 1);
+	assert_int_equal(found.access[0].user[0], 1000);
+	assert_false(found.access[0].groups || found.access[0].everybody);
+}
+
 static void by_acl(void **state)
 {
 	struct found found;
@@ -168,6 +187,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(roots_alone, begin, end),
 		cmocka_unit_test_setup_teardown(by_mode, begin, end),
+		cmocka_unit_test_setup_teardown(containers, begin, end),
 		cmocka_unit_test_setup_teardown(by_acl, begin, end),
 		cmocka_unit_test_setup_teardown(by_acl_for_groups, begin, end),
 		cmocka_unit_test_setup_teardown(masked, begin, end),

@@ -8,6 +8,7 @@ In the README's block, "# SCENARIO: …" names the scenario of the lines below i
 "qemu-system-x86_64 …" as the rig's own wrapper of it, and the words that depend on the kernel as $(dma_words …).
 """
 
+import glob
 import os
 import re
 import sys
@@ -44,6 +45,16 @@ def is_run(command, lines):
     return any(pattern.search(line) for line in lines)
 
 
+def devices_without_id(root):
+    """Lines that give QEMU a device's descriptor and no id, of which QEMU 11 dies."""
+    for name in ("README.md", "client/*.8", "client/*.5", "tests/vm/scenarios/*.sh", "tests/vm/benchmarks/*.sh"):
+        for path in glob.glob(os.path.join(root, name)):
+            with open(path, encoding="utf-8") as file:
+                for line in file:
+                    if re.search(r"vfio-pci,\S*\bfd=", line) and not re.search(r"vfio-pci,\S*\bid=", line):
+                        yield f"{os.path.relpath(path, root)}: {line.strip()}"
+
+
 def installing(text):
     """The lines of the README's section on installing, as the scenario has to have them."""
     section = text.split("## Installing it on a host", 1)[1].split("\n## ", 1)[0]
@@ -59,7 +70,7 @@ def main():
     with open(os.path.join(root, "README.md"), encoding="utf-8") as file:
         text = file.read()
     pairs = list(promised(text))
-    print(f"1..{len(pairs) + 2}")
+    print(f"1..{len(pairs) + 3}")
     with open(os.path.join(root, "tests/vm/scenarios/systemd-install.sh"), encoding="utf-8") as file:
         there = file.read().splitlines()
     lines = list(installing(text))
@@ -78,7 +89,11 @@ def main():
         failed = failed or not good
         print(f"{'' if good else 'not '}ok {number} - {scenario} runs: {command}")
     print(f"{'not ' if len(lines) < 9 or missing else ''}ok {len(pairs) + 2} - what installs and removes it is run")
-    return 1 if failed else 0
+    bare = list(devices_without_id(root))
+    for line in bare:
+        print(f"# no id= in {line}")
+    print(f"{'not ' if bare else ''}ok {len(pairs) + 3} - every descriptor that QEMU is given comes with an id")
+    return 1 if failed or bare else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 /* JSON with comments: what is let through, where values are said to stand, and that json-c never refuses more. */
+#include "../../policy/json_make.h"
 #include "../../policy/json_text.h"
 #include "fixture.h"
 
@@ -116,6 +117,102 @@ static void test_refuses(void **state)
 		if (problem.line != cases[i].line || problem.column != cases[i].column)
 			fail_msg("%s: at %u:%u: %s", cases[i].text, problem.line, problem.column, problem.message);
 		assert_contains(problem.message, cases[i].message);
+	}
+}
+
+/* What a message may have differs from a file: no comments, and DEL is a character like others. */
+static void test_messages(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned column; /* 0: it is accepted */
+		const char *message;
+	} cases[] = {
+		{ "{}", 0, NULL },
+		{ "{\"a\":\"\x7f\"}", 0, NULL },
+		{ "{\"\xc3\xa4\":\"\xe2\x82\xac\xf0\x9f\x98\x80\xf4\x8f\xbf\xbf\xed\x9f\xbf\xee\x80\x80\"}", 0, NULL },
+		{ "{\"a\":18446744073709551615,\"b\":-9223372036854775808,\"c\":-0,\"d\":1e3}", 0, NULL },
+		{ "[]", 1, "an object is wanted" },
+		{ "null", 1, "an object is wanted" },
+		{ "\"{}\"", 1, "an object is wanted" },
+		{ "", 1, "ends where a value" },
+		{ "{} // no", 4, "something follows" },
+		{ "/* no */{}", 1, "where a value" },
+		{ "{\"a\":\"\xc0\x80\"}", 7, "0xc0 is not part of any UTF-8" },
+		{ "{\"a\":\"\xc1\xbf\"}", 7, "0xc1" },
+		{ "{\"a\":\"\xe0\x9f\xbf\"}", 7, "0xe0" },
+		{ "{\"a\":\"\xf0\x8f\xbf\xbf\"}", 7, "0xf0" },
+		{ "{\"a\":\"\xed\xa0\x80\"}", 7, "0xed" },
+		{ "{\"a\":\"\xed\xbf\xbf\"}", 7, "0xed" },
+		{ "{\"a\":\"\xf4\x90\x80\x80\"}", 7, "0xf4" },
+		{ "{\"a\":\"\xf5\x80\x80\x80\"}", 7, "0xf5" },
+		{ "{\"a\":\"\xf8\x88\x80\x80\x80\"}", 7, "0xf8" },
+		{ "{\"a\":\"\x80\"}", 7, "0x80" },
+		{ "{\"a\":\"\xe2\x82\"}", 7, "0xe2" },
+		{ "{\"\xc3\":1}", 3, "0xc3" },
+		{ "{\"a\":1}\xff", 8, "0xff" },
+		{ "{\"a\":\"x\\u0000\"}", 8, "\\u0000 is no character" },
+		{ "{\"a\\u0000\":1}", 4, "\\u0000 is no character" },
+		{ "{\"a\":18446744073709551616}", 6, "out of the range of 64 bits" },
+		{ "{\"a\":-9223372036854775809}", 6, "out of the range of 64 bits" },
+		{ "{\"a\":100000000000000000000000}", 6, "out of the range of 64 bits" },
+		{ "{\"a\":1e999}", 6, "out of range" },
+		{ "{\"a\":[-1.5E+400]}", 7, "out of range" },
+		{ "{\"a\":1,\"a\":1}", 8, "the key \"a\" is there twice" },
+		{ "{\"a\":{\"b\":[{\"c\":1,\"d\":2,\"\\u0063\":null}]}}", 25, "the key \"c\" is there twice" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct json_problem problem = { .line = 1 };
+		struct json_object *object = NULL;
+		int error = json_text_read(cases[i].text, strlen(cases[i].text), JSON_MESSAGE, 8, &object, &problem);
+
+		if (cases[i].column == 0 && error != 0)
+			fail_msg("%s: %s", cases[i].text, problem.message);
+		json_object_put(object);
+		if (cases[i].column == 0)
+			continue;
+		assert_int_equal(error, -EINVAL);
+		if (problem.line != 1 || problem.column != cases[i].column)
+			fail_msg("%s: at %u:%u: %s", cases[i].text, problem.line, problem.column, problem.message);
+		assert_contains(problem.message, cases[i].message);
+	}
+}
+
+/* A method says more of them than the reader can: which of its parameters it is. With every json-c, they are not others. */
+static void test_a_call_leaves_values_to_its_reader(void **state)
+{
+	static const char value[] = "{\"a\":[\"x\\u0000y\",99999999999999999999,-99999999999999999999,1e999]}", key[] = "{\"a\\u0000\":{}}";
+	struct json_problem problem;
+	struct json_object *object, *list;
+
+	assert_int_equal(json_text_read(value, strlen(value), JSON_CALL, 8, &object, &problem), 0);
+	list = json_object_object_get(object, "a");
+	assert_int_equal(json_object_get_string_len(json_object_array_get_idx(list, 0)), 3);
+	assert_true(json_object_get_int64(json_object_array_get_idx(list, 1)) == INT64_MAX);
+	assert_true(json_object_get_int64(json_object_array_get_idx(list, 2)) == INT64_MIN);
+	assert_true(json_object_is_type(json_object_array_get_idx(list, 3), json_type_double));
+	json_object_put(object);
+	assert_int_equal(json_text_read(key, strlen(key), JSON_CALL, 8, &object, &problem), -EINVAL);
+	assert_int_equal(problem.column, 4);
+}
+
+static void test_what_is_no_utf8_is_written_escaped(void **state)
+{
+	static const struct {
+		const char *text, *json;
+	} cases[] = {
+		{ "", "\"\"" },
+		{ "a\xc3\xa4\xf0\x9f\x98\x80", "\"a\xc3\xa4\xf0\x9f\x98\x80\"" },
+		{ "a\xff\xc3\xa4", "\"a\\\\xff\xc3\xa4\"" },
+		{ "\xc0\x80\xed\xa0\x80\xe2\x82", "\"\\\\xc0\\\\x80\\\\xed\\\\xa0\\\\x80\\\\xe2\\\\x82\"" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct json_object *string = json_make_string(cases[i].text);
+
+		assert_string_equal(json_text(string), cases[i].json);
+		json_object_put(string);
 	}
 }
 
@@ -277,6 +374,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_accepts),
 		cmocka_unit_test(test_refuses),
+		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_a_call_leaves_values_to_its_reader),
+		cmocka_unit_test(test_what_is_no_utf8_is_written_escaped),
 		cmocka_unit_test(test_nul_byte),
 		cmocka_unit_test(test_depth),
 		cmocka_unit_test(test_locator),

@@ -84,7 +84,7 @@ static bool json_c_accepts(const char *text, size_t length)
 
 	assert_non_null(copy);
 	strip_comments(copy);
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
 	object = json_tokener_parse_ex(tokener, copy, (int)strlen(copy) + 1);
 	accepts = json_tokener_get_error(tokener) == json_tokener_success;
 	json_object_put(object);

@@ -15,13 +15,13 @@ by_hand() {
 	to_vfio "$disk"
 	ulimit -l 1048576
 	open-for-qemu "$disk" -- as-user alice /rig/nested/qemu \
-		-object iommufd,id=i,fd=3 -device vfio-pci,iommufd=i,fd=4
+		-object iommufd,id=i,fd=3 -device vfio-pci,iommufd=i,fd=4,id=dev0
 	to_host "$disk"
 }
 
 by_ioasidd() {
 	as alice ioasidctl run --mode open "$disk" -- /rig/nested/qemu \
-		-object "iommufd,id=i,fd={iommufd}" -device "vfio-pci,iommufd=i,fd={fd:$disk}"
+		-object "iommufd,id=i,fd={iommufd}" -device "vfio-pci,iommufd=i,fd={fd:$disk},id=dev0"
 }
 
 # seconds_of WAY: until the first line with NESTED-DMA; the rest is waited for.

@@ -10,6 +10,6 @@ step "$(as alice qemu-system-x86_64 -version | head -n 1)"
 
 ulimit -l 1048576
 expect_success open-for-qemu "$disk" -- as-user alice /rig/nested/qemu \
-	-object iommufd,id=i,fd=3 -device vfio-pci,iommufd=i,fd=4
+	-object iommufd,id=i,fd=3 -device vfio-pci,iommufd=i,fd=4,id=dev0
 expect_output_contains "NESTED-DMA nvme 0000:00:01.0 the-disk-of-alice"
 to_host "$disk"

@@ -11,7 +11,7 @@ remember_fd_counts
 expect_status 3 as alice ioasidctl run "$disk" -- true
 expect_output_contains "ask for a mode that it gives (open)"
 ulimit -l 64
-expect_success as alice ioasidctl run --mode open "$disk" -- /rig/nested/qemu -object "iommufd,id=i,fd={iommufd}" -device "vfio-pci,iommufd=i,fd={fd:$disk}"
+expect_success as alice ioasidctl run --mode open "$disk" -- /rig/nested/qemu -object "iommufd,id=i,fd={iommufd}" -device "vfio-pci,iommufd=i,fd={fd:$disk},id=dev0"
 expect_output_contains "NESTED-DMA nvme 0000:00:01.0 the-disk-of-alice"
 wait_until_free "$disk"
 expect_equal "the driver of $disk" nvme "$(driver_of "$disk")"

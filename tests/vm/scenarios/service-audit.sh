@@ -66,6 +66,24 @@ chmod 0600 "/dev/vfio/$(group_of "$foreign")"
 expect_success as carol ioasidctl audit
 to_host "$foreign"
 
+# Debian's kernels have no simulator of vDPA devices.
+if [ "$(kernel_kind)" = iommufd ]; then
+	step "somebody has a vDPA device, of which udev knows nothing"
+	make-vdpa audited vdpasim_net
+	vdpa=/sys/bus/vdpa/devices/audited
+	[ "$(basename "$(readlink "$vdpa/driver")")" = vhost_vdpa ] || fail "audited is on another driver: $(ls -l "$vdpa")"
+	node_of_vdpa=$(basename "$vdpa"/vhost-vdpa-*)
+	systemd-run --quiet --unit scenario-vdpa.service sh -c "exec 3<>/dev/$node_of_vdpa; touch /tmp/vdpa; exec sleep 1000"
+	wait-for-path 20 /tmp/vdpa
+	expect_status 1 as carol ioasidctl audit
+	expect_output_contains "$node_of_vdpa"
+	expect_output_contains "in scenario-vdpa.service"
+	expect_output_contains "1 finding"
+	systemctl stop scenario-vdpa.service
+	make-vdpa --delete audited
+	expect_success as carol ioasidctl audit
+fi
+
 step "after a restart the contexts are known still"
 expect_success systemctl restart ioasidd.service
 expect_success as carol ioasidctl audit

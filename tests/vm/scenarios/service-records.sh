@@ -76,11 +76,14 @@ expect_output_contains "in scenario-stranger.service"
 expect_output_contains "systemctl stop scenario-stranger.service"
 systemctl stop scenario-stranger.service
 expect_success as carol ioasidctl audit
-chmod 0666 /dev/vfio/vfio
+node=/dev/vfio/$(group_of "$device")
+chmod 0666 "$node"
 expect_status 1 as carol ioasidctl audit
 expect_output_contains "everybody"
-expect_output_contains "chmod 0600 /dev/vfio/vfio"
-chmod 0600 /dev/vfio/vfio
+expect_output_contains "chmod 0600 $node"
+chmod 0600 "$node"
+expect_equal "the container, which gives nobody a device" 666 "$(stat -c %a /dev/vfio/vfio)"
+expect_success as carol ioasidctl audit
 
 step "an operator takes it back"
 expect_success as carol ioasidctl revoke "$device" --grace 0.3 --reason 'maintenance' --wait

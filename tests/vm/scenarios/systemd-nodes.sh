@@ -1,4 +1,5 @@
-# The nodes of VFIO and iommufd are root's, whoever comes; what a claim lets its user open he can open still when udev looks
+# The nodes of VFIO and iommufd are root's, whoever comes, but for the container, which is left to everybody: a program that
+# gets its device without ioasidd goes on as before. What a claim lets its user open he can open still when udev looks
 # at the node again; other rules can tell by properties what ioasidd does.
 # needs: systemd systemd-stock
 # timeout: 300
@@ -22,8 +23,19 @@ property() {
 	udevadm info --query=property --property="$1" --value "$2"
 }
 
+# may_again NODE: alice can open it, in a moment.
+may_again() {
+	left=100
+	until as alice test -w "$1"; do
+		[ "$left" -gt 0 ] || fail "alice can't open $1 any more: $(getfacl -c "$1" | tr '\n' ' ')"
+		left=$((left - 1))
+		usleep 50000
+	done
+}
+
 step "nodes that come belong to root"
-expect_equal "the container" "600 root:root" "$(access_of /dev/vfio/vfio)"
+expect_equal "the container" "666 root:root" "$(access_of /dev/vfio/vfio)"
+expect_success as bob sh -c 'exec 3<>/dev/vfio/vfio'
 expect_equal "IOASID_NODE" container "$(property IOASID_NODE /dev/vfio/vfio)"
 if [ -e /dev/iommu ]; then
 	expect_equal "/dev/iommu" "600 root:root" "$(access_of /dev/iommu)"
@@ -51,7 +63,6 @@ mkdir -m 777 /tmp/marks
 start_client alice as alice ioasidctl run --mode node "$edu" -- sh -c "touch /tmp/marks/held; cat"
 wait_for_mark alice /tmp/marks/held
 nodes="/dev/vfio/$(group_of "$edu")"
-[ "$(access_of /dev/vfio/vfio)" = "600 root:root" ] || nodes="$nodes /dev/vfio/vfio"
 executor=$(pgrep -x ioasid-executor)
 kill -STOP "$executor"
 udevadm trigger --settle --action=change --subsystem-match=vfio --subsystem-match=vfio-dev --subsystem-match=misc
@@ -65,16 +76,37 @@ echo "alice's: $nodes"
 step "and when it all comes again, as after installing another package's rules, she gets it back"
 udevadm trigger --settle --action=add --subsystem-match=vfio --subsystem-match=vfio-dev --subsystem-match=misc
 for node in $nodes; do
-	left=100
-	until as alice test -w "$node"; do
-		[ "$left" -gt 0 ] || fail "alice can't open $node any more: $(getfacl -c "$node" | tr '\n' ' ')"
-		left=$((left - 1))
-		usleep 50000
-	done
+	may_again "$node"
 done
 end_client alice
 wait_until_free "$edu"
+expect_equal "the container after the claim" "666 root:root" "$(access_of /dev/vfio/vfio)"
+
+step "the same where the host's own rule closes the container: a claim opens it to its user, and udev's events don't last"
+mkdir -p /run/udev/rules.d
+echo 'SUBSYSTEM=="misc", KERNEL=="vfio", OWNER="root", GROUP="root", MODE="0600"' >/run/udev/rules.d/99-closed.rules
+udevadm control --reload
+udevadm trigger --settle --action=change --subsystem-match=misc
+expect_equal "the container" "600 root:root" "$(access_of /dev/vfio/vfio)"
+start_client alice as alice ioasidctl run --mode node "$edu" -- sh -c "touch /tmp/marks/closed; cat"
+wait_for_mark alice /tmp/marks/closed
+udevadm trigger --settle --action=change --subsystem-match=misc
+may_again /dev/vfio/vfio
+expect_status 1 as bob test -w /dev/vfio/vfio
+end_client alice
+wait_until_free "$edu"
 expect_equal "the container after the claim" "600 root:root" "$(access_of /dev/vfio/vfio)"
+rm /run/udev/rules.d/99-closed.rules
+udevadm control --reload
+udevadm trigger --settle --action=change --subsystem-match=misc
+expect_equal "the container" "666 root:root" "$(access_of /dev/vfio/vfio)"
+
+step "a device that root gave alice without ioasidd is hers as before"
+to_vfio "$other"
+chown alice "/dev/vfio/$(group_of "$other")"
+expect_success as alice open-group "$other" -- edu-dma 5 --container=3
+chown root "/dev/vfio/$(group_of "$other")"
+to_host "$other"
 
 step "other rules can tell what a claim has locked out"
 # shellcheck disable=SC2046
