@@ -198,6 +198,16 @@ void say_no_group(struct sentences out, const char *device)
 		    "(intel_iommu=on where it is Intel's)");
 }
 
+void say_noiommu_group(struct sentences out, const struct device *device)
+{
+	MESSAGE(out, "the IOMMU group of %s was made by VFIO's no-IOMMU mode, and stays until its driver is unbound, whatever "
+		     "that mode is now: nothing would hold back its DMA", device->name);
+	REMEDY(out, "turn enable_unsafe_noiommu_mode of the module vfio off and unbind %s from %s (echo %s > "
+		    "/sys/bus/pci/devices/%s/driver/unbind); then give it an IOMMU: enable that in the firmware and on the "
+		    "kernel command line", device->name, device->driver[0] ? device->driver : "its driver", device->name,
+	       device->name);
+}
+
 void say_group_too_large(struct sentences out, const char *device, size_t members)
 {
 	MESSAGE(out, "the IOMMU group of %s has %zu members, and a claim looks at %d at most", device, members,

@@ -42,6 +42,7 @@ void say_unsafe_interrupts(struct sentences out, const struct rule *rule);
 void say_noiommu(struct sentences out);
 void say_bridge(struct sentences out, const char *device);
 void say_no_group(struct sentences out, const char *device);
+void say_noiommu_group(struct sentences out, const struct device *device);
 void say_group_too_large(struct sentences out, const char *device, size_t members);
 void say_plan_too_long(struct sentences out, size_t devices, size_t lockouts);
 /* member: NULL where the device itself is meant. */

@@ -178,6 +178,13 @@ static void check_noiommu(const struct host_facts *host, struct findings *findin
 			       "As root: echo N > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode, and take it "
 			       "out "
 			       "of /etc/modprobe.d/");
+	else if (host->noiommu_groups > 0)
+		finding_remedy(findings_add(findings, "no-iommu", FINDING_WARNING,
+					    "unsafe no-IOMMU mode is off, but %u group%s that it made %s still there: "
+					    "ioasidd refuses their devices", host->noiommu_groups,
+					    host->noiommu_groups == 1 ? "" : "s", host->noiommu_groups == 1 ? "is" : "are"),
+			       "Unbind them from their driver, or boot anew: grep -l vfio-noiommu "
+			       "/sys/kernel/iommu_groups/*/name says which groups; their devices are in devices/ there");
 	else
 		findings_add(findings, "no-iommu", FINDING_OK, "unsafe no-IOMMU mode is off");
 }
