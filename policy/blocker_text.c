@@ -185,6 +185,22 @@ void say_noiommu(struct sentences out)
 	REMEDY(out, "turn the parameter enable_unsafe_noiommu_mode of the module vfio off");
 }
 
+void say_policies_differ(struct sentences out)
+{
+	MESSAGE(out, "ioasidd and its executor do not hold the same policy, so that no claim is given");
+	REMEDY(out, "have an operator correct the policy files ('ioasidctl status' and 'ioasidctl policy check' say what is "
+		    "wrong) and run 'ioasidctl policy reload'");
+}
+
+void say_policy_refused(struct sentences out, const char *fault)
+{
+	text_append(out.message, SENTENCE_MAX, "; the policy files that are there have errors and are not in force");
+	if (fault)
+		text_append(out.message, SENTENCE_MAX, " (%s)", fault);
+	REMEDY(out, "have an operator see what 'ioasidctl policy check' says, correct the files, and run 'ioasidctl policy "
+		    "reload'");
+}
+
 void say_bridge(struct sentences out, const char *device)
 {
 	MESSAGE(out, "%s is a PCI bridge, and bridges are never claimed", device);

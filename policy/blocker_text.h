@@ -40,6 +40,9 @@ void say_interface_changed(struct sentences out, enum vfio_interface had);
 /* rule: that does not accept it, or NULL. */
 void say_unsafe_interrupts(struct sentences out, const struct rule *rule);
 void say_noiommu(struct sentences out);
+void say_policies_differ(struct sentences out);
+/* Adds to a refusal by the policy that the files are not in force. fault: the first reason; NULL: not told. */
+void say_policy_refused(struct sentences out, const char *fault);
 void say_bridge(struct sentences out, const char *device);
 void say_no_group(struct sentences out, const char *device);
 void say_noiommu_group(struct sentences out, const struct device *device);

@@ -299,12 +299,17 @@ static void warn_of_reserved(void *context, const struct device *device, const c
 static void on_ready(void *context)
 {
 	struct arbiter *arbiter = context;
+	bool refused = arbiter->registry.standing.broker.usec > 0;
 	int error;
 
-	newsroom_tell(&arbiter->registry.news, &(struct news){ .kind = NEWS_POLICY, .success = true,
+	if (host_policy_refusal(arbiter->registry.host)->error != 0)
+		policy_standing_refuse_executor(&arbiter->registry.standing, true,
+						host_policy_refusal(arbiter->registry.host));
+	newsroom_tell(&arbiter->registry.news, &(struct news){ .kind = NEWS_POLICY, .success = !refused,
+							       .message = refused ? "the policy files have errors" : NULL,
 							       .policy = arbiter->registry.policy });
 	error = recovering_run(&arbiter->registry);
-	if (arbiter->registry.policy->digest != host_policy_digest(arbiter->registry.host))
+	if (registry_policies_differ(&arbiter->registry))
 		log_error("this program and its executor hold different policies: claims are refused until both are "
 			  "reloaded");
 	reserve_verify(arbiter->registry.policy, host_topology(arbiter->registry.host), arbiter->registry.ledger,
@@ -351,13 +356,15 @@ static void on_policy(void *context, const struct wire_policy *message)
 static const struct host_events host_events = { .ready = on_ready, .changed = on_changed, .gone = on_gone,
 						.policy = on_policy, .lost = on_lost };
 
-static int load_policy(const struct arbiter *arbiter, struct policy **out)
+static int load_policy(struct arbiter *arbiter, struct policy **out)
 {
 	struct diagnostics diagnostics = { 0 };
 	int error = policy_files_load(arbiter->settings.policy_folder, arbiter->settings.policy_folder_count,
 				      &diagnostics, out);
 
 	policy_files_log(&diagnostics);
+	if (error == -EINVAL)
+		policy_standing_refuse(&arbiter->registry.standing, true, &diagnostics);
 	diagnostics_done(&diagnostics);
 	return error;
 }
@@ -366,7 +373,7 @@ static int load_policy(const struct arbiter *arbiter, struct policy **out)
  * The policy to begin with: one that denies everything, if the files have errors, as the executor begins. Claims that are
  * held must find their broker again after a restart, whatever somebody has written meanwhile.
  */
-static int load_first_policy(const struct arbiter *arbiter, struct policy **out)
+static int load_first_policy(struct arbiter *arbiter, struct policy **out)
 {
 	struct diagnostics diagnostics = { 0 };
 	int error = load_policy(arbiter, out);
@@ -463,6 +470,7 @@ struct arbiter *arbiter_free(struct arbiter *arbiter)
 	snapshotting_free(arbiter->snapshotting);
 	auditing_free(arbiter->auditing);
 	policy_free(arbiter->registry.policy);
+	policy_standing_accept(&arbiter->registry.standing);
 	descriptor_close(&arbiter->registry.journal);
 	sd_event_unref(arbiter->registry.event);
 	free(arbiter);

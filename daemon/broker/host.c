@@ -16,6 +16,7 @@ struct host {
 	struct kernel_features kernel;
 	char boot_id[40];
 	uint64_t policy_digest;
+	struct wire_refusal policy_refusal;
 	bool greeted;
 	bool ready;
 	bool lost;
@@ -42,6 +43,7 @@ static void greet(struct host *host, const struct wire_hello *hello)
 	host->greeted = true;
 	host->kernel = hello->kernel;
 	host->policy_digest = hello->policy_digest;
+	host->policy_refusal = hello->refusal;
 	memcpy(host->boot_id, hello->boot_id, sizeof(host->boot_id));
 }
 
@@ -202,6 +204,11 @@ const char *host_boot_id(const struct host *host)
 uint64_t host_policy_digest(const struct host *host)
 {
 	return host->policy_digest;
+}
+
+const struct wire_refusal *host_policy_refusal(const struct host *host)
+{
+	return &host->policy_refusal;
 }
 
 int host_reload_policy(struct host *host)

@@ -29,6 +29,8 @@ const struct kernel_features *host_kernel(const struct host *host);
 const char *host_boot_id(const struct host *host);
 /* The digest of the policy that the executor holds. */
 uint64_t host_policy_digest(const struct host *host);
+/* What the executor refused its policy files for when it started; its error is 0 where it did not. */
+const struct wire_refusal *host_policy_refusal(const struct host *host);
 /* Asks the executor to read its policy again: host_events.policy tells what came of it. 0, -EPIPE, -ENOMEM. */
 int host_reload_policy(struct host *host);
 

@@ -123,7 +123,7 @@ static void get_interface_description(struct varlink_client *client, const struc
 
 static void get_status(struct varlink_client *client, const struct parameters *parameters)
 {
-	varlink_connection_reply(client->connection, varlink_status(client->arbiter), NULL);
+	varlink_connection_reply(client->connection, varlink_status(client->arbiter, &client->requester), NULL);
 }
 
 static void list_devices(struct varlink_client *client, const struct parameters *parameters)

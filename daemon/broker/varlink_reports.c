@@ -44,7 +44,7 @@ static struct json_object *warnings(const struct registry *registry)
 	return array;
 }
 
-struct json_object *varlink_status(const struct arbiter *arbiter)
+struct json_object *varlink_status(const struct arbiter *arbiter, const struct requester *reader)
 {
 	const struct registry *registry = arbiter_registry(arbiter);
 	const struct topology *topology = host_topology(registry->host);
@@ -54,6 +54,9 @@ struct json_object *varlink_status(const struct arbiter *arbiter)
 	json_set(object, "interface", reply_json_interface(host_kernel(registry->host)));
 	json_set(object, "kernel", kernel_report(host_kernel(registry->host)));
 	json_set(object, "policy", reply_json_policy(registry->policy));
+	json_set(object, "policy_refused",
+		 policy_standing_report(&registry->standing, registry_policies_differ(registry),
+					reader && arbiter_is_operator(arbiter, reader)));
 	json_set(object, "devices", json_make_number((int64_t)topology_count(topology)));
 	json_set(object, "groups", json_make_number((int64_t)topology_group_count(topology)));
 	json_set(object, "warnings", warnings(registry));
