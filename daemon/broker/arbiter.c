@@ -28,11 +28,17 @@ struct arbiter {
 	struct reloading *reloading;
 	struct snapshotting *snapshotting;
 	struct auditing *auditing;
+	struct looking *looking;
 };
 
 const struct registry *arbiter_registry(const struct arbiter *arbiter)
 {
 	return &arbiter->registry;
+}
+
+struct looking *arbiter_looking(const struct arbiter *arbiter)
+{
+	return arbiter->looking;
 }
 
 bool arbiter_may_see(const struct arbiter *arbiter, const struct requester *requester, const struct claim *claim)
@@ -321,6 +327,7 @@ static void on_changed(void *context, const char *device)
 {
 	struct arbiter *arbiter = context;
 
+	looking_outdate(arbiter->looking, device);
 	newsroom_tell(&arbiter->registry.news, &(struct news){ .kind = NEWS_DEVICE, .device = device });
 }
 
@@ -329,6 +336,7 @@ static void on_gone(void *context, const char *device)
 	struct arbiter *arbiter = context;
 	struct claim *claim = ledger_owner(arbiter->registry.ledger, device, NULL);
 
+	looking_outdate(arbiter->looking, device);
 	newsroom_tell(&arbiter->registry.news, &(struct news){ .kind = NEWS_DEVICE_GONE, .device = device,
 							       .claim = claim });
 	if (!claim)
@@ -431,7 +439,9 @@ int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *se
 	arbiter->reloading = reloading_new(&arbiter->registry, settings->policy_folder, settings->policy_folder_count);
 	arbiter->snapshotting = snapshotting_new(&arbiter->registry);
 	arbiter->auditing = auditing_new(&arbiter->registry);
-	error = arbiter->registry.ledger && arbiter->reloading && arbiter->snapshotting && arbiter->auditing ? 0 : -ENOMEM;
+	arbiter->looking = looking_new(&arbiter->registry);
+	error = arbiter->registry.ledger && arbiter->reloading && arbiter->snapshotting && arbiter->auditing && arbiter->looking
+			? 0 : -ENOMEM;
 	if (error == 0 && arbiter->registry.journal < 0) {
 		error = arbiter->registry.journal;
 		log_error("%s/claims can't be opened: %s", settings->runtime_folder, strerror(-error));
@@ -460,6 +470,7 @@ struct arbiter *arbiter_free(struct arbiter *arbiter)
 	if (!arbiter)
 		return NULL;
 	/* The host first: no plan may report to a holding that is no more. The journal keeps what they hold. */
+	arbiter->looking = looking_free(arbiter->looking);
 	arbiter->registry.host = host_free(arbiter->registry.host);
 	while (arbiter->registry.ledger && (claim = ledger_first(arbiter->registry.ledger)))
 		holding_end(holding_of(claim));

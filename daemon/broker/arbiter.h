@@ -6,6 +6,7 @@
 #pragma once
 
 #include "claiming.h"
+#include "looking.h"
 #include "revoking.h"
 
 struct arbiter;
@@ -35,6 +36,8 @@ struct arbiter *arbiter_free(struct arbiter *arbiter);
 
 /* What faces may look at. */
 const struct registry *arbiter_registry(const struct arbiter *arbiter);
+/* What the host does with devices, for lists. */
+struct looking *arbiter_looking(const struct arbiter *arbiter);
 bool arbiter_may_see(const struct arbiter *arbiter, const struct requester *requester, const struct claim *claim);
 /* True if the requester counts as an operator for what he asks now. */
 bool arbiter_is_operator(const struct arbiter *arbiter, const struct requester *requester);

@@ -144,7 +144,7 @@ static struct json_object *report_device(const struct arbiter *arbiter, const ch
 	const struct claim_device *entry = NULL;
 	const struct claim *owner = ledger_owner(registry->ledger, name, &entry);
 
-	return device ? reply_json_device(device, owner, entry, may_see(arbiter, reader, owner)) : NULL;
+	return device ? reply_json_device(device, owner, entry, may_see(arbiter, reader, owner), NULL) : NULL;
 }
 
 static struct json_object *report_group(const struct arbiter *arbiter, int32_t number)
@@ -158,7 +158,7 @@ static struct json_object *report_group(const struct arbiter *arbiter, int32_t n
 		count = GROUP_MEMBERS_MAX;
 	for (size_t i = 0; i < count && !owner; i++)
 		owner = ledger_owner(registry->ledger, member[i]->name, NULL);
-	return count > 0 ? reply_json_group(number, member, count, owner) : NULL;
+	return count > 0 ? reply_json_group(number, member, count, owner, NULL) : NULL;
 }
 
 /* The report of an object, owned by the caller; NULL: there is none. *see: the reader may see what is private. */

@@ -241,6 +241,11 @@ int host_survey_only(struct host *host, const char *const *device, size_t count,
 	return surveys_ask(host->surveys, device, count, asker, true, answer, context);
 }
 
+bool host_asks_too_often(struct host *host, uid_t asker)
+{
+	return surveys_asks_too_often(host->surveys, asker);
+}
+
 void host_forget_survey(struct host *host, const void *context)
 {
 	surveys_forget(host->surveys, context);

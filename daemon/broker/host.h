@@ -43,6 +43,8 @@ int host_survey(struct host *host, const char *const *device, size_t count, uid_
 /* Surveys these devices and no others, at most GROUP_MEMBERS_MAX, never by an older answer; as surveys_ask(). */
 int host_survey_only(struct host *host, const char *const *device, size_t count, uid_t asker, survey_answer answer,
 		     void *context);
+/* As surveys_asks_too_often(). */
+bool host_asks_too_often(struct host *host, uid_t asker);
 void host_forget_survey(struct host *host, const void *context);
 const struct histogram *host_survey_duration(const struct host *host);
 const struct run_counts *host_run_count(const struct host *host);

@@ -128,12 +128,12 @@ static void get_status(struct varlink_client *client, const struct parameters *p
 
 static void list_devices(struct varlink_client *client, const struct parameters *parameters)
 {
-	varlink_listing_start(client);
+	varlink_listing_start(client, false);
 }
 
 static void list_groups(struct varlink_client *client, const struct parameters *parameters)
 {
-	varlink_connection_reply(client->connection, varlink_group_list(client->arbiter), NULL);
+	varlink_listing_start(client, true);
 }
 
 static void list_claims(struct varlink_client *client, const struct parameters *parameters)

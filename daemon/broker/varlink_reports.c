@@ -64,12 +64,13 @@ struct json_object *varlink_status(const struct arbiter *arbiter, const struct r
 	return object;
 }
 
-struct json_object *varlink_group_list(const struct arbiter *arbiter)
+struct json_object *varlink_group_list(const struct arbiter *arbiter, const struct requester *reader)
 {
 	const struct registry *registry = arbiter_registry(arbiter);
+	struct outlook outlook = looking_outlook(arbiter_looking(arbiter), arbiter_is_operator(arbiter, reader));
 	struct json_object *object = json_make_object();
 
-	json_set(object, "groups", reply_json_groups(host_topology(registry->host), registry->ledger));
+	json_set(object, "groups", reply_json_groups(host_topology(registry->host), registry->ledger, &outlook));
 	return object;
 }
 

@@ -1,5 +1,6 @@
 #include "cases.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
