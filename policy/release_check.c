@@ -13,6 +13,19 @@ static bool came_before(const struct plan *plan, size_t index, enum step_kind ki
 	return false;
 }
 
+/* True if the proof by BIND or by the group was waived for this device: then the unbind is the proof. */
+static bool is_waived(const struct plan *plan, const char *device)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct step *step = &plan->step[i];
+
+		if ((step->kind == STEP_PROVE_UNBOUND || step->kind == STEP_PROVE_GROUP_FREE) &&
+		    step->number == PROOF_BY_UNBIND && strcmp(step->device, device) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* True if the proofs that the interface has were asked for before. */
 static bool is_proven(const struct plan *plan, size_t index)
 {
@@ -39,6 +52,8 @@ bool release_is_sound(const struct plan *plan, const struct kernel_features *ker
 			wrong = "comes before its device is proven free";
 		else if (step->kind == STEP_PROVE_UNBOUND && step->number == 1 && !context_passed)
 			wrong = "needs the claim's iommufd, which did not come";
+		else if (step->kind == STEP_RESET && is_waived(plan, step->device) && !came_before(plan, i, STEP_UNBIND_VFIO))
+			wrong = "comes before the unbind that is to prove its device free";
 		if (!wrong)
 			continue;
 		text_format(why, TEXT_MAX, "step %zu of the release%s%s %s", i, step->device[0] ? ", for " : "",

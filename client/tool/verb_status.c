@@ -126,8 +126,8 @@ const struct verb verb_status = {
 	.summary = "which ioasidd, on what kernel, with what policy",
 	.text = "Says which ioasidd runs, what this kernel offers and by which interface claims\n"
 		"are delivered therefore, which policy is in force, and how many devices, IOMMU\n"
-		"groups and claims there are; whether the policy files that are there were refused,\n"
-		"and for what; and warnings, such as of devices that the policy reserves and that\n"
-		"are not ready.\n",
+		"groups and claims there are; whether the policy files that are there were\n"
+		"refused, and for what; and warnings, such as of devices that the policy reserves\n"
+		"and that are not ready, and of claims that linger for nobody knows whom.\n",
 	.run = run,
 };

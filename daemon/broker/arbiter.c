@@ -262,7 +262,7 @@ void arbiter_resume(struct arbiter *arbiter, struct requester *requester, const 
 }
 
 void arbiter_revoke(struct arbiter *arbiter, struct requester *requester, const char *claim_id, uint64_t grace_usec,
-		    const char *reason)
+		    const char *reason, bool unbind)
 {
 	struct holding *holding;
 
@@ -272,6 +272,8 @@ void arbiter_revoke(struct arbiter *arbiter, struct requester *requester, const 
 	holding = claim_of(arbiter, requester, claim_id, ACT_REVOKE);
 	if (!holding)
 		return;
+	if (unbind)
+		releasing_waive_proof(holding);
 	if (revoking_start(holding, grace_usec, reason, &requester->subject) < 0)
 		requester_answer_failed(requester, "the revocation could not be written down; nothing was changed", NULL);
 	else

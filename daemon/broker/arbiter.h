@@ -57,9 +57,12 @@ void arbiter_remove_device(struct arbiter *arbiter, struct requester *requester,
 void arbiter_release(struct arbiter *arbiter, struct requester *requester, const char *claim_id);
 /* Answers with ANSWER_RESUMED. */
 void arbiter_resume(struct arbiter *arbiter, struct requester *requester, const char *claim_id);
-/* Answers with ANSWER_DONE once it has begun. grace_usec: REVOKE_GRACE_OF_RULE, or a time. reason may be NULL. */
+/*
+ * Answers with ANSWER_DONE once it has begun. grace_usec: REVOKE_GRACE_OF_RULE, or a time. reason may be NULL. unbind: as
+ * releasing_waive_proof().
+ */
 void arbiter_revoke(struct arbiter *arbiter, struct requester *requester, const char *claim_id, uint64_t grace_usec,
-		    const char *reason);
+		    const char *reason, bool unbind);
 void arbiter_reload_policy(struct arbiter *arbiter, struct requester *requester);
 void arbiter_audit(struct arbiter *arbiter, struct requester *requester);
 void arbiter_snapshot(struct arbiter *arbiter, struct requester *requester, bool details);

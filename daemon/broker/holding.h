@@ -39,6 +39,10 @@ struct holding {
 	int lease;                     /* its peer end, or a pidfd; -1: none */
 	int holder;                    /* pidfd of who keeps it lingering; -1: none */
 	pid_t holder_pid;
+	bool holder_unknown;           /* it lingers, and no process was found that holds it */
+	bool unbinds;                  /* an operator has waived the proof that the kernel refuses to us for no known holder */
+	bool by_unbind;                /* the release that runs, or is to run, has the unbind for its proof */
+	bool unbind_refused;           /* one had, and came no further */
 	unsigned retries;              /* of a release that lingers */
 	unsigned stops;                /* of a revocation: how many were stopped */
 	void (*stopped)(struct holding *holding); /* with HOLDING_STOPS */

@@ -369,8 +369,15 @@ def test_reload():
     """A policy with errors is told with file, line and column, and that in force stays"""
     with bus.Bus() as system, running(on=system) as daemon, system.connect() as peer:
         before = wire.plain(peer.manager("GetPolicy")[0])
+        assert peer.get_all(ROOT, MANAGER)["PolicyRefused"] == {}
+        peer.watch()
         daemon.write_policy('{ "rules": [ { "name": "x" } ],\n "pool": {} }')
         text = fails("PolicyInvalid", peer.manager, "Reload")
+        changed = peer.wait_signal("PropertiesChanged", lambda signal: signal.path == ROOT)
+        assert "PolicyRefused" in changed.body[2], changed.body
+        refused = peer.get_all(ROOT, MANAGER)["PolicyRefused"]
+        assert refused["by"] == "broker" and refused["denies_all"] is False and refused["since"] > 0, refused
+        assert [entry["line"] for entry in refused["errors"]] and refused["errors"][0]["file"].endswith("50-test.json"), refused
         assert re.search(r"50-test.json:2:\d+: ", text), text
         assert wire.plain(peer.manager("GetPolicy")[0]) == before and before["rules"][0]["name"] == "cards"
         assert before["rules"][0]["users"] == [] and before["never"] == [] and before["hidden"] == 0

@@ -1,4 +1,6 @@
 /* Plans: which steps, in which order, for claims and releases. */
+#include "../../policy/release_check.h"
+
 #include "fixture.h"
 
 #include <errno.h>
@@ -373,6 +375,36 @@ static void test_release_pinned(void **state)
 	plan_done(&plan);
 }
 
+/* An operator has waived the proof that the kernel refuses: the reset comes after the unbind, which is the proof then. */
+static void test_release_by_unbind(void **state)
+{
+	static const char *const steps[] = {
+		"prove-no-holder 0000:01:00.0 - - 0",   "prove-unbound 0000:01:00.0 - - 2",
+		"bus-master-off 0000:01:00.0 - - 0",    "unbind-vfio 0000:01:00.0 - vfio-pci 0",
+		"reset 0000:01:00.0 - - 0",             "restore 0000:01:00.0 e1000 - 0",
+	};
+	static const struct kernel_features kernel = { .iommufd = 1, .vfio_cdev = 1 };
+	struct claim_device device[] = { asked(device_of("0000:01:00.0", 1, "e1000")) };
+	struct plan plan = { .step = NULL };
+	struct step early;
+	char why[TEXT_MAX];
+
+	assert_int_equal(plan_for_release(&plan, device, 1, &(struct giving_back){ .by_unbind = true }), 0);
+	assert_steps(&plan, steps, COUNT(steps));
+	assert_true(release_is_sound(&plan, &kernel, false, why));
+	/* Nothing is reset under somebody who may have it. */
+	early = plan.step[4];
+	plan.step[4] = plan.step[3];
+	plan.step[3] = early;
+	assert_false(release_is_sound(&plan, &kernel, false, why));
+	assert_contains(why, "before the unbind");
+	/* And nothing is unbound for which nobody was looked. */
+	plan.step[4] = plan.step[3];
+	plan.step[0].kind = STEP_REVOKE;
+	assert_false(release_is_sound(&plan, &kernel, false, why));
+	plan_done(&plan);
+}
+
 /* Without iommufd it is the group that shows that nobody has it; one that goes on being held shows nothing. */
 static void test_release_by_group(void **state)
 {
@@ -469,7 +501,7 @@ int main(void)
 		cmocka_unit_test(test_claim_modes_not_served),
 		cmocka_unit_test(test_claim_order_at_random),
 		cmocka_unit_test(test_release),
-		cmocka_unit_test(test_release_pinned),
+		cmocka_unit_test(test_release_pinned), cmocka_unit_test(test_release_by_unbind),
 		cmocka_unit_test(test_release_by_group),
 		cmocka_unit_test(test_release_without_restore),
 		cmocka_unit_test(test_too_long),
