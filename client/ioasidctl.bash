@@ -53,7 +53,7 @@ _ioasidctl()
 	snapshot) options+=$'\n--with-details' ;;
 	claim) options+=$'\n--mode\n--lease\n--unit' ;;
 	run) options+=$'\n--mode\n--failure-status\n--lease\n--unit' ;;
-	revoke) options+=$'\n--all\n--grace\n--reason\n--wait' ;;
+	revoke) options+=$'\n--all\n--grace\n--reason\n--unbind\n--wait' ;;
 	audit) options+=$'\n--all' ;;
 	metrics) options+=$'\n--textfile' ;;
 	esac

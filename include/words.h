@@ -189,6 +189,7 @@ enum blocker_kind {
 	BLOCKER_LIMIT,                /* "limit" (3): more devices than the rule allows one user */
 	BLOCKER_LOCKOUT_NOT_COVERED,  /* "lockout-not-covered" (3): the rule does not let this member be locked out */
 	BLOCKER_DIFFERENT_RULES,      /* "different-rules" (3): the devices of one claim fall under several rules */
+	BLOCKER_POLICY,               /* "policy" (3): the broker and its executor hold different policies */
 	BLOCKER_IN_USE,               /* "in-use" (4): the host uses the device itself */
 	BLOCKER_MEMBER_IN_USE,        /* "member-in-use" (4): the host uses a member that would be locked out */
 	BLOCKER_CLAIMED,              /* "claimed" (4): the device belongs to another claim */

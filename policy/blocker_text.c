@@ -185,6 +185,22 @@ void say_noiommu(struct sentences out)
 	REMEDY(out, "turn the parameter enable_unsafe_noiommu_mode of the module vfio off");
 }
 
+void say_policies_differ(struct sentences out)
+{
+	MESSAGE(out, "ioasidd and its executor do not hold the same policy, so that no claim is given");
+	REMEDY(out, "have an operator correct the policy files ('ioasidctl status' and 'ioasidctl policy check' say what is "
+		    "wrong) and run 'ioasidctl policy reload'");
+}
+
+void say_policy_refused(struct sentences out, const char *fault)
+{
+	text_append(out.message, SENTENCE_MAX, "; the policy files that are there have errors and are not in force");
+	if (fault)
+		text_append(out.message, SENTENCE_MAX, " (%s)", fault);
+	REMEDY(out, "have an operator see what 'ioasidctl policy check' says, correct the files, and run 'ioasidctl policy "
+		    "reload'");
+}
+
 void say_bridge(struct sentences out, const char *device)
 {
 	MESSAGE(out, "%s is a PCI bridge, and bridges are never claimed", device);
@@ -196,6 +212,16 @@ void say_no_group(struct sentences out, const char *device)
 	MESSAGE(out, "%s has no IOMMU group, so nothing would hold back its DMA", device);
 	REMEDY(out, "enable the IOMMU in the firmware (VT-d, AMD-Vi, SMMU) and on the kernel command line "
 		    "(intel_iommu=on where it is Intel's)");
+}
+
+void say_noiommu_group(struct sentences out, const struct device *device)
+{
+	MESSAGE(out, "the IOMMU group of %s was made by VFIO's no-IOMMU mode, and stays until its driver is unbound, whatever "
+		     "that mode is now: nothing would hold back its DMA", device->name);
+	REMEDY(out, "turn enable_unsafe_noiommu_mode of the module vfio off and unbind %s from %s (echo %s > "
+		    "/sys/bus/pci/devices/%s/driver/unbind); then give it an IOMMU: enable that in the firmware and on the "
+		    "kernel command line", device->name, device->driver[0] ? device->driver : "its driver", device->name,
+	       device->name);
 }
 
 void say_group_too_large(struct sentences out, const char *device, size_t members)

@@ -40,8 +40,12 @@ void say_interface_changed(struct sentences out, enum vfio_interface had);
 /* rule: that does not accept it, or NULL. */
 void say_unsafe_interrupts(struct sentences out, const struct rule *rule);
 void say_noiommu(struct sentences out);
+void say_policies_differ(struct sentences out);
+/* Adds to a refusal by the policy that the files are not in force. fault: the first reason; NULL: not told. */
+void say_policy_refused(struct sentences out, const char *fault);
 void say_bridge(struct sentences out, const char *device);
 void say_no_group(struct sentences out, const char *device);
+void say_noiommu_group(struct sentences out, const struct device *device);
 void say_group_too_large(struct sentences out, const char *device, size_t members);
 void say_plan_too_long(struct sentences out, size_t devices, size_t lockouts);
 /* member: NULL where the device itself is meant. */

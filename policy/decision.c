@@ -96,6 +96,19 @@ static void gather(struct deciding *deciding)
 	}
 }
 
+/* Who is refused by a policy that is not the one on the disk is told so: the rule he looks for may stand there. */
+static void tell_of_policy_files(struct deciding *deciding)
+{
+	const struct host_view *host = deciding->host;
+	struct decision *result = &deciding->result;
+
+	if (host->policies_differ)
+		say_policies_differ(deciding_words(deciding_add_blocker(deciding, BLOCKER_POLICY, NULL)));
+	for (size_t i = 0; host->policy_fault && i < result->blocker_count; i++)
+		if (blocker_kind_to_exit_status(result->blocker[i].kind) == EXIT_REFUSED)
+			say_policy_refused(deciding_words(&result->blocker[i]), deciding->by_operator ? host->policy_fault : NULL);
+}
+
 static void judge_all(struct deciding *deciding)
 {
 	struct decision *result = &deciding->result;
@@ -119,6 +132,7 @@ static void judge_all(struct deciding *deciding)
 	judge_find_lockouts(deciding);
 	judge_lockouts(deciding);
 	judge_kernel(deciding);
+	tell_of_policy_files(deciding);
 	if (result->blocker_count == 0 && deciding->error == 0)
 		make_plan(deciding);
 	notes_add(deciding);

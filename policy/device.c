@@ -144,7 +144,8 @@ bool device_is_sane(const struct device *device)
 	       device->numa_node <= UINT16_MAX && device->reset_methods < 1u << RESET_METHOD_COUNT &&
 	       device->virtual_functions_max <= UINT16_MAX &&
 	       device->virtual_functions <= device->virtual_functions_max && device->bridge <= 1 &&
-	       device->driver_fixed <= 1 && memcmp(device->reserved, zero, sizeof zero) == 0;
+	       device->driver_fixed <= 1 && device->no_iommu <= 1 && (!device->no_iommu || device->group >= 0) &&
+	       memcmp(device->reserved, zero, sizeof zero) == 0;
 }
 
 const char *device_class_to_text(uint32_t class_code)

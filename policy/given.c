@@ -348,14 +348,14 @@ static void allow_override(const struct plan *plan, struct plan *made, const str
 	}
 }
 
-/* True if the plans have the same steps, and the first one's kinds come in the order that proofs have to be made in. */
+/* True if the plans have the same steps, with their kinds in the same order: proofs come before what they are for. */
 static bool is_same_release(const struct plan *plan, struct plan *made)
 {
 	struct plan copy = { .step = NULL };
 	bool same = plan->count == made->count;
 
-	for (size_t i = 1; i < plan->count && same; i++)
-		same = plan->step[i - 1].kind <= plan->step[i].kind;
+	for (size_t i = 0; i < plan->count && same; i++)
+		same = plan->step[i].kind == made->step[i].kind;
 	for (size_t i = 0; i < plan->count && same; i++)
 		same = plan_add(&copy, &plan->step[i]) == 0;
 	if (same && plan->count > 0) {
@@ -377,11 +377,22 @@ static bool revokes_container(const struct plan *plan)
 	return false;
 }
 
+/* True if an operator has waived the kernel's proof, as the broker says: the unbind shows it then. */
+static bool proves_by_unbind(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if ((plan->step[i].kind == STEP_PROVE_UNBOUND || plan->step[i].kind == STEP_PROVE_GROUP_FREE) &&
+		    plan->step[i].number == PROOF_BY_UNBIND)
+			return true;
+	return false;
+}
+
 /* True if the plan puts these devices back, and before that, where it says so, closes their nodes. */
 static bool is_release_of(const struct plan *plan, const struct claim *claim, const struct claim_device *device,
 			  size_t count, bool pin)
 {
-	const struct giving_back how = { .interface = claim->interface, .pin = pin };
+	const struct giving_back how = { .interface = claim->interface, .pin = pin,
+					 .by_unbind = !pin && proves_by_unbind(plan) };
 	struct plan made = { .step = NULL };
 	bool same = true;
 

@@ -106,6 +106,8 @@ void judge_device(struct deciding *deciding, struct asked *asked)
 				      device);
 	if (device->group < 0)
 		say_no_group(deciding_words(deciding_add_blocker(deciding, BLOCKER_NO_IOMMU_GROUP, asked)), device->name);
+	else if (device->no_iommu)
+		say_noiommu_group(deciding_words(deciding_add_blocker(deciding, BLOCKER_NO_IOMMU_GROUP, asked)), device);
 	never = policy_never(deciding->policy, deciding->host->topology, device);
 	if (never) {
 		say_never(deciding_words(deciding_add_blocker(deciding, BLOCKER_NEVER, asked)), device->name, NULL, never);

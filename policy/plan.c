@@ -58,8 +58,8 @@ static const struct {
 	[STEP_REVOKE] = { OPTIONAL, ABSENT, ABSENT, 0, UINT32_MAX - 1 },
 	[STEP_UNMAP] = { ABSENT, ABSENT, ABSENT, 0, UINT32_MAX },
 	[STEP_PROVE_NO_HOLDER] = { NEEDED, ABSENT, ABSENT, 0, 1 },
-	[STEP_PROVE_UNBOUND] = { NEEDED, ABSENT, ABSENT, 0, 1 },
-	[STEP_PROVE_GROUP_FREE] = { NEEDED, ABSENT, ABSENT, 0, 1 },
+	[STEP_PROVE_UNBOUND] = { NEEDED, ABSENT, ABSENT, 0, PROOF_BY_UNBIND },
+	[STEP_PROVE_GROUP_FREE] = { NEEDED, ABSENT, ABSENT, 0, PROOF_BY_UNBIND },
 	[STEP_BUS_MASTER_OFF] = { NEEDED, ABSENT, ABSENT, 0, 0 },
 	[STEP_RESET] = { NEEDED, ABSENT, ABSENT, 0, RESET_DEMAND_COUNT - 1 },
 	[STEP_UNBIND_VFIO] = { NEEDED, ABSENT, NEEDED, 0, 0 },
@@ -402,7 +402,8 @@ static void add_proof(struct plan *plan, int *error, enum step_kind kind, const 
 	if (kind == STEP_PROVE_NO_HOLDER)
 		add(plan, error, kind, before, "", "", by_group && how->pin);
 	else if (kind == STEP_PROVE_UNBOUND)
-		add(plan, error, by_group ? STEP_PROVE_GROUP_FREE : kind, before, "", "", how->pin);
+		add(plan, error, by_group ? STEP_PROVE_GROUP_FREE : kind, before, "", "",
+		    how->by_unbind ? PROOF_BY_UNBIND : how->pin);
 	else if (kind == STEP_UNBIND_VFIO)
 		add(plan, error, kind, before, "", device_is_on_vfio(before) ? before->driver : VFIO_PCI_DRIVER, 0);
 	else if (kind != STEP_RESET)
@@ -417,13 +418,18 @@ int plan_for_release(struct plan *plan, const struct claim_device *device, size_
 	static const enum step_kind proofs[] = {
 		STEP_PROVE_NO_HOLDER, STEP_PROVE_UNBOUND, STEP_BUS_MASTER_OFF, STEP_RESET, STEP_UNBIND_VFIO,
 	};
+	/* Nothing is reset under somebody who may have it open. */
+	static const enum step_kind by_unbind[] = {
+		STEP_PROVE_NO_HOLDER, STEP_PROVE_UNBOUND, STEP_BUS_MASTER_OFF, STEP_UNBIND_VFIO, STEP_RESET,
+	};
+	const enum step_kind *order = how->by_unbind ? by_unbind : proofs;
 	size_t start = plan->count;
 	int error = 0;
 
 	for (size_t k = 0; k < sizeof proofs / sizeof *proofs; k++)
 		for (size_t i = 0; i < count; i++)
 			if (!device[i].lockout && !device[i].before.bridge)
-				add_proof(plan, &error, proofs[k], &device[i], how);
+				add_proof(plan, &error, order[k], &device[i], how);
 	for (size_t i = 0; i < count; i++)
 		add_restore(plan, &error, &device[i], how->pin);
 	if (error < 0)

@@ -34,14 +34,23 @@ enum step_kind {
 	STEP_REVOKE,          /* no ACL for uid number on the device's nodes; no device: on /dev/vfio/vfio */
 	STEP_UNMAP,           /* empty the passed context: its IOAS number, if not 0, and all that are found; no device */
 	STEP_PROVE_NO_HOLDER, /* no process has an FD or a mapping of it; number 1: not asked, its group goes on being held */
-	STEP_PROVE_UNBOUND,   /* our own BIND succeeds, in a fresh context (number 0) or the passed one (1) */
-	STEP_PROVE_GROUP_FREE, /* without iommufd: its group can be opened; number 1: not asked, as above */
+	/* Our own BIND succeeds, in a fresh context (number 0) or the passed one (1); PROOF_BY_UNBIND: if it does not, go on. */
+	STEP_PROVE_UNBOUND,
+	/* Without iommufd: its group can be opened; number 1: not asked, as above; PROOF_BY_UNBIND: if it can't, go on. */
+	STEP_PROVE_GROUP_FREE,
 	STEP_BUS_MASTER_OFF,  /* PCI_COMMAND says so */
-	STEP_RESET,           /* sysfs reset, verified; number: enum reset_demand; no such step for RESET_SKIP */
+	STEP_RESET,           /* sysfs reset, verified; number: enum reset_demand; no such step for RESET_SKIP. Of a device that is
+			       * on VFIO, or that this plan has unbound from it */
 	STEP_UNBIND_VFIO,     /* unbind its VFIO driver: returns when no open FD of it is left */
 	STEP_RESTORE,         /* driver value ("" for none) and then driver_override before ("" for none), verified */
 	STEP_KIND_COUNT,
 };
+/*
+ * The number of a proof that an operator has waived: nobody was found who holds the device, and the kernel refuses it all
+ * the same. The unbind, which returns when no open FD is left, is the proof then, and the reset comes after it.
+ */
+enum { PROOF_BY_UNBIND = 2 };
+
 const char *step_kind_to_string(enum step_kind kind);
 
 struct step {
@@ -107,6 +116,7 @@ int plan_for_claim(struct plan *plan, const struct claim_device *device, size_t 
 /* How devices are taken back. */
 struct giving_back {
 	enum vfio_interface interface;
+	bool by_unbind; /* PROOF_BY_UNBIND; not with pin */
 	bool pin; /* a claim that shrinks, and has others of the group: it ends pinned, proofs use the passed context */
 };
 

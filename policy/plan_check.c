@@ -172,6 +172,8 @@ static bool devices_can_be_taken(struct check *check)
 			return refuse(check, "%s is a bridge", device->name);
 		if (device->group < 0)
 			return refuse(check, "%s has no IOMMU group", device->name);
+		if (device->no_iommu)
+			return refuse(check, "the IOMMU group of %s is one of VFIO's no-IOMMU mode", device->name);
 		if (never)
 			return refuse(check, "%s is in never (%s:%u)", device->name, never->file, never->line);
 		if (coverage_is_stuck_on_driver(device) && !(check->device[i].lockout && device_is_on_vfio(device)))

@@ -51,8 +51,9 @@ static struct json_object *reset_methods(uint32_t methods)
 }
 
 struct json_object *reply_json_device(const struct device *device, const struct claim *owner,
-				      const struct claim_device *entry, bool see)
+				      const struct claim_device *entry, bool see, const struct outlook *outlook)
 {
+	struct availability availability;
 	struct json_object *object = json_make_object();
 
 	add_text(object, "address", device->name);
@@ -74,14 +75,16 @@ struct json_object *reply_json_device(const struct device *device, const struct 
 	add_truth(object, "bridge", device->bridge);
 	json_set(object, "reset_methods", reset_methods(device->reset_methods));
 	add_optional(object, "vfio_node", device->vfio_node);
-	add_text(object, "state", owner ? claim_state_to_string(owner->state) : "free");
+	availability_of_device(outlook, device, owner, &availability);
+	add_text(object, "state", availability.state);
+	add_optional(object, "use", availability.use);
 	add_optional(object, "claim", owner && see ? owner->id : "");
 	add_truth(object, "locked_out", entry && entry->lockout);
 	return object;
 }
 
 struct json_object *reply_json_group(int32_t number, const struct device *const *member, size_t count,
-				     const struct claim *owner)
+				     const struct claim *owner, const struct outlook *outlook)
 {
 	struct json_object *object = json_make_object();
 	struct json_object *members = json_make_array();
@@ -90,7 +93,7 @@ struct json_object *reply_json_group(int32_t number, const struct device *const 
 		json_add(members, json_make_string(member[i]->name));
 	add_number(object, "number", number);
 	json_set(object, "members", members);
-	add_text(object, "state", owner ? claim_state_to_string(owner->state) : "free");
+	add_text(object, "state", availability_of_group(outlook, member, count, owner));
 	return object;
 }
 
@@ -104,7 +107,8 @@ static const struct claim *group_owner(const struct ledger *ledger, const struct
 	return owner;
 }
 
-struct json_object *reply_json_groups(const struct topology *topology, const struct ledger *ledger)
+struct json_object *reply_json_groups(const struct topology *topology, const struct ledger *ledger,
+				      const struct outlook *outlook)
 {
 	struct json_object *array = json_make_array();
 	size_t count = 0;
@@ -114,7 +118,7 @@ struct json_object *reply_json_groups(const struct topology *topology, const str
 		for (end = first + 1; end < count && device[end]->group == device[first]->group;)
 			end++;
 		json_add(array, reply_json_group(device[first]->group, device + first, end - first,
-							      group_owner(ledger, device + first, end - first)));
+							      group_owner(ledger, device + first, end - first), outlook));
 	}
 	if (!device)
 		json_lacks_memory();

@@ -5,19 +5,24 @@
  */
 #pragma once
 
+#include "availability.h"
 #include "decision.h"
 #include "hold.h"
 #include "regrant.h"
 
 #include <json-c/json.h>
 
-/* owner: the claim that has the device, or NULL; entry: its entry there. see: the reader may know the claim's id. */
+/*
+ * owner: the claim that has the device, or NULL; entry: its entry there. see: the reader may know the claim's id. outlook:
+ * NULL: what the host does with it was not looked at.
+ */
 struct json_object *reply_json_device(const struct device *device, const struct claim *owner,
-				      const struct claim_device *entry, bool see);
+				      const struct claim_device *entry, bool see, const struct outlook *outlook);
 struct json_object *reply_json_group(int32_t number, const struct device *const *member, size_t count,
-				     const struct claim *owner);
+				     const struct claim *owner, const struct outlook *outlook);
 /* All groups, sorted by number. ledger: NULL where there are no claims. */
-struct json_object *reply_json_groups(const struct topology *topology, const struct ledger *ledger);
+struct json_object *reply_json_groups(const struct topology *topology, const struct ledger *ledger,
+				      const struct outlook *outlook);
 /* The interface that claims come through on this kernel, or null. */
 struct json_object *reply_json_interface(const struct kernel_features *kernel);
 struct json_object *reply_json_claim(const struct claim *claim);

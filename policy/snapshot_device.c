@@ -116,6 +116,7 @@ static const struct field device_fields[] = {
 	{ .key = "driver_override", DEVICE_TEXT(driver_override), WANTED_DRIVER },
 	{ .key = "driver_fixed", .read = read_bool8, .offset = DEVICE(driver_fixed) },
 	{ .key = "group", DEVICE_NUMBER(group), .min = 0, .max = INT32_MAX },
+	{ .key = "no_iommu", .read = read_bool8, .offset = DEVICE(no_iommu) },
 	{ .key = "numa_node", DEVICE_NUMBER(numa_node), .min = 0, .max = UINT16_MAX },
 	{ .key = "parent", DEVICE_TEXT(parent), WANTED_ADDRESS },
 	{ .key = "physical_function", DEVICE_TEXT(physical_function), WANTED_ADDRESS },
@@ -136,6 +137,8 @@ static int check_device(const struct json_value *value, struct device_descriptio
 
 	if (*device->vfio_node && !*device->driver)
 		return fields_refuse(value, false, problem, "a vfio_node without a driver");
+	if (device->no_iommu && device->group < 0)
+		return fields_refuse(value, false, problem, "no_iommu, which is said of a group, without a group");
 	if (device->virtual_functions > device->virtual_functions_max)
 		return fields_refuse(value, false, problem, "more virtual_functions than virtual_functions_max");
 	if (device->bridge && *device->vfio_node)
@@ -268,7 +271,8 @@ struct json_object *device_to_json(const struct device_description *device)
 	    put_hex(object, "class", 6, now->class_code) && json_put_text(object, "driver", now->driver) &&
 	    json_put_text(object, "driver_override", now->driver_override) &&
 	    json_put_bool(object, "driver_fixed", now->driver_fixed) &&
-	    json_put_number(object, "group", now->group) && json_put_number(object, "numa_node", now->numa_node) &&
+	    json_put_number(object, "group", now->group) &&
+	    (!now->no_iommu || json_put_bool(object, "no_iommu", true)) && json_put_number(object, "numa_node", now->numa_node) &&
 	    json_put_text(object, "parent", now->parent) &&
 	    json_put_text(object, "physical_function", now->physical_function) &&
 	    json_put_number(object, "virtual_functions", now->virtual_functions) &&

@@ -96,6 +96,7 @@ static const char *const blocker_kinds[BLOCKER_KIND_COUNT] = {
 	[BLOCKER_LIMIT] = "limit",
 	[BLOCKER_LOCKOUT_NOT_COVERED] = "lockout-not-covered",
 	[BLOCKER_DIFFERENT_RULES] = "different-rules",
+	[BLOCKER_POLICY] = "policy",
 	[BLOCKER_IN_USE] = "in-use",
 	[BLOCKER_MEMBER_IN_USE] = "member-in-use",
 	[BLOCKER_CLAIMED] = "claimed",
@@ -287,6 +288,7 @@ enum exit_status blocker_kind_to_exit_status(enum blocker_kind kind)
 	case BLOCKER_LIMIT:
 	case BLOCKER_LOCKOUT_NOT_COVERED:
 	case BLOCKER_DIFFERENT_RULES:
+	case BLOCKER_POLICY:
 		return EXIT_REFUSED;
 	case BLOCKER_IN_USE:
 	case BLOCKER_MEMBER_IN_USE:

@@ -20,6 +20,7 @@ const struct option_row command_line_options[] = {
 	{ "--unit", 0, "UNIT", OPTION_SUBJECT | OPTION_LEASE, "the systemd unit that asks, or that --lease unit means" },
 	{ "--grace", 0, "SECONDS", OPTION_REVOCATION, "how long its client has to give it back by itself" },
 	{ "--reason", 0, "TEXT", OPTION_REVOCATION, "what the client is told" },
+	{ "--unbind", 0, NULL, OPTION_REVOCATION, "though nobody is found who keeps the devices" },
 	{ "--wait", 0, NULL, OPTION_REVOCATION, "until the devices are free, or can't be had" },
 	{ "--textfile", 0, "FILE", OPTION_TEXTFILE, "write it to FILE, for node_exporter to collect" },
 	{ "--all", 0, NULL, OPTION_ALL, "leave nothing out; revoke: every claim" },
@@ -142,6 +143,8 @@ static int apply(struct command_line *line, const struct option_row *option, con
 		return set_text(line, option, value, &line->textfile);
 	if (strcmp(option->name, "--json") == 0)
 		line->json = true;
+	else if (strcmp(option->name, "--unbind") == 0)
+		line->unbind = true;
 	else if (strcmp(option->name, "--wait") == 0)
 		line->wait = true;
 	else if (strcmp(option->name, "--all") == 0)

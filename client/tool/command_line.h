@@ -29,6 +29,7 @@ struct command_line {
 	const char *lease;         /* NULL: not given; else one that the daemon can know */
 	int64_t grace;             /* milliseconds; -1: not given */
 	const char *reason;        /* NULL: not given */
+	bool unbind;
 	bool wait;
 	const char *textfile;      /* NULL: not given */
 	const char *const *argument;

@@ -178,6 +178,13 @@ static void check_noiommu(const struct host_facts *host, struct findings *findin
 			       "As root: echo N > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode, and take it "
 			       "out "
 			       "of /etc/modprobe.d/");
+	else if (host->noiommu_groups > 0)
+		finding_remedy(findings_add(findings, "no-iommu", FINDING_WARNING,
+					    "unsafe no-IOMMU mode is off, but %u group%s that it made %s still there: "
+					    "ioasidd refuses their devices", host->noiommu_groups,
+					    host->noiommu_groups == 1 ? "" : "s", host->noiommu_groups == 1 ? "is" : "are"),
+			       "Unbind them from their driver, or boot anew: grep -l vfio-noiommu "
+			       "/sys/kernel/iommu_groups/*/name says which groups; their devices are in devices/ there");
 	else
 		findings_add(findings, "no-iommu", FINDING_OK, "unsafe no-IOMMU mode is off");
 }
@@ -251,6 +258,18 @@ static void check_versions(const struct daemon_facts *daemon, struct findings *f
 			       "Install the same version of both, and: systemctl restart ioasidd");
 }
 
+/* What is on the disk is not what decides. */
+static void check_refused_policy(const struct daemon_facts *daemon, struct findings *findings)
+{
+	bool nothing = daemon->policy_denies_all || daemon->rules == 0;
+	struct finding *finding =
+		findings_add(findings, "policy", nothing ? FINDING_MISSING : FINDING_WARNING, "%s%s%s", daemon->policy_refused,
+			     daemon->policy_error != NULL ? ": " : "", daemon->policy_error != NULL ? daemon->policy_error : "");
+
+	finding_remedy(finding, "As an operator: ioasidctl policy check says what is wrong; correct it, then: ioasidctl policy "
+				"reload");
+}
+
 bool doctor_check_daemon(const struct daemon_facts *daemon, const struct host_facts *host, struct findings *findings)
 {
 	check_versions(daemon, findings);
@@ -260,7 +279,9 @@ bool doctor_check_daemon(const struct daemon_facts *daemon, const struct host_fa
 	}
 	findings_add(findings, "daemon", FINDING_OK, "ioasidd answers at %s", daemon->socket);
 	check_agreement(daemon, host, findings);
-	if (daemon->rules > 0) {
+	if (daemon->policy_refused != NULL) {
+		check_refused_policy(daemon, findings);
+	} else if (daemon->rules > 0) {
 		findings_add(findings, "policy", FINDING_OK, "%" PRId64 " rule%s", daemon->rules,
 			     daemon->rules == 1 ? "" : "s");
 	} else {
@@ -269,7 +290,7 @@ bool doctor_check_daemon(const struct daemon_facts *daemon, const struct host_fa
 			       "Put a file with an allow rule into /etc/ioasidd/policy.d/, and: systemctl reload "
 			       "ioasidd");
 	}
-	return daemon->rules > 0 && daemon->interface != NULL;
+	return daemon->rules > 0 && !daemon->policy_denies_all && daemon->interface != NULL;
 }
 
 void doctor_check_caller(const struct memlock *memlock, const struct host_facts *host, struct findings *findings)

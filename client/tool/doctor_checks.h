@@ -19,6 +19,9 @@ struct daemon_facts {
 	const char *interface;    /* "iommufd", "group"; NULL: none */
 	const char *release;      /* of the kernel that it works on */
 	int64_t rules;
+	const char *policy_refused; /* what the daemon says of policy files that it refused; NULL: it refused none */
+	const char *policy_error;   /* the first error of them, with its place; NULL: this user is not told */
+	bool policy_denies_all;     /* nothing is in force instead of them */
 };
 
 /* The interface that follows from the facts: "iommufd", "group", or NULL. */

@@ -50,9 +50,10 @@ static void write_line(FILE *stream, const char *before, const char *text, const
 	fputs(behind, stream);
 }
 
+/* The state of the claim that has it, or "free": what the host does with it is told by its uses. */
 static const char *state_of(const struct graph_node *node)
 {
-	return reply_string(node->device, "state", "free");
+	return reply_is_claimed(node->device) ? reply_string(node->device, "state", "free") : "free";
 }
 
 static struct look look_of(const struct graph_node *node)

@@ -97,8 +97,7 @@ static void add_marks(const struct graph_nodes *nodes, struct json_object *plan)
 
 static bool is_idle(const struct graph_node *node)
 {
-	return node->mark == MARK_NONE && node->uses == 0 &&
-	       strcmp(reply_string(node->device, "state", ""), "free") == 0;
+	return node->mark == MARK_NONE && node->uses == 0 && !reply_is_claimed(node->device);
 }
 
 static bool is_bridge(const struct graph_node *node)

@@ -2,6 +2,8 @@
 
 #include "host_file.h"
 
+#include "../../policy/device.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -77,6 +79,52 @@ static void read_kernel(int root, struct host_facts *out)
 	out->iommufd_module = read_module(root, out->release, "iommufd", "/iommufd.ko");
 }
 
+/* True if a PCI function is in the group: an mdev's group has the same name, and is as it should be. */
+static bool has_pci_function(int root, const char *group)
+{
+	char path[300];
+	int fd;
+	DIR *folder;
+	struct dirent *entry;
+	bool found = false;
+
+	snprintf(path, sizeof(path), "sys/kernel/iommu_groups/%s/devices", group);
+	fd = openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	folder = fd >= 0 ? fdopendir(fd) : NULL;
+	if (folder == NULL && fd >= 0)
+		close(fd);
+	while (folder != NULL && !found && (entry = readdir(folder)) != NULL)
+		found = pci_address_is_valid(entry->d_name);
+	if (folder != NULL)
+		closedir(folder);
+	return found;
+}
+
+/* Tells the groups of an IOMMU from those that VFIO makes for devices without one, which have a name of their own. */
+static void read_groups(int root, struct host_facts *out)
+{
+	int fd = openat(root, "sys/kernel/iommu_groups", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+	struct dirent *entry;
+	char path[300], name[32];
+
+	if (folder == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((entry = readdir(folder)) != NULL) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "sys/kernel/iommu_groups/%s/name", entry->d_name);
+		if (host_file_read(root, path, name, sizeof(name)) <= 0 || strcmp(name, "vfio-noiommu") != 0)
+			out->iommu_groups = true;
+		else if (has_pci_function(root, entry->d_name))
+			out->noiommu_groups++;
+	}
+	closedir(folder);
+}
+
 static void read_iommu(int root, struct host_facts *out)
 {
 	static const char *const off[] = { "intel_iommu=off", "amd_iommu=off", " iommu=off" };
@@ -86,7 +134,7 @@ static void read_iommu(int root, struct host_facts *out)
 	else if (host_file_has_line_with(root, "proc/cpuinfo", "AuthenticAMD", NULL))
 		out->cpu = CPU_AMD;
 	out->virtual_machine = host_file_has_line_with(root, "proc/cpuinfo", " hypervisor", NULL);
-	out->iommu_groups = host_file_has_entries(root, "sys/kernel/iommu_groups");
+	read_groups(root, out);
 	out->iommu_hardware = host_file_has_entries(root, "sys/class/iommu") ||
 			      host_file_exists(root, "sys/firmware/acpi/tables/DMAR") ||
 			      host_file_exists(root, "sys/firmware/acpi/tables/IVRS");

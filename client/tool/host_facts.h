@@ -36,7 +36,8 @@ struct host_facts {
 	bool vfio_pci_driver;            /* the PCI bus has a driver vfio-pci */
 	enum kernel_option config_iommufd, config_cdev;
 	enum module_state vfio_pci, vfio_iommu_type1, iommufd_module;
-	bool iommu_groups;               /* there is at least one */
+	bool iommu_groups;               /* there is at least one, of an IOMMU */
+	unsigned noiommu_groups;         /* that VFIO's no-IOMMU mode made: they stay when it is switched off */
 	bool iommu_hardware;             /* firmware tells of an IOMMU, or the kernel has found one */
 	bool iommu_off;                  /* the kernel's command line switches it off */
 	bool virtual_machine;

@@ -109,16 +109,58 @@ static int reply_with(struct json_object **reply, const char *key, struct json_o
 	return 0;
 }
 
+/* Looks up what a snapshot tells of a device's use. */
+struct looking {
+	const struct offline *offline;
+	struct uses uses; /* of the device that was looked at last */
+	bool failed;      /* out of memory */
+};
+
+static bool find_use(void *context, const struct device *device, const struct use **use)
+{
+	struct looking *looking = context;
+
+	uses_done(&looking->uses);
+	if (snapshot_uses_of(&looking->offline->snapshot, device, &looking->uses) < 0)
+		looking->failed = true;
+	*use = availability_obstacle(&looking->uses, device->name);
+	return !looking->failed;
+}
+
+/* Who has the file can read all of it. */
+static struct outlook outlook_of(struct looking *looking)
+{
+	return (struct outlook){ .find = find_use, .context = looking, .policy = looking->offline->policy,
+				 .topology = looking->offline->topology, .to_operator = true };
+}
+
+static struct json_object *list_groups(const struct offline *offline)
+{
+	struct looking looking = { .offline = offline };
+	struct outlook outlook = outlook_of(&looking);
+	struct json_object *array = reply_json_groups(offline->topology, NULL, &outlook);
+
+	uses_done(&looking.uses);
+	if (looking.failed) {
+		json_object_put(array);
+		return NULL;
+	}
+	return array;
+}
+
 static struct json_object *list_devices(const struct offline *offline)
 {
 	struct json_object *array = json_object_new_array();
+	struct looking looking = { .offline = offline };
+	struct outlook outlook = outlook_of(&looking);
 	size_t count = 0;
 	const struct device **device = topology_sorted(offline->topology, &count);
 
 	for (size_t i = 0; device != NULL && i < count; i++)
-		if (json_build_append(array, reply_json_device(device[i], NULL, NULL, false)) < 0)
+		if (json_build_append(array, reply_json_device(device[i], NULL, NULL, false, &outlook)) < 0)
 			break;
-	if (device == NULL || json_object_array_length(array) < count) {
+	uses_done(&looking.uses);
+	if (device == NULL || looking.failed || json_object_array_length(array) < count) {
 		json_object_put(array);
 		array = NULL;
 	}
@@ -235,7 +277,7 @@ static int answer(struct session *session, const char *method, struct json_objec
 	if (strcmp(method, "org.ioasid1.ListDevices") == 0)
 		error = reply_with(reply, "devices", list_devices(offline));
 	else if (strcmp(method, "org.ioasid1.ListGroups") == 0)
-		error = reply_with(reply, "groups", reply_json_groups(offline->topology, NULL));
+		error = reply_with(reply, "groups", list_groups(offline));
 	else if (strcmp(method, "org.ioasid1.ListClaims") == 0)
 		error = reply_with(reply, "claims", json_object_new_array());
 	else if (strcmp(method, "org.ioasid1.Snapshot") == 0)

@@ -2,11 +2,10 @@
 
 #include "whole_file.h"
 
+#include "../../daemon/base/policy_files.h"
+
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +25,7 @@ struct collection {
 	struct source *source;
 	size_t count;
 	struct diagnostics *diagnostics;
-	struct named_ids *ids; /* NULL: as the daemon of this machine takes it */
-	const char *const *path;
-	size_t path_count;
+	struct named_ids *ids;
 };
 
 static bool is_policy_name(const char *name)
@@ -57,43 +54,6 @@ static bool is_masked(const struct collection *collection, const char *name, siz
 	return false;
 }
 
-/* True if the folder of a link's target is one of those that are read, or the link is to /dev/null. */
-static bool link_stays(const struct collection *collection, const char *path)
-{
-	char *target = realpath(path, NULL), *slash = target != NULL ? strrchr(target, '/') : NULL;
-	bool stays = target == NULL || strcmp(target, "/dev/null") == 0;
-	struct stat status, other;
-
-	if (slash != NULL && !stays) {
-		*slash = '\0';
-		for (size_t i = 0; i < collection->path_count && !stays; i++)
-			stays = stat(slash == target ? "/" : target, &status) == 0 &&
-				stat(collection->path[i], &other) == 0 && S_ISDIR(other.st_mode) &&
-				status.st_dev == other.st_dev && status.st_ino == other.st_ino;
-	}
-	free(target);
-	return stays;
-}
-
-/* What the daemon would not take of a file or folder though it can be read. False: it is an error. */
-static bool is_acceptable(const struct collection *collection, const char *path, bool in_folder)
-{
-	struct stat status;
-
-	if (collection->ids != NULL || lstat(path, &status) < 0)
-		return true;
-	if (S_ISLNK(status.st_mode) && in_folder && !link_stays(collection, path)) {
-		diagnostics_add(collection->diagnostics, true, path, 0, 0,
-				"is a link out of the policy folders: copy the file here instead");
-		return false;
-	}
-	if (!S_ISLNK(status.st_mode) && (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
-		diagnostics_add(collection->diagnostics, false, path, 0, 0,
-				"can be written by others (mode %04o): ioasidd refuses that, so chmod go-w it",
-				status.st_mode & 07777u);
-	return true;
-}
-
 /* Reads a file and appends it; path is consumed. What can't be read is a diagnostic. 0, -ENOMEM. */
 static int collect_file(struct collection *collection, char *path, size_t folder, bool maskable)
 {
@@ -102,10 +62,9 @@ static int collect_file(struct collection *collection, char *path, size_t folder
 	char why[TEXT_MAX];
 	int error = 0;
 
-	if (larger == NULL || !is_acceptable(collection, path, maskable)) {
-		collection->source = larger != NULL ? larger : collection->source;
+	if (larger == NULL) {
 		free(path);
-		return larger == NULL ? -ENOMEM : 0;
+		return -ENOMEM;
 	}
 	collection->source = larger;
 	source.name = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
@@ -129,7 +88,6 @@ static int collect_folder(struct collection *collection, const char *path, size_
 		diagnostics_add(collection->diagnostics, true, path, 0, 0, "can't be opened: %s", strerror(errno));
 		return 0;
 	}
-	is_acceptable(collection, path, false);
 	while (error == 0 && (entry = readdir(stream)) != NULL) {
 		char *file;
 
@@ -168,16 +126,9 @@ static int by_name(const void *a, const void *b)
 static int resolve_user(void *context, const char *name, uid_t *uid)
 {
 	struct collection *collection = context;
-	const struct passwd *entry;
 	bool invented, told;
 	int error;
 
-	if (collection->ids == NULL) {
-		entry = getpwnam(name);
-		if (entry != NULL)
-			*uid = entry->pw_uid;
-		return entry != NULL ? 0 : -ENOENT;
-	}
 	told = name_table_find(&collection->ids->user, name) != NULL;
 	error = named_ids_user(collection->ids, name, uid, &invented);
 
@@ -190,16 +141,9 @@ static int resolve_user(void *context, const char *name, uid_t *uid)
 static int resolve_group(void *context, const char *name, gid_t *gid)
 {
 	struct collection *collection = context;
-	const struct group *entry;
 	bool invented, told;
 	int error;
 
-	if (collection->ids == NULL) {
-		entry = getgrnam(name);
-		if (entry != NULL)
-			*gid = entry->gr_gid;
-		return entry != NULL ? 0 : -ENOENT;
-	}
 	told = name_table_find(&collection->ids->group, name) != NULL;
 	error = named_ids_group(collection->ids, name, gid, &invented);
 
@@ -233,9 +177,11 @@ static int parse(struct collection *collection, struct policy **out)
 int policy_sources_load(const char *const *path, size_t count, struct named_ids *ids, struct diagnostics *diagnostics,
 			struct policy **out)
 {
-	struct collection collection = { .diagnostics = diagnostics, .ids = ids, .path = path, .path_count = count };
+	struct collection collection = { .diagnostics = diagnostics, .ids = ids };
 	int error = 0;
 
+	if (ids == NULL)
+		return policy_files_check(path, count, diagnostics, out);
 	for (size_t i = 0; i < count && error == 0; i++)
 		error = collect(&collection, path[i], i);
 	if (error == 0)

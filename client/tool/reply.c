@@ -84,3 +84,15 @@ struct json_object *reply_find(struct json_object *list, const char *key, const 
 	}
 	return NULL;
 }
+
+bool reply_is_claimed(struct json_object *device)
+{
+	static const char *const others[] = { "free", "in-use", "unknown-use", "group-in-use", "never", "bridge", "no-iommu",
+					      "unclaimed" };
+	const char *state = reply_string(device, "state", "free");
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		if (strcmp(state, others[i]) == 0)
+			return false;
+	return true;
+}

@@ -28,5 +28,7 @@ size_t reply_count(struct json_object *list);
 struct json_object *reply_entry(struct json_object *list, size_t index);
 /* An entry of a list of strings; "" past the end, or where it is no string. */
 const char *reply_text(struct json_object *list, size_t index);
+/* True if a claim has the device, by its state. */
+bool reply_is_claimed(struct json_object *device);
 /* The first object of a list whose field is that text, or NULL. */
 struct json_object *reply_find(struct json_object *list, const char *key, const char *text);

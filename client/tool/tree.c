@@ -9,6 +9,9 @@
 /* Bridges deeper than this are drawn at this depth. */
 enum { DEPTH_MAX = 6, INDENT = 3, GAP = 2, NOWHERE = -1 };
 
+/* What uses a device is told up to here, if the row has the room. */
+enum { STATE_COLUMNS = 48 };
+
 /* Sorts behind every number. */
 #define NO_GROUP INT64_MAX
 
@@ -186,12 +189,35 @@ static const char *group_claim(const struct tree *tree, size_t first, size_t end
 	return claim;
 }
 
+const char *tree_state_words(const char *state)
+{
+	static const char *const words[][2] = {
+		{ "in-use", "in use" }, { "unknown-use", "use unknown" }, { "group-in-use", "group in use" },
+		{ "no-iommu", "no IOMMU" },
+	};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (strcmp(state, words[i][0]) == 0)
+			return words[i][1];
+	return state;
+}
+
+/* The end of a chain says what it comes to: "mounted on /" of "nvme0n1 > nvme0n1p2 > mounted on /". */
+static const char *end_of_chain(const char *use)
+{
+	const char *end = use, *next;
+
+	while ((next = strstr(end, " > ")) != NULL)
+		end = next + 3;
+	return end;
+}
+
 /* Whether it can be had, in words; the claim that has it only where that is not the group's. Returns out. */
 static const char *state_text(struct json_object *device, const char *group_has, char *out, size_t size,
 			      enum colour *colour)
 {
 	const char *state = reply_string(device, "state", "?");
-	const char *claim = reply_string(device, "claim", NULL);
+	const char *claim = reply_string(device, "claim", NULL), *use = reply_string(device, "use", NULL);
 
 	if (claim != NULL && group_has != NULL && strcmp(claim, group_has) == 0)
 		claim = NULL;
@@ -200,11 +226,18 @@ static const char *state_text(struct json_object *device, const char *group_has,
 		state = "locked out";
 	} else if (strcmp(state, "held") == 0) {
 		*colour = COLOUR_WARN;
+	} else if (reply_flag(device, "bridge") && !reply_is_claimed(device)) {
+		*colour = COLOUR_FAINT;
+		state = "bridge";
 	} else if (strcmp(state, "free") == 0) {
-		bool bridge = reply_flag(device, "bridge");
-
-		*colour = bridge ? COLOUR_FAINT : COLOUR_GOOD;
-		state = bridge ? "bridge" : "free";
+		*colour = COLOUR_GOOD;
+	} else if (strcmp(state, "in-use") == 0 && use != NULL) {
+		*colour = COLOUR_WARN;
+		snprintf(out, size, "in use: %s", end_of_chain(use));
+		return out;
+	} else if (!reply_is_claimed(device)) {
+		*colour = strcmp(state, "unclaimed") == 0 ? COLOUR_FAINT : COLOUR_WARN;
+		state = tree_state_words(state);
 	}
 	snprintf(out, size, "%s%s%s", state, claim != NULL ? " by " : "", claim != NULL ? claim : "");
 	return out;
@@ -259,6 +292,8 @@ static struct columns measure(const struct tree *tree, const struct layout *layo
 		widen(&columns.driver, layout_columns(layout, reply_string(device, "driver", "-")));
 		widen(&columns.state, layout_columns(layout, state_text(device, claim, text, sizeof(text), &colour)));
 	}
+	if (columns.state > STATE_COLUMNS)
+		columns.state = STATE_COLUMNS;
 	all = columns.name + columns.id + columns.class_text + columns.driver + columns.state + 4 * GAP;
 	excess = all > layout->width ? all - layout->width : 0;
 	narrow(&columns.class_text, 12, &excess);
@@ -344,7 +379,7 @@ static void draw_heading(const struct tree *tree, const struct layout *layout, i
 		snprintf(text, sizeof(text), "no IOMMU group: these can't be claimed");
 	else
 		snprintf(text, sizeof(text), "IOMMU group %" PRId64 "%s%s%s%s%s", group, state != NULL ? ": " : "",
-			 state != NULL ? state : "", claim != NULL ? " by claim " : "", claim != NULL ? claim : "",
+			 state != NULL ? tree_state_words(state) : "", claim != NULL ? " by claim " : "", claim != NULL ? claim : "",
 			 delivery_text(tree, claim, delivery, sizeof(delivery)));
 	layout_colour(layout, COLOUR_BOLD);
 	layout_cell(layout, text, layout->width, false);

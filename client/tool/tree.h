@@ -20,6 +20,8 @@ struct tree;
  * devices counts. NULL: out of memory.
  */
 struct tree *tree_new(struct json_object *devices, struct json_object *groups, struct json_object *claims);
+/* The state of a device or group, as people write it: "in use" for "in-use". */
+const char *tree_state_words(const char *state);
 struct tree *tree_free(struct tree *tree);
 /* Draws one group, or all with the devices that have none at the end. Returns how many devices were drawn. */
 size_t tree_draw(const struct tree *tree, const struct layout *layout, int64_t group);

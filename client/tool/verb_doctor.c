@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,8 +40,19 @@ static bool check_daemon(struct session *session, const struct host_facts *host,
 		.release = reply_string(reply_object(status, "kernel"), "release", NULL),
 		.rules = reply_number(reply_object(status, "policy"), "rules", 0),
 	};
+	struct json_object *refused = reply_object(status, "policy_refused");
+	struct json_object *first = reply_entry(reply_list(refused, "errors"), 0);
+	char error[2 * TEXT_MAX];
 	bool able;
 
+	if (refused != NULL)
+		daemon.policy_refused = reply_string(refused, "message", "the policy files are not in force");
+	daemon.policy_denies_all = reply_flag(refused, "denies_all");
+	if (first != NULL) {
+		snprintf(error, sizeof(error), "%s:%" PRId64 ": %s", reply_string(first, "file", "?"),
+			 reply_number(first, "line", 0), reply_string(first, "message", "?"));
+		daemon.policy_error = error;
+	}
 	if (status == NULL)
 		daemon.unreachable = session->connection != NULL &&
 				     ioasid_error_status(session->connection) != IOASID_DONE ?

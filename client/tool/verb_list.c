@@ -67,7 +67,10 @@ const struct verb verb_list = {
 	.text = "Draws each IOMMU group with its members: whoever claims one of them locks the\n"
 		"others out. Behind a claim of your own stands how it is delivered, mode and\n"
 		"interface. A row has the address, [vendor:device], the class, the driver (- for\n"
-		"none), and whose the device is.\n",
+		"none), and whose the device is: free, if no claim has it and the host uses\n"
+		"neither it nor another device of its group; in use, by what; group in use, if\n"
+		"another device of it is; use unknown; never, by the policy; no IOMMU; or a\n"
+		"claim's.\n",
 	.options = OPTION_SNAPSHOT,
 	.run = run,
 };

@@ -95,7 +95,8 @@ static struct json_object *question(const struct command_line *line, const char 
 
 	if (parameters != NULL && json_build_set(parameters, "claim", json_object_new_string(id)) == 0 &&
 	    (line->grace < 0 || json_build_set(parameters, "grace", json_object_new_int64(line->grace)) == 0) &&
-	    (line->reason == NULL || json_build_set(parameters, "reason", json_object_new_string(line->reason)) == 0))
+	    (line->reason == NULL || json_build_set(parameters, "reason", json_object_new_string(line->reason)) == 0) &&
+	    (!line->unbind || json_build_set(parameters, "unbind", json_object_new_boolean(true)) == 0))
 		return parameters;
 	json_object_put(parameters);
 	return NULL;
@@ -270,7 +271,9 @@ const struct verb verb_revoke = {
 	.text = "For operators. Asks the client of each claim, or of the claim that has DEVICE,\n"
 		"to give it back by itself; after its time the mappings are removed and, where\n"
 		"the rule says so, whoever holds the devices is stopped. --all revokes every\n"
-		"claim. Answers at once; with --wait it tells what happens until the devices are\n"
+		"claim. --unbind gets a claim to its end that lingers for somebody who could not\n"
+		"be found: its devices are unbound, which waits for whoever has them; it takes\n"
+		"nothing from a process that is seen to have them. Answers at once; with --wait it tells what happens until the devices are\n"
 		"free or quarantined, which is exit status 4. All are tried; the exit status is\n"
 		"that of the first that failed.\n",
 	.options = OPTION_REVOCATION | OPTION_ALL,

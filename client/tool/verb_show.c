@@ -52,10 +52,11 @@ static void write_ids(struct session *session, struct json_object *device)
 
 static void write_state(struct session *session, struct json_object *device)
 {
-	const char *claim = reply_string(device, "claim", NULL);
-	char text[256];
+	const char *claim = reply_string(device, "claim", NULL), *use = reply_string(device, "use", NULL);
+	char text[512];
 
-	snprintf(text, sizeof(text), "%s%s%s%s", reply_string(device, "state", "?"), claim != NULL ? " by claim " : "",
+	snprintf(text, sizeof(text), "%s%s%s%s%s%s", tree_state_words(reply_string(device, "state", "?")),
+		 use != NULL ? ": " : "", use != NULL ? use : "", claim != NULL ? " by claim " : "",
 		 claim != NULL ? claim : "",
 		 reply_flag(device, "locked_out") ? "; locked out, nobody asked for it" : "");
 	write_row(session, "state", text);

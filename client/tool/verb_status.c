@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <string.h>
+#include <time.h>
 
 enum { LABEL_COLUMNS = 9 };
 
@@ -33,8 +34,45 @@ static void write_interface(struct session *session, struct json_object *reply, 
 	layout_row_of(&session->out, "interface", LABEL_COLUMNS, "%s", text);
 }
 
+/* That the files on the disk are not what decides, and what is wrong with them. */
+static void write_refusal(const struct layout *out, struct json_object *refusal)
+{
+	struct json_object *errors = reply_list(refusal, "errors");
+	int64_t since = reply_number(refusal, "since", 0), more = reply_number(refusal, "more", 0);
+	time_t seconds = (time_t)(since / 1000000);
+	struct tm when;
+	char text[64] = "";
+
+	if (since > 0 && localtime_r(&seconds, &when) != NULL)
+		strftime(text, sizeof(text), " (%Y-%m-%d %H:%M:%S)", &when);
+	layout_colour(out, COLOUR_BAD);
+	layout_row_of(out, "NOT USED", LABEL_COLUMNS, "%s%s",
+		      reply_string(refusal, "message", "the policy files that are there are not in force"), text);
+	layout_colour(out, COLOUR_NONE);
+	for (size_t i = 0; i < reply_count(errors); i++) {
+		struct json_object *item = reply_entry(errors, i);
+		int64_t line = reply_number(item, "line", 0);
+		const char *by = reply_string(item, "by", "");
+
+		if (line > 0)
+			layout_row_of(out, "", LABEL_COLUMNS, "%s:%" PRId64 ":%" PRId64 ": %s%s",
+				      reply_string(item, "file", "?"), line, reply_number(item, "column", 0),
+				      reply_string(item, "message", "?"), strcmp(by, "executor") == 0 ? " (the executor)" : "");
+		else
+			layout_row_of(out, "", LABEL_COLUMNS, "%s: %s%s", reply_string(item, "file", "?"),
+				      reply_string(item, "message", "?"), strcmp(by, "executor") == 0 ? " (the executor)" : "");
+	}
+	if (more > 0)
+		layout_row_of(out, "", LABEL_COLUMNS, "and %" PRId64 " more errors", more);
+	if (reply_count(errors) == 0)
+		layout_row_of(out, "", LABEL_COLUMNS, "operators are told what is wrong with them");
+	layout_row_of(out, "", LABEL_COLUMNS, "to resolve: `ioasidctl policy check`, correct the files, then `ioasidctl policy "
+					      "reload`");
+}
+
 static void write_status(struct session *session, struct json_object *reply)
 {
+	struct json_object *refusal = reply_object(reply, "policy_refused");
 	struct json_object *kernel = reply_object(reply, "kernel");
 	struct json_object *policy = reply_object(reply, "policy");
 	struct json_object *files = reply_list(policy, "files");
@@ -58,6 +96,8 @@ static void write_status(struct session *session, struct json_object *reply)
 		      reply_string(policy, "digest", "unknown"));
 	for (size_t i = 0; i < reply_count(files); i++)
 		layout_row_of(out, "", LABEL_COLUMNS, "%s", reply_text(files, i));
+	if (refusal != NULL)
+		write_refusal(out, refusal);
 	layout_row_of(out, "devices", LABEL_COLUMNS, "%" PRId64 " in %" PRId64 " IOMMU groups",
 		      reply_number(reply, "devices", 0), reply_number(reply, "groups", 0));
 	layout_row_of(out, "claims", LABEL_COLUMNS, "%" PRId64, reply_number(reply, "claims", 0));
@@ -86,7 +126,8 @@ const struct verb verb_status = {
 	.summary = "which ioasidd, on what kernel, with what policy",
 	.text = "Says which ioasidd runs, what this kernel offers and by which interface claims\n"
 		"are delivered therefore, which policy is in force, and how many devices, IOMMU\n"
-		"groups and claims there are; and warnings, such as of devices that the policy\n"
-		"reserves and that are not ready.\n",
+		"groups and claims there are; whether the policy files that are there were\n"
+		"refused, and for what; and warnings, such as of devices that the policy reserves\n"
+		"and that are not ready, and of claims that linger for nobody knows whom.\n",
 	.run = run,
 };

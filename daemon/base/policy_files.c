@@ -15,18 +15,26 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+/* Whom the broker runs as, as its unit and its option --user have it. */
+#define DAEMON_USER "ioasidd"
+
 /* The files found so far, and their texts. Names are sorted at the end; the first folder that has a name wins. */
 struct found {
 	char *name;
 	char *path;
 	char *text;
 	size_t length;
+	size_t order;  /* in which it was found */
+	bool draft;    /* it was named itself, and masks nothing */
 };
 struct collection {
 	struct found *item;
 	size_t count;
-	const char *const *folder; /* all that are looked at */
+	const char *const *folder; /* all that are looked at; with checking set files, too */
 	size_t folder_count;
+	bool checking;             /* see policy_files_check() */
+	bool roots;                /* while checking: the folder at hand has to be root's alone */
+	bool draft;                /* while checking: the file at hand is in no folder */
 };
 
 static void collection_done(struct collection *collection)
@@ -42,30 +50,74 @@ static void collection_done(struct collection *collection)
 static bool collection_has(const struct collection *collection, const char *name)
 {
 	for (size_t i = 0; i < collection->count; i++)
-		if (strcmp(collection->item[i].name, name) == 0)
+		if (!collection->item[i].draft && strcmp(collection->item[i].name, name) == 0)
 			return true;
 	return false;
 }
 
 static int found_by_name(const void *a, const void *b)
 {
-	return strcmp(((const struct found *)a)->name, ((const struct found *)b)->name);
+	const struct found *first = a, *second = b;
+	int order = strcmp(first->name, second->name);
+
+	return order != 0 ? order : (first->order > second->order) - (first->order < second->order);
+}
+
+/* True if a user may read a file, or look into a folder, by its mode. */
+static bool is_readable_by(const struct stat *status, const struct passwd *user)
+{
+	unsigned wanted = S_ISDIR(status->st_mode) ? S_IROTH | S_IXOTH : S_IROTH;
+	unsigned bits = status->st_mode;
+	gid_t group[64];
+	int count = sizeof(group) / sizeof(group[0]);
+
+	if (!user)
+		return (bits & wanted) == wanted;
+	if (status->st_uid == user->pw_uid)
+		return (bits >> 6 & wanted) == wanted;
+	if (getgrouplist(user->pw_name, user->pw_gid, group, &count) >= 0)
+		for (int i = 0; i < count; i++)
+			if (group[i] == status->st_gid)
+				return (bits >> 3 & wanted) == wanted;
+	return (bits & wanted) == wanted;
+}
+
+/* Root reads everything, and the broker runs as a user of its own. */
+static bool daemon_can_read(const struct collection *collection, const struct stat *status, const char *path,
+			    struct diagnostics *diagnostics)
+{
+	const struct passwd *user;
+
+	if (!collection->checking || geteuid() != 0 || collection->draft)
+		return true;
+	user = getpwnam(DAEMON_USER);
+	if (is_readable_by(status, user))
+		return true;
+	diagnostics_add(diagnostics, true, path, 0, 0, "can't be read by the user %s, whom ioasidd runs as (mode %04o): chmod "
+			"go+%s it", DAEMON_USER, status->st_mode & 07777u, S_ISDIR(status->st_mode) ? "rx" : "r");
+	return false;
 }
 
 /* Only root, or whoever runs this, may be able to write what decides over hardware. */
-static bool owner_is_trusted(const struct stat *status, const char *path, struct diagnostics *diagnostics)
+static bool owner_is_trusted(const struct collection *collection, const struct stat *status, const char *path,
+			     struct diagnostics *diagnostics)
 {
-	if (status->st_uid != 0 && status->st_uid != geteuid()) {
-		diagnostics_add(diagnostics, true, path, 0, 0,
+	bool error = !collection->draft;
+
+	if (status->st_uid != 0 && (collection->roots || status->st_uid != geteuid())) {
+		diagnostics_add(diagnostics, error, path, 0, 0,
 				"belongs to uid %u: a policy has to belong to root (chown root)", status->st_uid);
-		return false;
+		if (error)
+			return false;
 	}
 	if (status->st_mode & (S_IWGRP | S_IWOTH)) {
-		diagnostics_add(diagnostics, true, path, 0, 0,
-				"can be written by others (mode %04o): chmod go-w it", status->st_mode & 07777u);
-		return false;
+		diagnostics_add(diagnostics, error, path, 0, 0,
+				"can be written by others (mode %04o): chmod go-w it%s", status->st_mode & 07777u,
+				error ? "" : ", for ioasidd refuses that in its folders");
+		if (error)
+			return false;
 	}
-	return true;
+	return daemon_can_read(collection, status, path, diagnostics);
 }
 
 /* Reads a whole regular file. NULL after a diagnostic. *length is 0 for an empty file. */
@@ -172,6 +224,16 @@ static int open_file(const struct collection *collection, int folder_fd, const c
 	return fd;
 }
 
+/* Opens a file that was named itself: where a link leads is its user's own matter. An FD, or -1 after a diagnostic. */
+static int open_draft(const char *path, struct diagnostics *diagnostics)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd < 0)
+		diagnostics_add(diagnostics, true, path, 0, 0, "can't be opened: %s", strerror(errno));
+	return fd;
+}
+
 static int collect_file(struct collection *collection, int folder_fd, const char *folder, const char *name,
 			struct diagnostics *diagnostics)
 {
@@ -179,9 +241,12 @@ static int collect_file(struct collection *collection, int folder_fd, const char
 	struct found found = { 0 };
 	struct stat status;
 
-	if (asprintf(&found.path, "%s/%s", folder, name) < 0)
+	if (asprintf(&found.path, "%s%s%s", folder, collection->draft ? "" : "/", collection->draft ? "" : name) < 0)
 		return -ENOMEM;
-	fd = open_file(collection, folder_fd, name, found.path, diagnostics);
+	if (collection->draft)
+		fd = open_draft(found.path, diagnostics);
+	else
+		fd = open_file(collection, folder_fd, name, found.path, diagnostics);
 	if (fd >= 0 && fstat(fd, &status) < 0) {
 		diagnostics_add(diagnostics, true, found.path, 0, 0, "can't be looked at: %s", strerror(errno));
 		descriptor_close(&fd);
@@ -195,9 +260,11 @@ static int collect_file(struct collection *collection, int folder_fd, const char
 	} else if (status.st_size > POLICY_FILE_MAX) {
 		diagnostics_add(diagnostics, true, found.path, 0, 0, "is larger than %d bytes: split it",
 				POLICY_FILE_MAX);
-	} else if (owner_is_trusted(&status, found.path, diagnostics)) {
+	} else if (owner_is_trusted(collection, &status, found.path, diagnostics)) {
 		found.text = read_text(fd, &status, found.path, &found.length, diagnostics);
 	}
+	found.order = collection->count;
+	found.draft = collection->draft;
 	found.name = found.text ? strdup(name) : NULL;
 	if (found.name) {
 		struct found *grown =
@@ -231,11 +298,11 @@ static int collect_folder(struct collection *collection, const char *folder, str
 	int error = 0;
 
 	if (fd < 0 || fstat(fd, &status) < 0) {
-		if (errno != ENOENT)
+		if (errno != ENOENT || collection->checking)
 			diagnostics_add(diagnostics, true, folder, 0, 0, "can't be opened: %s", strerror(errno));
 		return 0;
 	}
-	if (!owner_is_trusted(&status, folder, diagnostics))
+	if (!owner_is_trusted(collection, &status, folder, diagnostics))
 		return 0;
 
 	int stream_fd = dup(fd);
@@ -257,6 +324,32 @@ static int collect_folder(struct collection *collection, const char *folder, str
 	}
 	closedir(stream);
 	return error;
+}
+
+/* True if the path leads to one of the daemon's own folders. */
+static bool is_usual(const struct stat *status)
+{
+	static const char *const usual[] = { POLICY_FOLDER_ETC, POLICY_FOLDER_USR };
+	struct stat other;
+
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+		if (stat(usual[i], &other) == 0 && other.st_dev == status->st_dev && other.st_ino == status->st_ino)
+			return true;
+	return false;
+}
+
+/* While checking: a folder or a file. */
+static int collect_path(struct collection *collection, const char *path, struct diagnostics *diagnostics)
+{
+	const char *slash = strrchr(path, '/');
+	struct stat status;
+	bool is_folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+
+	collection->roots = is_folder && is_usual(&status);
+	collection->draft = !is_folder;
+	if (is_folder)
+		return collect_folder(collection, path, diagnostics);
+	return collect_file(collection, AT_FDCWD, path, slash ? slash + 1 : path, diagnostics);
 }
 
 static int resolve_user(void *context, const char *name, uid_t *uid)
@@ -285,16 +378,17 @@ static int count_name(void *context, const char *name, uint32_t *id)
 	return 0;
 }
 
-static int load(const char *const *folder, size_t count, const struct name_resolver *names,
+static int load(const char *const *folder, size_t count, bool checking, const struct name_resolver *names,
 		struct diagnostics *diagnostics, struct policy **out)
 {
-	struct collection collection = { .folder = folder, .folder_count = count };
+	struct collection collection = { .folder = folder, .folder_count = count, .checking = checking };
 	struct policy_source *source = NULL;
 	size_t sources = 0;
 	int error = 0;
 
 	for (size_t i = 0; i < count && error == 0; i++)
-		error = collect_folder(&collection, folder[i], diagnostics);
+		error = checking ? collect_path(&collection, folder[i], diagnostics)
+				 : collect_folder(&collection, folder[i], diagnostics);
 	if (error == 0 && diagnostics->errors > 0)
 		error = -EINVAL;
 	if (error == 0) {
@@ -320,7 +414,14 @@ int policy_files_load(const char *const *folder, size_t count, struct diagnostic
 {
 	const struct name_resolver names = { .user = resolve_user, .group = resolve_group };
 
-	return load(folder, count, &names, diagnostics, out);
+	return load(folder, count, false, &names, diagnostics, out);
+}
+
+int policy_files_check(const char *const *path, size_t count, struct diagnostics *diagnostics, struct policy **out)
+{
+	const struct name_resolver names = { .user = resolve_user, .group = resolve_group };
+
+	return load(path, count, true, &names, diagnostics, out);
 }
 
 int policy_files_load_unnamed(const char *const *folder, size_t count, struct diagnostics *diagnostics,
@@ -329,7 +430,7 @@ int policy_files_load_unnamed(const char *const *folder, size_t count, struct di
 	uint32_t next = 0;
 	const struct name_resolver names = { .user = count_name, .group = count_name, .context = &next };
 
-	return load(folder, count, &names, diagnostics, out);
+	return load(folder, count, false, &names, diagnostics, out);
 }
 
 void policy_files_log(const struct diagnostics *diagnostics)

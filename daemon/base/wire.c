@@ -1,5 +1,7 @@
 #include "wire.h"
 
+#include "../../policy/text.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -64,9 +66,16 @@ static bool kernel_is_sane(const struct kernel_features *kernel)
 	return text_is_sane(kernel->release, sizeof(kernel->release));
 }
 
+static bool refusal_is_sane(const struct wire_refusal *refusal)
+{
+	return refusal->error >= 0 && text_is_printable(refusal->file, sizeof(refusal->file)) &&
+	       text_is_printable(refusal->message, sizeof(refusal->message));
+}
+
 static bool hello_is_sane(const struct wire_hello *hello)
 {
-	return kernel_is_sane(&hello->kernel) && text_is_sane(hello->boot_id, sizeof(hello->boot_id));
+	return kernel_is_sane(&hello->kernel) && text_is_sane(hello->boot_id, sizeof(hello->boot_id)) &&
+	       refusal_is_sane(&hello->refusal);
 }
 
 static bool survey_is_sane(const struct wire_survey *survey)
@@ -204,7 +213,8 @@ static bool message_is_sane(const union wire_message *message, size_t size, size
 		sane = size == sizeof(message->node) && node_is_sane(message->node.name);
 		break;
 	case WIRE_POLICY:
-		sane = size == sizeof(message->policy) && message->policy.error >= 0;
+		sane = size == sizeof(message->policy) && message->policy.error >= 0 &&
+		       refusal_is_sane(&message->policy.refusal);
 		break;
 	case WIRE_SURVEY:
 		sane = size >= survey_size(1) && message->survey.count >= 1 &&
@@ -270,6 +280,27 @@ union control_buffer {
 	char bytes[CMSG_SPACE(sizeof(int) * DESCRIPTORS_MAX)];
 	struct cmsghdr align;
 };
+
+void wire_refusal_make(struct wire_refusal *refusal, int error, const struct diagnostics *diagnostics)
+{
+	memset(refusal, 0, sizeof(*refusal));
+	refusal->error = -error;
+	for (size_t i = 0; i < diagnostics->count && error != 0; i++) {
+		const struct diagnostic *item = &diagnostics->item[i];
+
+		if (!item->error)
+			continue;
+		if (refusal->file[0]) {
+			refusal->more++;
+			continue;
+		}
+		text_escape(refusal->file, sizeof(refusal->file), item->file, strlen(item->file));
+		text_escape(refusal->message, sizeof(refusal->message), item->message,
+			    strnlen(item->message, sizeof(item->message)));
+		refusal->line = item->line;
+		refusal->column = item->column;
+	}
+}
 
 int wire_send(int socket, const union wire_message *message, const int *fds, size_t fd_count)
 {

@@ -52,6 +52,15 @@ struct wire_header {
 	uint64_t id;   /* of the survey or plan; 0 where it belongs to none */
 };
 
+/* What policy files were refused for: the first error. */
+struct wire_refusal {
+	int32_t error;          /* positive errno, EINVAL: the files have errors; 0: they were not refused */
+	uint32_t line, column;  /* 0: the whole file */
+	uint32_t more;          /* how many errors there are beyond the first */
+	char file[TEXT_MAX];    /* "" where error says it all */
+	char message[TEXT_MAX];
+};
+
 struct wire_hello {
 	struct wire_header header;
 	uint32_t version; /* WIRE_VERSION */
@@ -59,6 +68,7 @@ struct wire_hello {
 	uint64_t policy_digest;
 	struct kernel_features kernel;
 	char boot_id[40]; /* /proc/sys/kernel/random/boot_id */
+	struct wire_refusal refusal; /* of the policy files at the start: then the policy in force gives nobody anything */
 };
 
 struct wire_kernel {
@@ -169,6 +179,7 @@ struct wire_policy {
 	uint64_t policy_digest; /* of the policy in force in the executor now */
 	int32_t error;          /* 0: it is the new one; EINVAL: the files have errors, the one before stays */
 	uint32_t reserved;
+	struct wire_refusal refusal; /* with error */
 };
 
 /*
@@ -293,6 +304,9 @@ union wire_message {
  * the counts first).
  */
 void wire_stamp(union wire_message *message, enum wire_type type, uint64_t id);
+
+/* Fills in what policy files were refused for. error: 0 or -errno of reading them. */
+void wire_refusal_make(struct wire_refusal *refusal, int error, const struct diagnostics *diagnostics);
 
 /*
  * Sends one stamped message, with copies of fds (the caller keeps its own). 0; -EAGAIN: the socket is full, and

@@ -28,11 +28,17 @@ struct arbiter {
 	struct reloading *reloading;
 	struct snapshotting *snapshotting;
 	struct auditing *auditing;
+	struct looking *looking;
 };
 
 const struct registry *arbiter_registry(const struct arbiter *arbiter)
 {
 	return &arbiter->registry;
+}
+
+struct looking *arbiter_looking(const struct arbiter *arbiter)
+{
+	return arbiter->looking;
 }
 
 bool arbiter_may_see(const struct arbiter *arbiter, const struct requester *requester, const struct claim *claim)
@@ -264,7 +270,7 @@ void arbiter_resume(struct arbiter *arbiter, struct requester *requester, const 
 }
 
 void arbiter_revoke(struct arbiter *arbiter, struct requester *requester, const char *claim_id, uint64_t grace_usec,
-		    const char *reason)
+		    const char *reason, bool unbind)
 {
 	struct holding *holding;
 
@@ -274,6 +280,8 @@ void arbiter_revoke(struct arbiter *arbiter, struct requester *requester, const 
 	holding = claim_of(arbiter, requester, claim_id, ACT_REVOKE);
 	if (!holding || (holding->claim->state == CLAIM_QUARANTINED && !open_quarantine(arbiter, requester, holding)))
 		return;
+	if (unbind)
+		releasing_waive_proof(holding);
 	if (revoking_start(holding, grace_usec, reason, &requester->subject) < 0)
 		requester_answer_failed(requester, "the revocation could not be written down; nothing was changed", NULL);
 	else
@@ -307,12 +315,17 @@ static void warn_of_reserved(void *context, const struct device *device, const c
 static void on_ready(void *context)
 {
 	struct arbiter *arbiter = context;
+	bool refused = arbiter->registry.standing.broker.usec > 0;
 	int error;
 
-	newsroom_tell(&arbiter->registry.news, &(struct news){ .kind = NEWS_POLICY, .success = true,
+	if (host_policy_refusal(arbiter->registry.host)->error != 0)
+		policy_standing_refuse_executor(&arbiter->registry.standing, true,
+						host_policy_refusal(arbiter->registry.host));
+	newsroom_tell(&arbiter->registry.news, &(struct news){ .kind = NEWS_POLICY, .success = !refused,
+							       .message = refused ? "the policy files have errors" : NULL,
 							       .policy = arbiter->registry.policy });
 	error = recovering_run(&arbiter->registry);
-	if (arbiter->registry.policy->digest != host_policy_digest(arbiter->registry.host))
+	if (registry_policies_differ(&arbiter->registry))
 		log_error("this program and its executor hold different policies: claims are refused until both are "
 			  "reloaded");
 	reserve_verify(arbiter->registry.policy, host_topology(arbiter->registry.host), arbiter->registry.ledger,
@@ -326,6 +339,7 @@ static void on_changed(void *context, const char *device)
 {
 	struct arbiter *arbiter = context;
 
+	looking_outdate(arbiter->looking, device);
 	newsroom_tell(&arbiter->registry.news, &(struct news){ .kind = NEWS_DEVICE, .device = device });
 }
 
@@ -334,6 +348,7 @@ static void on_gone(void *context, const char *device)
 	struct arbiter *arbiter = context;
 	struct claim *claim = ledger_owner(arbiter->registry.ledger, device, NULL);
 
+	looking_outdate(arbiter->looking, device);
 	newsroom_tell(&arbiter->registry.news, &(struct news){ .kind = NEWS_DEVICE_GONE, .device = device,
 							       .claim = claim });
 	if (!claim)
@@ -362,13 +377,15 @@ static void on_policy(void *context, const struct wire_policy *message)
 static const struct host_events host_events = { .ready = on_ready, .changed = on_changed, .gone = on_gone,
 						.policy = on_policy, .lost = on_lost };
 
-static int load_policy(const struct arbiter *arbiter, struct policy **out)
+static int load_policy(struct arbiter *arbiter, struct policy **out)
 {
 	struct diagnostics diagnostics = { 0 };
 	int error = policy_files_load(arbiter->settings.policy_folder, arbiter->settings.policy_folder_count,
 				      &diagnostics, out);
 
 	policy_files_log(&diagnostics);
+	if (error == -EINVAL)
+		policy_standing_refuse(&arbiter->registry.standing, true, &diagnostics);
 	diagnostics_done(&diagnostics);
 	return error;
 }
@@ -377,7 +394,7 @@ static int load_policy(const struct arbiter *arbiter, struct policy **out)
  * The policy to begin with: one that denies everything, if the files have errors, as the executor begins. Claims that are
  * held must find their broker again after a restart, whatever somebody has written meanwhile.
  */
-static int load_first_policy(const struct arbiter *arbiter, struct policy **out)
+static int load_first_policy(struct arbiter *arbiter, struct policy **out)
 {
 	struct diagnostics diagnostics = { 0 };
 	int error = load_policy(arbiter, out);
@@ -435,7 +452,9 @@ int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *se
 	arbiter->reloading = reloading_new(&arbiter->registry, settings->policy_folder, settings->policy_folder_count);
 	arbiter->snapshotting = snapshotting_new(&arbiter->registry);
 	arbiter->auditing = auditing_new(&arbiter->registry);
-	error = arbiter->registry.ledger && arbiter->reloading && arbiter->snapshotting && arbiter->auditing ? 0 : -ENOMEM;
+	arbiter->looking = looking_new(&arbiter->registry);
+	error = arbiter->registry.ledger && arbiter->reloading && arbiter->snapshotting && arbiter->auditing && arbiter->looking
+			? 0 : -ENOMEM;
 	if (error == 0 && arbiter->registry.journal < 0) {
 		error = arbiter->registry.journal;
 		log_error(error == -EADDRINUSE
@@ -473,6 +492,7 @@ struct arbiter *arbiter_free(struct arbiter *arbiter)
 		return NULL;
 	registry_end(&arbiter->registry);
 	/* The host first: no plan may report to a holding that is no more. The journal keeps what they hold. */
+	arbiter->looking = looking_free(arbiter->looking);
 	arbiter->registry.host = host_free(arbiter->registry.host);
 	while (arbiter->registry.ledger && (claim = ledger_first(arbiter->registry.ledger)))
 		holding_end(holding_of(claim));
@@ -483,6 +503,7 @@ struct arbiter *arbiter_free(struct arbiter *arbiter)
 	snapshotting_free(arbiter->snapshotting);
 	auditing_free(arbiter->auditing);
 	policy_free(arbiter->registry.policy);
+	policy_standing_accept(&arbiter->registry.standing);
 	descriptor_close(&arbiter->registry.journal);
 	sd_event_unref(arbiter->registry.event);
 	free(arbiter);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "claiming.h"
+#include "looking.h"
 #include "revoking.h"
 
 struct arbiter;
@@ -40,6 +41,8 @@ void arbiter_end(struct arbiter *arbiter);
 
 /* What faces may look at. */
 const struct registry *arbiter_registry(const struct arbiter *arbiter);
+/* What the host does with devices, for lists. */
+struct looking *arbiter_looking(const struct arbiter *arbiter);
 bool arbiter_may_see(const struct arbiter *arbiter, const struct requester *requester, const struct claim *claim);
 /* True if the requester counts as an operator for what he asks now. */
 bool arbiter_is_operator(const struct arbiter *arbiter, const struct requester *requester);
@@ -59,9 +62,12 @@ void arbiter_remove_device(struct arbiter *arbiter, struct requester *requester,
 void arbiter_release(struct arbiter *arbiter, struct requester *requester, const char *claim_id);
 /* Answers with ANSWER_RESUMED. */
 void arbiter_resume(struct arbiter *arbiter, struct requester *requester, const char *claim_id);
-/* Answers with ANSWER_DONE once it has begun. grace_usec: REVOKE_GRACE_OF_RULE, or a time. reason may be NULL. */
+/*
+ * Answers with ANSWER_DONE once it has begun. grace_usec: REVOKE_GRACE_OF_RULE, or a time. reason may be NULL. unbind: as
+ * releasing_waive_proof().
+ */
 void arbiter_revoke(struct arbiter *arbiter, struct requester *requester, const char *claim_id, uint64_t grace_usec,
-		    const char *reason);
+		    const char *reason, bool unbind);
 void arbiter_reload_policy(struct arbiter *arbiter, struct requester *requester);
 void arbiter_audit(struct arbiter *arbiter, struct requester *requester);
 void arbiter_snapshot(struct arbiter *arbiter, struct requester *requester, bool details);

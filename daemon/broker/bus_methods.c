@@ -288,7 +288,8 @@ static void resume(struct bus_call *call, const struct bus_parameters *parameter
 
 static void revoke_claim(struct bus_call *call, const struct bus_parameters *parameters, const struct claim *claim)
 {
-	arbiter_revoke(call->books->arbiter, hand_over(call), claim->id, parameters->grace_usec, parameters->reason);
+	arbiter_revoke(call->books->arbiter, hand_over(call), claim->id, parameters->grace_usec, parameters->reason,
+		       parameters->unbind);
 }
 
 static void introspect(struct bus_call *call, const struct bus_parameters *parameters, const struct claim *claim)
@@ -365,7 +366,7 @@ static void get_managed_objects(struct bus_call *call, const struct bus_paramete
 
 #define OF_PLAN (BUS_OPTION_MODE | BUS_OPTION_NUMA_NODE | BUS_OPTION_USER | BUS_OPTION_UNIT)
 #define OF_CLAIM (BUS_OPTION_MODE | BUS_OPTION_NUMA_NODE | BUS_OPTION_LEASE | BUS_OPTION_LEASE_UNIT)
-#define OF_REVOCATION (BUS_OPTION_GRACE | BUS_OPTION_REASON)
+#define OF_REVOCATION (BUS_OPTION_GRACE | BUS_OPTION_REASON | BUS_OPTION_UNBIND)
 
 static const struct bus_method methods[] = {
 	{ BUS_NODE_MANAGER, NULL, "Plan", "asa{sv}", OF_PLAN, ACT_PLAN, act_of_plan, plan },

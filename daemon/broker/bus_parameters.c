@@ -168,13 +168,14 @@ static const struct {
 	{ BUS_OPTION_LEASE_UNIT, "unit", "option 'unit' wants a text: the full name of a systemd unit" },
 	{ BUS_OPTION_GRACE, "grace", "option 'grace' wants a number of milliseconds, at most a day" },
 	{ BUS_OPTION_REASON, "reason", "option 'reason' wants a text: a sentence of at most 255 bytes" },
+	{ BUS_OPTION_UNBIND, "unbind", "option 'unbind' wants true or false" },
 	{ BUS_OPTION_UNIT, "unit", "option 'unit' wants a text: a systemd unit's name" },
 };
 
 static int take_option(sd_bus_message *message, enum bus_option option, struct bus_parameters *out)
 {
 	uint64_t number;
-	int result;
+	int result, truth;
 
 	switch (option) {
 	case BUS_OPTION_MODE:
@@ -200,6 +201,10 @@ static int take_option(sd_bus_message *message, enum bus_option option, struct b
 		return result;
 	case BUS_OPTION_REASON:
 		return read_text(message, TEXT_MAX, &out->reason);
+	case BUS_OPTION_UNBIND:
+		result = sd_bus_message_read(message, "v", "b", &truth);
+		out->unbind = result >= 0 && truth;
+		return result;
 	}
 	return -EINVAL;
 }

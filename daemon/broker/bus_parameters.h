@@ -18,6 +18,7 @@ enum bus_option {
 	BUS_OPTION_LEASE_UNIT = 1 << 5, /* "unit" s: whose end ends a claim */
 	BUS_OPTION_GRACE = 1 << 6,     /* "grace": milliseconds, at most a day */
 	BUS_OPTION_REASON = 1 << 7,    /* "reason" s: a sentence */
+	BUS_OPTION_UNBIND = 1 << 8,    /* "unbind" b */
 };
 
 /* Texts live as long as the message. */
@@ -28,6 +29,7 @@ struct bus_parameters {
 	bool truth;               /* of "b" */
 	uint64_t grace_usec;      /* UINT64_MAX: none was given, as REVOKE_GRACE_OF_RULE */
 	const char *reason;
+	bool unbind;
 	char taken[CLAIM_DEVICES_MAX][REQUEST_TEXT_MAX];
 };
 

@@ -50,6 +50,7 @@ static const struct property manager_properties[] = {
 	{ "Interface", KIND_TEXT, "interface", 0 },
 	{ "Kernel", KIND_DICTIONARY, "kernel", 0 },
 	{ "Policy", KIND_DICTIONARY, "policy", CHANGES },
+	{ "PolicyRefused", KIND_DICTIONARY, "policy_refused", INVALIDATES },
 	{ "DeviceCount", KIND_COUNT, "devices", 0 },
 	{ "GroupCount", KIND_COUNT, "groups", 0 },
 	{ "ClaimCount", KIND_COUNT, "claims", 0 },
@@ -143,7 +144,7 @@ static struct json_object *report_device(const struct arbiter *arbiter, const ch
 	const struct claim_device *entry = NULL;
 	const struct claim *owner = ledger_owner(registry->ledger, name, &entry);
 
-	return device ? reply_json_device(device, owner, entry, may_see(arbiter, reader, owner)) : NULL;
+	return device ? reply_json_device(device, owner, entry, may_see(arbiter, reader, owner), NULL) : NULL;
 }
 
 static struct json_object *report_group(const struct arbiter *arbiter, int32_t number)
@@ -157,7 +158,7 @@ static struct json_object *report_group(const struct arbiter *arbiter, int32_t n
 		count = GROUP_MEMBERS_MAX;
 	for (size_t i = 0; i < count && !owner; i++)
 		owner = ledger_owner(registry->ledger, member[i]->name, NULL);
-	return count > 0 ? reply_json_group(number, member, count, owner) : NULL;
+	return count > 0 ? reply_json_group(number, member, count, owner, NULL) : NULL;
 }
 
 /* The report of an object, owned by the caller; NULL: there is none. *see: the reader may see what is private. */
@@ -169,7 +170,7 @@ static struct json_object *report(const struct arbiter *arbiter, const struct bu
 	*see = false;
 	switch (object->node) {
 	case BUS_NODE_MANAGER:
-		return varlink_status(arbiter);
+		return varlink_status(arbiter, reader);
 	case BUS_NODE_DEVICE:
 		return report_device(arbiter, object->name, reader);
 	case BUS_NODE_GROUP:
@@ -232,7 +233,7 @@ static int append_value(sd_bus_message *message, enum kind kind, struct json_obj
 			bus_path_of_claim(json_object_get_string(value), path);
 		return sd_bus_message_append(message, "o", path);
 	case KIND_DICTIONARY:
-		return bus_variant_append(message, value, NULL, texts);
+		return value ? bus_variant_append(message, value, NULL, texts) : sd_bus_message_append(message, "a{sv}", 0);
 	}
 	return -EINVAL;
 }

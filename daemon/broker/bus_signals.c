@@ -195,7 +195,8 @@ void bus_signals_hear(struct bus_signals *signals, const struct news *news)
 			object->replaced = true;
 		break;
 	case NEWS_POLICY:
-		signals->policy_changed |= news->success;
+		/* One that was refused changes what is said of the files. */
+		signals->policy_changed = true;
 		arm(signals, 0);
 		break;
 	case NEWS_OFFER_OVER:

@@ -43,6 +43,10 @@ struct holding {
 	unsigned retries;              /* of a release that lingers, or of a removal that persists */
 	unsigned repeats;              /* in a row, of a plan that did not come to its end */
 	void (*again)(struct holding *holding); /* with HOLDING_PAUSES */
+	bool holder_unknown;           /* it lingers, and no process was found that holds it */
+	bool unbinds;                  /* an operator has waived the proof that the kernel refuses to us for no known holder */
+	bool by_unbind;                /* the release that runs, or is to run, has the unbind for its proof */
+	bool unbind_refused;           /* one had, and came no further */
 	unsigned stops;                /* of a revocation: how many were stopped */
 	void (*stopped)(struct holding *holding); /* with HOLDING_STOPS */
 	bool (*on_lingering)(struct holding *holding); /* a release found somebody; true: it is held again. NULL: nobody asks */

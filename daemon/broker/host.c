@@ -16,6 +16,7 @@ struct host {
 	struct kernel_features kernel;
 	char boot_id[40];
 	uint64_t policy_digest;
+	struct wire_refusal policy_refusal;
 	bool greeted;
 	bool ready;
 	bool lost;
@@ -42,6 +43,7 @@ static void greet(struct host *host, const struct wire_hello *hello)
 	host->greeted = true;
 	host->kernel = hello->kernel;
 	host->policy_digest = hello->policy_digest;
+	host->policy_refusal = hello->refusal;
 	memcpy(host->boot_id, hello->boot_id, sizeof(host->boot_id));
 }
 
@@ -209,6 +211,11 @@ uint64_t host_policy_digest(const struct host *host)
 	return host->policy_digest;
 }
 
+const struct wire_refusal *host_policy_refusal(const struct host *host)
+{
+	return &host->policy_refusal;
+}
+
 int host_reload_policy(struct host *host)
 {
 	union wire_message message;
@@ -237,6 +244,11 @@ int host_survey_only(struct host *host, const char *const *device, size_t count,
 		     void *context)
 {
 	return surveys_ask(host->surveys, device, count, asker, true, answer, context);
+}
+
+bool host_asks_too_often(struct host *host, uid_t asker)
+{
+	return surveys_asks_too_often(host->surveys, asker);
 }
 
 void host_forget_survey(struct host *host, const void *context)

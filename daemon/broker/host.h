@@ -31,6 +31,8 @@ const struct kernel_features *host_kernel(const struct host *host);
 const char *host_boot_id(const struct host *host);
 /* The digest of the policy that the executor holds. */
 uint64_t host_policy_digest(const struct host *host);
+/* What the executor refused its policy files for when it started; its error is 0 where it did not. */
+const struct wire_refusal *host_policy_refusal(const struct host *host);
 /* Asks the executor to read its policy again: host_events.policy tells what came of it. 0, -EPIPE, -ENOMEM. */
 int host_reload_policy(struct host *host);
 
@@ -43,6 +45,8 @@ int host_survey(struct host *host, const char *const *device, size_t count, uid_
 /* Surveys these devices and no others, at most GROUP_MEMBERS_MAX, never by an older answer; as surveys_ask(). */
 int host_survey_only(struct host *host, const char *const *device, size_t count, uid_t asker, survey_answer answer,
 		     void *context);
+/* As surveys_asks_too_often(). */
+bool host_asks_too_often(struct host *host, uid_t asker);
 void host_forget_survey(struct host *host, const void *context);
 const struct histogram *host_survey_duration(const struct host *host);
 const struct run_counts *host_run_count(const struct host *host);

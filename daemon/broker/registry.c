@@ -18,7 +18,14 @@ struct host_view registry_view(const struct registry *registry, const struct use
 		.uses = uses,
 		.ledger = registry->ledger,
 		.kernel = host_kernel(registry->host),
+		.policy_fault = registry->standing.place[0] ? registry->standing.place : NULL,
+		.policies_differ = registry_policies_differ(registry),
 	};
+}
+
+bool registry_policies_differ(const struct registry *registry)
+{
+	return registry->policy->digest != host_policy_digest(registry->host);
 }
 
 int registry_redact_uses(const struct uses *uses, struct uses *out)

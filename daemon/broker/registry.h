@@ -5,6 +5,7 @@
 
 #include "host.h"
 #include "news.h"
+#include "policy_standing.h"
 #include "store.h"
 #include "units.h"
 #include "waiting.h"
@@ -13,6 +14,7 @@ struct registry {
 	sd_event *event;
 	struct host *host;
 	struct policy *policy;
+	struct policy_standing standing; /* of the files that are there */
 	struct ledger *ledger;
 	struct waiting *waiting; /* questions, for releases to be through */
 	struct newsroom news;
@@ -33,5 +35,7 @@ void registry_end(struct registry *registry);
  * What is known of the host, for a decision. uses: of a survey. NULL members never happen once the host is ready.
  */
 struct host_view registry_view(const struct registry *registry, const struct uses *uses);
+/* True if this program and its executor hold different policies: the executor would refuse every claim. */
+bool registry_policies_differ(const struct registry *registry);
 /* Copies the uses without what only operators are told (mount points, processes). 0, -ENOMEM. */
 int registry_redact_uses(const struct uses *uses, struct uses *out);

@@ -49,6 +49,22 @@ static void note_unmapped(struct holding *holding)
 	append_to_note(holding, "; its mappings were removed");
 }
 
+/*
+ * Either an FD is where nobody can look (in a socket, in io_uring, in another PID namespace), or it is no FD at all that
+ * the kernel refuses for. Nothing tells the two apart but the unbind.
+ */
+static void note_unknown_holder(struct holding *holding, const struct wire_result *result)
+{
+	const char *name = strerrorname_np(result->error);
+
+	snprintf(holding->claim->note, TEXT_MAX, "%s is still held by a process that could not be found, or the kernel refuses "
+						 "it for another reason (%s)",
+		 result->device, name ? name : "unknown");
+	/* That is no way to give one device of a claim back that goes on. */
+	if (holding->lease_over)
+		append_to_note(holding, ". An operator's 'ioasidctl revoke --unbind' unbinds it, and waits for whoever has it");
+}
+
 static void note(struct holding *holding, const struct wire_result *result)
 {
 	char *text = holding->claim->note;
@@ -56,7 +72,7 @@ static void note(struct holding *holding, const struct wire_result *result)
 	if (result->outcome == WIRE_OUTCOME_HELD && result->pid > 0)
 		snprintf(text, TEXT_MAX, "%s is still held by %s[%d]", result->device, result->holder, result->pid);
 	else if (result->outcome == WIRE_OUTCOME_HELD)
-		snprintf(text, TEXT_MAX, "%s is still held by a process that could not be found", result->device);
+		note_unknown_holder(holding, result);
 	else if (result->text[0])
 		snprintf(text, TEXT_MAX, "%s", result->text);
 	else
@@ -91,6 +107,12 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *context)
 	return 0;
 }
 
+/* True if the next try may go on to the unbind: it ends once no FD is left, whoever has it, and is tried once. */
+static bool may_unbind(const struct holding *holding)
+{
+	return holding->unbinds && holding->holder_unknown && !holding->unbind_refused;
+}
+
 /*
  * Waits for the holder's end, where it is known. It may also just close its FD, which the kernel tells nobody: so it is
  * tried again from time to time.
@@ -101,6 +123,11 @@ static void linger(struct holding *holding)
 		return;
 	if (forcing_start(holding, retry))
 		return;
+	if (may_unbind(holding)) {
+		holding->by_unbind = true;
+		retry(holding);
+		return;
+	}
 
 	unsigned seconds = 1u << (holding->retries < RETRY_DOUBLINGS ? holding->retries : RETRY_DOUBLINGS);
 
@@ -202,9 +229,13 @@ static void on_release_done(void *context, const struct wire_result *result, str
 	char why[TEXT_MAX];
 
 	holding->run = HOLDING_IDLE;
-	holding->overdue = false;
+	holding->overdue = holding->holder_unknown = false;
 	if (result->outcome != WIRE_OUTCOME_INTERRUPTED)
 		holding->repeats = 0;
+	/* One that was interrupted says nothing about what the unbind would have shown. */
+	if (result->outcome != WIRE_OUTCOME_INTERRUPTED && holding->by_unbind)
+		holding->unbind_refused = true;
+	holding->by_unbind = false;
 	switch ((enum wire_outcome)result->outcome) {
 	case WIRE_OUTCOME_DONE:
 		holding->claim->note[0] = '\0';
@@ -222,6 +253,7 @@ static void on_release_done(void *context, const struct wire_result *result, str
 		take_context_back(holding, result, fds);
 		holding->holder = descriptors_take(fds, result->contexts);
 		holding->holder_pid = result->pid;
+		holding->holder_unknown = result->pid == 0;
 		holding_step(holding, CLAIM_EVENT_HELD_BY_OTHERS);
 		begin_lingering(holding);
 		return;
@@ -375,7 +407,7 @@ static void run_release(struct holding *holding)
 		if (error == 0)
 			error = run_plan(holding, HOLDING_REVOKES, &plan, &revoke_events);
 	} else {
-		const struct giving_back how = { .interface = claim->interface };
+		const struct giving_back how = { .interface = claim->interface, .by_unbind = holding->by_unbind };
 
 		error = plan_for_release(&plan, claim->device, claim->device_count, &how);
 		if (error == 0)
@@ -387,6 +419,14 @@ static void run_release(struct holding *holding)
 	plan_done(&plan);
 	if (error < 0)
 		fail_release(holding, error);
+}
+
+void releasing_waive_proof(struct holding *holding)
+{
+	holding->unbinds = true;
+	holding->unbind_refused = false;
+	if (holding->claim->state == CLAIM_LINGERING && holding->run == HOLDING_IDLE)
+		holding->by_unbind = may_unbind(holding);
 }
 
 void releasing_start(struct holding *holding)

@@ -12,6 +12,11 @@
  */
 void releasing_start(struct holding *holding);
 /*
+ * An operator's word: where a release finds that the kernel refuses a device though nobody is found who holds it, the next
+ * try goes on to the unbind, which ends once no FD is left, whoever has it. Begins nothing.
+ */
+void releasing_waive_proof(struct holding *holding);
+/*
  * The plan that runs passed its deadline, whichever it is. A claim that is to be released is stuck then, and everybody
  * who waits for that is told.
  */

@@ -65,10 +65,12 @@ static bool read_files(struct reloading *reloading)
 	policy_files_log(&reloading->diagnostics);
 	if (error == 0)
 		return true;
-	if (error == -EINVAL)
+	if (error == -EINVAL) {
+		policy_standing_refuse(&reloading->registry->standing, false, &reloading->diagnostics);
 		refuse(reloading, ANSWER_POLICY_INVALID, "the policy files have errors");
-	else
+	} else {
 		refuse(reloading, ANSWER_FAILED, "ioasidd is out of memory");
+	}
 	return false;
 }
 
@@ -109,6 +111,7 @@ static void take_over(struct reloading *reloading)
 
 	policy_free(registry->policy);
 	registry->policy = reloading->next;
+	policy_standing_accept(&registry->standing);
 	reloading->next = NULL;
 	reloading->requester = NULL;
 	newsroom_tell(&registry->news, &(struct news){ .kind = NEWS_POLICY, .success = true, .policy = registry->policy,
@@ -127,12 +130,21 @@ static void take_over(struct reloading *reloading)
 	diagnostics_done(&reloading->diagnostics);
 }
 
+/* What the executor refused stands beside this program's warnings, as what this program would have refused. */
+static void add_reason(struct diagnostics *diagnostics, const struct wire_refusal *message)
+{
+	if (message->file[0])
+		diagnostics_add(diagnostics, true, message->file, message->line, message->column, "%s", message->message);
+}
+
 void reloading_answered(struct reloading *reloading, const struct wire_policy *message)
 {
 	if (!reloading->next)
 		return;
 	if (message->error != 0) {
-		refuse(reloading, ANSWER_POLICY_INVALID, "the executor refused the policy files: its log says why");
+		policy_standing_refuse_executor(&reloading->registry->standing, false, &message->refusal);
+		add_reason(&reloading->diagnostics, &message->refusal);
+		refuse(reloading, ANSWER_POLICY_INVALID, "the executor refused the policy files");
 	} else if (message->policy_digest != reloading->next->digest) {
 		/* The files changed between the two readings: our turn again, then the executor's. */
 		if (++reloading->tries >= TRIES_MAX)

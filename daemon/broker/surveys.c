@@ -113,8 +113,7 @@ static const struct survey *find_kept(struct surveys *surveys, const char *const
 	return NULL;
 }
 
-/* Counts a question; true if this user has asked so often that an older answer has to do. */
-static bool asks_too_often(struct surveys *surveys, uid_t uid)
+bool surveys_asks_too_often(struct surveys *surveys, uid_t uid)
 {
 	uint64_t usec = now(surveys);
 	struct asker *asker = &surveys->asker[0];
@@ -135,7 +134,7 @@ static bool asks_too_often(struct surveys *surveys, uid_t uid)
 int surveys_ask(struct surveys *surveys, const char *const *device, size_t count, uid_t asker, bool fresh,
 		survey_answer answer, void *context)
 {
-	bool older_will_do = asks_too_often(surveys, asker) && !fresh;
+	bool older_will_do = surveys_asks_too_often(surveys, asker) && !fresh;
 	const struct survey *kept = older_will_do ? find_kept(surveys, device, count) : NULL;
 	struct survey *survey;
 	int error;

@@ -93,7 +93,7 @@ static struct json_object *device_json(const struct arbiter *arbiter, const char
 	for (size_t i = 0; owner && i < owner->device_count; i++)
 		if (strcmp(owner->device[i].before.name, name) == 0)
 			entry = &owner->device[i];
-	return device ? reply_json_device(device, owner, entry, see) : NULL;
+	return device ? reply_json_device(device, owner, entry, see, NULL) : NULL;
 }
 
 struct json_object *varlink_event_device(const struct arbiter *arbiter, const char *name, const struct claim *owner,

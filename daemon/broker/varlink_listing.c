@@ -1,5 +1,7 @@
 #include "varlink_listing.h"
 
+#include "varlink_reports.h"
+
 #include "../../policy/json_make.h"
 #include "../../policy/reply_json.h"
 
@@ -15,6 +17,8 @@ struct varlink_listing {
 	char *names; /* one after the other, with their NULs */
 	const char *next, *end;
 	bool first; /* no device is written yet */
+	bool groups; /* it is of groups, which are written at once */
+	struct looker looker; /* until the host was looked at */
 };
 
 /* False: out of memory. */
@@ -24,7 +28,9 @@ static bool write_device(struct varlink_listing *listing, const struct device *d
 	const struct claim_device *entry = NULL;
 	const struct claim *owner = ledger_owner(arbiter_registry(arbiter)->ledger, device->name, &entry);
 	bool see = owner && arbiter_may_see(arbiter, &listing->client->requester, owner);
-	struct json_object *object = reply_json_device(device, owner, entry, see);
+	struct outlook outlook = looking_outlook(arbiter_looking(arbiter),
+						 arbiter_is_operator(arbiter, &listing->client->requester));
+	struct json_object *object = reply_json_device(device, owner, entry, see, &outlook);
 	const char *text = json_text(object);
 	bool written = text && (listing->first || fputc(',', stream) != EOF) && fputs(text, stream) != EOF;
 
@@ -51,7 +57,7 @@ static bool write_some(struct varlink_listing *listing, FILE *stream)
 	return whole;
 }
 
-void varlink_listing_go_on(struct varlink_listing *listing)
+static void write_next(struct varlink_listing *listing)
 {
 	struct varlink_client *client = listing->client;
 	char *text = NULL;
@@ -84,25 +90,49 @@ static bool note_names(struct varlink_listing *listing)
 	return listing->names;
 }
 
-void varlink_listing_start(struct varlink_client *client)
+void varlink_listing_go_on(struct varlink_listing *listing)
+{
+	if (!listing->looker.looking && listing->names)
+		write_next(listing);
+}
+
+/* The host was looked at. */
+static void on_looked(void *context)
+{
+	struct varlink_listing *listing = context;
+	struct varlink_client *client = listing->client;
+
+	if (listing->groups) {
+		client->listing = varlink_listing_free(listing);
+		varlink_connection_reply(client->connection, varlink_group_list(client->arbiter, &client->requester), NULL);
+	} else if (!note_names(listing)) {
+		client->listing = varlink_listing_free(listing);
+		varlink_connection_send_part(client->connection, NULL, 0, true);
+	} else {
+		write_next(listing);
+	}
+}
+
+void varlink_listing_start(struct varlink_client *client, bool groups)
 {
 	struct varlink_listing *listing = calloc(1, sizeof(*listing));
 
-	if (listing)
-		*listing = (struct varlink_listing){ .client = client, .first = true };
-	if (!listing || !note_names(listing)) {
-		varlink_listing_free(listing);
+	if (!listing) {
 		varlink_connection_send_part(client->connection, NULL, 0, true);
 		return;
 	}
+	*listing = (struct varlink_listing){ .client = client, .first = true, .groups = groups,
+					     .looker = { .go_on = on_looked, .context = listing } };
 	client->listing = listing;
-	varlink_listing_go_on(listing);
+	looking_ask(arbiter_looking(client->arbiter), &listing->looker, client->requester.subject.uid);
 }
 
 struct varlink_listing *varlink_listing_free(struct varlink_listing *listing)
 {
-	if (listing)
+	if (listing) {
+		looking_forget(&listing->looker);
 		free(listing->names);
+	}
 	free(listing);
 	return NULL;
 }

@@ -29,6 +29,7 @@ struct parameters {
 	bool details;
 	uint64_t grace_usec;
 	const char *reason;
+	bool unbind;
 };
 
 enum parameter {
@@ -45,6 +46,7 @@ enum parameter {
 	PARAMETER_GRACE = 1 << 11,    /* "grace": milliseconds, optional */
 	PARAMETER_REASON = 1 << 12,   /* "reason": a sentence, optional */
 	PARAMETER_LEASE_UNIT = 1 << 10, /* "unit": whose end ends a claim, optional */
+	PARAMETER_UNBIND = 1 << 14,    /* "unbind": true or false, optional */
 	PARAMETER_ONE_CLAIM = 1 << 13, /* "claim": a claim's id, optional */
 };
 
@@ -60,7 +62,7 @@ static const struct {
 	{ PARAMETER_USER, "user", true },            { PARAMETER_UNIT, "unit", true },
 	{ PARAMETER_LEASE, "lease", true },          { PARAMETER_LEASE_UNIT, "unit", true },
 	{ PARAMETER_GRACE, "grace", true },          { PARAMETER_REASON, "reason", true },
-	{ PARAMETER_ONE_CLAIM, "claim", true },
+	{ PARAMETER_ONE_CLAIM, "claim", true },      { PARAMETER_UNBIND, "unbind", true },
 };
 
 struct row {
@@ -123,17 +125,17 @@ static void get_interface_description(struct varlink_client *client, const struc
 
 static void get_status(struct varlink_client *client, const struct parameters *parameters)
 {
-	varlink_connection_reply(client->connection, varlink_status(client->arbiter), NULL);
+	varlink_connection_reply(client->connection, varlink_status(client->arbiter, &client->requester), NULL);
 }
 
 static void list_devices(struct varlink_client *client, const struct parameters *parameters)
 {
-	varlink_listing_start(client);
+	varlink_listing_start(client, false);
 }
 
 static void list_groups(struct varlink_client *client, const struct parameters *parameters)
 {
-	varlink_connection_reply(client->connection, varlink_group_list(client->arbiter), NULL);
+	varlink_listing_start(client, true);
 }
 
 static void list_claims(struct varlink_client *client, const struct parameters *parameters)
@@ -184,7 +186,7 @@ static void resume(struct varlink_client *client, const struct parameters *param
 static void revoke_claim(struct varlink_client *client, const struct parameters *parameters)
 {
 	arbiter_revoke(client->arbiter, &client->requester, parameters->claim, parameters->grace_usec,
-		       parameters->reason);
+		       parameters->reason, parameters->unbind);
 }
 
 static void reload_policy(struct varlink_client *client, const struct parameters *parameters)
@@ -255,7 +257,8 @@ static const struct row rows[] = {
 	{ "org.ioasid1.RemoveDevice", PARAMETER_CLAIM | PARAMETER_DEVICE, remove_device },
 	{ "org.ioasid1.Release", PARAMETER_CLAIM, release },
 	{ "org.ioasid1.Resume", PARAMETER_CLAIM, resume },
-	{ "org.ioasid1.Revoke", PARAMETER_CLAIM | PARAMETER_GRACE | PARAMETER_REASON, revoke_claim },
+	{ "org.ioasid1.Revoke", PARAMETER_CLAIM | PARAMETER_GRACE | PARAMETER_REASON | PARAMETER_UNBIND,
+	  revoke_claim },
 	{ "org.ioasid1.ReloadPolicy", 0, reload_policy },
 	{ "org.ioasid1.Snapshot", PARAMETER_DETAILS, snapshot },
 	{ "org.ioasid1.Audit", 0, audit },
@@ -337,6 +340,9 @@ static bool take_parameter(enum parameter parameter, struct json_object *value, 
 			return false;
 		out->grace_usec = (uint64_t)json_object_get_int64(value) * 1000;
 		return true;
+	case PARAMETER_UNBIND:
+		out->unbind = json_object_get_boolean(value);
+		return json_object_is_type(value, json_type_boolean);
 	case PARAMETER_REASON:
 		out->reason = text;
 		return text && text_is_printable(text, TEXT_MAX);

@@ -29,9 +29,32 @@ static void add_warning(void *context, const struct device *device, const char *
 		json_add(context, json_make_string(message));
 }
 
-/* What an operator has to put right: the first few, and how many more there are. */
-static struct json_object *warnings(const struct registry *registry)
+/* Claims that nobody but an operator gets to an end: others are told that there are any, which keep devices from them. */
+static void warn_of_lingering(struct json_object *array, const struct arbiter *arbiter, const struct requester *reader)
 {
+	const struct claim *first = NULL;
+	char text[TEXT_MAX];
+	size_t count = 0;
+
+	for (const struct claim *claim = ledger_first(arbiter_registry(arbiter)->ledger); claim; claim = ledger_next(claim)) {
+		if (claim->state != CLAIM_LINGERING || !holding_of(claim)->holder_unknown)
+			continue;
+		first = first ? first : claim;
+		count++;
+	}
+	if (count == 0)
+		return;
+	snprintf(text, sizeof(text), "%zu claim%s for somebody who could not be found (%s%s): stop the client, or, as an operator, "
+				     "`ioasidctl revoke --unbind CLAIM`", count, count == 1 ? " lingers" : "s linger",
+		 reader && arbiter_may_see(arbiter, reader, first) ? first->id : "operators see which",
+		 count > 1 && reader && arbiter_may_see(arbiter, reader, first) ? " is one" : "");
+	json_add(array, json_make_string(text));
+}
+
+/* What an operator has to put right: the first few, and how many more there are. */
+static struct json_object *warnings(const struct arbiter *arbiter, const struct requester *reader)
+{
+	const struct registry *registry = arbiter_registry(arbiter);
 	struct json_object *array = json_make_array();
 	size_t count = reserve_verify(registry->policy, host_topology(registry->host), registry->ledger, add_warning,
 				      array);
@@ -41,10 +64,11 @@ static struct json_object *warnings(const struct registry *registry)
 		snprintf(more, sizeof(more), "and %zu more reserved devices are not ready", count - WARNINGS_MAX);
 		json_add(array, json_make_string(more));
 	}
+	warn_of_lingering(array, arbiter, reader);
 	return array;
 }
 
-struct json_object *varlink_status(const struct arbiter *arbiter)
+struct json_object *varlink_status(const struct arbiter *arbiter, const struct requester *reader)
 {
 	const struct registry *registry = arbiter_registry(arbiter);
 	const struct topology *topology = host_topology(registry->host);
@@ -54,19 +78,23 @@ struct json_object *varlink_status(const struct arbiter *arbiter)
 	json_set(object, "interface", reply_json_interface(host_kernel(registry->host)));
 	json_set(object, "kernel", kernel_report(host_kernel(registry->host)));
 	json_set(object, "policy", reply_json_policy(registry->policy));
+	json_set(object, "policy_refused",
+		 policy_standing_report(&registry->standing, registry_policies_differ(registry),
+					reader && arbiter_is_operator(arbiter, reader)));
 	json_set(object, "devices", json_make_number((int64_t)topology_count(topology)));
 	json_set(object, "groups", json_make_number((int64_t)topology_group_count(topology)));
-	json_set(object, "warnings", warnings(registry));
+	json_set(object, "warnings", warnings(arbiter, reader));
 	json_set(object, "claims", json_make_number((int64_t)ledger_count(registry->ledger)));
 	return object;
 }
 
-struct json_object *varlink_group_list(const struct arbiter *arbiter)
+struct json_object *varlink_group_list(const struct arbiter *arbiter, const struct requester *reader)
 {
 	const struct registry *registry = arbiter_registry(arbiter);
+	struct outlook outlook = looking_outlook(arbiter_looking(arbiter), arbiter_is_operator(arbiter, reader));
 	struct json_object *object = json_make_object();
 
-	json_set(object, "groups", reply_json_groups(host_topology(registry->host), registry->ledger));
+	json_set(object, "groups", reply_json_groups(host_topology(registry->host), registry->ledger, &outlook));
 	return object;
 }
 

@@ -1,5 +1,5 @@
 /*
- * The reports of org.ioasid1: what GetStatus and the List methods return, but ListDevices. Reads the arbiter's books, changes nothing.
+ * The reports of org.ioasid1: what GetStatus and the List methods return, but ListDevices. Of groups it says what was looked at before. Reads the arbiter's books, changes nothing.
  */
 #pragma once
 
@@ -8,7 +8,8 @@
 #include <json-c/json.h>
 
 /* Each returns the reply's parameters, owned by the caller. */
-struct json_object *varlink_status(const struct arbiter *arbiter);
-struct json_object *varlink_group_list(const struct arbiter *arbiter);
+/* reader: NULL for a signal, which everybody hears. */
+struct json_object *varlink_status(const struct arbiter *arbiter, const struct requester *reader);
+struct json_object *varlink_group_list(const struct arbiter *arbiter, const struct requester *reader);
 struct json_object *varlink_policy_report(const struct arbiter *arbiter, const struct requester *reader);
 struct json_object *varlink_claim_list(const struct arbiter *arbiter, const struct requester *reader);

@@ -40,6 +40,7 @@ struct executor {
 	struct wire_plan_inbox inbox; /* the plan that is just being received */
 	struct kernel_features kernel; /* as the broker was told */
 	struct policy *policy;        /* in force */
+	struct wire_refusal refusal;  /* of the files at the start, if its error is not 0 */
 	uint64_t digest_before;       /* of the one before: releases that were under way under it are run still */
 	int signals;
 	bool ending;                  /* nothing new is taken on */
@@ -64,8 +65,11 @@ static void fail(struct executor *executor, const char *what, int error)
 	begin_end(executor);
 }
 
-/* Reads the policy files and makes the snapshot for the binders. 0, -EINVAL after logged lines, or other -errno. */
-static int read_policy(const struct executor *executor, struct policy **policy, int *snapshot)
+/*
+ * Reads the policy files and makes the snapshot for the binders. 0, -EINVAL after logged lines, or other -errno; *told is
+ * what the broker is to be told of it, but for the digest.
+ */
+static int read_policy(const struct executor *executor, struct policy **policy, int *snapshot, struct wire_refusal *told)
 {
 	const struct executor_options *options = executor->options;
 	int error = -EAGAIN;
@@ -75,12 +79,14 @@ static int read_policy(const struct executor *executor, struct policy **policy, 
 
 		error = policy_files_load(options->policy_folder, options->policy_folder_count, &diagnostics, policy);
 		policy_files_log(&diagnostics);
+		wire_refusal_make(told, error, &diagnostics);
 		diagnostics_done(&diagnostics);
 		if (error == 0)
 			error = policy_snapshot_make(*policy, snapshot);
 		if (error < 0)
 			*policy = policy_free(*policy);
 	}
+	told->error = -error;
 	return error;
 }
 
@@ -88,7 +94,7 @@ static int read_policy(const struct executor *executor, struct policy **policy, 
 static int begin_policy(struct executor *executor)
 {
 	struct policy *policy = NULL;
-	int error = read_policy(executor, &policy, &executor->crew.policy);
+	int error = read_policy(executor, &policy, &executor->crew.policy, &executor->refusal);
 
 	if (error < 0) {
 		struct diagnostics diagnostics = { 0 };
@@ -112,7 +118,8 @@ static void reload_policy(struct executor *executor, uint64_t id)
 {
 	struct policy *policy = NULL;
 	union wire_message message;
-	int snapshot = -1, error = read_policy(executor, &policy, &snapshot);
+	struct wire_refusal refusal;
+	int snapshot = -1, error = read_policy(executor, &policy, &snapshot, &refusal);
 
 	if (error == 0) {
 		descriptor_close(&executor->crew.policy);
@@ -122,7 +129,7 @@ static void reload_policy(struct executor *executor, uint64_t id)
 		executor->policy = policy;
 		binding_renew(&executor->binding);
 	}
-	message.policy = (struct wire_policy){ .policy_digest = executor->policy->digest, .error = -error };
+	message.policy = (struct wire_policy){ .policy_digest = executor->policy->digest, .error = -error, .refusal = refusal };
 	wire_stamp(&message, WIRE_POLICY, id);
 	outbox_send(&executor->crew.outbox, &message, NULL);
 }
@@ -134,6 +141,7 @@ static void say_hello(struct executor *executor)
 	memset(&message.hello, 0, sizeof(message.hello));
 	message.hello.version = WIRE_VERSION;
 	message.hello.policy_digest = executor->policy->digest;
+	message.hello.refusal = executor->refusal;
 	host_features_read(&executor->host, &executor->kernel);
 	message.hello.kernel = executor->kernel;
 	host_features_boot_id(&executor->host, message.hello.boot_id);

@@ -118,6 +118,23 @@ int inspect_group(int folder, int32_t *group)
 	return error;
 }
 
+/*
+ * A group that VFIO made for a device without an IOMMU has this name, and keeps it when the mode is switched off again.
+ */
+static int read_no_iommu(const struct host *host, struct device *device)
+{
+	char path[64], name[64];
+	int error;
+
+	if (device->group < 0)
+		return 0;
+	snprintf(path, sizeof(path), "kernel/iommu_groups/%d/name", device->group);
+	error = sysfs_read(host->sys, path, name, sizeof(name));
+	/* Most groups have no name at all, and then no such file. */
+	device->no_iommu = error == 0 && strcmp(name, "vfio-noiommu") == 0;
+	return error == -ENOENT || error == -EMSGSIZE ? 0 : error;
+}
+
 static void read_numa_node(int folder, struct device *device)
 {
 	uint64_t node;
@@ -311,6 +328,8 @@ static int read_fields(const struct host *host, int folder, struct device *devic
 		error = read_identity(folder, device);
 	if (error == 0)
 		error = inspect_group(folder, &device->group);
+	if (error == 0)
+		error = read_no_iommu(host, device);
 	if (error == 0)
 		error = read_driver(host, folder, device);
 	if (error < 0)

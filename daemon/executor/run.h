@@ -17,6 +17,8 @@ struct run_device {
 	int fd;         /* opened for the client, by its cdev or its group, or -1 */
 	int group_fd;   /* its group, opened for the client, if it is the first of the plan's devices in it; else -1 */
 	bool unbound;   /* a release: it was proven that nobody is bound */
+	bool doubted;   /* a release: the kernel refused the proof, and an operator has waived it */
+	bool unbound_from_vfio; /* a release: the plan did that, which has proven it free */
 	bool closed;    /* a release: it, or one of its group, is not free: what is left of it is left alone */
 	bool marked;    /* a release: it bore ioasidd's mark when the plan touched it */
 };

@@ -112,12 +112,21 @@ int do_bus_master_off(struct run *run, const struct step *step)
 	return 0;
 }
 
+/* True if the plan has unbound the device itself. */
+static bool was_unbound(const struct run *run, const char *device)
+{
+	for (size_t i = 0; i < run->plan.count; i++)
+		if (run->plan.step[i].kind == STEP_RESTORE && strcmp(run->plan.step[i].device, device) == 0 && run->marked[i])
+			return true;
+	return false;
+}
+
 int do_reset(struct run *run, const struct step *step)
 {
 	struct simulated_device *device = run_device(run, step);
 	int error;
 
-	if (!is_on_vfio(device) || step->number == RESET_SKIP)
+	if (step->number == RESET_SKIP || !(is_on_vfio(device) || (device && was_unbound(run, step->device))))
 		return 0;
 	error = kernel_reset(device);
 	if (error >= 0)

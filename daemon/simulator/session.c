@@ -39,6 +39,7 @@ struct session {
 	char **folder;
 	size_t folder_count;
 	struct policy_in_force policy;
+	struct wire_refusal refusal; /* of the files at the start, if its error is not 0 */
 	struct wire_plan_inbox inbox;
 	struct stops *stops;
 	pid_t broker;  /* its pid, 0 unknown */
@@ -164,6 +165,7 @@ static void send_hello(struct session *session)
 	memset(&message.hello, 0, sizeof(message.hello));
 	message.hello.version = WIRE_VERSION;
 	message.hello.policy_digest = session->policy.policy->digest;
+	message.hello.refusal = session->refusal;
 	message.hello.kernel = session->machine->kernel;
 	memcpy(message.hello.boot_id, session->machine->boot_id, sizeof(message.hello.boot_id));
 	wire_stamp(&message, WIRE_HELLO, 0);
@@ -271,8 +273,8 @@ static void survey(struct session *session, const struct wire_survey *question)
 	send_message(session, &message, NULL);
 }
 
-/* Reads the policy; the one in force stays if it has errors, which are logged. */
-static int load_policy(struct session *session)
+/* Reads the policy; the one in force stays if it has errors, which are logged, and told but for the digest. */
+static int load_policy(struct session *session, struct wire_refusal *told)
 {
 	struct diagnostics diagnostics = { .count = 0 };
 	struct policy *policy;
@@ -280,6 +282,7 @@ static int load_policy(struct session *session)
 				      &policy);
 
 	policy_files_log(&diagnostics);
+	wire_refusal_make(told, error, &diagnostics);
 	diagnostics_done(&diagnostics);
 	if (error < 0)
 		return error;
@@ -293,7 +296,7 @@ static int load_policy(struct session *session)
 static int load_first_policy(struct session *session)
 {
 	struct diagnostics diagnostics = { .count = 0 };
-	int error = load_policy(session);
+	int error = load_policy(session, &session->refusal);
 
 	if (error != -EINVAL)
 		return error;
@@ -308,11 +311,10 @@ static int load_first_policy(struct session *session)
 static void reload(struct session *session, uint64_t id)
 {
 	union wire_message message;
-	int error = load_policy(session);
 
 	memset(&message.policy, 0, sizeof(message.policy));
+	message.policy.error = -load_policy(session, &message.policy.refusal);
 	message.policy.policy_digest = session->policy.policy->digest;
-	message.policy.error = -error;
 	wire_stamp(&message, WIRE_POLICY, id);
 	send_message(session, &message, NULL);
 }

@@ -68,7 +68,7 @@ def a_claim_from_begin_to_end():
         assert {event["claim"]["id"] for event in events if event["claim"]} == {reply["claim"]}
         devices = [event["device"] for event in events if event["kind"] == "device"]
         assert {device["address"] for device in devices} == {ALONE}, devices
-        assert devices[0]["state"] == "preparing" and devices[-1]["state"] == "free" and devices[-1]["claim"] is None
+        assert devices[0]["state"] == "preparing" and devices[-1]["state"] == "unclaimed" and devices[-1]["claim"] is None
         assert "held" in [device["state"] for device in devices]
         assert [event["kind"] for event in events if event["kind"] in ("offered", "ending")] == ["offered", "ending"]
         assert abs(events[0]["time"] / 1e6 - time.time()) < 60
@@ -91,7 +91,7 @@ def growth_and_shrinking():
         free = set()
         while free != {EDU, NIC, SECOND_EDU}:
             device = wait_for(watcher, "device")["device"]
-            if device["state"] == "free":
+            if device["state"] == "unclaimed":
                 free.add(device["address"])
         close_all(reply)
 
@@ -105,7 +105,7 @@ def devices_and_policies():
         new = dict(host["devices"][4], address="0000:00:09.0", group=9)
         daemon.control({"add": new})
         event = wait_for(watcher, "device", address="0000:00:09.0")
-        assert event["device"]["group"] == 9 and event["device"]["state"] == "free" and event["claim"] is None, event
+        assert event["device"]["group"] == 9 and event["device"]["state"] == "unclaimed" and event["claim"] is None, event
         daemon.control({"remove": "0000:00:09.0"})
         event = wait_for(watcher, "device-gone", address="0000:00:09.0")
         assert event["device"] is None, event
@@ -149,7 +149,7 @@ def who_may_see_what():
         assert {event["kind"] for event in told["bob"]} == {"device", "policy"}, told["bob"]
         assert reply["claim"] not in text and str(ALICE) not in text, text
         states = [event["device"]["state"] for event in told["bob"] if event["address"] == EDU]
-        assert "held" in states and states[-1] == "free", states
+        assert "held" in states and states[-1] == "unclaimed", states
         os.close(reply["lease"])
         for peer in (alice, operator, *watchers.values()):
             peer.close()

@@ -36,6 +36,21 @@ def disk_rule(**more):
     return rule("disks", device={"class": ["0108", "02"]}, **more)
 
 
+@test
+def a_group_of_no_iommu_mode():
+    """a device whose group VFIO's no-IOMMU mode made is refused as hardware that can't, though that mode is off by now"""
+    host = small_host()
+    host["devices"] = [dict(device, no_iommu=True, driver="vfio-pci") if device["address"] == ALONE else device
+                       for device in host["devices"]]
+    with Daemon(host, policy()) as daemon, daemon.connect() as peer:
+        plan = peer.ask("Plan", {"devices": [ALONE]})["plan"]
+        assert not plan["allowed"] and plan["status"] == 6, plan
+        assert [entry["kind"] for entry in plan["blockers"]] == ["no-iommu-group"], plan
+        assert "no-IOMMU mode" in plan["blockers"][0]["message"] and "unbind" in plan["blockers"][0]["remedy"], plan
+        assert peer.fail("Claim", {"devices": [ALONE]})[0] == "org.ioasid1.Unsupported"
+        assert peer.ask("Plan", {"devices": [EDU]})["plan"]["allowed"]
+
+
 def notes_of(plan, kind, address=None):
     return [note["text"] for note in plan["notes"] if note["kind"] == kind and address in (None, note["device"])]
 

@@ -36,14 +36,14 @@ def test_objects():
         for name, device in devices.items():
             mine = objects[device_path(name)][DEVICE]
             assert (mine["Address"], mine["VendorId"], mine["Class"], mine["State"], mine["NumaNode"]) == \
-                (name, device["vendor_id"], device["class"], "free", -1), mine
+                (name, device["vendor_id"], device["class"], "bridge" if device["bridge"] else "unclaimed", -1), mine
             assert mine["Driver"] == (device["driver"] or "")
             assert mine["Group"] == f"{ROOT}/group/{device['group']}"
             assert peer.manager("GetDevice", "s", name) == [device_path(name)]
             assert peer.get_all(device_path(name), DEVICE) == mine == peer.get_all(device_path(name), "")
         for group in socket.ask("ListGroups")["groups"]:
             path, = peer.manager("GetGroup", "i", group["number"])
-            assert objects[path][GROUP] == {"Number": group["number"], "State": "free",
+            assert objects[path][GROUP] == {"Number": group["number"], "State": "unclaimed",
                                             "Members": [device_path(name) for name in group["members"]]}
         status = peer.get_all(ROOT, MANAGER)
         assert status["DeviceCount"] == len(devices) and status["ClaimCount"] == 0 and status["Interface"] == "iommufd"
@@ -105,7 +105,7 @@ def test_claim():
         peer.watch()
         os.close(details["lease"])
         removed = peer.wait_signal("InterfacesRemoved", lambda signal: signal.body[0] == path)
-        assert CLAIM in removed.body[1] and peer.get(device_path(EDU), DEVICE, "State") == "free"
+        assert CLAIM in removed.body[1] and peer.get(device_path(EDU), DEVICE, "State") == "unclaimed"
         assert daemon.open_files() == before
 
 
@@ -184,7 +184,7 @@ def test_growing():
         close_all(device)
         assert peer.claim_call(path, "Remove", "s", ALONE) == []
         peer.wait_signal("PropertiesChanged", lambda signal: signal.path == device_path(ALONE) and
-                         wire.plain(signal.body[1])["State"] == "free")
+                         wire.plain(signal.body[1])["State"] == "unclaimed")
         assert "last" in fails("WrongState", peer.claim_call, path, "Remove", "s", EDU)
         assert "address" in fails("DBus.InvalidArgs", peer.claim_call, path, "Add", "s", "nonsense")
         fails("RefusedByPolicy", peer.claim_call, path, "Add", "s", FLR_NIC)
@@ -369,8 +369,15 @@ def test_reload():
     """A policy with errors is told with file, line and column, and that in force stays"""
     with bus.Bus() as system, running(on=system) as daemon, system.connect() as peer:
         before = wire.plain(peer.manager("GetPolicy")[0])
+        assert peer.get_all(ROOT, MANAGER)["PolicyRefused"] == {}
+        peer.watch()
         daemon.write_policy('{ "rules": [ { "name": "x" } ],\n "pool": {} }')
         text = fails("PolicyInvalid", peer.manager, "Reload")
+        changed = peer.wait_signal("PropertiesChanged", lambda signal: signal.path == ROOT)
+        assert "PolicyRefused" in changed.body[2], changed.body
+        refused = peer.get_all(ROOT, MANAGER)["PolicyRefused"]
+        assert refused["by"] == "broker" and refused["denies_all"] is False and refused["since"] > 0, refused
+        assert [entry["line"] for entry in refused["errors"]] and refused["errors"][0]["file"].endswith("50-test.json"), refused
         assert re.search(r"50-test.json:2:\d+: ", text), text
         assert wire.plain(peer.manager("GetPolicy")[0]) == before and before["rules"][0]["name"] == "cards"
         assert before["rules"][0]["users"] == [] and before["never"] == [] and before["hidden"] == 0

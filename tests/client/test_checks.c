@@ -293,6 +293,27 @@ static void test_interrupts(void **state)
 	found(host, "no-iommu", FINDING_WARNING, "echo N");
 }
 
+/* The groups of no-IOMMU mode outlive it, and are no IOMMU's; an mdev's has the same name and is in order. */
+static void test_groups_of_no_iommu_mode(void **state)
+{
+	struct host *host = *state;
+
+	make_debian(host);
+	put(host, "sys/kernel/iommu_groups/1/name", "vfio-noiommu\n");
+	put(host, "sys/kernel/iommu_groups/1/devices/83b8f4f2-509f-382f-3c1e-e6bfe0fa1001", "");
+	look(host);
+	found(host, "no-iommu", FINDING_OK, "");
+	put(host, "sys/kernel/iommu_groups/2/name", "vfio-noiommu\n");
+	put(host, "sys/kernel/iommu_groups/2/devices/0000:01:00.0", "");
+	look(host);
+	assert_true(host->able);
+	found(host, "no-iommu", FINDING_WARNING, "1 group that it made is still there");
+	remove_file(host, "sys/kernel/iommu_groups/0");
+	look(host);
+	assert_false(host->able);
+	found(host, "iommu", FINDING_MISSING, "no IOMMU groups");
+}
+
 static void test_nodes_that_others_can_open(void **state)
 {
 	struct host *host = *state;
@@ -395,6 +416,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_kernel_without_vfio, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_an_iommu_that_is_off, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_interrupts, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_groups_of_no_iommu_mode, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_nodes_that_others_can_open, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_odd_files, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_daemon, set_up, tear_down),

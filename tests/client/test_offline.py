@@ -79,7 +79,7 @@ def test_no_daemon_is_asked():
     result = ask("list", "--socket", "/nonexistent/socket")
     tap.equal(result.returncode, 2)
     tap.contains(result.stderr, "give one of them")
-    tap.contains(ask("list").stdout, "IOMMU group 1: free\n")
+    tap.contains(ask("list").stdout, "IOMMU group 1: in use\n")
     tap.contains(ask("show", NVME).stdout, "0000:02:00.0")
     tap.contains(ask("show", "group", "1").stdout, "0000:01:00.3")
     tap.equal(ask("show", "1234567890").returncode, 5)

@@ -37,6 +37,12 @@ def test_revoke_passes_grace_and_reason():
             tap.equal(daemon.called("Revoke"), [{"claim": "c1", "grace": milliseconds, "reason": "a b"}])
 
 
+def test_revoke_passes_unbind():
+    with revoking_daemon() as daemon:
+        tap.equal(ioasidctl(daemon, "revoke", "c1", "--unbind").returncode, 0)
+        tap.equal(daemon.called("Revoke"), [{"claim": "c1", "unbind": True}])
+
+
 def test_revoke_revokes_nothing_where_one_is_unknown():
     for unknown in ("c9", "0000:09:00.0", "\x1b[31m"):
         with revoking_daemon() as daemon:

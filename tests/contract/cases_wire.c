@@ -1,5 +1,6 @@
 #include "cases.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,6 +21,10 @@ void case_reload(struct bench *bench)
 	bench_write_policy(bench, "{ \"rules\": [");
 	policy = side_reload(&bench->side);
 	note_policy("a policy with an error", &policy, usual);
+	report_check(policy.refusal.error == policy.error && strstr(policy.refusal.file, ".json") &&
+			     policy.refusal.line == 1 && policy.refusal.column == 13 && policy.refusal.message[0],
+		     "what it was refused for is told as %s:%u:%u: %s", policy.refusal.file, policy.refusal.line,
+		     policy.refusal.column, policy.refusal.message);
 	claimed_begin(bench, &claimed, asked, NULL);
 	claim(bench, &claimed, "claim under the first policy");
 	claimed_end(&claimed);
@@ -66,6 +71,8 @@ void case_end(struct bench *bench)
 	bench_start(bench);
 	report_note("started with errors in the policy: digest of %s",
 		    bench->side.hello.policy_digest == empty ? "an empty one" : "another");
+	report_check(bench->side.hello.refusal.error == EINVAL && bench->side.hello.refusal.line == 1,
+		     "what they were refused for is not told");
 	bench_write_policy(bench, usual_policy);
 	report_note("reload: error %d", side_reload(&bench->side).error);
 	report_note("the broker closes the wire: status %d", side_stop(&bench->side));

@@ -97,6 +97,16 @@ static void all_attributes(void **state)
 	assert_false(device.driver_fixed);
 }
 
+/* A group that VFIO made while its no-IOMMU mode was on is told by its name, whatever that mode is by now. */
+static void group_without_iommu(void **state)
+{
+	assert_false(read_card().no_iommu);
+	tree_file(&tree, "vfio-noiommu\n", "sys/kernel/iommu_groups/7/name");
+	assert_true(read_card().no_iommu);
+	tree_file(&tree, "something else\n", "sys/kernel/iommu_groups/7/name");
+	assert_false(read_card().no_iommu);
+}
+
 static void relations(void **state)
 {
 	struct device device;
@@ -264,6 +274,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(plain_device, begin, end),
 		cmocka_unit_test_setup_teardown(all_attributes, begin, end),
+		cmocka_unit_test_setup_teardown(group_without_iommu, begin, end),
 		cmocka_unit_test_setup_teardown(relations, begin, end),
 		cmocka_unit_test_setup_teardown(unknown_device, begin, end),
 		cmocka_unit_test_setup_teardown(bad_numbers, begin, end),

@@ -117,6 +117,13 @@ static void test_hardware(void **state)
 	find_blocker(&decision, BLOCKER_BRIDGE, BRIDGE, "");
 	assert_int_equal(decision.lockout_count, 0);
 	decision_done(&decision);
+	host_device(&host, DISK)->no_iommu = 1;
+	decision = refused(&host, RULE_FOR_ALICE(""), DISK, EXIT_UNSUPPORTED);
+	blocker = find_blocker(&decision, BLOCKER_NO_IOMMU_GROUP, DISK, "");
+	assert_contains(blocker->message, "no-IOMMU mode");
+	assert_contains(blocker->remedy, "/sys/bus/pci/devices/" DISK "/driver/unbind");
+	decision_done(&decision);
+	host_device(&host, DISK)->no_iommu = 0;
 	host_device(&host, DISK)->reset_methods = 0;
 	decision = refused(&host, RULE_FOR_ALICE(""), DISK, EXIT_UNSUPPORTED);
 	blocker = find_blocker(&decision, BLOCKER_NO_RESET, DISK, "");

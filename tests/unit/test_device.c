@@ -209,9 +209,18 @@ static void bad_fixed(struct device *device)
 {
 	device->driver_fixed = 2;
 }
+static void bad_no_iommu(struct device *device)
+{
+	device->no_iommu = 2;
+}
+static void no_iommu_without_group(struct device *device)
+{
+	device->no_iommu = 1;
+	device->group = -1;
+}
 static void bad_reserved(struct device *device)
 {
-	device->reserved[5] = 1;
+	device->reserved[4] = 1;
 }
 
 static void test_sanity(void **state)
@@ -221,6 +230,7 @@ static void test_sanity(void **state)
 		bad_parent,     long_parent, bad_pf,    long_pf,      bad_node,    other_node,   long_node,
 		bad_kind,       bad_class,   bad_group, bad_numa,     huge_numa,   bad_reset,    bad_functions,
 		huge_functions, bad_bridge,  bad_fixed, bad_reserved,
+		bad_no_iommu,   no_iommu_without_group,
 	};
 	struct device good = device_of("0000:01:00.0", 7, "e1000");
 

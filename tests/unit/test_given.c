@@ -25,6 +25,7 @@ struct asked {
 	uid_t uid;
 	enum delivery_mode mode;
 	bool grows;
+	bool by_unbind; /* an operator has waived the kernel's proof */
 	struct claim_device device[4];
 	size_t count;
 };
@@ -100,7 +101,7 @@ static void refuse(struct scene *scene, const struct asked *asked, const char *r
 /* The plan that a broker makes to give devices back. */
 static struct plan release_of(const struct asked *asked, size_t count, bool pin)
 {
-	const struct giving_back how = { .interface = INTERFACE_IOMMUFD, .pin = pin };
+	const struct giving_back how = { .interface = INTERFACE_IOMMUFD, .pin = pin, .by_unbind = asked->by_unbind };
 	struct plan plan = { .step = NULL };
 
 	if (asked->mode == MODE_NODE && !pin)
@@ -198,9 +199,9 @@ static void test_what_a_claim_may_not_be(void **state)
 }
 
 /* A broker that is right is let through; one step changed, left out, doubled or moved, and it is not. */
-static void change_every_step(enum delivery_mode mode)
+static void change_every_step(enum delivery_mode mode, bool by_unbind)
 {
-	struct asked card = { .id = ONE, .uid = 1000, .mode = mode };
+	struct asked card = { .id = ONE, .uid = 1000, .mode = mode, .by_unbind = by_unbind };
 	struct scene scene;
 	struct plan plan, changed = { .step = NULL };
 
@@ -221,7 +222,7 @@ static void change_every_step(enum delivery_mode mode)
 			memcpy(changed.step, plan.step, plan.count * sizeof *plan.step);
 			changed.count = plan.count;
 			if (change == 0)
-				step->number ^= 1;
+				step->number ^= 4;
 			else if (change == 1)
 				strcpy(step->value, "e1000e");
 			else if (change == 2)
@@ -249,8 +250,10 @@ static void change_every_step(enum delivery_mode mode)
 
 static void test_every_change_of_a_release(void **state)
 {
-	change_every_step(MODE_ATTACHED);
-	change_every_step(MODE_NODE);
+	change_every_step(MODE_ATTACHED, false);
+	change_every_step(MODE_NODE, false);
+	change_every_step(MODE_ATTACHED, true);
+	change_every_step(MODE_NODE, true);
 }
 
 /* What was there before is what the ledger says, and so is the reset, unless the rule has become milder. */

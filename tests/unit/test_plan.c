@@ -373,6 +373,22 @@ static void test_release_pinned(void **state)
 	plan_done(&plan);
 }
 
+/* An operator has waived the proof that the kernel refuses: the reset comes after the unbind, which is the proof then. */
+static void test_release_by_unbind(void **state)
+{
+	static const char *const steps[] = {
+		"prove-no-holder 0000:01:00.0 - - 0",   "prove-unbound 0000:01:00.0 - - 2",
+		"bus-master-off 0000:01:00.0 - - 0",    "unbind-vfio 0000:01:00.0 - vfio-pci 0",
+		"reset 0000:01:00.0 - - 0",             "restore 0000:01:00.0 e1000 - 0",
+	};
+	struct claim_device device[] = { asked(device_of("0000:01:00.0", 1, "e1000")) };
+	struct plan plan = { .step = NULL };
+
+	assert_int_equal(plan_for_release(&plan, device, 1, &(struct giving_back){ .by_unbind = true }), 0);
+	assert_steps(&plan, steps, COUNT(steps));
+	plan_done(&plan);
+}
+
 /* Without iommufd it is the group that shows that nobody has it; one that goes on being held shows nothing. */
 static void test_release_by_group(void **state)
 {
@@ -469,7 +485,7 @@ int main(void)
 		cmocka_unit_test(test_claim_modes_not_served),
 		cmocka_unit_test(test_claim_order_at_random),
 		cmocka_unit_test(test_release),
-		cmocka_unit_test(test_release_pinned),
+		cmocka_unit_test(test_release_pinned), cmocka_unit_test(test_release_by_unbind),
 		cmocka_unit_test(test_release_by_group),
 		cmocka_unit_test(test_release_without_restore),
 		cmocka_unit_test(test_too_long),

@@ -344,6 +344,9 @@ static void test_hardware(void **state)
 	host_device(&host, NETWORK)->driver_fixed = 1;
 	check_sent(&host, RULE_FOR_ALICE(UNUSED), &card, "e1000 of " NETWORK);
 	host_device(&host, NETWORK)->driver_fixed = 0;
+	host_device(&host, CARD)->no_iommu = 1;
+	check_sent(&host, RULE_FOR_ALICE(UNUSED), &card, "the IOMMU group of " CARD " is one of VFIO's no-IOMMU mode");
+	host_device(&host, CARD)->no_iommu = 0;
 	host.kernel.noiommu = 1;
 	check_sent(&host, RULE_FOR_ALICE(UNUSED), &card, "enable_unsafe_noiommu_mode");
 	host.kernel.noiommu = 0;

@@ -71,7 +71,7 @@ static void test_exit_statuses(void **state)
 		{ "no-rule", 3 },         { "denied", 3 },
 		{ "never", 3 },           { "mode", 3 },
 		{ "limit", 3 },           { "lockout-not-covered", 3 },
-		{ "different-rules", 3 }, { "in-use", 4 },
+		{ "different-rules", 3 }, { "policy", 3 }, { "in-use", 4 },
 		{ "member-in-use", 4 },   { "claimed", 4 },
 		{ "other-context", 4 },
 	};

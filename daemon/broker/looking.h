@@ -1,0 +1,38 @@
+/*
+ * What the host does with the devices that no claim has, as lists tell it: asks the executor for surveys of all of them, some
+ * at a time, for as many as ask at once together, and keeps what stands against each. Decides nothing: a plan asks anew.
+ */
+#pragma once
+
+#include "registry.h"
+
+#include "../../policy/availability.h"
+
+struct looking;
+
+/* Who waits for a look: all zero waits for none. */
+struct looker {
+	struct looking *looking; /* NULL: it does not wait */
+	struct looker *next;
+	uint64_t not_before;     /* what was seen before is too old for it; CLOCK_MONOTONIC microseconds */
+	sd_event_source *timer;
+	void (*go_on)(void *context);
+	void *context;
+};
+
+/* NULL: out of memory. registry lives as long. */
+struct looking *looking_new(struct registry *registry);
+struct looking *looking_free(struct looking *looking); /* nobody goes on any more */
+
+/*
+ * Has all devices looked at that were not lately, then go_on is called: perhaps before this returns, and at the latest after
+ * two seconds, with what is known by then. Who asks often gets what was seen a moment ago, as with plans; and on a host that
+ * takes long to be looked at nobody has it done all the time. asker: whose question it is.
+ */
+void looking_ask(struct looking *looking, struct looker *looker, uid_t asker);
+/* It does not wait any more. */
+void looking_forget(struct looker *looker);
+/* The device came, went or changed: what was seen of it is not said any more. */
+void looking_outdate(struct looking *looking, const char *device);
+/* What lists may say, until the loop goes on. */
+struct outlook looking_outlook(struct looking *looking, bool to_operator);
