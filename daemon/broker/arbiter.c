@@ -4,6 +4,7 @@
 #include "delivering.h"
 #include "recovering.h"
 #include "releasing.h"
+#include "removing.h"
 #include "reloading.h"
 #include "resuming.h"
 #include "rights.h"
@@ -202,7 +203,7 @@ void arbiter_remove_device(struct arbiter *arbiter, struct requester *requester,
 	size_t asked_for = 0;
 	int error;
 
-	if (!holding || releasing_hasten_removal(holding, device, requester) || !is_quiet(requester, holding))
+	if (!holding || removing_hasten(holding, device, requester) || !is_quiet(requester, holding))
 		return;
 	entry = claim_find_device(holding->claim, device);
 	for (size_t i = 0; i < holding->claim->device_count; i++)
@@ -216,7 +217,7 @@ void arbiter_remove_device(struct arbiter *arbiter, struct requester *requester,
 	}
 	holding->asker = requester;
 	requester->asking = holding;
-	error = releasing_remove(holding, device);
+	error = removing_start(holding, device);
 	if (error < 0) {
 		holding_take_asker(holding);
 		requester_answer_failed(requester, "the removal could not be started; nothing was changed", NULL);

@@ -3,6 +3,7 @@
 #include "lease.h"
 #include "offering.h"
 #include "releasing.h"
+#include "removing.h"
 
 #include "../base/clock.h"
 
@@ -386,7 +387,7 @@ void delivering_reject(struct holding *holding)
 		return;
 	if (holding->claim->state == CLAIM_HELD && !holding->lease_over) {
 		holding->rolls_back = true;
-		if (releasing_remove(holding, holding->device) == 0)
+		if (removing_start(holding, holding->device) == 0)
 			return;
 		holding->rolls_back = false;
 	}

@@ -2,6 +2,7 @@
 
 #include "lease.h"
 #include "releasing.h"
+#include "removing.h"
 #include "revoking.h"
 
 #include "../base/journal.h"
@@ -41,7 +42,7 @@ static void catch_up(struct holding *holding)
 							     .device = claim->device[i].before.name });
 			holding_step(holding, CLAIM_EVENT_UNPLUGGED);
 		}
-	releasing_resume_removal(holding);
+	removing_resume(holding);
 }
 
 /* An iommufd and a container are the kernel's miscellaneous devices; for those of a simulated host a socket stands in. */

@@ -1,6 +1,7 @@
 #include "releasing.h"
 
 #include "forcing.h"
+#include "release_plan.h"
 #include "repeating.h"
 
 #include "../base/log.h"
@@ -15,72 +16,6 @@
 enum { RETRY_DOUBLINGS = 6 };
 
 static void run_release(struct holding *holding);
-
-/* Has the executor run a plan of a release. The context goes along as a copy, if the claim has one. 0 or -errno. */
-static int run_plan(struct holding *holding, enum holding_run run, const struct plan *plan,
-		    const struct run_events *events)
-{
-	struct registry *registry = holding->registry;
-	struct run_order order = {
-		.kind = WIRE_PLAN_RELEASE,
-		.plan = plan,
-		.policy_digest = registry->policy->digest,
-		.enclosure = { .context = holding->context, .peer_fd = -1 },
-	};
-	int error;
-
-	memcpy(order.enclosure.owner.claim, holding->claim->id, sizeof(order.enclosure.owner.claim));
-	holding->run = run;
-	error = host_run(registry->host, &order, events, holding);
-	if (error < 0)
-		holding->run = HOLDING_IDLE;
-	return error;
-}
-
-static void append_to_note(struct holding *holding, const char *more)
-{
-	char *text = holding->claim->note;
-
-	snprintf(text + strlen(text), TEXT_MAX - strlen(text), "%s", more);
-}
-
-static void note_unmapped(struct holding *holding)
-{
-	append_to_note(holding, "; its mappings were removed");
-}
-
-/*
- * Either an FD is where nobody can look (in a socket, in io_uring, in another PID namespace), or it is no FD at all that
- * the kernel refuses for. Nothing tells the two apart but the unbind.
- */
-static void note_unknown_holder(struct holding *holding, const struct wire_result *result)
-{
-	const char *name = strerrorname_np(result->error);
-
-	snprintf(holding->claim->note, TEXT_MAX, "%s is still held by a process that could not be found, or the kernel refuses "
-						 "it for another reason (%s)",
-		 result->device, name ? name : "unknown");
-	/* That is no way to give one device of a claim back that goes on. */
-	if (holding->lease_over)
-		append_to_note(holding, ". An operator's 'ioasidctl revoke --unbind' unbinds it, and waits for whoever has it");
-}
-
-static void note(struct holding *holding, const struct wire_result *result)
-{
-	char *text = holding->claim->note;
-
-	if (result->outcome == WIRE_OUTCOME_HELD && result->pid > 0)
-		snprintf(text, TEXT_MAX, "%s is still held by %s[%d]", result->device, result->holder, result->pid);
-	else if (result->outcome == WIRE_OUTCOME_HELD)
-		note_unknown_holder(holding, result);
-	else if (result->text[0])
-		snprintf(text, TEXT_MAX, "%s", result->text);
-	else
-		snprintf(text, TEXT_MAX, "%s: step %u failed: %s", result->device, result->step + 1,
-			 strerror(result->error));
-	if (result->outcome == WIRE_OUTCOME_HELD && holding->unmapped)
-		note_unmapped(holding);
-}
 
 /* Tries a lingering claim's release again. */
 static void retry(struct holding *holding)
@@ -158,7 +93,7 @@ static void on_unmapped(void *context, const struct wire_result *result, struct 
 		return;
 	}
 	if (holding->unmapped)
-		note_unmapped(holding);
+		release_plan_note_unmapped(holding);
 	linger(holding);
 }
 
@@ -167,7 +102,7 @@ static void on_unmapping_overdue(void *context)
 	struct holding *holding = context;
 
 	holding->overdue = true;
-	append_to_note(holding, "; the removal of its mappings passed its deadline");
+	release_plan_append_note(holding, "; the removal of its mappings passed its deadline");
 	holding_tell(holding, (struct news){ .kind = NEWS_REVOCATION_STEP,
 					     .message = "the removal of its mappings passed its deadline" });
 	holding_answer_awaiting(holding);
@@ -184,7 +119,7 @@ static void begin_lingering(struct holding *holding)
 	if (holding->context >= 0 && !holding->unmapped) {
 		error = plan_for_unmapping(&plan, holding->claim->ioas_id);
 		if (error == 0)
-			error = run_plan(holding, HOLDING_UNMAPS, &plan, &unmap_events);
+			error = release_plan_run(holding, HOLDING_UNMAPS, &plan, &unmap_events);
 		plan_done(&plan);
 	}
 	/* Our copy stays for the next try, which takes it along: its last close has to be a worker's. */
@@ -249,7 +184,7 @@ static void on_release_done(void *context, const struct wire_result *result, str
 		holding_end(holding);
 		return;
 	case WIRE_OUTCOME_HELD:
-		note(holding, result);
+		release_plan_note(holding, result);
 		take_context_back(holding, result, fds);
 		holding->holder = descriptors_take(fds, result->contexts);
 		holding->holder_pid = result->pid;
@@ -268,7 +203,7 @@ static void on_release_done(void *context, const struct wire_result *result, str
 	case WIRE_OUTCOME_NO_RESET:
 	case WIRE_OUTCOME_COUNT:
 	default:
-		note(holding, result);
+		release_plan_note(holding, result);
 		quarantine(holding);
 		break;
 	}
@@ -405,13 +340,13 @@ static void run_release(struct holding *holding)
 		error = plan_for_revocation(&plan, claim->device, claim->device_count, claim->uid,
 					    holding->closes_container);
 		if (error == 0)
-			error = run_plan(holding, HOLDING_REVOKES, &plan, &revoke_events);
+			error = release_plan_run(holding, HOLDING_REVOKES, &plan, &revoke_events);
 	} else {
 		const struct giving_back how = { .interface = claim->interface, .by_unbind = holding->by_unbind };
 
 		error = plan_for_release(&plan, claim->device, claim->device_count, &how);
 		if (error == 0)
-			error = run_plan(holding, HOLDING_RELEASES, &plan, &release_events);
+			error = release_plan_run(holding, HOLDING_RELEASES, &plan, &release_events);
 		/* The worker has got our copy of the context, so that its slow last close happens there. */
 		if (error == 0)
 			descriptor_close(&holding->context);
@@ -454,159 +389,4 @@ void releasing_start(struct holding *holding)
 	/* A claim that was stuck is through with what hung. */
 	holding_step(holding, holding->claim->state == CLAIM_STUCK ? CLAIM_EVENT_DONE : CLAIM_EVENT_LEASE_ENDED);
 	run_release(holding);
-}
-
-static void remove_again(struct holding *holding);
-
-/* A removal that somebody still stands in the way of waits for him, if the claim can't do otherwise. */
-static bool waits_for_holder(struct holding *holding, const struct wire_result *result)
-{
-	if (!holding->persists || result->outcome != WIRE_OUTCOME_HELD || !repeating_persist(holding, remove_again))
-		return false;
-	snprintf(holding->claim->note, TEXT_MAX, "%s was added, but not acknowledged before a restart: it is taken back when "
-						 "every FD of it is closed", holding->device);
-	requester_answer_kind(holding_take_asker(holding), ANSWER_WRONG_STATE, holding->claim, holding->claim->note);
-	return true;
-}
-
-/* True if the removal is run again in a moment. Its asker is answered then. */
-static bool tries_removal_again(struct holding *holding, const struct wire_result *result)
-{
-	if (holding->lease_over)
-		return false;
-	if (result->outcome != WIRE_OUTCOME_INTERRUPTED) {
-		holding->repeats = 0;
-		return waits_for_holder(holding, result);
-	}
-	log_warning("claim %s: the removal of %s did not come to its end: %s", holding->claim->id, holding->device,
-		    result->text);
-	return repeating_start(holding, remove_again);
-}
-
-static void on_removal_done(void *context, const struct wire_result *result, struct descriptors *fds)
-{
-	struct holding *holding = context;
-	struct requester *asker;
-	char message[3 * TEXT_MAX];
-	bool rolls_back;
-
-	holding->run = HOLDING_IDLE;
-	holding->overdue = false;
-	if (tries_removal_again(holding, result))
-		return;
-	asker = holding_take_asker(holding);
-	rolls_back = holding->rolls_back;
-	holding->rolls_back = holding->persists = holding->claim->adding = false;
-	holding->repeats = holding->retries = 0;
-	holding->claim->changing[0] = '\0';
-	if (result->outcome == WIRE_OUTCOME_DONE) {
-		holding_give_back(holding, holding->device);
-		holding_journal(holding);
-		holding_tell_devices(holding);
-		holding_tell(holding, (struct news){ .kind = NEWS_REMOVED, .device = holding->device });
-		requester_answer_kind(asker, ANSWER_DONE, holding->claim, NULL);
-	} else if (!holding->registry->ending) {
-		note(holding, result);
-		snprintf(message, sizeof(message), "%s was not given back and stays in the claim: %s%s", holding->device,
-			 holding->claim->note,
-			 result->outcome == WIRE_OUTCOME_HELD ? ": close every FD of it first" : "");
-		holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .device = holding->device, .message = message,
-						     .result = result });
-		if (result->outcome == WIRE_OUTCOME_HELD)
-			requester_answer_kind(asker, ANSWER_WRONG_STATE, holding->claim, message);
-		else
-			requester_answer_failed(asker, message, result);
-		holding->claim->note[0] = '\0';
-		holding_journal(holding);
-	}
-	/* An addition that was never acknowledged and can't be taken back alone ends the claim. */
-	if (holding->lease_over || (rolls_back && result->outcome != WIRE_OUTCOME_DONE))
-		releasing_start(holding);
-}
-
-static void on_removal_overdue(void *context)
-{
-	struct holding *holding = context;
-
-	releasing_note_overdue(holding);
-	requester_answer_failed(holding_take_asker(holding), "the removal passed its deadline; the device stays in the claim "
-							      "until the kernel lets go of it", NULL);
-}
-
-static const struct run_events removal_events = { .done = on_removal_done, .overdue = on_removal_overdue };
-
-int releasing_remove(struct holding *holding, const char *device)
-{
-	struct claim *claim = holding->claim;
-	const struct claim_device *entry = claim_find_device(claim, device);
-	int32_t group = entry->before.group;
-	struct giving_back how = { .interface = claim->interface,
-				   .pin = claim_devices_in_group(claim, group, device) > 0 };
-	struct claim_device *given = calloc(claim->device_count, sizeof(*given));
-	struct plan plan = { 0 };
-	size_t count = 0;
-	int error = given ? 0 : -ENOMEM;
-
-	for (size_t i = 0; i < claim->device_count && error == 0; i++) {
-		const struct claim_device *other = &claim->device[i];
-
-		if (strcmp(other->before.name, device) == 0 || (!how.pin && other->before.group == group))
-			given[count++] = *other;
-	}
-	/* Of a group that the claim keeps only the cdev's node goes, with the unbind. */
-	if (error == 0 && claim->mode == MODE_NODE && !how.pin)
-		error = plan_for_revocation(&plan, given, count, claim->uid, false);
-	if (error == 0)
-		error = plan_for_release(&plan, given, count, &how);
-	if (error == 0) {
-		memmove(holding->device, entry->before.name, sizeof(holding->device));
-		memmove(claim->changing, entry->before.name, sizeof(claim->changing));
-		error = holding_journal(holding);
-	}
-	if (error == 0) {
-		error = run_plan(holding, HOLDING_REMOVES, &plan, &removal_events);
-	}
-	plan_done(&plan);
-	free(given);
-	return error;
-}
-
-/* The removal that paused goes on, or gives way to the release of the whole claim. */
-static void remove_again(struct holding *holding)
-{
-	struct wire_result result = { .outcome = WIRE_OUTCOME_INTERRUPTED, .kind = STEP_KIND_COUNT };
-	char device[DEVICE_NAME_MAX];
-	int error = -ECANCELED;
-
-	memcpy(device, holding->device, sizeof(device));
-	if (!holding->lease_over)
-		error = releasing_remove(holding, device);
-	if (error == 0)
-		return;
-	memcpy(result.device, device, sizeof(device));
-	snprintf(result.text, sizeof(result.text), "%s",
-		 holding->lease_over ? "the claim was released meanwhile" : "the removal could not be started");
-	on_removal_done(holding, &result, &(struct descriptors){ .count = 0 });
-}
-
-void releasing_resume_removal(struct holding *holding)
-{
-	const struct claim_device *entry = claim_find_device(holding->claim, holding->claim->changing);
-
-	if (!entry || entry->lockout)
-		return;
-	memcpy(holding->device, holding->claim->changing, sizeof(holding->device));
-	holding->persists = holding->claim->adding;
-	log_notice("claim %s: %s is being taken back", holding->claim->id, holding->device);
-	remove_again(holding);
-}
-
-bool releasing_hasten_removal(struct holding *holding, const char *device, struct requester *requester)
-{
-	if (holding->run != HOLDING_PAUSES || !holding->persists || holding->asker || strcmp(holding->device, device) != 0)
-		return false;
-	holding->asker = requester;
-	requester->asking = holding;
-	repeating_hasten(holding);
-	return true;
 }

@@ -1,6 +1,6 @@
 /*
- * Ending claims, and giving single devices of them back: runs the plan that proves them free and puts them back, and
- * waits, where somebody still holds an FD, for that to end. Never reports more than was proven.
+ * Ending claims: runs the plan that proves their devices free and puts them back, and waits, where somebody still holds an FD,
+ * for that to end. Never reports more than was proven.
  */
 #pragma once
 
@@ -28,15 +28,3 @@ bool releasing_is_overdue(const struct holding *holding);
  * closed again. waiting_stir() tells the end of that.
  */
 const struct claim *releasing_container_of(const struct registry *registry, uid_t uid);
-/* Begins to give one asked-for device back. The holding's asker is answered. 0, or -errno: nothing was begun. */
-int releasing_remove(struct holding *holding, const char *device);
-/*
- * Begins to give back the device that an earlier run was at work on, if it was at any: one that it added, and nobody
- * acknowledged, as soon as nobody has it any more; the claim goes on.
- */
-void releasing_resume_removal(struct holding *holding);
-/*
- * True if just this device is being taken back after a restart, and waits for somebody to let go of it: then it is tried at
- * once, and the requester is answered.
- */
-bool releasing_hasten_removal(struct holding *holding, const char *device, struct requester *requester);

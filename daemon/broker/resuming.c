@@ -2,6 +2,7 @@
 
 #include "lease.h"
 #include "releasing.h"
+#include "removing.h"
 
 #include "../base/log.h"
 
@@ -44,7 +45,7 @@ static void resume(struct holding *holding, struct requester *requester)
 	holding_tell(holding, (struct news){ .kind = NEWS_CLAIM_ADOPTED, .before = CLAIM_LINGERING,
 					     .message = "resumed by its client" });
 	answer(requester, holding, lease);
-	releasing_resume_removal(holding);
+	removing_resume(holding);
 }
 
 /* The release under way has found that somebody holds the claim. True: it is not to linger. */

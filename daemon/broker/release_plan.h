@@ -1,0 +1,15 @@
+/*
+ * One plan of a release, for a whole claim or for a device of it: has the executor run it, and writes into the claim's note what
+ * it found. Decides nothing.
+ */
+#pragma once
+
+#include "holding.h"
+
+/* Has the executor run a plan of a release. The context goes along as a copy, if the claim has one. 0 or -errno. */
+int release_plan_run(struct holding *holding, enum holding_run run, const struct plan *plan,
+		     const struct run_events *events);
+/* Writes into the note why the plan did not come to its end. */
+void release_plan_note(struct holding *holding, const struct wire_result *result);
+void release_plan_append_note(struct holding *holding, const char *more);
+void release_plan_note_unmapped(struct holding *holding);
