@@ -315,6 +315,7 @@ def let_go_of_it(daemon, name, fds):
         for fd in fds:
             os.close(fd)
         assert peer.ask("RemoveDevice", {"claim": name, "device": ALONE}) == {}
+        assert peer.ask("ListClaims")["claims"][0]["note"] is None
 
 
 @test
