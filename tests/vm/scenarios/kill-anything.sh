@@ -54,14 +54,14 @@ while [ $kills -lt 16 ]; do
 	start_daemon /tmp/policy
 done
 touch /tmp/stop
+# shellcheck disable=SC2086
+wait $loops
 left=400
 while ioasidctl list | grep -qE 'held|offered|releasing|lingering|stuck'; do
 	[ "$left" -gt 0 ] || { ioasidctl list; fail "something is still going on"; }
 	left=$((left - 1))
 	usleep 50000
 done
-# shellcheck disable=SC2086
-wait $loops
 expect_success ioasidctl list
 expect_output_lacks quarantined
 ! grep quarantined "$RIG/ioasidd.log" || fail "something was quarantined"
