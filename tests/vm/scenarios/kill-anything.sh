@@ -26,7 +26,7 @@ claim_again alice "$edu" attached & loops=$!
 claim_again bob "$alone" node & loops="$loops $!"
 claim_again alice "$flr" attached & loops="$loops $!"
 kills=0
-while [ $kills -lt 16 ]; do
+while [ $kills -lt 12 ]; do
 	usleep $((RANDOM % 300 * 1000 + 50000))
 	# Each kind in its turn, and of each kind any.
 	case $((kills % 4)) in
