@@ -173,7 +173,8 @@ static bool is_quiet(struct requester *requester, struct holding *holding)
 	if (holding->claim->state == CLAIM_HELD && holding->run == HOLDING_IDLE && !holding->offered_to)
 		return true;
 	requester_answer_kind(requester, ANSWER_WRONG_STATE, holding->claim,
-			      holding->persists ? holding->claim->note
+			      holding->persists ? "a device that was not acknowledged before a restart is being taken back: close "
+						  "every FD of it, and remove it"
 						: "this can be done only while the claim is held and nothing else is done to it");
 	return false;
 }

@@ -16,12 +16,23 @@ static void remove_again(struct holding *holding);
 /* A removal that somebody still stands in the way of waits for him, if the claim can't do otherwise. */
 static bool waits_for_holder(struct holding *holding, const struct wire_result *result)
 {
+	char text[TEXT_MAX];
+
 	if (!holding->persists || result->outcome != WIRE_OUTCOME_HELD || !repeating_persist(holding, remove_again))
 		return false;
-	snprintf(holding->claim->note, TEXT_MAX, "%s was added, but not acknowledged before a restart: it is taken back when "
-						 "every FD of it is closed", holding->device);
-	requester_answer_kind(holding_take_asker(holding), ANSWER_WRONG_STATE, holding->claim, holding->claim->note);
+	snprintf(text, sizeof(text), "%s was added, but not acknowledged before a restart: it is taken back when every FD of "
+				     "it is closed", holding->device);
+	if (!holding->claim->note[0])
+		memcpy(holding->claim->note, text, sizeof(text));
+	requester_answer_kind(holding_take_asker(holding), ANSWER_WRONG_STATE, holding->claim, text);
 	return true;
+}
+
+/* The note above is true no more. */
+static void drop_note_of_waiting(struct holding *holding)
+{
+	if (holding->persists && strncmp(holding->claim->note, holding->device, strlen(holding->device)) == 0)
+		holding->claim->note[0] = '\0';
 }
 
 /* True if the removal is run again in a moment. Its asker is answered then. */
@@ -35,7 +46,7 @@ static bool tries_removal_again(struct holding *holding, const struct wire_resul
 	}
 	log_warning("claim %s: the removal of %s did not come to its end: %s", holding->claim->id, holding->device,
 		    result->text);
-	return repeating_start(holding, remove_again);
+	return repeating_start(holding, remove_again) || (holding->persists && repeating_persist(holding, remove_again));
 }
 
 static void on_removal_done(void *context, const struct wire_result *result, struct descriptors *fds)
@@ -51,6 +62,7 @@ static void on_removal_done(void *context, const struct wire_result *result, str
 		return;
 	asker = holding_take_asker(holding);
 	rolls_back = holding->rolls_back;
+	drop_note_of_waiting(holding);
 	holding->rolls_back = holding->persists = holding->claim->adding = false;
 	holding->repeats = holding->retries = 0;
 	holding->claim->changing[0] = '\0';

@@ -137,6 +137,10 @@ def nobody_has_it(daemon, held, how):
 def take(daemon, *devices):
     with daemon.client() as peer:
         reply = claim(peer, *devices, mode=daemon.kind.mode)
+    # What the manager was told it has not heard yet.
+    kept = {f"{what}-{reply['claim']}" for what in (("lease",) if daemon.kind.mode == "node" else ("lease", "context"))}
+    with daemon.manager.lock:
+        assert daemon.manager.lock.wait_for(lambda: kept <= {name for name, _ in daemon.manager.stored}, 30), kept
     return reply
 
 
@@ -221,7 +225,9 @@ CALLS = (("claim", "claim", begin_claim, nobody_has_it), ("addition", "addition"
          ("removal", "removal", begin_removal, the_claim_goes_on), ("release", "release", begin_release, it_is_free),
          ("revocation", "release", begin_revocation, it_is_free))
 for name, steps, *parts in CALLS:
-    for kind_name, kind, hows in (("iommufd", IOMMUFD, STOPS[:3]), ("groups", GROUP, STOPS[:1]), ("nodes", NODE, STOPS[1:2])):
+    # What the manager discards matters to what is held.
+    of_iommufd = STOPS[:3] if parts[1] == the_claim_goes_on else STOPS[:2]
+    for kind_name, kind, hows in (("iommufd", IOMMUFD, of_iommufd), ("groups", GROUP, STOPS[:1]), ("nodes", NODE, STOPS[1:2])):
         def step_by_step(kind=kind, hows=hows, steps=steps, parts=parts):
             every_stop(kind, getattr(kind, steps), hows, *parts)
         step_by_step.__name__ = f"{name}_{kind_name}"
@@ -309,6 +315,7 @@ def let_go_of_it(daemon, name, fds):
         for fd in fds:
             os.close(fd)
         assert peer.ask("RemoveDevice", {"claim": name, "device": ALONE}) == {}
+        assert peer.ask("ListClaims")["claims"][0]["note"] is None
 
 
 @test

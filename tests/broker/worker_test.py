@@ -6,6 +6,7 @@ three times, after pauses that grow. Only then it is quarantined.
 """
 import os
 import random
+import select
 import signal
 
 from claims import claim, close_all, host_drivers, take_indices, wait_free, wait_free_after_stuck
@@ -367,6 +368,92 @@ def under_load():
                 wait_until_empty(daemon, operator)
             assert host_drivers(daemon) == drivers, seed
         print(f"# {kills} workers were to end, {daemon.log_text().count('did not come to its end')} in a release", flush=True)
+
+
+class Anything:
+    """Whatever anybody can do to claims and devices, in an order that a seed says."""
+
+    def __init__(self, daemon, seed):
+        self.daemon, self.random = daemon, random.Random(seed)
+        self.peers = [daemon.connect() for _ in range(6)]
+        self.names, self.fds = [], []
+        self.cards = CARDS[:6]
+
+    def name(self):
+        return self.random.choice(self.names) if self.names else "0" * 32
+
+    def call(self):
+        card = self.random.choice(self.cards)
+        method, parameters = self.random.choice([
+            ("Claim", {"devices": self.random.sample(self.cards, self.random.choice([1, 1, 2]))}),
+            ("Claim", {"devices": [card]}), ("Acknowledge", {"claim": self.name()}), ("Acknowledge", {"claim": self.name()}),
+            ("AddDevice", {"claim": self.name(), "device": card}), ("RemoveDevice", {"claim": self.name(), "device": card}),
+            ("Release", {"claim": self.name()}), ("Revoke", {"claim": self.name(), "grace": self.random.choice([0, 0, 20])}),
+            ("Resume", {"claim": self.name()})])
+        self.random.choice(self.peers).send_call("org.ioasid1." + method, parameters)
+
+    def strike(self):
+        fault = {"step": self.random.choice([*IOMMUFD.claim_steps, *IOMMUFD.release_steps, "context", "unmap"]), "times": 1}
+        kind = self.random.choice(["fail", "fail", "kill", "kill", "kill", "hang"])
+        if self.random.random() < 0.2 and fault["step"] in ("override", "probe"):
+            fault["undo"] = True  # others are undone by a close, which does not fail
+        self.daemon.control({kind: fault})
+
+    def let_go(self):
+        for _ in range(self.random.randrange(6)):
+            if self.fds:
+                os.close(self.fds.pop(self.random.randrange(len(self.fds))))
+
+    def leave(self):
+        number = self.random.randrange(len(self.peers))
+        self.peers[number].close()
+        self.peers[number] = self.daemon.connect()
+
+    def unplug(self):
+        there = host_drivers(self.daemon)
+        card = self.random.choice(self.cards)
+        entry = device(card, "1234:11e8", "00ff00", 100 + CARDS.index(card))
+        self.daemon.control({"remove": card} if card in there else {"add": entry})
+
+    def go_on(self):
+        self.daemon.control({"unhang": True})
+
+    def hear(self):
+        while ready := select.select([peer.sock for peer in self.peers], [], [], 0)[0]:
+            for peer in self.peers:
+                if peer.sock not in ready:
+                    continue
+                reply = peer.receive()
+                assert reply is not None, self.daemon.log_text()
+                self.fds += peer.take_fds()
+                name = reply.get("parameters", {}).get("claim")
+                if isinstance(name, str):
+                    self.names = [*self.names[-7:], name]
+
+    def run(self, turns):
+        for _ in range(turns):
+            self.random.choice(7 * [self.call] + 2 * [self.strike] + 2 * [self.let_go] +
+                               [self.leave, self.unplug, self.go_on])()
+            self.hear()
+        self.daemon.control({"clear_faults": True}, {"unhang": True})
+        for peer in self.peers:
+            self.fds += peer.take_fds()
+            peer.close()
+        for fd in self.fds:
+            os.close(fd)
+
+
+@test
+def anything():
+    """whatever happens to claims in whatever order, nothing comes that can't happen"""
+    with Host(IOMMUFD) as daemon:
+        seed = random.SystemRandom().randrange(10**6)
+        print(f"# seed {seed}", flush=True)
+        for turn in range(4):
+            Anything(daemon, seed + turn).run(600)
+            with daemon.connect() as operator:
+                operator.ask("ListClaims")
+        assert daemon.process.poll() is None
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ claim_again alice "$edu" attached & loops=$!
 claim_again bob "$alone" node & loops="$loops $!"
 claim_again alice "$flr" attached & loops="$loops $!"
 kills=0
-while [ $kills -lt 16 ]; do
+while [ $kills -lt 12 ]; do
 	usleep $((RANDOM % 300 * 1000 + 50000))
 	# Each kind in its turn, and of each kind any.
 	case $((kills % 4)) in
@@ -54,14 +54,14 @@ while [ $kills -lt 16 ]; do
 	start_daemon /tmp/policy
 done
 touch /tmp/stop
+# shellcheck disable=SC2086
+wait $loops
 left=400
 while ioasidctl list | grep -qE 'held|offered|releasing|lingering|stuck'; do
 	[ "$left" -gt 0 ] || { ioasidctl list; fail "something is still going on"; }
 	left=$((left - 1))
 	usleep 50000
 done
-# shellcheck disable=SC2086
-wait $loops
 expect_success ioasidctl list
 expect_output_lacks quarantined
 ! grep quarantined "$RIG/ioasidd.log" || fail "something was quarantined"
