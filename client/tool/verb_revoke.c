@@ -273,9 +273,9 @@ const struct verb verb_revoke = {
 		"the rule says so, whoever holds the devices is stopped. --all revokes every\n"
 		"claim. --unbind gets a claim to its end that lingers for somebody who could not\n"
 		"be found: its devices are unbound, which waits for whoever has them; it takes\n"
-		"nothing from a process that is seen to have them. Answers at once; with --wait it tells what happens until the devices are\n"
-		"free or quarantined, which is exit status 4. All are tried; the exit status is\n"
-		"that of the first that failed.\n",
+		"nothing from a process that is seen to have them. Answers at once; with --wait\n"
+		"it tells what happens until the devices are free or quarantined, which is exit\n"
+		"status 4. All are tried; the exit status is that of the first that failed.\n",
 	.options = OPTION_REVOCATION | OPTION_ALL,
 	.minimum = 0,
 	.maximum = ARGUMENTS_UNLIMITED,

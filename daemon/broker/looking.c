@@ -4,6 +4,7 @@
 #include "../../policy/text.h"
 #include "../base/clock.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,8 +132,8 @@ static bool gather(struct looking *looking, uint64_t not_before)
 	return true;
 }
 
-/* Those go on who are content with what was seen since then. */
-static void end_waits(struct looking *looking, uint64_t since)
+/* Those go on who are content with what was seen since then. error: 0, or -errno of looking. */
+static void end_waits(struct looking *looking, uint64_t since, int error)
 {
 	struct looker *looker = looking->first;
 
@@ -141,6 +142,7 @@ static void end_waits(struct looking *looking, uint64_t since)
 			looker = looker->next;
 			continue;
 		}
+		looker->short_of_memory = error == -ENOMEM;
 		end_wait(looker);
 		/* Anybody may have come or gone. */
 		looker = looking->first;
@@ -184,7 +186,7 @@ static void on_survey(void *context, int error, const struct uses *uses)
 			keep(looking->batch[i], uses, looking->begun);
 	looking->looked_at += looking->batch_count;
 	if (error != 0)
-		end_waits(looking, looking->begun);
+		end_waits(looking, looking->begun, -error);
 	go_on(looking);
 }
 
@@ -199,10 +201,11 @@ static uint64_t first_not_before(const struct looking *looking)
 	return first;
 }
 
-/* Has the devices of the batch surveyed. False: the executor can't be asked. */
-static bool survey(struct looking *looking)
+/* Has the devices of the batch surveyed. 0, -ENOMEM, -EPIPE. */
+static int survey(struct looking *looking)
 {
 	const char *name[BATCH];
+	int error;
 
 	for (size_t i = 0; i < looking->batch_count; i++)
 		name[i] = looking->batch[i]->name;
@@ -211,8 +214,9 @@ static bool survey(struct looking *looking)
 		looking->look_begun = looking->begun;
 		looking->looked_at = 0;
 	}
-	looking->busy = host_survey_only(looking->registry->host, name, looking->batch_count, (uid_t)-1, on_survey, looking) == 0;
-	return looking->busy;
+	error = host_survey_only(looking->registry->host, name, looking->batch_count, (uid_t)-1, on_survey, looking);
+	looking->busy = error == 0;
+	return error;
 }
 
 /* Surveys the next devices that somebody waits for. */
@@ -224,15 +228,15 @@ static void go_on(struct looking *looking)
 	looking->running = true;
 	while (looking->first && !looking->busy) {
 		uint64_t not_before = first_not_before(looking);
-		bool able = gather(looking, not_before);
+		int error = gather(looking, not_before) ? 0 : -ENOMEM;
 
-		if (able && looking->batch_count > 0)
-			able = survey(looking);
+		if (error == 0 && looking->batch_count > 0)
+			error = survey(looking);
 		if (looking->busy)
 			continue;
 		end_look(looking);
 		/* Who can't be served at all is told what is known. */
-		end_waits(looking, able ? not_before : UINT64_MAX);
+		end_waits(looking, error == 0 ? not_before : UINT64_MAX, error);
 	}
 	if (!looking->busy)
 		looking->look_begun = 0;
@@ -254,6 +258,7 @@ void looking_ask(struct looking *looking, struct looker *looker, uid_t asker)
 	looker->not_before = rest < now ? now - rest : 1;
 	if (sd_event_add_time_relative(looking->registry->event, &looker->timer, CLOCK_MONOTONIC, LOOK_MAX_USEC, 0, on_time,
 				       looker) < 0) {
+		looker->short_of_memory = true;
 		looker->go_on(looker->context);
 		return;
 	}

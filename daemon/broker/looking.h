@@ -16,6 +16,7 @@ struct looker {
 	struct looker *next;
 	uint64_t not_before;     /* what was seen before is too old for it; CLOCK_MONOTONIC microseconds */
 	sd_event_source *timer;
+	bool short_of_memory;    /* told with go_on: what there is to be told is not whole */
 	void (*go_on)(void *context);
 	void *context;
 };

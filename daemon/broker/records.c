@@ -225,12 +225,15 @@ static void hear_state(struct records *records, const struct news *news)
 
 static void hear_policy(struct records *records, const struct news *news)
 {
+	const struct policy_standing *standing = &arbiter_registry(records->arbiter)->standing;
+	bool none = standing->broker.at_start || standing->executor.at_start;
+
 	if (news->success)
 		record_entry_begin(&records->entry, RECORD_MESSAGE_POLICY_LOADED, "policy loaded: %zu rules",
 				   news->policy->rule_count);
 	else
-		record_entry_begin(&records->entry, RECORD_MESSAGE_POLICY_REFUSED,
-				   "the policy was not reloaded, the one in force stays: %s", news->message);
+		record_entry_begin(&records->entry, RECORD_MESSAGE_POLICY_REFUSED, "the policy was %s: %s",
+				   none ? "refused, and none is in force" : "not reloaded, the one in force stays", news->message);
 	record_entry_add_policy(&records->entry, news->policy);
 	if (news->subject)
 		journald_add(&records->entry.journald, "IOASID_ACTOR", "%u", news->subject->uid);

@@ -102,7 +102,10 @@ static void on_looked(void *context)
 	struct varlink_listing *listing = context;
 	struct varlink_client *client = listing->client;
 
-	if (listing->groups) {
+	if (listing->looker.short_of_memory) {
+		client->listing = varlink_listing_free(listing);
+		varlink_connection_send_part(client->connection, NULL, 0, true);
+	} else if (listing->groups) {
 		client->listing = varlink_listing_free(listing);
 		varlink_connection_reply(client->connection, varlink_group_list(client->arbiter, &client->requester), NULL);
 	} else if (!note_names(listing)) {

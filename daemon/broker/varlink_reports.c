@@ -37,7 +37,8 @@ static void warn_of_lingering(struct json_object *array, const struct arbiter *a
 	size_t count = 0;
 
 	for (const struct claim *claim = ledger_first(arbiter_registry(arbiter)->ledger); claim; claim = ledger_next(claim)) {
-		if (claim->state != CLAIM_LINGERING || !holding_of(claim)->holder_unknown)
+		/* It goes on lingering while it is tried again. */
+		if (!holding_of(claim)->holder_unknown || (claim->state != CLAIM_LINGERING && claim->state != CLAIM_RELEASING))
 			continue;
 		first = first ? first : claim;
 		count++;

@@ -315,6 +315,11 @@ stop_daemon() {
 	[ "$status" -eq 0 ] || fail "ioasidd ended with status $status after SIGTERM"
 }
 
+# is_unclaimed ADDRESS: nobody has it by a claim, whatever the host does with it.
+is_unclaimed() {
+	ioasidctl show "$1" | grep -q '^state  *\(free\|in use\|group in use\|use unknown\|never\)'
+}
+
 # wait_until_free ADDRESS: until all drivers and overrides are what they were when the scenario began, and ioasidd says
 # so, too: a release goes on after its client has ended. The kernel announces no change of a driver_override, so this
 # looks again until it is so.
@@ -322,7 +327,7 @@ wait_until_free() {
 	local left=200
 	while [ "$left" -gt 0 ]; do
 		snapshot_sysfs >"$RIG/sysfs.now"
-		! cmp -s "$RIG/sysfs.before" "$RIG/sysfs.now" || ! ioasidctl show "$1" | grep -q '^state  *free$' || return 0
+		! cmp -s "$RIG/sysfs.before" "$RIG/sysfs.now" || ! is_unclaimed "$1" || return 0
 		usleep 50000
 		left=$((left - 1))
 	done
@@ -333,7 +338,7 @@ wait_until_free() {
 # wait_until_released ADDRESS: until nobody has it, whoever has others still.
 wait_until_released() {
 	local left=200
-	until ioasidctl show "$1" | grep -q '^state  *free$'; do
+	until is_unclaimed "$1"; do
 		[ "$left" -gt 0 ] || fail "$1 has not been released"
 		usleep 50000
 		left=$((left - 1))
