@@ -19,8 +19,8 @@ struct host_events {
 };
 
 /* Takes the socket over on success. 0, -ENOMEM, -errno. */
-int host_new(sd_event *event, int socket, uint64_t plan_deadline_usec, const struct host_events *events, void *context,
-	     struct host **out);
+int host_new(sd_event *event, int socket, struct turns *turns, uint64_t plan_deadline_usec, const struct host_events *events,
+	     void *context, struct host **out);
 struct host *host_free(struct host *host);
 
 bool host_is_ready(const struct host *host);

@@ -6,11 +6,13 @@
 #include "host.h"
 #include "news.h"
 #include "store.h"
+#include "turns.h"
 #include "units.h"
 #include "waiting.h"
 
 struct registry {
 	sd_event *event;
+	struct turns *turns;
 	struct host *host;
 	struct policy *policy;
 	struct ledger *ledger;
