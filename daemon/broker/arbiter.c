@@ -464,14 +464,16 @@ int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *se
 				  : "%s/claims can't be opened: %s", settings->runtime_folder, strerror(-error));
 	}
 	if (error == 0)
-		error = waiting_new(event, &arbiter->registry.waiting);
+		error = turns_new(event, &arbiter->registry.turns);
+	if (error == 0)
+		error = waiting_new(event, arbiter->registry.turns, &arbiter->registry.waiting);
 	if (error == 0)
 		error = units_new(settings->bus, &arbiter->registry.units);
 	if (error == 0)
 		error = load_first_policy(arbiter, &arbiter->registry.policy);
 	if (error == 0)
-		error = host_new(event, executor, settings->plan_deadline_usec, &host_events, arbiter,
-				 &arbiter->registry.host);
+		error = host_new(event, executor, arbiter->registry.turns, settings->plan_deadline_usec, &host_events,
+				 arbiter, &arbiter->registry.host);
 	if (error < 0) {
 		arbiter_free(arbiter);
 		return error;
@@ -501,6 +503,7 @@ struct arbiter *arbiter_free(struct arbiter *arbiter)
 	ledger_free(arbiter->registry.ledger);
 	reloading_free(arbiter->reloading);
 	waiting_free(arbiter->registry.waiting);
+	turns_free(arbiter->registry.turns);
 	units_free(arbiter->registry.units);
 	snapshotting_free(arbiter->snapshotting);
 	auditing_free(arbiter->auditing);

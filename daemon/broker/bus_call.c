@@ -35,6 +35,11 @@ int bus_books_init(struct bus_books *books, sd_event *event, struct arbiter *arb
 
 	books->arbiter = arbiter;
 	books->event = event;
+	books->turns = arbiter_registry(arbiter)->turns;
+	books->calls = (struct accounts){ .most = BUS_CALLS_MAX, .reserved = BUS_CALLS_RESERVED,
+					  .per_user = BUS_CALLS_PER_USER_MAX };
+	books->offers = (struct accounts){ .most = BUS_OFFERS_MAX, .reserved = BUS_OFFERS_RESERVED,
+					   .per_user = BUS_OFFERS_PER_USER_MAX };
 	error = sd_event_add_defer(event, &books->cleaner, on_clean, books);
 	return error < 0 ? error : sd_event_source_set_enabled(books->cleaner, SD_EVENT_OFF);
 }
@@ -54,7 +59,8 @@ static const char *find_quota(const struct bus_books *books, const struct bus_ca
 		of_connection += call->message && call->caller == caller;
 	if (of_connection >= BUS_CALLS_PER_CONNECTION_MAX)
 		return "this connection has too many calls that are not answered yet: wait for some of them";
-	return books->count >= BUS_CALLS_MAX ? "too many calls are under way: try again in a moment" : NULL;
+	return books->unknown >= BUS_CALLS_UNKNOWN_MAX ? "too many calls of new connections are under way: try again in a moment"
+						       : NULL;
 }
 
 struct bus_call *bus_call_new(struct bus_books *books, struct bus_caller *caller, sd_bus_message *message,
@@ -73,6 +79,7 @@ struct bus_call *bus_call_new(struct bus_books *books, struct bus_caller *caller
 	}
 	call->books = books;
 	call->caller = caller;
+	caller->calls++;
 	call->message = sd_bus_message_ref(message);
 	call->object = *object;
 	call->requester.authority = AUTHORITY_NONE;
@@ -82,25 +89,35 @@ struct bus_call *bus_call_new(struct bus_books *books, struct bus_caller *caller
 	while (*end)
 		end = &(*end)->next;
 	*end = call;
-	books->count++;
+	books->unknown++;
 	return call;
+}
+
+/* It counts no more among those that wait for something. */
+static void give_back(struct bus_call *call)
+{
+	call->books->unknown -= !call->identified;
+	call->identified = true;
+	if (call->account)
+		account_give_back(call->account);
+	call->account = NULL;
 }
 
 bool bus_call_identify(struct bus_call *call)
 {
-	uid_t uid = call->caller->subject.uid;
-	size_t of_user = 0;
+	struct bus_books *books = call->books;
 
+	give_back(call);
 	call->requester.subject = call->caller->subject;
 	call->requester.pidfd = call->caller->pidfd;
 	call->requester.pidfd_is_certain = call->caller->pidfd >= 0;
-	call->identified = true;
-	for (const struct bus_call *other = call->books->first; other && uid != 0; other = other->next)
-		of_user += other->message && other->identified && other->requester.subject.uid == uid;
-	if (of_user <= BUS_CALLS_PER_USER_MAX)
+	call->account = accounts_take(&books->calls, call->requester.subject.uid,
+				      arbiter_is_operator(books->arbiter, &call->requester));
+	if (call->account)
 		return true;
 	bus_call_fail(call, "QuotaExceeded",
-		      "this user has too many calls that are not answered yet: wait for some of them");
+		      "this user has too many calls that are not answered yet, or all users together have so many that few are "
+		      "left: wait for some of them");
 	return false;
 }
 
@@ -114,19 +131,15 @@ void bus_call_find_process(struct bus_call *call)
 
 bool bus_call_may_be_offered(struct bus_call *call)
 {
-	uid_t uid = call->requester.subject.uid;
-	size_t of_user = 0, count = 0;
+	struct bus_books *books = call->books;
 
 	if (sd_bus_message_get_expect_reply(call->message) <= 0) {
 		/* Nobody would learn of it. */
 		bus_call_end(call);
 		return false;
 	}
-	for (const struct bus_call *other = call->books->first; other; other = other->next) {
-		count += other->offers;
-		of_user += other->offers && other->requester.subject.uid == uid;
-	}
-	call->offers = count < BUS_OFFERS_MAX && (of_user < BUS_OFFERS_PER_USER_MAX || uid == 0);
+	call->offers = accounts_take(&books->offers, call->requester.subject.uid,
+				     arbiter_is_operator(books->arbiter, &call->requester));
 	if (call->offers)
 		return true;
 	bus_call_fail(call, "QuotaExceeded",
@@ -169,6 +182,7 @@ void bus_call_reply(struct bus_call *call, sd_bus_message *reply, int error)
 		error = sd_bus_message_send(reply);
 	if (error >= 0) {
 		call->message = sd_bus_message_unref(call->message);
+		give_back(call);
 		call->abandon = NULL;
 		if (!call->offer)
 			bus_call_end(call);
@@ -224,6 +238,13 @@ static void free_offer(struct bus_call *call)
 	call->offer = NULL;
 }
 
+static void leave_caller(struct bus_call *call)
+{
+	if (call->caller)
+		call->caller->calls--;
+	call->caller = NULL;
+}
+
 void bus_call_end(struct bus_call *call)
 {
 	struct bus_books *books = call->books;
@@ -234,7 +255,12 @@ void bus_call_end(struct bus_call *call)
 	if (!*link)
 		return; /* it is over already */
 	*link = call->next;
-	books->count--;
+	turns_forget(&call->turn);
+	give_back(call);
+	if (call->offers)
+		account_give_back(call->offers);
+	call->offers = NULL;
+	leave_caller(call);
 	free_offer(call);
 	call->message = sd_bus_message_unref(call->message);
 	/* The arbiter's code, or its own, may run for it right now. */
@@ -247,7 +273,7 @@ void bus_call_leave(struct bus_call *call, bool keep)
 {
 	void (*abandon)(struct bus_call *) = call->abandon;
 
-	call->caller = NULL;
+	leave_caller(call);
 	call->requester.pidfd = -1;
 	call->requester.pidfd_is_certain = false;
 	if (call->offer && (keep || !call->offer->by_descriptor))

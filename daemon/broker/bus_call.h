@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "accounts.h"
 #include "arbiter.h"
 #include "bus_caller.h"
 #include "bus_path.h"
@@ -20,8 +21,11 @@ struct bus_books {
 	sd_event *event;
 	sd_bus *bus; /* NULL while there is none */
 	struct bus_listings *listings;
+	struct turns *turns;
+	struct accounts calls;  /* that were not answered yet */
+	struct accounts offers; /* that were not acknowledged yet, or are being made */
 	struct bus_call *first; /* bus_call::next, in the order in which they came; those that are over are not in it */
-	size_t count;
+	size_t unknown;         /* of them, whose caller is not known yet */
 	struct bus_call *over;
 	sd_event_source *cleaner;
 };
@@ -48,6 +52,8 @@ struct bus_call {
 	struct bus_books *books;
 	struct bus_caller *caller;       /* NULL once it has left the bus */
 	bool identified;                 /* the requester is the caller */
+	struct account *account;         /* of its user, from then on until it was answered */
+	struct turn turn;                /* in which it is begun */
 	sd_bus_message *message;         /* NULL once it was answered */
 	struct bus_object_name object;
 	struct requester requester;      /* its pidfd is the caller's, or pidfd; its answers go to bus_answers_write() */
@@ -60,17 +66,20 @@ struct bus_call {
 	bool granted;                    /* and it has said yes */
 	enum act act;
 	void (*go_on)(struct bus_call *call); /* then */
-	bool offers;                     /* it leads to an offer, or has one */
+	struct account *offers;          /* of its user, if it leads to an offer, or has one */
 	struct bus_offer *offer;         /* NULL: none */
 	struct bus_call *acknowledgement; /* of the offer, while it is made: answered in this call's place */
 };
 
 enum {
 	BUS_CALLS_PER_CONNECTION_MAX = 32, /* not answered yet */
-	BUS_CALLS_PER_USER_MAX = 64,
-	BUS_CALLS_MAX = 1024,              /* root's, too */
-	BUS_OFFERS_PER_USER_MAX = 16,      /* not acknowledged yet */
-	BUS_OFFERS_MAX = 64,               /* root's, too */
+	BUS_CALLS_PER_USER_MAX = 64,       /* fewer as they get short: accounts.h */
+	BUS_CALLS_MAX = 1024,              /* uid 0's are not counted */
+	BUS_CALLS_RESERVED = 128,          /* of them, for operators */
+	BUS_CALLS_UNKNOWN_MAX = 1024,      /* of callers whom the bus has not told of yet */
+	BUS_OFFERS_PER_USER_MAX = 16,      /* not acknowledged yet; fewer as they get short */
+	BUS_OFFERS_MAX = 64,               /* uid 0's are not counted */
+	BUS_OFFERS_RESERVED = 8,           /* of them, for operators */
 };
 
 int bus_books_init(struct bus_books *books, sd_event *event, struct arbiter *arbiter);

@@ -218,6 +218,19 @@ void bus_callers_down(struct bus_callers *callers)
 	callers->bus = NULL;
 }
 
+/* Forgets who came first of those that have no calls. False: all have some. */
+static bool forget_idle(struct bus_callers *callers)
+{
+	struct bus_caller *idle = NULL;
+
+	for (struct bus_caller *caller = callers->first; caller; caller = caller->next)
+		if (caller->calls == 0)
+			idle = caller;
+	if (idle)
+		forget(idle);
+	return idle;
+}
+
 int bus_callers_get(struct bus_callers *callers, const char *name, struct bus_caller **out)
 {
 	struct bus_caller *caller = name_table_find(&callers->by_name, name);
@@ -227,7 +240,7 @@ int bus_callers_get(struct bus_callers *callers, const char *name, struct bus_ca
 		*out = caller;
 		return 0;
 	}
-	if (callers->by_name.count >= callers->most)
+	if (callers->by_name.count >= callers->most && !forget_idle(callers))
 		return -EUSERS;
 	if (!callers->bus || strlen(name) >= sizeof(caller->name))
 		return -EINVAL;

@@ -13,6 +13,7 @@ struct bus_caller {
 	bool known;             /* subject and pidfd are */
 	struct subject subject; /* its unit is known only with a pidfd */
 	int pidfd;              /* of subject.pid, owned; -1 where the bus gives none */
+	size_t calls;           /* that refer to it; it is not forgotten as long as there are some */
 	sd_bus_slot *question;  /* to the bus, under way */
 	struct bus_callers *callers;
 	struct bus_caller *next; /* bus_callers::first */
@@ -35,6 +36,7 @@ int bus_callers_up(struct bus_callers *callers, sd_bus *bus);
 void bus_callers_down(struct bus_callers *callers);
 /*
  * The connection of that name. If it is not known yet the bus is asked, and an event tells what came of it, after this has
- * returned. -EUSERS: there are too many, which is a quarter of all descriptors; -ENOMEM, -errno.
+ * returned. If there are too many, which is a quarter of all descriptors, one that has no calls is forgotten: the bus can be
+ * asked again. -EUSERS: there is none such; -ENOMEM, -errno.
  */
 int bus_callers_get(struct bus_callers *callers, const char *name, struct bus_caller **out);

@@ -19,6 +19,20 @@ struct bus_face {
 	bool bus_lost; /* whoever leaves now may come back */
 };
 
+static void on_turn(void *context)
+{
+	bus_methods_run(context);
+}
+
+/* The call is begun when it is its user's turn, as those over the socket are. */
+static void begin(struct bus_call *call)
+{
+	if (!bus_call_identify(call))
+		return;
+	call->turn = (struct turn){ .take = on_turn, .context = call };
+	turns_want(call->books->turns, &call->turn, call->requester.subject.uid);
+}
+
 static int on_call(sd_bus_message *message, void *context, sd_bus_error *ignored)
 {
 	struct bus_face *face = context;
@@ -51,8 +65,8 @@ static int on_call(sd_bus_message *message, void *context, sd_bus_error *ignored
 	if (!call)
 		return 1;
 	call->method = method;
-	if (caller->known && bus_call_identify(call))
-		bus_methods_run(call);
+	if (caller->known)
+		begin(call);
 	return 1;
 }
 
@@ -71,8 +85,7 @@ static void on_known(void *context, struct bus_caller *caller)
 	struct bus_call *call;
 
 	while ((call = call_of(face, caller, true)))
-		if (bus_call_identify(call))
-			bus_methods_run(call);
+		begin(call);
 }
 
 static void on_unknown(void *context, struct bus_caller *caller, const char *message)

@@ -1,5 +1,7 @@
 #include "bus_link.h"
 
+#include "turns.h"
+
 #include "../base/log.h"
 
 #include <errno.h>
@@ -121,7 +123,7 @@ static int begin(struct bus_link *link)
 		error = sd_bus_match_signal_async(bus, NULL, local, NULL, local, "Disconnected", on_disconnected, NULL,
 						  link);
 	if (error >= 0)
-		error = sd_bus_attach_event(bus, link->event, SD_EVENT_PRIORITY_NORMAL);
+		error = sd_bus_attach_event(bus, link->event, TURNS_PRIORITY);
 	if (error < 0) {
 		sd_bus_close_unref(bus);
 		return error;

@@ -17,15 +17,16 @@ struct listing {
 	struct bus_call *call;
 	sd_bus_message *reply; /* NULL: not begun */
 	size_t cursor;
+	unsigned round;       /* each user has one in each */
 	struct listing *next; /* bus_listings::first */
 };
 
 struct bus_listings {
 	struct bus_books *books;
 	struct bus_signals *signals;
-	/* A timer, though it seldom waits: one that is deferred would always come before everything else. */
-	sd_event_source *turn;
-	struct listing *first, **end;
+	struct turn turn;
+	sd_event_source *pause; /* while the bus takes no more */
+	struct listing *first;  /* which is being written; by their rounds */
 };
 
 static const char *path_of(const struct bus_object_name *name, char path[static BUS_PATH_MAX])
@@ -35,12 +36,24 @@ static const char *path_of(const struct bus_object_name *name, char path[static 
 	return name->node == BUS_NODE_GROUP ? bus_path_of_group(name->group, path) : bus_path_of_claim(name->name, path);
 }
 
-/* The next turn, after all that waits for the loop already. */
-static void go_on(struct bus_listings *listings, uint64_t wait)
+/* Goes on with the first, in a turn of its user. */
+static void go_on(struct bus_listings *listings)
 {
-	if (!listings->first || sd_event_source_set_time_relative(listings->turn, wait) < 0)
-		return;
-	sd_event_source_set_enabled(listings->turn, SD_EVENT_ONESHOT);
+	if (listings->first)
+		turns_want(listings->books->turns, &listings->turn, listings->first->call->requester.subject.uid);
+}
+
+static int on_pause_over(sd_event_source *source, uint64_t usec, void *context)
+{
+	go_on(context);
+	return 0;
+}
+
+/* The turn after a while. */
+static void pause_listings(struct bus_listings *listings)
+{
+	if (sd_event_source_set_time_relative(listings->pause, PAUSE_USEC) >= 0)
+		sd_event_source_set_enabled(listings->pause, SD_EVENT_ONESHOT);
 }
 
 static void end(struct listing *listing)
@@ -51,13 +64,13 @@ static void end(struct listing *listing)
 	while (*link != listing)
 		link = &(*link)->next;
 	*link = listing->next;
-	if (!*link)
-		listings->end = link;
 	if (listing->reply)
 		bus_signals_release(listings->signals);
 	sd_bus_message_unref(listing->reply);
 	free(listing);
-	go_on(listings, 0);
+	/* The next may be another user's. */
+	turns_forget(&listings->turn);
+	go_on(listings);
 }
 
 static void abandon(struct bus_call *call)
@@ -130,30 +143,29 @@ static bool bus_takes_more(const struct bus_listings *listings)
 	return sd_bus_get_n_queued_write(listings->books->bus, &waiting) >= 0 && waiting < WAITING_MAX;
 }
 
-static int on_turn(sd_event_source *source, uint64_t usec, void *context)
+static void on_turn(void *context)
 {
 	struct bus_listings *listings = context;
 	struct listing *listing = listings->first;
 	int result = 0;
 
 	if (!listing)
-		return 0;
+		return;
 	if (!listing->reply && !bus_takes_more(listings)) {
-		go_on(listings, PAUSE_USEC);
-		return 0;
+		pause_listings(listings);
+		return;
 	}
 	if (!listing->reply)
 		result = begin(listing);
 	if (result >= 0)
 		result = write_some(listing);
 	if (result > 0) {
-		go_on(listings, 0);
-		return 0;
+		go_on(listings);
+		return;
 	}
 	/* Before anything is signalled again. */
 	bus_call_reply(listing->call, sd_bus_message_ref(listing->reply), result);
 	end(listing);
-	return 0;
 }
 
 struct bus_listings *bus_listings_new(struct bus_books *books, struct bus_signals *signals)
@@ -164,9 +176,9 @@ struct bus_listings *bus_listings_new(struct bus_books *books, struct bus_signal
 		return NULL;
 	listings->books = books;
 	listings->signals = signals;
-	listings->end = &listings->first;
-	if (sd_event_add_time(books->event, &listings->turn, CLOCK_MONOTONIC, 0, 1, on_turn, listings) < 0 ||
-	    sd_event_source_set_enabled(listings->turn, SD_EVENT_OFF) < 0)
+	listings->turn = (struct turn){ .take = on_turn, .context = listings };
+	if (sd_event_add_time(books->event, &listings->pause, CLOCK_MONOTONIC, 0, 1, on_pause_over, listings) < 0 ||
+	    sd_event_source_set_enabled(listings->pause, SD_EVENT_OFF) < 0)
 		return bus_listings_free(listings);
 	return listings;
 }
@@ -175,14 +187,15 @@ struct bus_listings *bus_listings_free(struct bus_listings *listings)
 {
 	if (!listings)
 		return NULL;
-	sd_event_source_disable_unref(listings->turn);
+	turns_forget(&listings->turn);
+	sd_event_source_disable_unref(listings->pause);
 	free(listings);
 	return NULL;
 }
 
 void bus_listings_start(struct bus_listings *listings, struct bus_call *call)
 {
-	struct listing *listing = calloc(1, sizeof(*listing));
+	struct listing *listing = calloc(1, sizeof(*listing)), **link = &listings->first;
 
 	if (!listing) {
 		bus_call_fail(call, "Failed", "ioasidd is out of memory");
@@ -190,11 +203,18 @@ void bus_listings_start(struct bus_listings *listings, struct bus_call *call)
 	}
 	listing->listings = listings;
 	listing->call = call;
-	*listings->end = listing;
-	listings->end = &listing->next;
+	/* Who wants many has one in each round; the first is being written. */
+	listing->round = listings->first ? listings->first->round : 0;
+	for (const struct listing *other = listings->first; other; other = other->next)
+		if (other->call->requester.subject.uid == call->requester.subject.uid)
+			listing->round = other->round + 1;
+	while (*link && (link == &listings->first || (*link)->round <= listing->round))
+		link = &(*link)->next;
+	listing->next = *link;
+	*link = listing;
 	call->abandon = abandon;
 	call->work = listing;
 	/* Who is not the first waits for those before him. */
 	if (listings->first == listing)
-		go_on(listings, 0);
+		go_on(listings);
 }

@@ -1,5 +1,7 @@
 #include "executor_link.h"
 
+#include "turns.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -63,7 +65,7 @@ static void flush(struct executor_link *link)
 /* Reads what is there, but not for ever: clients want their turn too. */
 static void receive(struct executor_link *link)
 {
-	for (int turn = 0; turn < 64 && !link->dead; turn++) {
+	for (int turn = 0; turn < 16 && !link->dead; turn++) {
 		union wire_message message;
 		autoclose_list struct descriptors fds = { .count = 0 };
 		int got = wire_receive(link->socket, &message, &fds);
@@ -104,7 +106,10 @@ int executor_link_new(sd_event *event, int socket, const struct executor_link_ev
 		error = -errno;
 	else
 		error = sd_event_add_io(event, &link->source, socket, EPOLLIN, on_socket, link);
+	if (error >= 0)
+		error = sd_event_source_set_priority(link->source, TURNS_PRIORITY);
 	if (error < 0) {
+		sd_event_source_disable_unref(link->source);
 		free(link);
 		return error;
 	}

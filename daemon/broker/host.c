@@ -142,8 +142,8 @@ static void on_lost(void *context, int error)
 
 static const struct executor_link_events link_events = { .message = on_message, .lost = on_lost };
 
-int host_new(sd_event *event, int socket, uint64_t plan_deadline_usec, const struct host_events *events, void *context,
-	     struct host **out)
+int host_new(sd_event *event, int socket, struct turns *turns, uint64_t plan_deadline_usec, const struct host_events *events,
+	     void *context, struct host **out)
 {
 	struct host *host = calloc(1, sizeof(*host));
 	int error;
@@ -155,7 +155,7 @@ int host_new(sd_event *event, int socket, uint64_t plan_deadline_usec, const str
 	host->topology = topology_new();
 	error = host->topology ? executor_link_new(event, socket, &link_events, host, &host->link) : -ENOMEM;
 	if (error == 0)
-		error = surveys_new(event, host->link, &host->surveys);
+		error = surveys_new(event, host->link, turns, &host->surveys);
 	if (error == 0)
 		error = runs_new(event, host->link, plan_deadline_usec, &host->runs);
 	if (error == 0)

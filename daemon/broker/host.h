@@ -19,8 +19,8 @@ struct host_events {
 };
 
 /* Takes the socket over on success. 0, -ENOMEM, -errno. */
-int host_new(sd_event *event, int socket, uint64_t plan_deadline_usec, const struct host_events *events, void *context,
-	     struct host **out);
+int host_new(sd_event *event, int socket, struct turns *turns, uint64_t plan_deadline_usec, const struct host_events *events,
+	     void *context, struct host **out);
 struct host *host_free(struct host *host);
 /* From now on nothing is done on the host: host_run() and host_stop() say -EPIPE, and nothing is heard of it any more. */
 void host_end(struct host *host);

@@ -194,10 +194,11 @@ static void report_socket(struct openmetrics *out, const struct metrics_socket *
 {
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_connections", NULL, "Connections over the socket.");
 	openmetrics_count(out, NULL, NULL, socket->connections);
-	openmetrics_family(out, METRIC_GAUGE, "ioasid_connections_max", NULL, "How many there can be.");
+	openmetrics_family(out, METRIC_GAUGE, "ioasid_connections_max", NULL,
+			   "How many there can be of users other than root; some are kept for operators.");
 	openmetrics_count(out, NULL, NULL, socket->connections_max);
 	openmetrics_family(out, METRIC_COUNTER, "ioasid_connections_refused", NULL,
-			   "Connections that were turned away: a user had too many, or there were no descriptors left.");
+			   "Connections that were turned away: there was no place for this user, or no descriptor left.");
 	openmetrics_count(out, NULL, NULL, socket->turned_away);
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_monitors", NULL, "Connections that watch events.");
 	openmetrics_count(out, NULL, NULL, socket->monitors);

@@ -7,11 +7,13 @@
 #include "news.h"
 #include "policy_standing.h"
 #include "store.h"
+#include "turns.h"
 #include "units.h"
 #include "waiting.h"
 
 struct registry {
 	sd_event *event;
+	struct turns *turns;
 	struct host *host;
 	struct policy *policy;
 	struct policy_standing standing; /* of the files that are there */

@@ -9,6 +9,7 @@
 #define SURVEY_LIFETIME_USEC (2 * 1000 * 1000ULL)
 
 enum {
+	AT_ONCE = 2, /* surveys that the executor has: it makes one at a time, and has the next when it is done */
 	SURVEYS_KEPT = 32,
 	USES_PER_SURVEY_MAX = 16384,
 	ASKERS_KEPT = 64,
@@ -25,6 +26,10 @@ struct asker {
 struct survey {
 	struct survey *next; /* surveys::pending, or surveys::kept with the newest first */
 	uint64_t id;
+	uid_t asker;
+	/* Of devices, as if each asker had a surveyor of his own that is as slow as there are askers. */
+	uint64_t virtual_begin, virtual_end;
+	bool sent;
 	uint64_t begun;      /* CLOCK_MONOTONIC microseconds */
 	uint64_t finished;
 	struct wire_survey *question;
@@ -37,8 +42,11 @@ struct survey {
 struct surveys {
 	sd_event *event;
 	struct executor_link *link;
+	struct turns *turns;
 	uint64_t next_id;
-	struct survey *pending;
+	struct survey *pending; /* in the order in which they were asked for */
+	size_t under_way;       /* of them */
+	uint64_t virtual_now;   /* when the last one began that was sent */
 	struct survey *kept;
 	struct asker asker[ASKERS_KEPT];
 	struct histogram duration;
@@ -61,7 +69,7 @@ static void free_list(struct survey **list)
 	}
 }
 
-int surveys_new(sd_event *event, struct executor_link *link, struct surveys **out)
+int surveys_new(sd_event *event, struct executor_link *link, struct turns *turns, struct surveys **out)
 {
 	struct surveys *surveys = calloc(1, sizeof(*surveys));
 
@@ -69,6 +77,7 @@ int surveys_new(sd_event *event, struct executor_link *link, struct surveys **ou
 		return -ENOMEM;
 	surveys->event = sd_event_ref(event);
 	surveys->link = link;
+	surveys->turns = turns;
 	*out = surveys;
 	return 0;
 }
@@ -131,6 +140,61 @@ bool surveys_asks_too_often(struct surveys *surveys, uid_t uid)
 	return asker->asked++ >= FRESH_PER_ASKER;
 }
 
+static void enqueue(struct surveys *surveys, struct survey *survey)
+{
+	struct survey **end = &surveys->pending;
+
+	survey->virtual_begin = surveys->virtual_now;
+	for (; *end; end = &(*end)->next)
+		if ((*end)->asker == survey->asker && (*end)->virtual_end > survey->virtual_begin)
+			survey->virtual_begin = (*end)->virtual_end;
+	survey->virtual_end = survey->virtual_begin + survey->question->count;
+	*end = survey;
+}
+
+/* Takes it out of those that wait or are under way. */
+static void dequeue(struct surveys *surveys, struct survey *survey)
+{
+	struct survey **link = &surveys->pending;
+
+	while (*link != survey)
+		link = &(*link)->next;
+	*link = survey->next;
+	surveys->under_way -= survey->sent;
+}
+
+/*
+ * Gives the executor the surveys that it is to have: those of who asks much wait, and nobody behind them. 0; -errno: the one
+ * that is just asked for can't be sent, and is no more among those that wait.
+ */
+static int send_next(struct surveys *surveys, const struct survey *asked)
+{
+	while (surveys->under_way < AT_ONCE) {
+		struct survey *next = NULL;
+		int error;
+
+		for (struct survey *survey = surveys->pending; survey; survey = survey->next)
+			if (!survey->sent && (!next || survey->virtual_begin < next->virtual_begin))
+				next = survey;
+		if (!next)
+			break;
+		error = executor_link_send(surveys->link, (const union wire_message *)next->question, NULL, 0);
+		if (error == 0) {
+			next->sent = true;
+			surveys->under_way++;
+			surveys->virtual_now = next->virtual_begin;
+			continue;
+		}
+		dequeue(surveys, next);
+		if (next == asked)
+			return error;
+		if (next->answer)
+			next->answer(next->context, -error, &next->uses);
+		survey_free(next);
+	}
+	return 0;
+}
+
 int surveys_ask(struct surveys *surveys, const char *const *device, size_t count, uid_t asker, bool fresh,
 		survey_answer answer, void *context)
 {
@@ -156,26 +220,31 @@ int surveys_ask(struct surveys *surveys, const char *const *device, size_t count
 	for (size_t i = 0; i < count; i++)
 		strncpy(survey->question->device[i], device[i], DEVICE_NAME_MAX - 1);
 	survey->question->count = (uint32_t)count;
+	survey->asker = asker;
 	survey->id = ++surveys->next_id;
 	wire_stamp((union wire_message *)survey->question, WIRE_SURVEY, survey->id);
-	error = executor_link_send(surveys->link, (const union wire_message *)survey->question, NULL, 0);
-	if (error < 0) {
-		survey_free(survey);
-		return error;
-	}
 	survey->begun = clock_usec(CLOCK_MONOTONIC);
 	survey->answer = answer;
 	survey->context = context;
-	survey->next = surveys->pending;
-	surveys->pending = survey;
-	return 0;
+	enqueue(surveys, survey);
+	error = send_next(surveys, survey);
+	if (error < 0)
+		survey_free(survey);
+	return error;
 }
 
 void surveys_forget(struct surveys *surveys, const void *context)
 {
-	for (struct survey *survey = surveys->pending; survey; survey = survey->next)
-		if (survey->context == context)
-			survey->answer = NULL;
+	for (struct survey *survey = surveys->pending, *next; survey; survey = next) {
+		next = survey->next;
+		if (survey->context != context)
+			continue;
+		survey->answer = NULL;
+		if (survey->sent)
+			continue;
+		dequeue(surveys, survey);
+		survey_free(survey);
+	}
 }
 
 void surveys_found(struct surveys *surveys, const struct wire_use *use)
@@ -204,24 +273,26 @@ static void keep(struct surveys *surveys, struct survey *survey)
 
 void surveys_done(struct surveys *surveys, const struct wire_survey_done *done)
 {
-	for (struct survey **link = &surveys->pending; *link; link = &(*link)->next) {
-		struct survey *survey = *link;
+	struct survey *survey = surveys->pending;
+	uint64_t begin = turns_clock();
 
-		if (survey->id != done->header.id)
-			continue;
-		*link = survey->next;
-		if (done->error != 0)
-			survey->error = done->error;
-		survey->finished = now(surveys);
-		histogram_add(&surveys->duration, clock_usec(CLOCK_MONOTONIC) - survey->begun);
-		if (survey->answer)
-			survey->answer(survey->context, survey->error, &survey->uses);
-		if (survey->error == 0)
-			keep(surveys, survey);
-		else
-			survey_free(survey);
+	while (survey && !(survey->sent && survey->id == done->header.id))
+		survey = survey->next;
+	if (!survey)
 		return;
-	}
+	dequeue(surveys, survey);
+	if (done->error != 0)
+		survey->error = done->error;
+	survey->finished = now(surveys);
+	histogram_add(&surveys->duration, clock_usec(CLOCK_MONOTONIC) - survey->begun);
+	send_next(surveys, NULL);
+	if (survey->answer)
+		survey->answer(survey->context, survey->error, &survey->uses);
+	turns_charge(surveys->turns, survey->asker, turns_clock() - begin);
+	if (survey->error == 0)
+		keep(surveys, survey);
+	else
+		survey_free(survey);
 }
 
 const struct histogram *surveys_duration(const struct surveys *surveys)

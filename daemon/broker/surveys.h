@@ -1,11 +1,12 @@
 /*
- * Surveys that are under way and those that were made a moment ago: asks the executor, gathers the findings, and answers
- * each asker once. Never decides anything.
+ * Surveys that wait or are under way, and those that were made a moment ago: asks the executor, gathers the findings, and
+ * answers each asker once. Users who want many get theirs by turns. Never decides anything.
  */
 #pragma once
 
 #include "executor_link.h"
 #include "histogram.h"
+#include "turns.h"
 
 struct surveys;
 
@@ -15,7 +16,8 @@ struct surveys;
  */
 typedef void (*survey_answer)(void *context, int error, const struct uses *uses);
 
-int surveys_new(sd_event *event, struct executor_link *link, struct surveys **out); /* 0, -ENOMEM */
+/* turns: at whose expense the answers are; they stay the caller's. 0, -ENOMEM. */
+int surveys_new(sd_event *event, struct executor_link *link, struct turns *turns, struct surveys **out);
 struct surveys *surveys_free(struct surveys *surveys); /* nobody is answered any more */
 
 /*

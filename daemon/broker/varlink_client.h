@@ -11,7 +11,7 @@ struct varlink_monitors;
 
 struct varlink_client {
 	struct arbiter *arbiter;
-	struct varlink_connection *connection;
+	struct varlink_connection *connection; /* NULL until it is known who it is */
 	struct varlink_monitors *monitors;     /* of its server */
 	const struct metrics_sources *metrics; /* the same */
 	struct varlink_listing *listing;       /* that is being written for it, or NULL */

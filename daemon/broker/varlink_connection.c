@@ -1,55 +1,106 @@
 #include "varlink_connection.h"
 
 #include "varlink_call.h"
+#include "varlink_incoming.h"
+#include "varlink_outgoing.h"
 
 #include "../../policy/json_make.h"
 #include "../../policy/text.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-
-struct varlink_text {
-	unsigned references;
-	size_t length; /* its NUL included */
-	char text[];
-};
-
-struct frame {
-	struct frame *next; /* varlink_connection::first */
-	struct varlink_text *text;
-	size_t sent;
-	struct descriptors fds;
-};
 
 struct varlink_connection {
 	int socket;
-	sd_event_source *source;
-	sd_event_source *deferred; /* takes up what is left in the buffer after an answer */
+	struct socket_watch watch;
+	struct turns *turns;
+	struct turn turn; /* in which all is done that is neither an answer nor told by the socket */
 	const struct varlink_connection_events *events;
 	void *context;
-	char *input;      /* VARLINK_FRAME_MAX bytes */
-	size_t input_length;
-	struct frame *first;
-	struct frame **end;
-	size_t backlog;   /* bytes of all frames that wait */
+	struct account *account;
+	struct varlink_incoming incoming;
+	struct varlink_outgoing outgoing;
+	/* What the socket was last known to be. */
+	bool readable;
+	bool full;        /* it takes nothing for now */
+	bool ended;       /* the client sends nothing more, but may be reading */
+	bool hung_up;     /* it does not read either; what it sent is still in the socket */
+	/* What the call is. */
 	bool busy;        /* a call waits for its answer */
 	bool more;        /* it takes several replies */
 	bool streaming;   /* it has got one of several */
 	bool oneway;
 	bool in_parts;    /* the answer is being sent in parts, and there are more to come */
 	bool closing;     /* everything that waits is still sent, then it is over */
+	bool broken;      /* nothing is sent any more: it is over */
 	bool closed;
+	bool in_turn;     /* what is next is looked at when the turn is over */
 };
 
-static void frame_free(struct frame *frame)
+/*
+ * What can be done is found out here, from how things stand, and by nobody else. So whatever stops something is also
+ * what starts it again.
+ */
+enum next {
+	NEXT_NOTHING, /* until the socket or an answer changes that */
+	NEXT_SEND,
+	NEXT_PART,    /* more of the answer that is sent in parts */
+	NEXT_RECEIVE,
+	NEXT_TAKE,    /* a call, or what is none */
+	NEXT_CLOSE,
+};
+
+/* True while what the client sends is of interest: the next call, or that it breaks the protocol in the middle of replies. */
+static bool wants_input(const struct varlink_connection *connection)
 {
-	descriptors_close(&frame->fds);
-	varlink_text_unref(frame->text);
-	free(frame);
+	if (connection->ended || connection->closing)
+		return false;
+	return connection->streaming || (!connection->busy && !connection->outgoing.first);
+}
+
+static enum next find_next(struct varlink_connection *connection)
+{
+	bool sends = connection->outgoing.first;
+
+	/* A oneway call is done for who has left, and others may follow it. */
+	if (connection->broken || (connection->hung_up && connection->busy && !connection->oneway))
+		return NEXT_CLOSE;
+	if (sends && !connection->full)
+		return NEXT_SEND;
+	if (!sends && connection->closing)
+		return NEXT_CLOSE;
+	if (!sends && connection->in_parts)
+		return NEXT_PART;
+	if (connection->streaming && connection->incoming.length > 0 && !connection->closing)
+		return NEXT_TAKE;
+	if (!sends && !connection->busy) {
+		if (varlink_incoming_whole(&connection->incoming) > 0 || connection->incoming.length == VARLINK_FRAME_MAX)
+			return NEXT_TAKE;
+		if (connection->ended)
+			return NEXT_CLOSE;
+	}
+	return connection->readable && wants_input(connection) ? NEXT_RECEIVE : NEXT_NOTHING;
+}
+
+/* Sees to it that what is next is done: in a turn, or when the socket is ready for it. */
+static void go_on(struct varlink_connection *connection)
+{
+	uint32_t events = 0;
+
+	if (connection->closed || connection->in_turn)
+		return;
+	if (find_next(connection) != NEXT_NOTHING) {
+		turns_want(connection->turns, &connection->turn, connection->account->uid);
+	} else {
+		if (wants_input(connection) && !connection->readable)
+			events |= EPOLLIN;
+		if (connection->outgoing.first)
+			events |= EPOLLOUT;
+	}
+	/* Who waits for his turn wakes nobody any more. */
+	socket_watch_change(&connection->watch, events);
 }
 
 static void close_now(struct varlink_connection *connection)
@@ -57,156 +108,50 @@ static void close_now(struct varlink_connection *connection)
 	if (connection->closed)
 		return;
 	connection->closed = true;
-	sd_event_source_set_enabled(connection->source, SD_EVENT_OFF);
-	sd_event_source_set_enabled(connection->deferred, SD_EVENT_OFF);
+	socket_watch_end(&connection->watch);
+	turns_forget(&connection->turn);
 	connection->events->closed(connection->context);
 }
 
-/* What the loop is to wake us for. */
-static void update_interest(struct varlink_connection *connection)
+/* Who can't be answered must not wait for ever. From the loop: whoever answers may hold things that would be taken from under him. */
+static void give_up(struct varlink_connection *connection)
 {
-	uint32_t events = 0;
-
-	if (!connection->busy && !connection->closing && !connection->first)
-		events |= EPOLLIN;
-	/* Nothing may come, but a client that sent itself a copy of its socket and left is gone only once that is read. */
-	if (connection->streaming && !connection->closing)
-		events |= EPOLLIN;
-	if (connection->first)
-		events |= EPOLLOUT;
-	sd_event_source_set_io_events(connection->source, events);
-}
-
-/* Sends a part of a frame. FDs go with its first byte. Bytes sent, or -errno. */
-static ssize_t send_part(struct varlink_connection *connection, struct frame *frame)
-{
-	union {
-		char bytes[CMSG_SPACE(sizeof(int) * DESCRIPTORS_MAX)];
-		struct cmsghdr align;
-	} control;
-	struct iovec part = { .iov_base = frame->text->text + frame->sent, .iov_len = frame->text->length - frame->sent };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
-	ssize_t sent;
-
-	if (frame->sent == 0 && frame->fds.count > 0) {
-		memset(&control, 0, sizeof(control));
-		message.msg_control = control.bytes;
-		message.msg_controllen = CMSG_SPACE(sizeof(int) * frame->fds.count);
-
-		struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-
-		header->cmsg_level = SOL_SOCKET;
-		header->cmsg_type = SCM_RIGHTS;
-		header->cmsg_len = CMSG_LEN(sizeof(int) * frame->fds.count);
-		memcpy(CMSG_DATA(header), frame->fds.fd, sizeof(int) * frame->fds.count);
-	}
-	do
-		sent = sendmsg(connection->socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-	while (sent < 0 && errno == EINTR);
-	return sent < 0 ? -errno : sent;
+	connection->broken = true;
+	go_on(connection);
 }
 
 static void flush(struct varlink_connection *connection)
 {
-	while (connection->first) {
-		struct frame *frame = connection->first;
-		ssize_t sent = send_part(connection, frame);
+	int error = varlink_outgoing_send(&connection->outgoing, connection->socket);
 
-		if (sent == -EAGAIN)
-			break;
-		if (sent < 0) {
-			close_now(connection);
-			return;
-		}
-		descriptors_close(&frame->fds);
-		frame->sent += (size_t)sent;
-		if (frame->sent < frame->text->length)
-			continue;
-		connection->backlog -= frame->text->length;
-		connection->first = frame->next;
-		if (!connection->first)
-			connection->end = &connection->first;
-		frame_free(frame);
-	}
-	if (!connection->first && connection->closing)
-		close_now(connection);
-	else
-		update_interest(connection);
-	if (!connection->first && connection->in_parts && !connection->closed)
-		connection->events->drained(connection->context);
-}
-
-struct varlink_text *varlink_text_unref(struct varlink_text *text)
-{
-	if (text && --text->references == 0)
-		free(text);
-	return NULL;
-}
-
-/* NULL: out of memory. */
-static struct varlink_text *copy_text(const char *plain, size_t length)
-{
-	struct varlink_text *text = plain ? malloc(sizeof(*text) + length) : NULL;
-
-	if (text) {
-		text->references = 1;
-		text->length = length;
-		memcpy(text->text, plain, length);
-	}
-	return text;
+	connection->full = error == -EAGAIN;
+	connection->broken |= error < 0 && error != -EAGAIN;
 }
 
 /* The text of a message, which is consumed. NULL: out of memory. */
 static struct varlink_text *write_text(struct json_object *object)
 {
 	const char *plain = json_text(object);
-	struct varlink_text *text = copy_text(plain, plain ? strlen(plain) + 1 : 0);
+	struct varlink_text *text = varlink_text_copy(plain, plain ? strlen(plain) + 1 : 0);
 
 	json_object_put(object);
 	return text;
 }
 
-/* Puts a text at the end of what waits, with a reference of its own. False: out of memory. */
-static bool enqueue(struct varlink_connection *connection, struct varlink_text *text, struct descriptors *fds)
-{
-	struct frame *frame = text ? calloc(1, sizeof(*frame)) : NULL;
-
-	if (!frame)
-		return false;
-	frame->text = text;
-	text->references++;
-	if (fds) {
-		frame->fds = *fds;
-		fds->count = 0;
-	}
-	connection->backlog += text->length;
-	*connection->end = frame;
-	connection->end = &frame->next;
-	return true;
-}
-
-/* Sent from the loop: whoever answers may hold things that a closed connection would take from under him. */
-static void send_from_loop(struct varlink_connection *connection)
-{
-	sd_event_source_set_io_events(connection->source, EPOLLOUT);
-	sd_event_source_set_enabled(connection->deferred, SD_EVENT_ONESHOT);
-}
-
 /* Sends a reply that is the last of its call; text is given up. */
 static void send_text(struct varlink_connection *connection, struct varlink_text *text, struct descriptors *fds)
 {
-	bool queued = enqueue(connection, text, fds);
+	bool queued = varlink_outgoing_add(&connection->outgoing, text, fds);
 
 	varlink_text_unref(text);
 	if (!queued) {
-		/* A client that can't be answered must not wait for ever. */
 		if (fds)
 			descriptors_close(fds);
-		shutdown(connection->socket, SHUT_RDWR);
+		give_up(connection);
 		return;
 	}
 	connection->busy = connection->streaming = false;
-	send_from_loop(connection);
+	go_on(connection);
 }
 
 bool varlink_connection_takes_more(const struct varlink_connection *connection)
@@ -225,15 +170,15 @@ struct varlink_text *varlink_text_new(struct json_object *parameters)
 
 bool varlink_connection_continue(struct varlink_connection *connection, struct varlink_text *text)
 {
-	if (connection->closed || connection->closing)
+	if (connection->closed || connection->closing || connection->broken)
 		return true;
 	connection->streaming = true;
-	if (!text || connection->backlog + text->length > VARLINK_BACKLOG_MAX || !enqueue(connection, text, NULL)) {
-		connection->closing = true;
-		shutdown(connection->socket, SHUT_RDWR);
+	if (!text || connection->outgoing.backlog + text->length > VARLINK_BACKLOG_MAX ||
+	    !varlink_outgoing_add(&connection->outgoing, text, NULL)) {
+		give_up(connection);
 		return false;
 	}
-	send_from_loop(connection);
+	go_on(connection);
 	return true;
 }
 
@@ -243,7 +188,7 @@ static bool drop_reply(struct varlink_connection *connection)
 	if (!connection->oneway)
 		return false;
 	connection->busy = false;
-	sd_event_source_set_enabled(connection->deferred, SD_EVENT_ONESHOT);
+	go_on(connection);
 	return true;
 }
 
@@ -252,7 +197,8 @@ void varlink_connection_reply(struct varlink_connection *connection, struct json
 {
 	struct json_object *object;
 
-	if (drop_reply(connection)) {
+	/* After the last words nothing more is said. */
+	if (connection->closing || drop_reply(connection)) {
 		json_object_put(parameters);
 		if (fds)
 			descriptors_close(fds);
@@ -266,26 +212,22 @@ void varlink_connection_reply(struct varlink_connection *connection, struct json
 bool varlink_connection_send_part(struct varlink_connection *connection, const char *text, size_t length, bool last)
 {
 	struct varlink_text *part;
-	bool queued;
 
 	connection->in_parts = false;
-	if (connection->oneway) {
-		drop_reply(connection);
+	if (drop_reply(connection))
 		return false;
-	}
-	part = copy_text(text, length);
+	part = varlink_text_copy(text, length);
 	if (last || !part) {
 		send_text(connection, part, NULL);
 		return part;
 	}
-	queued = enqueue(connection, part, NULL);
+	connection->in_parts = varlink_outgoing_add(&connection->outgoing, part, NULL);
 	varlink_text_unref(part);
-	connection->in_parts = queued;
-	if (queued)
-		update_interest(connection);
+	if (connection->in_parts)
+		go_on(connection);
 	else
-		shutdown(connection->socket, SHUT_RDWR);
-	return queued;
+		give_up(connection);
+	return connection->in_parts;
 }
 
 void varlink_connection_error(struct varlink_connection *connection, const char *error, struct json_object *parameters)
@@ -302,16 +244,21 @@ void varlink_connection_error(struct varlink_connection *connection, const char 
 	send_text(connection, write_text(object), NULL);
 }
 
-/* The last words to a client that broke the protocol. */
-static void refuse(struct varlink_connection *connection, const char *error, const char *message)
+static void reply_message(struct varlink_connection *connection, const char *error, const char *message)
 {
 	struct json_object *parameters = json_make_object();
 
 	json_set(parameters, "message", json_make_string(message));
+	varlink_connection_error(connection, error, parameters);
+}
+
+/* The last words to a client that broke the protocol. */
+static void refuse(struct varlink_connection *connection, const char *error, const char *message)
+{
 	connection->oneway = connection->streaming = false;
 	connection->closing = true;
-	connection->input_length = 0;
-	varlink_connection_error(connection, error, parameters);
+	varlink_incoming_drop(&connection->incoming);
+	reply_message(connection, error, message);
 }
 
 /* Acts on one whole frame. */
@@ -322,7 +269,7 @@ static void take_frame(struct varlink_connection *connection, const char *text, 
 	char message[TEXT_MAX];
 
 	if (error == -ENOMEM) {
-		close_now(connection);
+		connection->broken = true;
 	} else if (error < 0) {
 		text_format(message, sizeof(message), "the message is no Varlink call: %s; the connection is closed",
 			    call.wrong);
@@ -336,126 +283,106 @@ static void take_frame(struct varlink_connection *connection, const char *text, 
 		connection->busy = true;
 		connection->oneway = call.oneway;
 		connection->more = call.more;
-		connection->events->call(connection->context, call.method, call.parameters ? call.parameters : empty);
+		if (connection->account->output >
+		    account_part(connection->account, VARLINK_OUTPUT_MAX, VARLINK_OUTPUT_PER_USER_MAX))
+			reply_message(connection, "org.ioasid1.QuotaExceeded",
+				      "too much waits for this user's programs that they do not read: read it, or "
+				      "close their connections");
+		else
+			connection->events->call(connection->context, call.method,
+						 call.parameters ? call.parameters : empty);
 		json_object_put(empty);
 	}
 	if (error == 0)
 		varlink_call_done(&call);
 }
 
-/* Takes the next frame out of the buffer, if it is whole and nothing is being answered. */
+/* Acts on the first message that waits, or refuses it. */
 static void take_input(struct varlink_connection *connection)
 {
-	char *end = connection->input_length ? memchr(connection->input, '\0', connection->input_length) : NULL;
+	size_t length = varlink_incoming_whole(&connection->incoming);
+	char *text;
 
-	if (connection->streaming && connection->input_length > 0 && !connection->closing && !connection->closed)
+	if (connection->streaming) {
 		refuse(connection, "org.ioasid1.ProtocolError",
 		       "another message came while replies go on: use another connection; this one is closed");
-	if (connection->busy || connection->closing || connection->closed || connection->first)
-		return;
-	if (end) {
-		size_t length = (size_t)(end - connection->input);
-		char *text = malloc(length + 1);
-
-		if (!text) {
-			close_now(connection);
-			return;
-		}
-		memcpy(text, connection->input, length + 1);
-		connection->input_length -= length + 1;
-		memmove(connection->input, end + 1, connection->input_length);
-		take_frame(connection, text, length);
-		free(text);
-	} else if (connection->input_length == VARLINK_FRAME_MAX) {
+	} else if (length == 0) {
 		refuse(connection, "org.ioasid1.ProtocolError",
 		       "the message is longer than 65536 bytes; the connection is closed");
+	} else if (!(text = varlink_incoming_take(&connection->incoming, length))) {
+		connection->broken = true;
+	} else {
+		take_frame(connection, text, length - 1);
+		free(text);
 	}
-	if (!connection->closed)
-		update_interest(connection);
-}
-
-/* Closes every FD of a message; false if there was any, or anything else that nobody asked for. */
-static bool carries_nothing(struct msghdr *message)
-{
-	bool clean = !(message->msg_flags & MSG_CTRUNC);
-
-	for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
-		size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		clean = false;
-		if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
-			continue;
-		for (size_t i = 0; i < count; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof(fd));
-			close(fd);
-		}
-	}
-	return clean;
 }
 
 static void receive(struct varlink_connection *connection)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int) * DESCRIPTORS_MAX)];
-		struct cmsghdr align;
-	} control;
-	struct iovec part = { .iov_base = connection->input + connection->input_length,
-			      .iov_len = VARLINK_FRAME_MAX - connection->input_length };
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
-				  .msg_controllen = sizeof(control.bytes) };
-	ssize_t got = recvmsg(connection->socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	ssize_t got = varlink_incoming_receive(&connection->incoming, connection->socket);
 
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (got < 0) {
-		close_now(connection);
-		return;
-	}
-	if (!carries_nothing(&message)) {
+	/* Who has hung up sends nothing more: what he has sent is read to its end. */
+	connection->readable = connection->hung_up;
+	switch (got) {
+	case -EAGAIN:
+		connection->ended = connection->hung_up;
+		break;
+	case 0:
+		connection->ended = true;
+		break;
+	case -EBADMSG:
 		refuse(connection, "org.ioasid1.UnexpectedDescriptors",
 		       "the message carried file descriptors, which no method takes; the connection is closed");
-		return;
+		break;
+	case -EDQUOT:
+		refuse(connection, "org.ioasid1.QuotaExceeded",
+		       "messages of this user that are not whole have too much memory: complete them; the connection is closed");
+		break;
+	default:
+		connection->broken |= got < 0;
 	}
-	if (got == 0) {
-		close_now(connection);
-		return;
-	}
-	connection->input_length += (size_t)got;
-	take_input(connection);
 }
 
-static int on_socket(sd_event_source *source, int fd, uint32_t revents, void *context)
+/* One call, or what is left of it: as much as is done before others have their turn. */
+static void on_turn(void *context)
 {
 	struct varlink_connection *connection = context;
 
-	if (revents & EPOLLERR) {
-		close_now(connection);
-		return 0;
-	}
-	if (revents & EPOLLOUT)
+	connection->in_turn = true;
+	if (find_next(connection) == NEXT_SEND)
 		flush(connection);
-	if (!connection->closed && (revents & EPOLLIN))
+	if (find_next(connection) == NEXT_RECEIVE)
 		receive(connection);
-	else if (!connection->closed && (revents & EPOLLHUP))
+	if (find_next(connection) == NEXT_TAKE)
+		take_input(connection);
+	else if (find_next(connection) == NEXT_PART)
+		connection->events->drained(connection->context);
+	if (find_next(connection) == NEXT_SEND)
+		flush(connection);
+	connection->in_turn = false;
+	if (find_next(connection) == NEXT_CLOSE)
 		close_now(connection);
-	return 0;
+	else
+		go_on(connection);
 }
 
-static int on_deferred(sd_event_source *source, void *context)
+/* In a turn of its user, too. */
+static void on_socket(void *context, uint32_t events)
 {
 	struct varlink_connection *connection = context;
 
-	if (connection->first)
-		flush(connection);
-	if (!connection->closed && (!connection->first || connection->streaming))
-		take_input(connection);
-	return 0;
+	connection->broken |= (events & EPOLLERR) != 0;
+	connection->hung_up |= (events & EPOLLHUP) != 0;
+	/* That is told again and again, whatever is asked for. */
+	if (connection->broken || connection->hung_up)
+		socket_watch_end(&connection->watch);
+	connection->readable |= (events & (EPOLLIN | EPOLLHUP)) != 0;
+	connection->full &= !(events & (EPOLLOUT | EPOLLHUP));
+	on_turn(connection);
 }
 
-int varlink_connection_new(sd_event *event, int socket, const struct varlink_connection_events *events, void *context,
-			   struct varlink_connection **out)
+int varlink_connection_new(struct sockets *sockets, int socket, struct turns *turns, struct account *account,
+			   const struct varlink_connection_events *events, void *context, struct varlink_connection **out)
 {
 	struct varlink_connection *connection = calloc(1, sizeof(*connection));
 	int error;
@@ -463,17 +390,13 @@ int varlink_connection_new(sd_event *event, int socket, const struct varlink_con
 	if (!connection)
 		return -ENOMEM;
 	connection->socket = -1;
+	connection->turns = turns;
+	connection->turn = (struct turn){ .take = on_turn, .context = connection };
+	connection->watch = (struct socket_watch){ .ready = on_socket, .context = connection };
+	connection->account = connection->incoming.account = connection->outgoing.account = account;
 	connection->events = events;
 	connection->context = context;
-	connection->end = &connection->first;
-	connection->input = malloc(VARLINK_FRAME_MAX);
-	error = connection->input ? 0 : -ENOMEM;
-	if (error == 0)
-		error = sd_event_add_io(event, &connection->source, socket, EPOLLIN, on_socket, connection);
-	if (error >= 0)
-		error = sd_event_add_defer(event, &connection->deferred, on_deferred, connection);
-	if (error >= 0)
-		error = sd_event_source_set_enabled(connection->deferred, SD_EVENT_OFF);
+	error = sockets_watch(sockets, &connection->watch, socket, EPOLLIN);
 	if (error < 0) {
 		varlink_connection_free(connection);
 		return error;
@@ -487,16 +410,11 @@ struct varlink_connection *varlink_connection_free(struct varlink_connection *co
 {
 	if (!connection)
 		return NULL;
-	while (connection->first) {
-		struct frame *frame = connection->first;
-
-		connection->first = frame->next;
-		frame_free(frame);
-	}
-	sd_event_source_disable_unref(connection->source);
-	sd_event_source_disable_unref(connection->deferred);
+	turns_forget(&connection->turn);
+	varlink_incoming_drop(&connection->incoming);
+	varlink_outgoing_drop(&connection->outgoing);
+	socket_watch_end(&connection->watch);
 	descriptor_close(&connection->socket);
-	free(connection->input);
 	free(connection);
 	return NULL;
 }

@@ -1,9 +1,12 @@
 /*
  * One client's connection on the Varlink socket: frames in (JSON text that ends with a NUL byte), frames and FDs out,
- * one call at a time, nothing that blocks. A call with "more" may get many replies; whoever does not read them is cut
- * off. Knows the protocol's frame, and no method.
+ * one call at a time, nothing that blocks, each call in a turn of its user. A call with "more" may get many replies; whoever
+ * does not read them is cut off. Knows the protocol's frame, and no method.
  */
 #pragma once
+
+#include "accounts.h"
+#include "sockets.h"
 
 #include "../base/descriptors.h"
 
@@ -12,8 +15,10 @@
 #include <systemd/sd-event.h>
 
 enum {
-	VARLINK_FRAME_MAX = 64 * 1024, /* bytes of a client's message */
-	VARLINK_BACKLOG_MAX = 256 * 1024, /* bytes of replies that may wait for a client, beside what its socket holds */
+	VARLINK_BACKLOG_MAX = 256 * 1024, /* bytes of a call's many replies that may wait, beside what the socket holds */
+	/* Bytes that wait for all users, and for one, beyond which he is told that he has to read first; uid 0 is not limited. */
+	VARLINK_OUTPUT_MAX = 128 * 1024 * 1024,
+	VARLINK_OUTPUT_PER_USER_MAX = 16 * 1024 * 1024,
 };
 
 struct varlink_connection;
@@ -25,15 +30,18 @@ struct varlink_connection_events {
 	 * connection drops it.
 	 */
 	void (*call)(void *context, const char *method, struct json_object *parameters);
-	/* The client has taken all that waited, in the middle of a reply that is sent in parts. May be NULL. */
+	/* The client has taken all that waited, in the middle of a reply that is sent in parts: the next turn is its user's. */
 	void (*drained)(void *context);
 	/* The connection is over, whoever ended it: it is to be freed, but after this call. */
 	void (*closed)(void *context);
 };
 
-/* Takes the socket over on success. 0, -ENOMEM, -errno. */
-int varlink_connection_new(sd_event *event, int socket, const struct varlink_connection_events *events, void *context,
-			   struct varlink_connection **out);
+/*
+ * Takes the socket over on success. sockets and account are those of the user at the other end; they stay the caller's, and are
+ * there as long as the connection. 0, -ENOMEM, -errno.
+ */
+int varlink_connection_new(struct sockets *sockets, int socket, struct turns *turns, struct account *account,
+			   const struct varlink_connection_events *events, void *context, struct varlink_connection **out);
 struct varlink_connection *varlink_connection_free(struct varlink_connection *connection);
 
 /*

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Devices written in one turn: some 40 KiB of text. */
-enum { TURN_MAX = 64 };
+/* Devices written in one turn: some 10 KiB of text. */
+enum { TURN_MAX = 16 };
 
 struct varlink_listing {
 	struct varlink_client *client;

@@ -13,6 +13,7 @@
 struct varlink_monitor {
 	struct varlink_monitor *next; /* varlink_monitors::first */
 	struct varlink_client *client;
+	struct account *account;  /* of its user */
 	char claim[CLAIM_ID_MAX]; /* "" everything */
 };
 
@@ -20,6 +21,7 @@ struct varlink_monitors {
 	struct arbiter *arbiter;
 	struct news_listener listener;
 	struct varlink_monitor *first;
+	struct accounts accounts;
 	size_t count;
 	size_t cut_off;
 	struct record_rate rate; /* of users' refusals: nobody pushes others' events out of a reader's reach by them */
@@ -35,6 +37,12 @@ struct telling {
 	struct varlink_text *text[2];
 	bool written[2];
 };
+
+static void monitor_free(struct varlink_monitor *monitor)
+{
+	account_give_back(monitor->account);
+	free(monitor);
+}
 
 static struct varlink_text *text_of(struct telling *telling, bool see)
 {
@@ -135,7 +143,7 @@ static void end_claim(struct varlink_monitors *monitors, const struct news *news
 		*link = monitor->next;
 		monitors->count--;
 		varlink_connection_reply(monitor->client->connection, varlink_event(monitors->arbiter, news, true), NULL);
-		free(monitor);
+		monitor_free(monitor);
 	}
 }
 
@@ -170,6 +178,8 @@ int varlink_monitors_new(struct arbiter *arbiter, struct varlink_monitors **out)
 	if (!monitors)
 		return -ENOMEM;
 	monitors->arbiter = arbiter;
+	monitors->accounts = (struct accounts){ .most = VARLINK_MONITORS_MAX, .reserved = VARLINK_MONITORS_RESERVED,
+						.per_user = VARLINK_MONITORS_PER_USER_MAX };
 	monitors->listener = (struct news_listener){ .hear = hear, .context = monitors };
 	arbiter_listen(arbiter, &monitors->listener);
 	*out = monitors;
@@ -185,7 +195,7 @@ struct varlink_monitors *varlink_monitors_free(struct varlink_monitors *monitors
 		struct varlink_monitor *monitor = monitors->first;
 
 		monitors->first = monitor->next;
-		free(monitor);
+		monitor_free(monitor);
 	}
 	free(monitors);
 	return NULL;
@@ -201,24 +211,19 @@ size_t varlink_monitors_cut_off(const struct varlink_monitors *monitors)
 	return monitors->cut_off;
 }
 
-static bool quota_is_left(const struct varlink_monitors *monitors, uid_t uid)
-{
-	size_t of_user = 0;
-
-	if (uid == 0)
-		return true;
-	for (const struct varlink_monitor *monitor = monitors->first; monitor; monitor = monitor->next)
-		of_user += monitor->client->requester.subject.uid == uid;
-	return of_user < VARLINK_MONITORS_PER_USER_MAX && monitors->count < VARLINK_MONITORS_MAX;
-}
-
 bool varlink_monitors_add(struct varlink_monitors *monitors, struct varlink_client *client, const char *claim)
 {
-	struct varlink_monitor *monitor;
+	struct account *account = accounts_take(&monitors->accounts, client->requester.subject.uid,
+						arbiter_is_operator(monitors->arbiter, &client->requester));
+	struct varlink_monitor *monitor = account ? calloc(1, sizeof(*monitor)) : NULL;
 	struct varlink_text *ready;
 
-	if (!quota_is_left(monitors, client->requester.subject.uid) || !(monitor = calloc(1, sizeof(*monitor))))
+	if (!monitor) {
+		if (account)
+			account_give_back(account);
 		return false;
+	}
+	monitor->account = account;
 	monitor->client = client;
 	snprintf(monitor->claim, sizeof(monitor->claim), "%s", claim ? claim : "");
 	monitor->next = monitors->first;
@@ -239,7 +244,7 @@ void varlink_monitors_remove(struct varlink_monitors *monitors, struct varlink_c
 			continue;
 		*link = monitor->next;
 		monitors->count--;
-		free(monitor);
+		monitor_free(monitor);
 		return;
 	}
 }

@@ -7,8 +7,9 @@
 #include "varlink_client.h"
 
 enum {
-	VARLINK_MONITORS_MAX = 256,         /* in all */
-	VARLINK_MONITORS_PER_USER_MAX = 16, /* of one uid; uid 0 is not counted */
+	VARLINK_MONITORS_MAX = 256,         /* in all; uid 0's are not counted */
+	VARLINK_MONITORS_RESERVED = 32,     /* of them, for operators */
+	VARLINK_MONITORS_PER_USER_MAX = 16, /* of one uid; fewer as they get short: accounts.h */
 };
 
 struct varlink_monitors;

@@ -7,8 +7,10 @@
 #include "varlink_connection.h"
 
 enum {
-	VARLINK_CLIENTS_MAX = 1024,        /* connections in all */
-	VARLINK_CLIENTS_PER_USER_MAX = 64, /* of one uid; uid 0 is not counted */
+	/* Connections in all, or a quarter of the descriptors that this process may have; uid 0's are not counted. */
+	VARLINK_CLIENTS_MAX = 1024,
+	VARLINK_CLIENTS_RESERVED = 128,    /* of them, for operators */
+	VARLINK_CLIENTS_PER_USER_MAX = 64, /* of one uid; fewer as they get short: accounts.h */
 };
 
 struct varlink_server;

@@ -6,7 +6,8 @@
 
 struct waiting {
 	sd_event *event;
-	sd_event_source *turn; /* in which those go on who were stirred */
+	struct turns *turns;
+	struct turn turn;      /* in which one goes on who was stirred */
 	struct waiter *first;  /* in the order in which they came */
 };
 
@@ -23,22 +24,27 @@ void waiting_forget(struct waiter *waiter)
 	waiter->timer = sd_event_source_disable_unref(waiter->timer);
 }
 
-static int on_turn(sd_event_source *source, void *context)
+static struct waiter *first_stirred(const struct waiting *waiting)
 {
-	struct waiting *waiting = context;
 	struct waiter *waiter = waiting->first;
 
-	while (waiter) {
-		if (!waiter->stirred) {
-			waiter = waiter->next;
-			continue;
-		}
-		waiting_forget(waiter);
-		waiter->go_on(waiter->context);
-		/* Anybody may have come or gone. */
-		waiter = waiting->first;
-	}
-	return 0;
+	while (waiter && !waiter->stirred)
+		waiter = waiter->next;
+	return waiter;
+}
+
+static void on_turn(void *context)
+{
+	struct waiting *waiting = context;
+	struct waiter *waiter = first_stirred(waiting);
+
+	if (!waiter)
+		return;
+	waiting_forget(waiter);
+	waiter->go_on(waiter->context);
+	/* Anybody may have come or gone. */
+	if (first_stirred(waiting))
+		turns_want(waiting->turns, &waiting->turn, TURNS_OF_RELEASES);
 }
 
 static int on_time(sd_event_source *timer, uint64_t usec, void *context)
@@ -50,21 +56,15 @@ static int on_time(sd_event_source *timer, uint64_t usec, void *context)
 	return 0;
 }
 
-int waiting_new(sd_event *event, struct waiting **out)
+int waiting_new(sd_event *event, struct turns *turns, struct waiting **out)
 {
 	struct waiting *waiting = calloc(1, sizeof(*waiting));
-	int error;
 
 	if (!waiting)
 		return -ENOMEM;
 	waiting->event = sd_event_ref(event);
-	error = sd_event_add_defer(event, &waiting->turn, on_turn, waiting);
-	if (error >= 0)
-		error = sd_event_source_set_enabled(waiting->turn, SD_EVENT_OFF);
-	if (error < 0) {
-		waiting_free(waiting);
-		return error;
-	}
+	waiting->turns = turns;
+	waiting->turn = (struct turn){ .take = on_turn, .context = waiting };
 	*out = waiting;
 	return 0;
 }
@@ -75,7 +75,7 @@ struct waiting *waiting_free(struct waiting *waiting)
 		return NULL;
 	while (waiting->first)
 		waiting_forget(waiting->first);
-	sd_event_source_disable_unref(waiting->turn);
+	turns_forget(&waiting->turn);
 	sd_event_unref(waiting->event);
 	free(waiting);
 	return NULL;
@@ -104,7 +104,7 @@ void waiting_stir(struct waiting *waiting, const struct claim *claim)
 		if (strcmp(waiter->claim, claim->id) != 0)
 			continue;
 		waiter->stirred = true;
-		sd_event_source_set_enabled(waiting->turn, SD_EVENT_ONESHOT);
+		turns_want(waiting->turns, &waiting->turn, TURNS_OF_RELEASES);
 	}
 }
 

@@ -4,9 +4,9 @@
  */
 #pragma once
 
-#include "../../policy/verdict.h"
+#include "turns.h"
 
-#include <systemd/sd-event.h>
+#include "../../policy/verdict.h"
 
 struct waiting;
 
@@ -21,13 +21,13 @@ struct waiter {
 	sd_event_source *timer;
 };
 
-int waiting_new(sd_event *event, struct waiting **out); /* 0, -ENOMEM, -errno */
+int waiting_new(sd_event *event, struct turns *turns, struct waiting **out); /* 0, -ENOMEM, -errno */
 struct waiting *waiting_free(struct waiting *waiting);  /* nobody is told any more */
 /* Waits until waiting_stir() of that claim, or until (CLOCK_MONOTONIC microseconds). 0, or -errno: it does not wait. */
 int waiting_add(struct waiting *waiting, struct waiter *waiter, const struct claim *claim, uint64_t until);
 /* It waits no more and is not told. Nothing where it does not wait. */
 void waiting_forget(struct waiter *waiter);
-/* Something happened to this claim. Who waits for it goes on in a later turn of the loop, first come, first served. */
+/* Something happened to this claim. Who waits for it goes on in a later turn of his own, first come, first served. */
 void waiting_stir(struct waiting *waiting, const struct claim *claim);
 
 /*

@@ -24,9 +24,9 @@
 /*
  * How long running plans get when the broker is gone, and nobody keeps their deadlines any more; how long to wait for
  * FDs in flight to get fewer, for which there is no event; how often files are read again that change while they are read;
- * how long workers get to end that have been told to.
+ * how long workers get to end that have been told to; how many messages of the broker's are taken in one turn of the loop.
  */
-enum { DRAIN_MSEC = 75000, EXHAUSTED_MSEC = 20, POLICY_TRIES = 3, WORKERS_END_MSEC = 2000 };
+enum { HEARD_AT_ONCE = 64, DRAIN_MSEC = 75000, EXHAUSTED_MSEC = 20, POLICY_TRIES = 3, WORKERS_END_MSEC = 2000 };
 
 struct executor {
 	const struct executor_options *options;
@@ -277,7 +277,8 @@ static int hear(struct executor *executor, const union wire_message *message, st
 
 static void hear_broker(struct executor *executor)
 {
-	while (!executor->ending && outbox_is_empty(&executor->crew.outbox)) {
+	/* Not for ever: workers and signals want their turn, too. */
+	for (int i = 0; i < HEARD_AT_ONCE && !executor->ending && outbox_is_empty(&executor->crew.outbox); i++) {
 		autoclose_list struct descriptors fds = { .count = 0 };
 		union wire_message message;
 		int got = wire_receive(executor->options->wire, &message, &fds);
