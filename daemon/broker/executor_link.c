@@ -107,7 +107,7 @@ int executor_link_new(sd_event *event, int socket, const struct executor_link_ev
 	else
 		error = sd_event_add_io(event, &link->source, socket, EPOLLIN, on_socket, link);
 	if (error >= 0)
-		error = sd_event_source_set_priority(link->source, TURNS_PRIORITY);
+		error = sd_event_source_set_priority(link->source, TURNS_PRIORITY_WIRE);
 	if (error < 0) {
 		sd_event_source_disable_unref(link->source);
 		free(link);

@@ -1,5 +1,7 @@
 #include "runs.h"
 
+#include "turns.h"
+
 #include "../base/clock.h"
 
 #include <errno.h>
@@ -112,7 +114,10 @@ int runs_start(struct runs *runs, const struct run_order *order, const struct ru
 	run->context = context;
 	error = sd_event_add_time_relative(runs->event, &run->timer, CLOCK_MONOTONIC, runs->deadline_usec, 0,
 					   on_deadline, run);
-	if (error == 0)
+	/* As the wire's: a result that has come is looked at first. */
+	if (error >= 0)
+		error = sd_event_source_set_priority(run->timer, TURNS_PRIORITY);
+	if (error >= 0)
 		error = send_order(runs, run->id, order);
 	if (error < 0) {
 		run_free(run);

@@ -3,8 +3,8 @@
  * user, and the share that has used the processor least gets the next one. So a user's connections and calls share what one
  * connection of another has for itself, and who comes waits for the turn under way and no longer.
  *
- * Turns come after what the loop is woken for, so that it is known who waits; and take it in turns with the other large
- * sources of work, the executor's messages and the bus's, which have the same priority.
+ * Turns come after what the loop is woken for, so that it is known who waits, and after what the executor says; with the bus,
+ * which has the same priority, they take it in turns.
  */
 #pragma once
 
@@ -12,7 +12,10 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
-enum { TURNS_PRIORITY = SD_EVENT_PRIORITY_NORMAL + 10 };
+enum {
+	TURNS_PRIORITY = SD_EVENT_PRIORITY_NORMAL + 10,
+	TURNS_PRIORITY_WIRE = TURNS_PRIORITY - 1, /* the executor says what it was asked for, and that by turns */
+};
 
 /* Who has a share: a uid, or one of those who are no user. */
 typedef int64_t turn_owner;

@@ -118,12 +118,12 @@ def four_users():
             for peers in users:
                 for peer in peers:
                     peer.send(STATUS * (256 // len(peers)))
-        while answered(users[0]) < 100:
-            select.select([users[0][0].sock], [], [], 0.001)
+        while answered(users[3]) < 100:
+            select.select([peer.sock for peer in users[3]], [], [], 30)
         with paused(daemon):
             counts = [answered(peers) for peers in users]
-            # What each has got follows from the processor's time, which is not quite the same for all.
-            assert max(counts) < 2 * min(counts), counts
+            # They have the same processor's time, of which calls on many connections take more.
+            assert max(counts) < 3 * min(counts), counts
         for peers in users:
             receive_all(peers, 256 // len(peers))
 
