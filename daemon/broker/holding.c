@@ -1,6 +1,5 @@
 #include "holding.h"
 
-
 #include "../base/clock.h"
 #include "../base/journal.h"
 #include "../base/log.h"

@@ -54,8 +54,15 @@ static void begin_end(struct executor *executor)
 		return;
 	executor->ending = true;
 	executor->deadline = monotonic_milliseconds() + DRAIN_MSEC;
-	given_claims_freeze(&executor->crew.given);
 	binding_cancel(&executor->binding);
+}
+
+/* Results have nobody to go to: their FDs are closed, and the next broker puts the rest back, by what was given so far. */
+static void lose_broker(struct executor *executor)
+{
+	executor->crew.outbox.gone = true;
+	given_claims_freeze(&executor->crew.given);
+	begin_end(executor);
 }
 
 static void fail(struct executor *executor, const char *what, int error)
@@ -286,15 +293,13 @@ static void hear_broker(struct executor *executor)
 		if (got == -EAGAIN)
 			return;
 		if (got == 0 || got == -ECONNRESET) {
-			/* Results have nobody to go to: their FDs are closed, and the next broker puts the rest back. */
-			executor->crew.outbox.gone = true;
-			begin_end(executor);
+			lose_broker(executor);
 			return;
 		}
 		if (got > 0)
 			got = hear(executor, &message, &fds);
 		if (got < 0) {
-			executor->crew.outbox.gone = true;
+			lose_broker(executor);
 			fail(executor, "the broker broke the wire", -got);
 		}
 	}
@@ -448,7 +453,7 @@ static void loop(struct executor *executor)
 		take_turn(executor, &turn);
 		/* Seen at a send: the wire is not looked at any more, so nothing else would tell. */
 		if (executor->crew.outbox.gone)
-			begin_end(executor);
+			lose_broker(executor);
 	}
 }
 

@@ -38,7 +38,7 @@ say "stop unit scenario-stranger.service units $held"
 expect_said "stop: refused: the devices were not given to one claim by the rule \"units\""
 systemctl stop scenario-stranger.service
 to_host "$held"
-say "rule units 0" "claim held attached $held" "close held"
+say "survey $held" "rule units 0" "claim held attached $held" "close held"
 expect_said "held: done"
 to_unit scenario-holder "$held"
 pid=$(property_of scenario-holder.service MainPID)
