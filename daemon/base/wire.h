@@ -126,7 +126,7 @@ enum wire_plan_kind { WIRE_PLAN_CLAIM, WIRE_PLAN_RELEASE };
  */
 struct wire_plan {
 	struct wire_header header;
-	uint64_t policy_digest; /* of the policy it was decided under */
+	uint64_t policy_digest; /* of the policy it was decided under; a release goes through under any */
 	uint32_t kind;          /* enum wire_plan_kind */
 	uint32_t total;         /* steps of the plan, 0 to PLAN_STEPS_MAX */
 	uint32_t first;         /* index of this chunk's first step */

@@ -41,7 +41,6 @@ struct executor {
 	struct kernel_features kernel; /* as the broker was told */
 	struct policy *policy;        /* in force */
 	struct wire_refusal refusal;  /* of the files at the start, if its error is not 0 */
-	uint64_t digest_before;       /* of the one before: releases that were under way under it are run still */
 	int signals;
 	bool ending;                  /* nothing new is taken on */
 	bool failed;
@@ -117,7 +116,6 @@ static int begin_policy(struct executor *executor)
 		return error;
 	}
 	executor->policy = policy;
-	executor->digest_before = policy->digest;
 	return 0;
 }
 
@@ -131,7 +129,6 @@ static void reload_policy(struct executor *executor, uint64_t id)
 	if (error == 0) {
 		descriptor_close(&executor->crew.policy);
 		executor->crew.policy = snapshot;
-		executor->digest_before = executor->policy->digest;
 		policy_free(executor->policy);
 		executor->policy = policy;
 		binding_renew(&executor->binding);
@@ -186,10 +183,9 @@ static void on_proven(void *context, struct job *job)
 static bool admit(struct executor *executor, char why[static TEXT_MAX])
 {
 	struct wire_plan_inbox *plan = &executor->inbox;
-	uint64_t now = executor->policy->digest;
-	bool releases = plan->kind == WIRE_PLAN_RELEASE;
 
-	if (plan->policy_digest != now && !(releases && plan->policy_digest == executor->digest_before)) {
+	/* Whatever policy says by now, what was given has to be put back. */
+	if (plan->kind == WIRE_PLAN_CLAIM && plan->policy_digest != executor->policy->digest) {
 		text_format(why, TEXT_MAX,
 			    "broker and executor hold different policies: reload both (systemctl reload ioasidd)");
 		return false;

@@ -67,10 +67,8 @@ static bool enter_release(struct run *run, char why[static TEXT_MAX])
 
 bool admission_enter(struct run *run, char why[static TEXT_MAX])
 {
-	uint64_t now = run->policy->policy->digest;
-
-	if (run->policy_digest != now &&
-	    !(run->kind == WIRE_PLAN_RELEASE && run->policy_digest == run->policy->digest_before)) {
+	/* Whatever policy says by now, what was given has to be put back. */
+	if (run->kind == WIRE_PLAN_CLAIM && run->policy_digest != run->policy->policy->digest) {
 		text_format(why, TEXT_MAX, "broker and executor hold different policies: have them read it again");
 		return false;
 	}

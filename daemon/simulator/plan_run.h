@@ -13,7 +13,6 @@ struct runs;
 /* The policy that whoever asks is held to. */
 struct policy_in_force {
 	struct policy *policy;
-	uint64_t digest_before; /* of the one before: releases that were under way under it are run still */
 };
 
 struct run {

@@ -286,7 +286,6 @@ static int load_policy(struct session *session, struct wire_refusal *told)
 	diagnostics_done(&diagnostics);
 	if (error < 0)
 		return error;
-	session->policy.digest_before = session->policy.policy ? session->policy.policy->digest : policy->digest;
 	policy_free(session->policy.policy);
 	session->policy.policy = policy;
 	return 0;
@@ -303,8 +302,6 @@ static int load_first_policy(struct session *session)
 	log_error("the policy is not valid: until a reload finds a valid one, every claim is refused");
 	error = policy_parse(NULL, 0, &(const struct name_resolver){ 0 }, &diagnostics, &session->policy.policy);
 	diagnostics_done(&diagnostics);
-	if (error == 0)
-		session->policy.digest_before = session->policy.policy->digest;
 	return error;
 }
 

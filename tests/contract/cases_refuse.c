@@ -59,13 +59,18 @@ void case_stale_plans(struct bench *bench)
 void case_wrong_digest(struct bench *bench)
 {
 	const char *asked[] = { bench->roles.edu, NULL }, *locked_out[] = { bench->roles.nic, NULL };
-	struct claimed claimed;
+	const char *others[] = { bench->roles.alone, NULL };
+	struct claimed claimed, other;
 
-	bench->digest ^= 1;
 	claimed_begin(bench, &claimed, asked, locked_out);
-	claim(bench, &claimed, "claim under another policy");
-	release(bench, &claimed, false, "release under another policy");
+	claim(bench, &claimed, "claim of the edu");
 	claimed_end(&claimed);
+	bench->digest ^= 1;
+	claimed_begin(bench, &other, others, NULL);
+	claim(bench, &other, "claim under another policy");
+	/* Whatever the two programs think of the files, what was given is put back. */
+	release(bench, &claimed, false, "release under another policy");
+	claimed_end(&other);
 	bench->digest ^= 1;
 	check_untouched(bench);
 }
