@@ -65,14 +65,14 @@ grep -xE 'iommu|vfio|sd.*|vd.*|nvme.*|mem' "$RIG/dev" && fail "the broker sees t
 expect_equal "what the broker sees in /sys" "" "$($in_broker /bin/ls /sys 2>/dev/null || :)"
 [ "$(readlink "/proc/$broker/ns/net")" != "$(readlink /proc/1/ns/net)" ] || fail "the broker is in the host's network"
 
-step "the executor can write to drivers and devices, and to nothing else"
+step "the executor can write to drivers and devices, to its own ledger, and to nothing else"
 executor=$(pgrep -x ioasid-executor)
 cut -d ' ' -f 5 "/proc/$executor/mountinfo" | sort -u >"$RIG/mounts"
 # shellcheck disable=SC2016
 nsenter --target "$executor" --mount /bin/sh -c 'while read -r path; do [ ! -w "$path" ] || echo "$path"; done' \
 	<"$RIG/mounts" >"$RIG/writable"
 cat "$RIG/writable"
-grep -vxE '/sys/bus/pci|/sys/devices|/dev|/dev/pts|/dev/kmsg|/proc|/tmp|/var/tmp' "$RIG/writable" &&
+grep -vxE '/sys/bus/pci|/sys/devices|/run/ioasidd-executor|/dev|/dev/pts|/dev/kmsg|/proc|/tmp|/var/tmp' "$RIG/writable" &&
 	fail "it can write to the above"
 
 step "claims: a card alone, one with a NIC beside it, a disk, a NIC that can be reset"
