@@ -4,7 +4,7 @@
 # timeout: 120
 held=0000:00:08.0
 other=0000:00:09.0
-modprobe -q vfio-pci || :
+modprobe -q vfio-pci && modprobe -q vfio_iommu_type1 || :
 mkdir -p /tmp/policy
 cat >/tmp/policy/all.json <<'EOP2'
 { "rules": [ { "name": "units", "effect": "allow", "device": { "address": ["0000:00:08.0"] }, "reset": "try",
