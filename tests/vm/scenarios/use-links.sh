@@ -65,7 +65,7 @@ mkdir -p /tmp/policies
 printf '%s\n' '{ "rules": [ { "name": "all", "effect": "allow", "device": { "address": "*" }, "reset": "try" } ] }' \
 	>/tmp/policies/all.json
 printf '%s\n' "claim a attached $other" >"$RIG/lines"
-expect_success drive "$(executor)" --policy-dir /tmp/policies <"$RIG/lines"
+expect_success drive "$(executor)" --runtime-dir /run/drive --policy-dir /tmp/policies <"$RIG/lines"
 expect_output_contains "a: refused: $other is in use: $two > bond0 > iv0 > default route"
 ip link del iv0
 ip link set bond0 down
