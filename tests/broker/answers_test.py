@@ -216,7 +216,8 @@ def release_while_unmapping():
 @test
 def unmapping_overdue():
     """an unmapping that passes its deadline is said, and keeps nobody waiting; let go, the claim goes on"""
-    with Daemon(group_host(), policy(), *SHORT) as daemon:
+    # Longer than the second for which a last close is waited for.
+    with Daemon(group_host(), policy(), "--plan-deadline", "3") as daemon:
         before, drivers = product_fds(daemon), host_drivers(daemon)
         with daemon.connect() as peer:
             reply = claim(peer, EDU)

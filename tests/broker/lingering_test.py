@@ -101,7 +101,8 @@ def a_revocation_from_the_begin():
 def an_fd_in_flight():
     """an FD in a socket is waited for by the unbind: the claim is stuck, not free, until it is closed, and then free"""
     for host in (small_host, group_host):
-        with Daemon(host(), operators(), "--plan-deadline", "1") as daemon, daemon.connect() as peer:
+        # Longer than the second for which a last close is waited for.
+        with Daemon(host(), operators(), "--plan-deadline", "3") as daemon, daemon.connect() as peer:
             drivers = host_drivers(daemon)
             reply = claim(peer, ALONE)
             flight = put_into_flight(reply)
