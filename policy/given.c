@@ -30,12 +30,11 @@ __attribute__((format(printf, 2, 3))) static bool refuse(char *why, const char *
 	return false;
 }
 
-static const struct rule *find_rule(const struct policy *policy, const char *name)
+static const struct rule *find_allow_rule(const struct policy *policy, const char *name)
 {
-	for (size_t i = 0; i < policy->rule_count; i++)
-		if (policy->rule[i].effect == RULE_ALLOW && strcmp(policy->rule[i].name, name) == 0)
-			return &policy->rule[i];
-	return NULL;
+	const struct rule *rule = policy_find_rule(policy, name);
+
+	return rule && rule->effect == RULE_ALLOW ? rule : NULL;
 }
 
 static bool is_taken(const struct plan *plan, const char *device)
@@ -244,7 +243,7 @@ bool given_take(struct ledger *given, const struct policy *policy, const struct 
 		bool context_passed, struct given_change *out, char why[static TEXT_MAX])
 {
 	struct entry entry = { .given = given, .topology = topology, .plan = plan, .owner = owner, .change = out,
-			       .rule = find_rule(policy, owner->rule), .claim = ledger_find(given, owner->claim),
+			       .rule = find_allow_rule(policy, owner->rule), .claim = ledger_find(given, owner->claim),
 			       .why = why };
 	bool entered;
 
@@ -454,7 +453,7 @@ static bool is_removal_of(const struct plan *plan, const struct claim *claim, co
  */
 static bool is_whole_release(const struct policy *policy, const struct plan *plan, const struct claim *claim)
 {
-	const struct rule *rule = find_rule(policy, claim->rule);
+	const struct rule *rule = find_allow_rule(policy, claim->rule);
 	struct claim_device *now;
 	bool same = is_release_of(plan, claim, claim->device, claim->device_count, false);
 

@@ -273,33 +273,36 @@ static bool rule_covers(struct check *check, size_t index)
 	return true;
 }
 
-/* The rule that the broker names, if it decides over all devices of the plan for the subject that it names. */
-static bool rule_decides(struct check *check, size_t *index)
+/* The rule that the broker names, if it decides over all devices of the plan for the subject that it names; else NULL. */
+static const struct rule *find_deciding_rule(struct check *check)
 {
-	const struct policy *policy = check->policy;
 	const struct plan_owner *owner = check->owner;
+	const struct rule *rule = policy_find_rule(check->policy, owner->rule);
 
-	for (*index = 0; *index < policy->rule_count; ++*index)
-		if (strcmp(policy->rule[*index].name, owner->rule) == 0)
-			break;
-	if (*index == policy->rule_count || policy->rule[*index].effect != RULE_ALLOW)
-		return refuse(check, "no allow rule is called \"%s\"", owner->rule);
+	if (!rule || rule->effect != RULE_ALLOW) {
+		refuse(check, "no allow rule is called \"%s\"", owner->rule);
+		return NULL;
+	}
 	for (size_t i = 0; i < check->taken; i++) {
 		const struct device *device = &check->device[i].before;
 
-		if (policy_rule_for(policy, check->host->topology, &owner->subject, device) != &policy->rule[*index])
-			return refuse(check, "the rule \"%s\" does not give %s to uid %u", owner->rule, device->name,
-				      owner->subject.uid);
+		if (policy_rule_for(check->policy, check->host->topology, &owner->subject, device) != rule) {
+			refuse(check, "the rule \"%s\" does not give %s to uid %u", owner->rule, device->name,
+			       owner->subject.uid);
+			return NULL;
+		}
 	}
-	return true;
+	return rule;
 }
 
 static bool is_covered(struct check *check)
 {
-	size_t index;
+	const struct rule *rule;
 
-	return gather(check) && is_made_by_the_core(check) && devices_can_be_taken(check) &&
-	       rule_decides(check, &index) && rule_covers(check, index);
+	if (!gather(check) || !is_made_by_the_core(check) || !devices_can_be_taken(check))
+		return false;
+	rule = find_deciding_rule(check);
+	return rule && rule_covers(check, (size_t)(rule - check->policy->rule));
 }
 
 bool plan_is_covered(const struct policy *policy, const struct host_view *host, const struct plan *plan,
@@ -326,12 +329,10 @@ bool plan_is_covered(const struct policy *policy, const struct host_view *host, 
 bool plan_subject_is_shown(const struct policy *policy, const struct plan *plan, const struct plan_owner *owner,
 			   const struct subject *shown, char why[static TEXT_MAX])
 {
-	const struct subject_selector *selector = NULL;
+	const struct rule *rule = policy_find_rule(policy, owner->rule);
+	const struct subject_selector *selector = rule ? &rule->subject : NULL;
 	bool by_number = false;
 
-	for (size_t i = 0; i < policy->rule_count && !selector; i++)
-		if (strcmp(policy->rule[i].name, owner->rule) == 0)
-			selector = &policy->rule[i].subject;
 	for (size_t i = 0; i < plan->count; i++)
 		by_number = by_number || plan->step[i].kind == STEP_GRANT || plan->step[i].kind == STEP_MEMLOCK;
 	if (!by_number || !selector || (selector->gid_count == 0 && selector->unit.count == 0))

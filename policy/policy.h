@@ -180,6 +180,8 @@ bool policy_pool_has(const struct policy *policy, const struct topology *topolog
 /* The entry of never that matches, or NULL. */
 const struct never_entry *policy_never(const struct policy *policy, const struct topology *topology,
 				      const struct device *device);
+/* The rule of that name, allow or deny, or NULL. No two have the same. */
+const struct rule *policy_find_rule(const struct policy *policy, const char *name);
 /* The first rule that matches subject and device, allow or deny, or NULL. */
 const struct rule *policy_rule_for(const struct policy *policy, const struct topology *topology,
 				   const struct subject *subject, const struct device *device);

@@ -224,6 +224,14 @@ const struct never_entry *policy_never(const struct policy *policy, const struct
 	return NULL;
 }
 
+const struct rule *policy_find_rule(const struct policy *policy, const char *name)
+{
+	for (size_t i = 0; i < policy->rule_count; i++)
+		if (strcmp(policy->rule[i].name, name) == 0)
+			return &policy->rule[i];
+	return NULL;
+}
+
 const struct rule *policy_rule_for(const struct policy *policy, const struct topology *topology,
 				   const struct subject *subject, const struct device *device)
 {

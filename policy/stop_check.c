@@ -4,18 +4,10 @@
 
 #include <string.h>
 
-static const struct rule *find_rule(const struct policy *policy, const char *name)
-{
-	for (size_t i = 0; i < policy->rule_count; i++)
-		if (strcmp(policy->rule[i].name, name) == 0)
-			return &policy->rule[i];
-	return NULL;
-}
-
 bool stop_is_covered(const struct policy *policy, const struct topology *topology, const char *rule,
 		     enum revoke_stop what, const struct device *device, size_t count, char why[static TEXT_MAX])
 {
-	const struct rule *found = find_rule(policy, rule);
+	const struct rule *found = policy_find_rule(policy, rule);
 
 	if (!found || found->effect != RULE_ALLOW) {
 		text_format(why, TEXT_MAX, "the policy has no rule \"%s\" that allows anything", rule);

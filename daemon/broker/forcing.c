@@ -10,12 +10,7 @@ enum { STOPS_MAX = 16 };
 /* The rule that granted the claim, as it stands in the policy now; NULL: it is there no more. */
 static const struct rule *rule_of(const struct holding *holding)
 {
-	const struct policy *policy = holding->registry->policy;
-
-	for (size_t i = 0; i < policy->rule_count; i++)
-		if (strcmp(policy->rule[i].name, holding->claim->rule) == 0)
-			return &policy->rule[i];
-	return NULL;
+	return policy_find_rule(holding->registry->policy, holding->claim->rule);
 }
 
 static void tell(struct holding *holding, bool success, const char *message)

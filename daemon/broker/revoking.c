@@ -14,12 +14,9 @@
 /* The time that the rule that granted it gives, or the usual one if that rule is no more. */
 static uint64_t grace_of(const struct holding *holding)
 {
-	const struct policy *policy = holding->registry->policy;
+	const struct rule *rule = policy_find_rule(holding->registry->policy, holding->claim->rule);
 
-	for (size_t i = 0; i < policy->rule_count; i++)
-		if (strcmp(policy->rule[i].name, holding->claim->rule) == 0)
-			return policy->rule[i].revoke_grace_usec;
-	return REVOKE_GRACE_USEC;
+	return rule ? rule->revoke_grace_usec : REVOKE_GRACE_USEC;
 }
 
 static int on_grace_over(sd_event_source *timer, uint64_t usec, void *context)
