@@ -92,6 +92,11 @@ bool step_equals(const struct step *a, const struct step *b)
 	       strcmp(a->before, b->before) == 0;
 }
 
+bool step_is_waived(const struct step *step)
+{
+	return (step->kind == STEP_PROVE_UNBOUND || step->kind == STEP_PROVE_GROUP_FREE) && step->number == PROOF_BY_UNBIND;
+}
+
 bool step_takes_device(const struct step *step)
 {
 	return step->kind == STEP_OPEN || step->kind == STEP_GROUP_DEVICE ||

@@ -64,6 +64,8 @@ struct step {
 };
 bool step_is_sane(const struct step *step);
 bool step_equals(const struct step *a, const struct step *b);
+/* True for a proof with the number PROOF_BY_UNBIND. */
+bool step_is_waived(const struct step *step);
 /* One line for people: "unbind e1000 from 0000:02:02.0". Returns out. */
 const char *step_describe(const struct step *step, char *out, size_t size);
 

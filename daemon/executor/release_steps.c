@@ -106,7 +106,7 @@ static int prove_unbound(struct run *run, const struct step *step, struct run_de
 		if (result != -EINVAL && result != -EPERM && result != -EBUSY)
 			break;
 		if (waited >= CLOSE_PATIENCE_MSEC) {
-			device->doubted = step->number == PROOF_BY_UNBIND;
+			device->doubted = step_is_waived(step);
 			if (device->doubted)
 				break;
 			*error = -result;

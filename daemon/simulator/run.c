@@ -192,12 +192,6 @@ static void note_broken(struct run *run, const struct step *step, int error)
 	result->outcome = WIRE_OUTCOME_BROKEN;
 }
 
-/* True for a proof that an operator has waived: the unbind is to show it. */
-static bool is_waived(const struct step *step)
-{
-	return (step->kind == STEP_PROVE_UNBOUND || step->kind == STEP_PROVE_GROUP_FREE) && step->number == PROOF_BY_UNBIND;
-}
-
 static enum wire_outcome release_outcome(const struct step *step, int error)
 {
 	bool proves = step->kind == STEP_PROVE_UNBOUND || step->kind == STEP_PROVE_GROUP_FREE;
@@ -234,7 +228,7 @@ static void fail(struct run *run, int error)
 		return;
 	}
 	outcome = release_outcome(&run->plan.step[run->next], error);
-	if (outcome == WIRE_OUTCOME_HELD && is_waived(&run->plan.step[run->next])) {
+	if (outcome == WIRE_OUTCOME_HELD && step_is_waived(&run->plan.step[run->next])) {
 		run->why[0] = '\0';
 		run->next++;
 		return;
