@@ -380,8 +380,7 @@ static bool revokes_container(const struct plan *plan)
 static bool proves_by_unbind(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++)
-		if ((plan->step[i].kind == STEP_PROVE_UNBOUND || plan->step[i].kind == STEP_PROVE_GROUP_FREE) &&
-		    plan->step[i].number == PROOF_BY_UNBIND)
+		if (step_is_waived(&plan->step[i]))
 			return true;
 	return false;
 }
@@ -421,22 +420,12 @@ static bool is_revocation(const struct plan *plan, const struct claim *claim)
 /* True if the plan gives this one device back; of a group that the claim keeps it stays with the claim, pinned. */
 static bool is_removal_of(const struct plan *plan, const struct claim *claim, const char *device, bool context_passed)
 {
-	struct claim_device *given = calloc(claim->device_count, sizeof *given);
-	const struct claim_device *entry = NULL;
 	size_t count = 0;
-	bool pin, same;
+	bool pin = false, same;
+	struct claim_device *given = claim_copy_removal(claim, device, &count, &pin);
 
-	for (size_t i = 0; i < claim->device_count; i++)
-		if (strcmp(claim->device[i].before.name, device) == 0)
-			entry = &claim->device[i];
-	if (!given || !entry) {
-		free(given);
+	if (!given)
 		return false;
-	}
-	pin = claim_devices_in_group(claim, entry->before.group, device) > 0;
-	for (size_t i = 0; i < claim->device_count; i++)
-		if (&claim->device[i] == entry || (!pin && claim->device[i].before.group == entry->before.group))
-			given[count++] = claim->device[i];
 	/* One that was never added for good is a lockout still: taking it back changes nothing. */
 	for (size_t i = 0; i < count && pin; i++)
 		given[i].lockout = false;

@@ -245,6 +245,26 @@ size_t claim_devices_in_group(const struct claim *claim, int32_t group, const ch
 	return count;
 }
 
+struct claim_device *claim_copy_removal(const struct claim *claim, const char *device, size_t *count, bool *pin)
+{
+	struct claim_device *copy = calloc(claim->device_count + 1, sizeof *copy);
+	const struct claim_device *entry = NULL;
+
+	for (size_t i = 0; i < claim->device_count; i++)
+		if (strcmp(claim->device[i].before.name, device) == 0)
+			entry = &claim->device[i];
+	if (!copy || !entry) {
+		free(copy);
+		return NULL;
+	}
+	*count = 0;
+	*pin = claim_devices_in_group(claim, entry->before.group, device) > 0;
+	for (size_t i = 0; i < claim->device_count; i++)
+		if (&claim->device[i] == entry || (!*pin && claim->device[i].before.group == entry->before.group))
+			copy[(*count)++] = claim->device[i];
+	return copy;
+}
+
 void ledger_shrink(struct ledger *ledger, struct claim *claim, const char *device)
 {
 	struct claim_device *entry = claim_find_device(claim, device);

@@ -74,6 +74,12 @@ struct claim *ledger_owner(const struct ledger *ledger, const char *device, cons
 /* How many asked-for devices of a group the claim has, apart from one name (may be NULL). */
 size_t claim_devices_in_group(const struct claim *claim, int32_t group, const char *apart_from);
 /*
+ * The entries that a plan gives back which takes this device out of its claim: its own, and unless others of its group were
+ * asked for, which *pin says, those of the members that only it locks out. Copies, which the caller frees; NULL: out of memory,
+ * or the claim does not have it.
+ */
+struct claim_device *claim_copy_removal(const struct claim *claim, const char *device, size_t *count, bool *pin);
+/*
  * Takes an asked-for device out of its claim that was given back, or was never got: with the members that only it locked
  * out; where its group has others that were asked for, it becomes locked out itself.
  */

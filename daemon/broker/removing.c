@@ -106,20 +106,12 @@ int removing_start(struct holding *holding, const char *device)
 {
 	struct claim *claim = holding->claim;
 	const struct claim_device *entry = claim_find_device(claim, device);
-	int32_t group = entry->before.group;
-	struct giving_back how = { .interface = claim->interface,
-				   .pin = claim_devices_in_group(claim, group, device) > 0 };
-	struct claim_device *given = calloc(claim->device_count, sizeof(*given));
+	struct giving_back how = { .interface = claim->interface };
 	struct plan plan = { 0 };
 	size_t count = 0;
+	struct claim_device *given = claim_copy_removal(claim, device, &count, &how.pin);
 	int error = given ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < claim->device_count && error == 0; i++) {
-		const struct claim_device *other = &claim->device[i];
-
-		if (strcmp(other->before.name, device) == 0 || (!how.pin && other->before.group == group))
-			given[count++] = *other;
-	}
 	/* Of a group that the claim keeps only the cdev's node goes, with the unbind. */
 	if (error == 0 && claim->mode == MODE_NODE && !how.pin)
 		error = plan_for_revocation(&plan, given, count, claim->uid, false);
@@ -130,9 +122,8 @@ int removing_start(struct holding *holding, const char *device)
 		memmove(claim->changing, entry->before.name, sizeof(claim->changing));
 		error = holding_journal(holding);
 	}
-	if (error == 0) {
+	if (error == 0)
 		error = release_plan_run(holding, HOLDING_REMOVES, &plan, &removal_events);
-	}
 	plan_done(&plan);
 	free(given);
 	return error;
