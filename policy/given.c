@@ -503,34 +503,27 @@ bool given_match_release(const struct ledger *given, const struct policy *policy
 	return refuse(why, "the release is not what the executor's ledger says of the claim %s", owner->claim);
 }
 
-void given_settle(struct ledger *given, const struct given_change *change, enum given_end end)
+bool given_ends_claim(const struct given_change *change, enum given_end end)
 {
+	return (change->effect == GIVEN_CLAIM && end == GIVEN_UNDONE) || (change->effect == GIVEN_RELEASE && end == GIVEN_DONE);
+}
+
+bool given_settle(struct ledger *given, const struct given_change *change, enum given_end end)
+{
+	bool takes = change->effect == GIVEN_CLAIM || change->effect == GIVEN_ADDITION;
 	struct claim *claim = ledger_find(given, change->claim);
 
-	if (!claim || end == GIVEN_OPEN)
-		return;
-	switch (change->effect) {
-	case GIVEN_CLAIM:
-		if (end == GIVEN_UNDONE)
-			ledger_remove(given, claim);
-		else
-			claim->state = CLAIM_HELD;
-		break;
-	case GIVEN_ADDITION:
-		for (size_t i = 0; i < change->device_count && end == GIVEN_UNDONE; i++)
+	if (claim && change->effect == GIVEN_CLAIM && end == GIVEN_DONE)
+		claim->state = CLAIM_HELD;
+	/* What was taken is entered from the beginning, and what is given back until the end. */
+	if (!claim || change->effect == GIVEN_NOTHING || end != (takes ? GIVEN_UNDONE : GIVEN_DONE))
+		return false;
+	if (given_ends_claim(change, end))
+		ledger_remove(given, claim);
+	else
+		for (size_t i = 0; i < change->device_count; i++)
 			ledger_shrink(given, claim, change->device[i]);
-		break;
-	case GIVEN_RELEASE:
-		if (end == GIVEN_DONE)
-			ledger_remove(given, claim);
-		break;
-	case GIVEN_REMOVAL:
-		if (end == GIVEN_DONE)
-			ledger_shrink(given, claim, change->device[0]);
-		break;
-	case GIVEN_NOTHING:
-		break;
-	}
+	return true;
 }
 
 bool given_may_be_of(const struct ledger *given, const char *claim, uid_t uid)

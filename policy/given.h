@@ -49,11 +49,13 @@ bool given_match_release(const struct ledger *given, const struct policy *policy
 /* What became of a plan that was entered or matched. */
 enum given_end {
 	GIVEN_DONE,   /* every step */
-	GIVEN_UNDONE, /* a claim's: nothing is left of it */
+	GIVEN_UNDONE, /* a claim's: nothing is left of it. A release's, which was refused: as GIVEN_OPEN */
 	GIVEN_OPEN,   /* neither: what was entered stays, and what was to be put back is still to be */
 };
-/* Settles the change. The claim may be gone from the ledger then. */
-void given_settle(struct ledger *given, const struct given_change *change, enum given_end end);
+/* True if the claim leaves the ledger with this end: what hangs on it has to be let go of before. */
+bool given_ends_claim(const struct given_change *change, enum given_end end);
+/* Settles the change. True if the ledger says something else of the claim now than it did while the plan was under way. */
+bool given_settle(struct ledger *given, const struct given_change *change, enum given_end end);
 
 /* False where the ledger has this claim for another user: whoever says otherwise lies. */
 bool given_may_be_of(const struct ledger *given, const char *claim, uid_t uid);

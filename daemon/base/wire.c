@@ -276,10 +276,23 @@ void wire_stamp(union wire_message *message, enum wire_type type, uint64_t id)
 }
 
 /* Room for the FDs of one message. */
-union control_buffer {
-	char bytes[CMSG_SPACE(sizeof(int) * DESCRIPTORS_MAX)];
-	struct cmsghdr align;
-};
+const char *wire_outcome_to_string(enum wire_outcome outcome)
+{
+	static const char *const words[WIRE_OUTCOME_COUNT] = {
+		[WIRE_OUTCOME_DONE] = "done",     [WIRE_OUTCOME_REFUSED] = "refused", [WIRE_OUTCOME_UNDONE] = "undone",
+		[WIRE_OUTCOME_BROKEN] = "broken", [WIRE_OUTCOME_HELD] = "held",       [WIRE_OUTCOME_NO_RESET] = "no-reset",
+		[WIRE_OUTCOME_INTERRUPTED] = "interrupted",
+	};
+
+	return words[outcome];
+}
+
+enum given_end wire_outcome_to_end(enum wire_outcome outcome)
+{
+	if (outcome == WIRE_OUTCOME_DONE)
+		return GIVEN_DONE;
+	return outcome == WIRE_OUTCOME_REFUSED || outcome == WIRE_OUTCOME_UNDONE ? GIVEN_UNDONE : GIVEN_OPEN;
+}
 
 void wire_refusal_make(struct wire_refusal *refusal, int error, const struct diagnostics *diagnostics)
 {
@@ -301,6 +314,11 @@ void wire_refusal_make(struct wire_refusal *refusal, int error, const struct dia
 		refusal->column = item->column;
 	}
 }
+
+union control_buffer {
+	char bytes[CMSG_SPACE(sizeof(int) * DESCRIPTORS_MAX)];
+	struct cmsghdr align;
+};
 
 int wire_send(int socket, const union wire_message *message, const int *fds, size_t fd_count)
 {

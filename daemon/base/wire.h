@@ -10,6 +10,7 @@
 #pragma once
 
 #include "../../policy/decision.h"
+#include "../../policy/given.h"
 #include "../../policy/hold.h"
 #include "../../policy/record.h"
 #include "descriptors.h"
@@ -149,6 +150,9 @@ enum wire_outcome {
 	WIRE_OUTCOME_INTERRUPTED,
 	WIRE_OUTCOME_COUNT,
 };
+const char *wire_outcome_to_string(enum wire_outcome outcome); /* "done", "no-reset" */
+/* What it means for the ledger of what was given. */
+enum given_end wire_outcome_to_end(enum wire_outcome outcome);
 
 /*
  * What became of a plan. FDs after WIRE_PLAN_CLAIM that is done: the context, unless it was passed in; the groups in the

@@ -136,11 +136,6 @@ static void report_policy(struct openmetrics *out, const struct metrics_counts *
 static void report_durations(struct openmetrics *out, const struct metrics_counts *counts, const struct host *host)
 {
 	const struct run_counts *runs = host_run_count(host);
-	static const char *const outcomes[WIRE_OUTCOME_COUNT] = {
-		[WIRE_OUTCOME_DONE] = "done",     [WIRE_OUTCOME_REFUSED] = "refused", [WIRE_OUTCOME_UNDONE] = "undone",
-		[WIRE_OUTCOME_BROKEN] = "broken", [WIRE_OUTCOME_HELD] = "held",       [WIRE_OUTCOME_NO_RESET] = "no-reset",
-		[WIRE_OUTCOME_INTERRUPTED] = "interrupted",
-	};
 
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_plans_running", NULL, "Changes of the host that are under way.");
 	openmetrics_count(out, NULL, NULL, runs->running);
@@ -150,7 +145,7 @@ static void report_durations(struct openmetrics *out, const struct metrics_count
 	openmetrics_count(out, NULL, NULL, runs->deadlines);
 	openmetrics_family(out, METRIC_COUNTER, "ioasid_plans", NULL, "Changes of the host that came to an end, by what came of them.");
 	for (int outcome = 0; outcome < WIRE_OUTCOME_COUNT; outcome++)
-		openmetrics_count(out, "outcome", outcomes[outcome], runs->outcome[outcome]);
+		openmetrics_count(out, "outcome", wire_outcome_to_string((enum wire_outcome)outcome), runs->outcome[outcome]);
 	openmetrics_family(out, METRIC_HISTOGRAM, "ioasid_plan_duration_seconds", "seconds",
 			   "How long changes of the host took, by what they were for.");
 	openmetrics_histogram(out, "kind", "claim", &runs->duration[WIRE_PLAN_CLAIM]);

@@ -24,19 +24,12 @@ static bool may_run(const struct binder *binder, const struct wire_plan_inbox *i
 	const struct wire_enclosure enclosure = { .context = -1, .peer = run->peer, .peer_fd = run->peer_fd,
 						  .owner = inbox->enclosure.owner };
 	char why[TEXT_MAX] = "";
-	bool may;
 
 	/* A release was held against the ledger by the main process; under whichever policy, it must go through. */
 	if (inbox->kind == WIRE_PLAN_RELEASE)
 		return true;
-	if (inbox->policy_digest != binder->policy->digest) {
-		text_format(why, sizeof(why),
-			    "broker and executor hold different policies: reload both (systemctl reload ioasidd)");
-		may = false;
-	} else {
-		may = recheck_claim(&binder->host, binder->policy, &inbox->plan, &enclosure, why);
-	}
-	if (may)
+	if (recheck_policy(inbox, binder->policy, why) &&
+	    recheck_claim(&binder->host, binder->policy, &inbox->plan, &enclosure, why))
 		return true;
 	result->outcome = WIRE_OUTCOME_REFUSED;
 	result->kind = STEP_KIND_COUNT;

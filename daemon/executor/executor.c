@@ -6,6 +6,7 @@
 #include "binding.h"
 #include "host_features.h"
 #include "policy_snapshot.h"
+#include "recheck.h"
 #include "recording.h"
 #include "stopping.h"
 #include "surveying.h"
@@ -185,11 +186,8 @@ static bool admit(struct executor *executor, char why[static TEXT_MAX])
 	struct wire_plan_inbox *plan = &executor->inbox;
 
 	/* Whatever policy says by now, what was given has to be put back. */
-	if (plan->kind == WIRE_PLAN_CLAIM && plan->policy_digest != executor->policy->digest) {
-		text_format(why, TEXT_MAX,
-			    "broker and executor hold different policies: reload both (systemctl reload ioasidd)");
+	if (plan->kind == WIRE_PLAN_CLAIM && !recheck_policy(plan, executor->policy, why))
 		return false;
-	}
 	return given_claims_admit(&executor->crew.given, executor->policy, &executor->kernel, plan, why);
 }
 

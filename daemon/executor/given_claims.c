@@ -24,7 +24,6 @@ struct attachment {
 struct plan_under_way {
 	struct plan_under_way *next; // given_claims::first
 	uint64_t plan;
-	bool takes; /* a claim's or an addition's: if it was not done, nothing is left of it */
 	bool lends; /* the broker sent no context, and our copy went along */
 	struct given_change change;
 };
@@ -285,25 +284,15 @@ bool given_claims_admit(struct given_claims *given, const struct policy *policy,
 		return false;
 	}
 	under_way->plan = plan->id;
-	under_way->takes = plan->kind == WIRE_PLAN_CLAIM;
-	admitted = under_way->takes ? admit_claim(given, policy, kernel, plan, &under_way->change, why)
-				    : admit_release(given, policy, plan, under_way, why);
-	if (!admitted || (!under_way->takes && plan->plan.count == 0)) {
+	admitted = plan->kind == WIRE_PLAN_CLAIM ? admit_claim(given, policy, kernel, plan, &under_way->change, why)
+						 : admit_release(given, policy, plan, under_way, why);
+	if (!admitted || (plan->kind == WIRE_PLAN_RELEASE && plan->plan.count == 0)) {
 		free(under_way);
 		return admitted;
 	}
 	under_way->next = given->first;
 	given->first = under_way;
 	return true;
-}
-
-static enum given_end end_of(const struct plan_under_way *plan, const struct wire_result *result)
-{
-	if (result->outcome == WIRE_OUTCOME_DONE)
-		return GIVEN_DONE;
-	if (plan->takes && (result->outcome == WIRE_OUTCOME_REFUSED || result->outcome == WIRE_OUTCOME_UNDONE))
-		return GIVEN_UNDONE;
-	return GIVEN_OPEN;
 }
 
 /* The context that comes with the result: made for a new claim, or given back by a release that found somebody. */
@@ -336,16 +325,14 @@ void given_claims_settle(struct given_claims *given, struct wire_result *result,
 	if (!plan)
 		return;
 	*link = plan->next;
-	end = end_of(plan, result);
+	end = wire_outcome_to_end((enum wire_outcome)result->outcome);
 	claim = ledger_find(given->ledger, plan->change.claim);
-	if (claim && ((end == GIVEN_UNDONE && plan->change.effect == GIVEN_CLAIM) ||
-		      (end == GIVEN_DONE && plan->change.effect == GIVEN_RELEASE)))
+	if (claim && given_ends_claim(&plan->change, end))
 		detach(claim);
 	else if (claim && fds)
 		keep_context(claim, plan, result, fds);
-	given_settle(given->ledger, &plan->change, end);
 	/* Of what was given for good nothing has to be written: it was, before its first step. */
-	if (end == GIVEN_UNDONE || (end == GIVEN_DONE && !plan->takes && plan->change.effect != GIVEN_NOTHING))
+	if (given_settle(given->ledger, &plan->change, end))
 		error = write_down(given, plan->change.claim);
 	if (error < 0)
 		log_error("claim %s: what was given back can't be written down: %s", plan->change.claim, strerror(-error));

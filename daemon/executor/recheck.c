@@ -59,6 +59,14 @@ static bool check(struct plan_view *view, const struct policy *policy, const str
 	return covered;
 }
 
+bool recheck_policy(const struct wire_plan_inbox *plan, const struct policy *policy, char why[static TEXT_MAX])
+{
+	if (plan->policy_digest == policy->digest)
+		return true;
+	text_format(why, TEXT_MAX, "broker and executor hold different policies: reload both (systemctl reload ioasidd)");
+	return false;
+}
+
 bool recheck_claim(const struct host *host, const struct policy *policy, const struct plan *plan,
 		   const struct wire_enclosure *enclosure, char why[static TEXT_MAX])
 {

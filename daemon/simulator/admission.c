@@ -1,5 +1,7 @@
 #include "admission.h"
 
+#include "run_check.h"
+
 #include "../../policy/text.h"
 
 #include <errno.h>
@@ -68,30 +70,17 @@ static bool enter_release(struct run *run, char why[static TEXT_MAX])
 bool admission_enter(struct run *run, char why[static TEXT_MAX])
 {
 	/* Whatever policy says by now, what was given has to be put back. */
-	if (run->kind == WIRE_PLAN_CLAIM && run->policy_digest != run->policy->policy->digest) {
-		text_format(why, TEXT_MAX, "broker and executor hold different policies: have them read it again");
+	if (run->kind == WIRE_PLAN_CLAIM && !run_is_of_policy(run, run->policy->policy, why))
 		return false;
-	}
 	return run->kind == WIRE_PLAN_RELEASE ? enter_release(run, why) : enter_claim(run, why);
-}
-
-static enum given_end end_of(const struct run *run)
-{
-	if (run->result.outcome == WIRE_OUTCOME_DONE)
-		return GIVEN_DONE;
-	if (run->kind == WIRE_PLAN_CLAIM &&
-	    (run->result.outcome == WIRE_OUTCOME_REFUSED || run->result.outcome == WIRE_OUTCOME_UNDONE))
-		return GIVEN_UNDONE;
-	return GIVEN_OPEN;
 }
 
 void admission_settle(struct run *run)
 {
 	struct claim *claim = ledger_find(run->machine->given, run->change.claim);
-	enum given_end end = end_of(run);
+	enum given_end end = wire_outcome_to_end((enum wire_outcome)run->result.outcome);
 
-	if (claim && ((end == GIVEN_UNDONE && run->change.effect == GIVEN_CLAIM) ||
-		      (end == GIVEN_DONE && run->change.effect == GIVEN_RELEASE))) {
+	if (claim && given_ends_claim(&run->change, end)) {
 		free(claim->attachment);
 		claim->attachment = NULL;
 	} else if (end == GIVEN_DONE && run->change.effect == GIVEN_CLAIM) {

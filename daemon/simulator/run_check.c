@@ -63,8 +63,10 @@ static bool is_listed(const struct run *run, size_t index)
 	return false;
 }
 
-static bool refuse_digest(char why[static TEXT_MAX])
+bool run_is_of_policy(const struct run *run, const struct policy *policy, char why[static TEXT_MAX])
 {
+	if (run->policy_digest == policy->digest)
+		return true;
 	text_format(why, TEXT_MAX, "broker and executor hold different policies: have them read it again");
 	return false;
 }
@@ -88,8 +90,8 @@ static bool claim_is_allowed(const struct run *run, const struct policy *policy,
 	};
 	bool allowed = true;
 
-	if (run->policy_digest != policy->digest)
-		return refuse_digest(why);
+	if (!run_is_of_policy(run, policy, why))
+		return false;
 	for (size_t i = 0; i < run->plan.count && allowed; i++) {
 		const struct step *step = &run->plan.step[i];
 

@@ -190,9 +190,6 @@ void claimed_begin_to_grow(struct bench *bench, struct claimed *more, const stru
 
 void note_result(const struct bench *bench, const char *what, const struct result *result)
 {
-	static const char *const outcomes[WIRE_OUTCOME_COUNT] = {
-		"done", "refused", "undone", "broken", "held", "no-reset", "interrupted",
-	};
 	const struct wire_result *wire = &result->wire;
 	const char *step = step_kind_to_string((enum step_kind)wire->kind);
 	char error[32] = "0", end[160] = "";
@@ -211,7 +208,7 @@ void note_result(const struct bench *bench, const char *what, const struct resul
 			 wire->pid == 0 ? "somebody" : wire->pid == getpid() ? "me" : "another",
 			 result->fds.count == wire->contexts + 1 ? ", with a pidfd" : "",
 			 wire->contexts == 1 ? ", with the context" : "");
-	report_note("%s: %s%s%s", what, outcomes[wire->outcome], *end ? " " : "", end);
+	report_note("%s: %s%s%s", what, wire_outcome_to_string((enum wire_outcome)wire->outcome), *end ? " " : "", end);
 	report_check(wire->outcome == WIRE_OUTCOME_DONE || wire->outcome == WIRE_OUTCOME_HELD ||
 			     (wire->contexts == 0 && wire->groups == 0 && wire->devices == 0 && result->fds.count == 0),
 		     "%s: FDs come with a plan that is not done", what);

@@ -90,11 +90,9 @@ static void say_device(const struct device *device)
 
 static void say_result(const char *what, const struct wire_result *result)
 {
-	static const char *const outcome[] = { "done", "refused", "undone", "broken", "held", "no-reset",
-						"interrupted" };
 	const char *kind = step_kind_to_string((enum step_kind)result->kind);
 
-	printf("%s: %s", what, outcome[result->outcome]);
+	printf("%s: %s", what, wire_outcome_to_string((enum wire_outcome)result->outcome));
 	if (kind)
 		printf(" at step %u (%s of %s), errno %d", result->step, kind, result->device[0] ? result->device : "-",
 		       result->error);
