@@ -44,14 +44,22 @@ static int read_numbers(const char *path, const char *beginning, unsigned *out, 
 	return count;
 }
 
+pid_t peer_process_of(int pidfd)
+{
+	char path[64], *line;
+	long number;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	line = find_line(path, "Pid:");
+	number = line ? strtol(line, NULL, 10) : 0;
+	free(line);
+	return (pid_t)number;
+}
+
 /* True if the pidfd is of this very process, and it lives. */
 static bool is_of(int pidfd, pid_t pid)
 {
-	char path[64];
-	unsigned number;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-	return pidfd >= 0 && pid > 0 && read_numbers(path, "Pid:", &number, 1) == 1 && number == (unsigned)pid;
+	return pidfd >= 0 && pid > 0 && peer_process_of(pidfd) == pid;
 }
 
 bool peer_subject_read(int pidfd, pid_t pid, struct subject *out)

@@ -6,6 +6,8 @@
 
 #include "../../policy/subject.h"
 
+/* The process that a pidfd is of; -1: it has ended and is forgotten; 0: it is no pidfd, or the kernel does not say. */
+pid_t peer_process_of(int pidfd);
 /*
  * Reads the process that a pidfd means, whose number is pid. False: it is gone or another one, out of sight, runs as several
  * users at a time, or is in more groups than a subject has place for.

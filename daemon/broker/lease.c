@@ -3,6 +3,7 @@
 #include "releasing.h"
 
 #include "../base/log.h"
+#include "../base/peer_subject.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -143,22 +144,6 @@ static bool is_end_of_pair(int fd, const struct claim *claim)
 	       peer_size == sizeof(peer.sun_family);
 }
 
-/* The process that a pidfd is of, as the kernel says; -1: it has ended; 0: the kernel does not say. */
-static pid_t process_of(int fd)
-{
-	char path[48], line[128];
-	int pid = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file) && sscanf(line, "Pid: %d", &pid) != 1)
-		;
-	if (file)
-		fclose(file);
-	return pid;
-}
-
 /* Of the process that the claim lives by, or that has ended. A folder of /proc takes signals, too, and tells no end. */
 static bool is_its_process(int fd, const struct claim *claim)
 {
@@ -168,7 +153,7 @@ static bool is_its_process(int fd, const struct claim *claim)
 	if (fstat(fd, &status) < 0 || S_ISDIR(status.st_mode) ||
 	    (pidfd_send_signal(fd, 0, NULL, 0) < 0 && errno != ESRCH && errno != EPERM))
 		return false;
-	pid = process_of(fd);
+	pid = peer_process_of(fd);
 	return pid <= 0 || claim->pid == 0 || pid == claim->pid;
 }
 

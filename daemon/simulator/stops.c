@@ -6,11 +6,11 @@
 #include "../../policy/given.h"
 #include "../../policy/stop_check.h"
 #include "../../policy/text.h"
+#include "../base/peer_subject.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -120,27 +120,11 @@ static int on_holder(void *context, const struct holder *holder)
 	return finding->holds;
 }
 
-/* The process that a pidfd is of; -1: one that has ended and is forgotten; 0: it is no pidfd. */
-static int process_of(int pidfd)
-{
-	char path[64], line[128];
-	int number = 0;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-	file = fopen(path, "re");
-	while (file && number == 0 && fgets(line, sizeof(line), file))
-		sscanf(line, "Pid: %d", &number);
-	if (file)
-		fclose(file);
-	return number;
-}
-
 /* True for a process that has ended by itself. */
 static bool has_ended(int pidfd)
 {
 	struct pollfd state = { .fd = pidfd, .events = POLLIN };
-	int pid = process_of(pidfd);
+	pid_t pid = peer_process_of(pidfd);
 
 	return pid == -1 || (pid > 0 && poll(&state, 1, 0) > 0);
 }
@@ -193,7 +177,8 @@ static bool may_stop(struct stop *stop, const struct policy *policy, pid_t broke
 	if (question->what == REVOKE_STOP_UNIT && !stop_unit_is_possible(question->unit, why))
 		return false;
 	if (question->what == REVOKE_STOP_PROCESS &&
-	    (question->pid == 1 || question->pid == broker || question->pid == getpid() || process_of(pidfd) != question->pid)) {
+	    (question->pid == 1 || question->pid == broker || question->pid == getpid() ||
+	     peer_process_of(pidfd) != question->pid)) {
 		text_format(why, TEXT_MAX, "the process [%d] is none that may be stopped", question->pid);
 		return false;
 	}
