@@ -103,6 +103,21 @@ enum claim_state {
 const char *claim_state_to_string(enum claim_state state);
 int claim_state_from_string(const char *text);
 
+/* Whether a device that no claim has can be had: of a group it is the first of these that one of its devices is in. */
+enum device_availability {
+	AVAILABILITY_IN_USE,       /* "in-use": the host uses it */
+	AVAILABILITY_UNKNOWN_USE,  /* "unknown-use": what the host does with it can't be told */
+	AVAILABILITY_NEVER,        /* "never": the policy gives it, or another of its group, to nobody */
+	AVAILABILITY_NO_IOMMU,     /* "no-iommu": nothing isolates it */
+	AVAILABILITY_UNCLAIMED,    /* "unclaimed": more was not looked at */
+	AVAILABILITY_FREE,         /* "free": the host uses neither it nor another of its group */
+	AVAILABILITY_GROUP_IN_USE, /* "group-in-use": another of its group is in use; not of groups */
+	AVAILABILITY_BRIDGE,       /* "bridge": of a group: it has nothing else */
+	DEVICE_AVAILABILITY_COUNT,
+};
+const char *device_availability_to_string(enum device_availability availability);
+int device_availability_from_string(const char *text);
+
 /* What keeps a claim alive: it ends with it. */
 enum lease_kind {
 	LEASE_DESCRIPTOR, /* "descriptor": the last copy of the lease FD */

@@ -4,8 +4,6 @@
 #include "coverage.h"
 #include "text.h"
 
-#include <string.h>
-
 const struct use *availability_obstacle(const struct uses *uses, const char *device)
 {
 	return coverage_blocking_use(uses, device, false);
@@ -17,48 +15,50 @@ static void tell(const struct outlook *outlook, const char *member, const struct
 	text_format(out->use, sizeof out->use, "%s%s%s", member, member[0] ? ": " : "", use_told(use, outlook->to_operator));
 }
 
-/* What there is against a device by itself, without regard to its group; NULL: nothing. */
-static const char *own_obstacle(const struct outlook *outlook, const struct device *device, const struct use **use)
+/* Of a device by itself, without regard to its group; in use, if *use is something. */
+static enum device_availability own_state(const struct outlook *outlook, const struct device *device, const struct use **use)
 {
 	*use = NULL;
 	if (device->bridge)
-		return "bridge";
+		return AVAILABILITY_BRIDGE;
 	if (device->group < 0 || device->no_iommu)
-		return "no-iommu";
+		return AVAILABILITY_NO_IOMMU;
 	if (!outlook)
-		return "unclaimed";
+		return AVAILABILITY_UNCLAIMED;
 	if (outlook->policy && policy_never(outlook->policy, outlook->topology, device))
-		return "never";
+		return AVAILABILITY_NEVER;
 	if (!outlook->find(outlook->context, device, use)) {
 		*use = NULL;
-		return "unclaimed";
+		return AVAILABILITY_UNCLAIMED;
 	}
 	if (!*use)
-		return NULL;
-	return (*use)->kind == USE_UNKNOWN_DRIVER ? "unknown-use" : "in-use";
+		return AVAILABILITY_FREE;
+	return (*use)->kind == USE_UNKNOWN_DRIVER ? AVAILABILITY_UNKNOWN_USE : AVAILABILITY_IN_USE;
 }
 
-/* What there is against it because of the other members of its group. */
-static const char *group_obstacle(const struct outlook *outlook, const struct device *device, struct availability *out)
+/* Of a device that is free by itself, because of the other members of its group. */
+static enum device_availability group_state(const struct outlook *outlook, const struct device *device,
+					    struct availability *out)
 {
 	const struct device *member[GROUP_MEMBERS_MAX];
 	size_t count = topology_members(outlook->topology, device->group, member, GROUP_MEMBERS_MAX);
-	const char *found = NULL;
+	enum device_availability found = AVAILABILITY_FREE;
 
 	if (count > GROUP_MEMBERS_MAX)
-		return "unclaimed";
+		return AVAILABILITY_UNCLAIMED;
 	for (size_t i = 0; i < count; i++) {
 		const struct use *use;
-		const char *state = member[i] == device || member[i]->bridge ? NULL : own_obstacle(outlook, member[i], &use);
+		enum device_availability state;
 
-		if (!state)
+		if (member[i] == device || member[i]->bridge)
 			continue;
+		state = own_state(outlook, member[i], &use);
 		if (use) {
 			tell(outlook, member[i]->name, use, out);
-			return "group-in-use";
+			return AVAILABILITY_GROUP_IN_USE;
 		}
 		/* Never weighs more than what was not looked at. */
-		if (!found || strcmp(state, "never") == 0)
+		if (found == AVAILABILITY_FREE || state == AVAILABILITY_NEVER)
 			found = state;
 	}
 	return found;
@@ -67,6 +67,7 @@ static const char *group_obstacle(const struct outlook *outlook, const struct de
 void availability_of_device(const struct outlook *outlook, const struct device *device, const struct claim *owner,
 			    struct availability *out)
 {
+	enum device_availability state;
 	const struct use *use;
 
 	out->use[0] = '\0';
@@ -74,37 +75,32 @@ void availability_of_device(const struct outlook *outlook, const struct device *
 		out->state = claim_state_to_string(owner->state);
 		return;
 	}
-	out->state = own_obstacle(outlook, device, &use);
+	state = own_state(outlook, device, &use);
 	if (use)
 		tell(outlook, "", use, out);
-	if (!out->state)
-		out->state = group_obstacle(outlook, device, out);
-	if (!out->state)
-		out->state = "free";
+	if (state == AVAILABILITY_FREE)
+		state = group_state(outlook, device, out);
+	out->state = device_availability_to_string(state);
 }
 
 const char *availability_of_group(const struct outlook *outlook, const struct device *const *member, size_t count,
 				  const struct claim *owner)
 {
-	/* The first of these that one of its devices is in; bridges are no matter, where there is anything else. */
-	static const char *const order[] = { "in-use", "unknown-use", "never", "no-iommu", "unclaimed" };
-	size_t best = sizeof order / sizeof *order;
+	enum device_availability first = AVAILABILITY_FREE;
 	bool bridges = true;
 
 	if (owner)
 		return claim_state_to_string(owner->state);
 	for (size_t i = 0; i < count; i++) {
 		const struct use *use;
-		const char *state = own_obstacle(outlook, member[i], &use);
+		enum device_availability state = own_state(outlook, member[i], &use);
 
-		if (state && strcmp(state, "bridge") == 0)
+		/* They are no matter, where there is anything else. */
+		if (state == AVAILABILITY_BRIDGE)
 			continue;
 		bridges = false;
-		for (size_t k = 0; state && k < best; k++)
-			if (strcmp(state, order[k]) == 0)
-				best = k;
+		if (state < first)
+			first = state;
 	}
-	if (bridges)
-		return "bridge";
-	return best < sizeof order / sizeof *order ? order[best] : "free";
+	return device_availability_to_string(bridges ? AVAILABILITY_BRIDGE : first);
 }

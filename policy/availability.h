@@ -22,12 +22,7 @@ struct outlook {
 };
 
 struct availability {
-	/*
-	 * "free": no claim has it, and the host uses neither it nor a member of its group; "in-use", "unknown-use": of the device
-	 * itself; "group-in-use": of another member; "never": the device or a member is in the policy's never; "bridge";
-	 * "no-iommu": nothing isolates it; "unclaimed": no claim has it, and more was not looked at. Or the state of a claim.
-	 */
-	const char *state;
+	const char *state; /* of the claim that has it, or an enum device_availability */
 	char use[TEXT_MAX + DEVICE_NAME_MAX]; /* what uses it; of another member, behind its name. "" where that is not the matter */
 };
 

@@ -49,6 +49,12 @@ static const char *const claim_states[CLAIM_STATE_COUNT] = {
 	[CLAIM_FREE] = "free",       [CLAIM_LINGERING] = "lingering", [CLAIM_QUARANTINED] = "quarantined",
 	[CLAIM_STUCK] = "stuck",     [CLAIM_LOST] = "lost",
 };
+static const char *const device_availabilities[DEVICE_AVAILABILITY_COUNT] = {
+	[AVAILABILITY_IN_USE] = "in-use",       [AVAILABILITY_UNKNOWN_USE] = "unknown-use",
+	[AVAILABILITY_NEVER] = "never",         [AVAILABILITY_NO_IOMMU] = "no-iommu",
+	[AVAILABILITY_UNCLAIMED] = "unclaimed", [AVAILABILITY_FREE] = "free",
+	[AVAILABILITY_BRIDGE] = "bridge",       [AVAILABILITY_GROUP_IN_USE] = "group-in-use",
+};
 static const char *const lease_kinds[LEASE_KIND_COUNT] = {
 	[LEASE_DESCRIPTOR] = "descriptor",
 	[LEASE_PROCESS] = "process",
@@ -185,6 +191,16 @@ const char *claim_state_to_string(enum claim_state state)
 int claim_state_from_string(const char *text)
 {
 	return value_of(claim_states, CLAIM_STATE_COUNT, text);
+}
+
+const char *device_availability_to_string(enum device_availability availability)
+{
+	return text_of(device_availabilities, DEVICE_AVAILABILITY_COUNT, availability);
+}
+
+int device_availability_from_string(const char *text)
+{
+	return value_of(device_availabilities, DEVICE_AVAILABILITY_COUNT, text);
 }
 
 const char *lease_kind_to_string(enum lease_kind kind)

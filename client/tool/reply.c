@@ -1,5 +1,7 @@
 #include "reply.h"
 
+#include "../../include/words.h"
+
 #include <json-c/json.h>
 #include <string.h>
 
@@ -87,12 +89,5 @@ struct json_object *reply_find(struct json_object *list, const char *key, const 
 
 bool reply_is_claimed(struct json_object *device)
 {
-	static const char *const others[] = { "free", "in-use", "unknown-use", "group-in-use", "never", "bridge", "no-iommu",
-					      "unclaimed" };
-	const char *state = reply_string(device, "state", "free");
-
-	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
-		if (strcmp(state, others[i]) == 0)
-			return false;
-	return true;
+	return device_availability_from_string(reply_string(device, "state", "free")) < 0;
 }

@@ -29,6 +29,7 @@ static void test_round_trips(void **state)
 	ROUND_TRIP(severity, SEVERITY_COUNT);
 	ROUND_TRIP(use_kind, USE_KIND_COUNT);
 	ROUND_TRIP(claim_state, CLAIM_STATE_COUNT);
+	ROUND_TRIP(device_availability, DEVICE_AVAILABILITY_COUNT);
 	ROUND_TRIP(lease_kind, LEASE_KIND_COUNT);
 	ROUND_TRIP(revoke_stop, REVOKE_STOP_COUNT);
 	ROUND_TRIP(record_kind, RECORD_KIND_COUNT);
@@ -46,6 +47,7 @@ static void test_spelling(void **state)
 	assert_string_equal(severity_to_string(SEVERITY_DISRUPTIVE), "disruptive");
 	assert_string_equal(use_kind_to_string(USE_NAMESPACE), "network-namespace");
 	assert_string_equal(claim_state_to_string(CLAIM_LOST), "lost");
+	assert_string_equal(device_availability_to_string(AVAILABILITY_GROUP_IN_USE), "group-in-use");
 	assert_string_equal(reset_demand_to_string(RESET_TRY), "try");
 	assert_string_equal(lease_kind_to_string(LEASE_DESCRIPTOR), "descriptor");
 	assert_string_equal(revoke_stop_to_string(REVOKE_STOP_UNIT), "unit");
