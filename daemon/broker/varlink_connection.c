@@ -32,7 +32,7 @@ struct varlink_connection {
 	bool more;        /* it takes several replies */
 	bool streaming;   /* it has got one of several */
 	bool oneway;
-	bool in_parts;    /* the answer is being sent in parts, and there are more to come */
+	bool in_parts;    /* the answer, or what is left of it, is written when it is its turn */
 	bool closing;     /* everything that waits is still sent, then it is over */
 	bool broken;      /* nothing is sent any more: it is over */
 	bool closed;
@@ -209,11 +209,16 @@ void varlink_connection_reply(struct varlink_connection *connection, struct json
 	send_text(connection, write_text(object), fds);
 }
 
+void varlink_connection_await_turn(struct varlink_connection *connection)
+{
+	connection->in_parts = true;
+	go_on(connection);
+}
+
 bool varlink_connection_send_part(struct varlink_connection *connection, const char *text, size_t length, bool last)
 {
 	struct varlink_text *part;
 
-	connection->in_parts = false;
 	if (drop_reply(connection))
 		return false;
 	part = varlink_text_copy(text, length);
@@ -252,6 +257,16 @@ static void reply_message(struct varlink_connection *connection, const char *err
 	varlink_connection_error(connection, error, parameters);
 }
 
+bool varlink_connection_refuse_excess(struct varlink_connection *connection)
+{
+	if (connection->account->output <=
+	    account_part(connection->account, VARLINK_OUTPUT_MAX, VARLINK_OUTPUT_PER_USER_MAX))
+		return false;
+	reply_message(connection, "org.ioasid1.QuotaExceeded",
+		      "too much waits for this user's programs that they do not read: read it, or close their connections");
+	return true;
+}
+
 /* The last words to a client that broke the protocol. */
 static void refuse(struct varlink_connection *connection, const char *error, const char *message)
 {
@@ -283,12 +298,7 @@ static void take_frame(struct varlink_connection *connection, const char *text, 
 		connection->busy = true;
 		connection->oneway = call.oneway;
 		connection->more = call.more;
-		if (connection->account->output >
-		    account_part(connection->account, VARLINK_OUTPUT_MAX, VARLINK_OUTPUT_PER_USER_MAX))
-			reply_message(connection, "org.ioasid1.QuotaExceeded",
-				      "too much waits for this user's programs that they do not read: read it, or "
-				      "close their connections");
-		else
+		if (!varlink_connection_refuse_excess(connection))
 			connection->events->call(connection->context, call.method,
 						 call.parameters ? call.parameters : empty);
 		json_object_put(empty);
@@ -353,10 +363,12 @@ static void on_turn(void *context)
 		flush(connection);
 	if (find_next(connection) == NEXT_RECEIVE)
 		receive(connection);
-	if (find_next(connection) == NEXT_TAKE)
+	if (find_next(connection) == NEXT_TAKE) {
 		take_input(connection);
-	else if (find_next(connection) == NEXT_PART)
+	} else if (find_next(connection) == NEXT_PART) {
+		connection->in_parts = false;
 		connection->events->drained(connection->context);
+	}
 	if (find_next(connection) == NEXT_SEND)
 		flush(connection);
 	connection->in_turn = false;

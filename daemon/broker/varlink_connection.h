@@ -30,7 +30,7 @@ struct varlink_connection_events {
 	 * connection drops it.
 	 */
 	void (*call)(void *context, const char *method, struct json_object *parameters);
-	/* The client has taken all that waited, in the middle of a reply that is sent in parts: the next turn is its user's. */
+	/* It is the turn of a reply that awaits it, or of its next part: the client has taken all that waited. */
 	void (*drained)(void *context);
 	/* The connection is over, whoever ended it: it is to be freed, but after this call. */
 	void (*closed)(void *context);
@@ -50,6 +50,10 @@ struct varlink_connection *varlink_connection_free(struct varlink_connection *co
  */
 void varlink_connection_reply(struct varlink_connection *connection, struct json_object *parameters,
 			      struct descriptors *fds);
+/* Has drained() say when it is the turn of the reply to the call: who writes much does not keep others from theirs. */
+void varlink_connection_await_turn(struct varlink_connection *connection);
+/* Answers the call with QuotaExceeded where as much waits for the user's programs as may. False: it does not. */
+bool varlink_connection_refuse_excess(struct varlink_connection *connection);
 /*
  * Sends a part of a frame that is the reply to the call; the others have to follow whenever drained() says so, the last one
  * with the NUL at its end. text stays the caller's; NULL: memory ran out. False: the client is cut off: soon, by closed(), not in

@@ -17,7 +17,7 @@ struct varlink_listing {
 	char *names; /* one after the other, with their NULs */
 	const char *next, *end;
 	bool first; /* no device is written yet */
-	bool groups; /* it is of groups, which are written at once */
+	bool groups; /* it is of groups, which are written in one turn */
 	struct looker looker; /* until the host was looked at */
 };
 
@@ -90,30 +90,40 @@ static bool note_names(struct varlink_listing *listing)
 	return listing->names;
 }
 
+static void write_groups(struct varlink_listing *listing)
+{
+	struct varlink_client *client = listing->client;
+
+	client->listing = varlink_listing_free(listing);
+	/* Many may have waited for one look. */
+	if (!varlink_connection_refuse_excess(client->connection))
+		varlink_connection_reply(client->connection, varlink_group_list(client->arbiter, &client->requester), NULL);
+}
+
+static void give_up(struct varlink_client *client)
+{
+	client->listing = varlink_listing_free(client->listing);
+	varlink_connection_send_part(client->connection, NULL, 0, true);
+}
+
 void varlink_listing_go_on(struct varlink_listing *listing)
 {
-	if (!listing->looker.looking && listing->names)
+	if (listing->looker.short_of_memory)
+		give_up(listing->client);
+	else if (listing->groups)
+		write_groups(listing);
+	else if (listing->names || note_names(listing))
 		write_next(listing);
+	else
+		give_up(listing->client);
 }
 
 /* The host was looked at. */
 static void on_looked(void *context)
 {
 	struct varlink_listing *listing = context;
-	struct varlink_client *client = listing->client;
 
-	if (listing->looker.short_of_memory) {
-		client->listing = varlink_listing_free(listing);
-		varlink_connection_send_part(client->connection, NULL, 0, true);
-	} else if (listing->groups) {
-		client->listing = varlink_listing_free(listing);
-		varlink_connection_reply(client->connection, varlink_group_list(client->arbiter, &client->requester), NULL);
-	} else if (!note_names(listing)) {
-		client->listing = varlink_listing_free(listing);
-		varlink_connection_send_part(client->connection, NULL, 0, true);
-	} else {
-		write_next(listing);
-	}
+	varlink_connection_await_turn(listing->client->connection);
 }
 
 void varlink_listing_start(struct varlink_client *client, bool groups)

@@ -1,7 +1,7 @@
 /*
- * ListDevices and ListGroups on the Varlink socket, once the host was looked at for what it does with them. Of devices some devices are written whenever the client has taken those before. So ten thousand of
- * them keep nobody waiting, and who does not read costs no memory. Each is told as it is when its turn comes; one that has
- * gone by then is left out.
+ * ListDevices and ListGroups on the Varlink socket, once the host was looked at for what it does with them. Some devices are
+ * written whenever the client has taken those before. So ten thousand of them keep nobody waiting, and who does not read costs no
+ * memory. Each is told as it is when its turn comes; one that has gone by then is left out.
  */
 #pragma once
 
@@ -11,7 +11,7 @@ struct varlink_listing;
 
 /* Answers the client's call, from now on: with devices, or with groups. */
 void varlink_listing_start(struct varlink_client *client, bool groups);
-/* The client has taken what was written. */
+/* It is its turn: the host was looked at, and the client has taken what was written. */
 void varlink_listing_go_on(struct varlink_listing *listing);
 /* Nobody is answered any more. NULL is allowed. */
 struct varlink_listing *varlink_listing_free(struct varlink_listing *listing);

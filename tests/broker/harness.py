@@ -111,6 +111,11 @@ class Daemon:
         self.process.kill()
         self.process.wait(30)
 
+    def executor(self):
+        """The process id of what the daemon started as its executor."""
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as file:
+            return int(file.read().split()[0])
+
     def resident(self):
         """Bytes of memory that the daemon has; 0 under a sanitizer, which keeps what was freed."""
         with open(f"/proc/{self.process.pid}/maps", encoding="ascii", errors="replace") as file:

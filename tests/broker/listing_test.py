@@ -170,8 +170,7 @@ def lists_at_full_speed():
 def an_executor_that_does_not_answer():
     """a host that can't be looked at is listed after two seconds all the same, with nothing called free"""
     with Daemon(small_host(), policy(ANYTHING)) as daemon, daemon.connect() as peer, daemon.connect() as other:
-        with open(f"/proc/{daemon.process.pid}/task/{daemon.process.pid}/children", encoding="ascii") as file:
-            executor = int(file.read().split()[0])
+        executor = daemon.executor()
         os.kill(executor, signal.SIGSTOP)
         try:
             begin = time.monotonic()

@@ -67,9 +67,7 @@ class Host(Daemon):
         """Ends the broker. Not a byte of what it has on record may change by that."""
         before = self.journal()
         if how == "executor":
-            with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children", encoding="ascii") as file:
-                executor, = file.read().split()
-            os.kill(int(executor), signal.SIGKILL)
+            os.kill(self.executor(), signal.SIGKILL)
             status = 75
         else:
             number = {"kill": signal.SIGKILL, "interrupt": signal.SIGINT}.get(how, signal.SIGTERM)
