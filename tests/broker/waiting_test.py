@@ -26,10 +26,10 @@ def release_that_hangs(daemon, peer, *devices, step="reset"):
 
 
 def send_claim(daemon, peer, *devices, method="Claim", **more):
-    """Sends a claim that is not answered yet: its survey, which came before that of the Plan, was taken up."""
+    """Sends a claim that is not answered yet: its survey came before that of a second claim, which no rule allows."""
     peer.send_call("org.ioasid1." + method, {"devices": list(devices), **more} if method == "Claim" else more)
     with daemon.connect() as other:
-        other.ask("Plan", {"devices": [ALONE]})
+        assert other.fail("Claim", {"devices": [ALONE], "mode": "open"})[0] == "org.ioasid1.RefusedByPolicy"
     assert not is_answered(peer)
 
 
