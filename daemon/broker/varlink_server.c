@@ -44,12 +44,12 @@ struct varlink_server {
 	struct metrics_socket counts;
 	sd_event *event;
 	struct turns *turns;
-	struct turn accepting;
+	struct sockets *listeners; /* the one */
+	struct socket_watch listener;
 	struct accounts accounts;
 	int socket;
 	int spare; /* an FD to give up when there is no other, so that a caller can be turned away */
 	char *path; /* to be removed at the end; NULL where it is systemd's */
-	sd_event_source *source;
 	sd_event_source *cleaner;
 	sd_event_source *trimmer;
 	struct client *clients;
@@ -270,24 +270,13 @@ static bool accept_one(struct varlink_server *server)
 	return false;
 }
 
-static void on_accepting(void *context)
+static void on_listener(void *context, uint32_t events)
 {
 	struct varlink_server *server = context;
 
 	for (int i = 0; i < ACCEPTED_AT_ONCE; i++)
 		if (!accept_one(server))
 			break;
-	/* If there are more, it tells at once. */
-	sd_event_source_set_io_events(server->source, EPOLLIN);
-}
-
-static int on_listener(sd_event_source *source, int fd, uint32_t revents, void *context)
-{
-	struct varlink_server *server = context;
-
-	sd_event_source_set_io_events(source, 0);
-	turns_want(server->turns, &server->accepting, TURNS_OF_LISTENER);
-	return 0;
 }
 
 /* How many clients there can be: each has two descriptors, and this program needs others. */
@@ -313,7 +302,7 @@ int varlink_server_new_from_fd(sd_event *event, int socket, struct arbiter *arbi
 	server->metrics = metrics;
 	server->event = sd_event_ref(event);
 	server->turns = arbiter_registry(arbiter)->turns;
-	server->accepting = (struct turn){ .take = on_accepting, .context = server };
+	server->listener = (struct socket_watch){ .ready = on_listener, .context = server };
 	server->accounts.most = most_clients();
 	server->accounts.reserved = server->accounts.most * VARLINK_CLIENTS_RESERVED / VARLINK_CLIENTS_MAX;
 	server->accounts.per_user = VARLINK_CLIENTS_PER_USER_MAX;
@@ -329,7 +318,9 @@ int varlink_server_new_from_fd(sd_event *event, int socket, struct arbiter *arbi
 	if (error >= 0)
 		error = sd_event_source_set_enabled(server->trimmer, SD_EVENT_OFF);
 	if (error >= 0)
-		error = sd_event_add_io(event, &server->source, socket, EPOLLIN, on_listener, server);
+		error = sockets_new(event, server->turns, TURNS_OF_LISTENER, &server->listeners);
+	if (error >= 0)
+		error = sockets_watch(server->listeners, &server->listener, socket, EPOLLIN);
 	if (error < 0) {
 		varlink_server_free(server);
 		return error;
@@ -415,8 +406,8 @@ struct varlink_server *varlink_server_free(struct varlink_server *server)
 		client_free(client);
 	}
 	on_clean(NULL, server);
-	turns_forget(&server->accepting);
-	sd_event_source_disable_unref(server->source);
+	socket_watch_end(&server->listener);
+	sockets_free(server->listeners);
 	sd_event_source_disable_unref(server->cleaner);
 	sd_event_source_disable_unref(server->trimmer);
 	descriptor_close(&server->socket);
