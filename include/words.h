@@ -4,7 +4,7 @@
  *
  * Each enumeration has a pair of functions: NAME_to_string() returns a string that lives for ever, or NULL for a value
  * that is none of the enumeration's; NAME_from_string() returns the value, or -EINVAL for a text that is none of them.
- * Implemented in policy/words.c. This header declares no behaviour beyond that.
+ * Implemented in policy/util/words.c. This header declares no behaviour beyond that.
  */
 #pragma once
 

@@ -2,7 +2,7 @@
 
 #include "blocker_text.h"
 #include "coverage.h"
-#include "text.h"
+#include "util/text.h"
 
 const struct use *availability_obstacle(const struct uses *uses, const char *device)
 {

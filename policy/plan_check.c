@@ -6,8 +6,8 @@
 #include "decision.h"
 
 #include "coverage.h"
-#include "name_table.h"
-#include "text.h"
+#include "util/name_table.h"
+#include "util/text.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
  */
 #include "policy.h"
 
-#include "glob.h"
-#include "text.h"
+#include "util/glob.h"
+#include "util/text.h"
 
 #include <stdlib.h>
 #include <string.h>

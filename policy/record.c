@@ -1,6 +1,6 @@
 #include "record.h"
 
-#include "text.h"
+#include "util/text.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 
 #include "blocker_text.h"
 #include "coverage.h"
-#include "text.h"
+#include "util/text.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "kernel.h"
-#include "name_table.h"
+#include "util/name_table.h"
 #include "snapshot_device.h"
 #include "topology.h"
 

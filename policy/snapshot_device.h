@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "json_text.h"
+#include "util/json_text.h"
 #include "use.h"
 
 enum { VFIO_NODES_MAX = 65536 }; /* more than any host has, and few enough to have a bit each */

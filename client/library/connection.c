@@ -1,7 +1,7 @@
 #include "connection.h"
 
 #include "../json_build.h"
-#include "../../policy/json_text.h"
+#include "../../policy/util/json_text.h"
 
 #include <errno.h>
 #include <json-c/json.h>

@@ -1,6 +1,6 @@
 #include "lease_lines.h"
 
-#include "../../policy/json_text.h"
+#include "../../policy/util/json_text.h"
 
 #include <errno.h>
 #include <json-c/json.h>

@@ -1,8 +1,8 @@
 #include "varlink_frame.h"
 
 #include "../json_build.h"
-#include "../../policy/json_text.h"
-#include "../../policy/text.h"
+#include "../../policy/util/json_text.h"
+#include "../../policy/util/text.h"
 
 #include <errno.h>
 #include <json-c/json.h>

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "../../policy/name_table.h"
+#include "../../policy/util/name_table.h"
 #include "../../policy/subject.h"
 
 struct named_ids {

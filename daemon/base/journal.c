@@ -1,8 +1,8 @@
 #include "journal.h"
 
-#include "../../policy/json_make.h"
-#include "../../policy/json_text.h"
-#include "../../policy/text.h"
+#include "../../policy/util/json_make.h"
+#include "../../policy/util/json_text.h"
+#include "../../policy/util/text.h"
 #include "descriptors.h"
 
 #include <dirent.h>

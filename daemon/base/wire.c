@@ -1,6 +1,6 @@
 #include "wire.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 
 #include <errno.h>
 #include <string.h>

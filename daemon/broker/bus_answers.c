@@ -6,10 +6,10 @@
 #include "bus_variant.h"
 #include "offer_report.h"
 
-#include "../../policy/json_make.h"
+#include "../../policy/util/json_make.h"
 #include "../../policy/reply_json.h"
 #include "../../policy/snapshot.h"
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
 #include "answer_error.h"
 #include "bus_polkit.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "bus_caller.h"
 
-#include "../../policy/name_table.h"
+#include "../../policy/util/name_table.h"
 #include "../base/descriptors.h"
 #include "../base/log.h"
 #include "../base/peer_unit.h"

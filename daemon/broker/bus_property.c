@@ -5,7 +5,7 @@
 #include "rights.h"
 #include "varlink_reports.h"
 
-#include "../../policy/json_make.h"
+#include "../../policy/util/json_make.h"
 #include "../../policy/reply_json.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 
 #include "bus_property.h"
 
-#include "../../policy/name_table.h"
+#include "../../policy/util/name_table.h"
 #include "../base/log.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 #include "looking.h"
 
-#include "../../policy/name_table.h"
-#include "../../policy/text.h"
+#include "../../policy/util/name_table.h"
+#include "../../policy/util/text.h"
 #include "../base/clock.h"
 
 #include <errno.h>

@@ -1,8 +1,8 @@
 #include "policy_standing.h"
 
-#include "../../policy/json_make.h"
+#include "../../policy/util/json_make.h"
 #include "../../policy/reply_json.h"
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "../base/clock.h"
 
 #include <errno.h>

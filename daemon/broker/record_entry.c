@@ -1,6 +1,6 @@
 #include "record_entry.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "../base/wire.h"
 
 #include <inttypes.h>

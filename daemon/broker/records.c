@@ -3,8 +3,8 @@
 #include "record_entry.h"
 #include "record_rate.h"
 
-#include "../../policy/name_table.h"
-#include "../../policy/text.h"
+#include "../../policy/util/name_table.h"
+#include "../../policy/util/text.h"
 #include "../base/clock.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 #include "registry.h"
 
 #include "../../policy/blocker_text.h"
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 
 void registry_end(struct registry *registry)
 {

@@ -3,8 +3,8 @@
 #include "lease.h"
 #include "releasing.h"
 
-#include "../../policy/json_make.h"
-#include "../../policy/text.h"
+#include "../../policy/util/json_make.h"
+#include "../../policy/util/text.h"
 #include "../base/log.h"
 
 #include <errno.h>

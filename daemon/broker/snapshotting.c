@@ -2,7 +2,7 @@
 
 #include "../../policy/blocker_text.h"
 #include "../../policy/snapshot.h"
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 
 #include <errno.h>
 #include <stdio.h>

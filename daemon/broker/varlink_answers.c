@@ -5,7 +5,7 @@
 #include "answer_error.h"
 #include "offer_report.h"
 
-#include "../../policy/json_make.h"
+#include "../../policy/util/json_make.h"
 #include "../../policy/reply_json.h"
 #include "../../policy/snapshot.h"
 

@@ -1,6 +1,6 @@
 #include "varlink_events.h"
 
-#include "../../policy/json_make.h"
+#include "../../policy/util/json_make.h"
 #include "../../policy/reply_json.h"
 #include "../base/clock.h"
 

@@ -2,7 +2,7 @@
 
 #include "varlink_reports.h"
 
-#include "../../policy/json_make.h"
+#include "../../policy/util/json_make.h"
 #include "../../policy/reply_json.h"
 
 #include <stdio.h>

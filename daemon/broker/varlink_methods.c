@@ -5,9 +5,9 @@
 #include "varlink_monitors.h"
 #include "varlink_reports.h"
 
-#include "../../policy/json_make.h"
+#include "../../policy/util/json_make.h"
 #include "../../policy/reply_json.h"
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

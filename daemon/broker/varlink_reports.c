@@ -1,6 +1,6 @@
 #include "varlink_reports.h"
 
-#include "../../policy/json_make.h"
+#include "../../policy/util/json_make.h"
 #include "../../policy/reply_json.h"
 #include "../../policy/reserve.h"
 #include "../../policy/rule_json.h"

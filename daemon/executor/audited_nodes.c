@@ -1,7 +1,7 @@
 #include "audited_nodes.h"
 
 #include "../../policy/device.h"
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "../base/descriptors.h"
 #include "inspect.h"
 

@@ -1,6 +1,6 @@
 #include "block_nodes.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "class_links.h"
 #include "mounts.h"
 

@@ -1,7 +1,7 @@
 #include "driver.h"
 
 #include "../../policy/device.h"
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "inspect.h"
 
 #include <errno.h>

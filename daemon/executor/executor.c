@@ -1,6 +1,6 @@
 #include "executor.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "../base/log.h"
 #include "../base/policy_files.h"
 #include "binding.h"

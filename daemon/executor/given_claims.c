@@ -1,6 +1,6 @@
 #include "given_claims.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "../base/journal.h"
 #include "../base/log.h"
 #include "host_features.h"

@@ -1,6 +1,6 @@
 #include "node_access.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "../base/descriptors.h"
 
 #include <acl/libacl.h>

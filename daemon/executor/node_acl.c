@@ -1,6 +1,6 @@
 #include "node_acl.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "../base/descriptors.h"
 #include "vfio.h"
 #include "vfio_group.h"

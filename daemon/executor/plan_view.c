@@ -1,6 +1,6 @@
 #include "plan_view.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "../base/descriptors.h"
 #include "bridges.h"
 #include "inspect.h"

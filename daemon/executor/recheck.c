@@ -1,6 +1,6 @@
 #include "recheck.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "../base/peer_subject.h"
 #include "host_features.h"
 #include "plan_view.h"

@@ -1,6 +1,6 @@
 #include "release_steps.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "inspect.h"
 #include "node_acl.h"
 #include "vfio.h"

@@ -1,6 +1,6 @@
 #include "stop_unit.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "worker.h"
 
 #include <dlfcn.h>

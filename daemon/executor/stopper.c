@@ -1,6 +1,6 @@
 #include "stopper.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "../base/log.h"
 #include "process.h"
 #include "stop_unit.h"

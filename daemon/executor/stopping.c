@@ -2,7 +2,7 @@
 
 #include "../../policy/given.h"
 #include "../../policy/stop_check.h"
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "../base/log.h"
 #include "bridges.h"
 #include "policy_snapshot.h"

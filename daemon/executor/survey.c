@@ -1,6 +1,6 @@
 #include "survey.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "device_index.h"
 #include "holders.h"
 #include "process.h"

@@ -1,6 +1,6 @@
 #include "survey_block.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "../base/descriptors.h"
 #include "mounts.h"
 

@@ -1,6 +1,6 @@
 #include "survey_functions.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "device_index.h"
 #include "inspect.h"
 

@@ -1,6 +1,6 @@
 #include "vfio_group.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "../base/descriptors.h"
 #include "inspect.h"
 #include "kernel_uapi.h"

@@ -2,7 +2,7 @@
 
 #include "run_check.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "attach.h"
 
 
-#include "../../policy/json_put.h"
+#include "../../policy/util/json_put.h"
 #include "../base/descriptors.h"
 #include "../base/log.h"
 

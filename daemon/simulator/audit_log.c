@@ -1,6 +1,6 @@
 #include "audit_log.h"
 
-#include "../../policy/json_put.h"
+#include "../../policy/util/json_put.h"
 
 #include <errno.h>
 #include <stdlib.h>

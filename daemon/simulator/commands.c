@@ -4,9 +4,9 @@
 #include "kernel.h"
 #include "node_opener.h"
 
-#include "../../policy/fields.h"
-#include "../../policy/json_put.h"
-#include "../../policy/text.h"
+#include "../../policy/util/fields.h"
+#include "../../policy/util/json_put.h"
+#include "../../policy/util/text.h"
 
 #include <errno.h>
 #include <stddef.h>

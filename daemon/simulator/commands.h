@@ -41,7 +41,7 @@
 
 #include "run.h"
 
-#include "../../policy/json_text.h"
+#include "../../policy/util/json_text.h"
 
 struct command_call {
 	struct machine *machine;

@@ -2,8 +2,8 @@
 
 #include "commands.h"
 
-#include "../../policy/json_put.h"
-#include "../../policy/text.h"
+#include "../../policy/util/json_put.h"
+#include "../../policy/util/text.h"
 
 #include <errno.h>
 #include <stdlib.h>

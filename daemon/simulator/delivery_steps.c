@@ -1,6 +1,6 @@
 #include "delivery_steps.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "../base/descriptors.h"
 
 #include <errno.h>

@@ -1,9 +1,9 @@
 #include "host_file.h"
 
-#include "../../policy/fields.h"
-#include "../../policy/json_put.h"
+#include "../../policy/util/fields.h"
+#include "../../policy/util/json_put.h"
 #include "../../policy/snapshot.h"
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "../base/descriptors.h"
 
 #include <errno.h>

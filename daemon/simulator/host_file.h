@@ -6,7 +6,7 @@
 
 #include "machine.h"
 
-#include "../../policy/json_text.h"
+#include "../../policy/util/json_text.h"
 
 /* Reads a file into an empty machine. 0, -ENOMEM, or -EINVAL with *problem filled (also where it can't be read). */
 int host_file_load(const char *path, struct machine *machine, struct json_problem *problem);

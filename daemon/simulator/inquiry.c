@@ -1,6 +1,6 @@
 #include "inquiry.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "../base/descriptors.h"
 
 #include <dirent.h>

@@ -11,7 +11,7 @@
 #include "units.h"
 
 #include "../../policy/decision.h"
-#include "../../policy/name_table.h"
+#include "../../policy/util/name_table.h"
 #include "../../policy/snapshot_device.h"
 
 struct machine;

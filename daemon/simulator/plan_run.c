@@ -1,6 +1,6 @@
 #include "plan_run.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 
 #include <stdarg.h>
 #include <string.h>

@@ -6,7 +6,7 @@
 #include "release_steps.h"
 #include "run_check.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 
 #include <errno.h>
 #include <stdlib.h>

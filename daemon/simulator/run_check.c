@@ -1,6 +1,6 @@
 #include "run_check.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "../base/peer_subject.h"
 
 #include <string.h>

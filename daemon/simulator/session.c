@@ -5,7 +5,7 @@
 #include "kernel.h"
 #include "stops.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "../base/log.h"
 #include "../base/policy_files.h"
 

@@ -5,7 +5,7 @@
 
 #include "../../policy/given.h"
 #include "../../policy/stop_check.h"
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "../base/peer_subject.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "units.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 #include "../base/descriptors.h"
 #include "../base/peer_unit.h"
 

@@ -1,6 +1,6 @@
 /* JSON with comments: what is let through, where values are said to stand, and that json-c never refuses more. */
-#include "../../policy/json_make.h"
-#include "../../policy/json_text.h"
+#include "../../policy/util/json_make.h"
+#include "../../policy/util/json_text.h"
 #include "fixture.h"
 
 #include <errno.h>

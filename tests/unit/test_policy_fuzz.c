@@ -4,7 +4,7 @@
  */
 #include "fixture.h"
 
-#include "../../policy/text.h"
+#include "../../policy/util/text.h"
 
 #include <dirent.h>
 #include <errno.h>

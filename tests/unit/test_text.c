@@ -1,6 +1,6 @@
 /* Text in fixed arrays, and globs, which are compared with the C library's where both mean the same. */
-#include "../../policy/glob.h"
-#include "../../policy/text.h"
+#include "../../policy/util/glob.h"
+#include "../../policy/util/text.h"
 #include "fixture.h"
 
 #include <fnmatch.h>

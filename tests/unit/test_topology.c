@@ -1,5 +1,5 @@
 /* The topology against a plain array, with the same random changes made to both. */
-#include "../../policy/name_table.h"
+#include "../../policy/util/name_table.h"
 #include "fixture.h"
 
 #include <stdio.h>

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "../include/words.h"
+#include "../../include/words.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "../include/words.h"
+#include "../../include/words.h"
 
 #include <errno.h>
 #include <stddef.h>
