@@ -4,9 +4,9 @@
  */
 #pragma once
 
-#include "ledger.h"
+#include "model/ledger.h"
 #include "policy.h"
-#include "use.h"
+#include "model/use.h"
 
 /* What is known of what the host does with devices. */
 struct outlook {

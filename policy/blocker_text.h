@@ -5,9 +5,9 @@
  */
 #pragma once
 
-#include "ledger.h"
+#include "model/ledger.h"
 #include "policy.h"
-#include "use.h"
+#include "model/use.h"
 
 enum { SENTENCE_MAX = 2 * TEXT_MAX };
 

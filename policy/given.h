@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "kernel.h"
+#include "model/kernel.h"
 #include "plan.h"
 #include "policy.h"
 

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "ledger.h"
+#include "model/ledger.h"
 #include "policy.h"
 
 /* Why a device of a claim would not be granted any more. */

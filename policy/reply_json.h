@@ -7,7 +7,7 @@
 
 #include "availability.h"
 #include "decision.h"
-#include "hold.h"
+#include "model/hold.h"
 #include "regrant.h"
 
 #include <json-c/json.h>

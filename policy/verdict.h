@@ -3,12 +3,12 @@
  */
 #pragma once
 
-#include "kernel.h"
-#include "ledger.h"
+#include "model/kernel.h"
+#include "model/ledger.h"
 #include "plan.h"
 #include "policy.h"
-#include "topology.h"
-#include "use.h"
+#include "model/topology.h"
+#include "model/use.h"
 
 struct host_view {
 	const struct topology *topology;

@@ -5,7 +5,7 @@
 #include "session.h"
 #include "tree.h"
 
-#include "../../policy/device.h"
+#include "../../policy/model/device.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "../../policy/ledger.h"
+#include "../../policy/model/ledger.h"
 
 /*
  * Opens (and makes) the folder PATH/claims. Returns an FD that the caller owns, and as long as it is open nobody else's; or

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "../../policy/subject.h"
+#include "../../policy/model/subject.h"
 
 /* The process that a pidfd is of; -1: it has ended and is forgotten; 0: it is no pidfd, or the kernel does not say. */
 pid_t peer_process_of(int pidfd);

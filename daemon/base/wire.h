@@ -11,8 +11,8 @@
 
 #include "../../policy/decision.h"
 #include "../../policy/given.h"
-#include "../../policy/hold.h"
-#include "../../policy/record.h"
+#include "../../policy/model/hold.h"
+#include "../../policy/model/record.h"
 #include "descriptors.h"
 
 #include <stdint.h>

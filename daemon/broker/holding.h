@@ -7,7 +7,7 @@
 #include "registry.h"
 #include "requester.h"
 
-#include "../../policy/claim_state.h"
+#include "../../policy/model/claim_state.h"
 
 enum holding_run {
 	HOLDING_IDLE,    /* no plan runs */

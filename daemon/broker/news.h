@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "../../policy/claim_state.h"
+#include "../../policy/model/claim_state.h"
 #include "../../policy/decision.h"
 
 #include <stdint.h>

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "../../include/words.h"
-#include "../../policy/subject.h"
+#include "../../policy/model/subject.h"
 
 /*
  * user: a name or a number; NULL: the user of self. unit: NULL for none that is known. 0 with *out set, or -ENOENT with a

@@ -1,6 +1,6 @@
 #include "audited_nodes.h"
 
-#include "../../policy/device.h"
+#include "../../policy/model/device.h"
 #include "../../policy/util/text.h"
 #include "../base/descriptors.h"
 #include "inspect.h"

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "../../policy/topology.h"
+#include "../../policy/model/topology.h"
 #include "sysfs.h"
 
 /*

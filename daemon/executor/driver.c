@@ -1,6 +1,6 @@
 #include "driver.h"
 
-#include "../../policy/device.h"
+#include "../../policy/model/device.h"
 #include "../../policy/util/text.h"
 #include "inspect.h"
 

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "../../policy/device.h"
+#include "../../policy/model/device.h"
 #include "patience.h"
 #include "sysfs.h"
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "../../policy/plan.h"
-#include "../../policy/topology.h"
+#include "../../policy/model/topology.h"
 #include "sysfs.h"
 
 struct plan_view {

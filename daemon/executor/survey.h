@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "../../policy/use.h"
+#include "../../policy/model/use.h"
 #include "patience.h"
 #include "sysfs.h"
 

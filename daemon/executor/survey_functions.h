@@ -3,8 +3,8 @@
  */
 #pragma once
 
-#include "../../policy/device.h"
-#include "../../policy/use.h"
+#include "../../policy/model/device.h"
+#include "../../policy/model/use.h"
 #include "sysfs.h"
 
 /* The devices that are asked about, and behind them the virtual functions of theirs that are not. */

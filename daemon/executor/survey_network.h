@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "../../policy/device.h"
-#include "../../policy/use.h"
+#include "../../policy/model/device.h"
+#include "../../policy/model/use.h"
 #include "patience.h"
 #include "sysfs.h"
 

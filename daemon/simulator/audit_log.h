@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "../../policy/record.h"
+#include "../../policy/model/record.h"
 
 #include <json-c/json.h>
 #include <stddef.h>

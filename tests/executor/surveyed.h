@@ -5,7 +5,7 @@
 
 #include "tree.h"
 
-#include "../../policy/use.h"
+#include "../../policy/model/use.h"
 
 extern struct uses uses;
 

@@ -1,5 +1,5 @@
 /* The life of a claim: all states times all events, against a list that was written from the design. */
-#include "../../policy/claim_state.h"
+#include "../../policy/model/claim_state.h"
 #include "fixture.h"
 
 #include <errno.h>

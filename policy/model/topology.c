@@ -1,6 +1,6 @@
 #include "topology.h"
 
-#include "util/name_table.h"
+#include "../util/name_table.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include "device.h"
 
-#include "util/text.h"
+#include "../util/text.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "record.h"
 
-#include "util/text.h"
+#include "../util/text.h"
 
 #include <string.h>
 

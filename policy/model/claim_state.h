@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "../include/words.h"
+#include "../../include/words.h"
 
 enum claim_event {
 	CLAIM_EVENT_PLANNED,        /* the decision allows it */

@@ -1,6 +1,6 @@
 #include "hold.h"
 
-#include "util/text.h"
+#include "../util/text.h"
 
 #include <string.h>
 
