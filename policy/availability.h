@@ -5,7 +5,7 @@
 #pragma once
 
 #include "model/ledger.h"
-#include "policy.h"
+#include "rules/policy.h"
 #include "model/use.h"
 
 /* What is known of what the host does with devices. */

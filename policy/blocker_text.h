@@ -6,7 +6,7 @@
 #pragma once
 
 #include "model/ledger.h"
-#include "policy.h"
+#include "rules/policy.h"
 #include "model/use.h"
 
 enum { SENTENCE_MAX = 2 * TEXT_MAX };

@@ -8,7 +8,7 @@
 
 #include "model/kernel.h"
 #include "plan.h"
-#include "policy.h"
+#include "rules/policy.h"
 
 enum given_effect {
 	GIVEN_NOTHING,  /* whatever comes of the plan, the ledger stays as it is */

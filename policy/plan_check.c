@@ -5,7 +5,7 @@
  */
 #include "decision.h"
 
-#include "coverage.h"
+#include "rules/coverage.h"
 #include "util/name_table.h"
 #include "util/text.h"
 

@@ -1,7 +1,7 @@
 #include "regrant.h"
 
 #include "blocker_text.h"
-#include "coverage.h"
+#include "rules/coverage.h"
 #include "util/text.h"
 
 #include <errno.h>

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "model/ledger.h"
-#include "policy.h"
+#include "rules/policy.h"
 
 /* Why a device of a claim would not be granted any more. */
 struct regrant {

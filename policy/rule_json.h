@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "policy.h"
+#include "rules/policy.h"
 
 #include <json-c/json.h>
 

@@ -6,7 +6,7 @@
 #include "model/kernel.h"
 #include "model/ledger.h"
 #include "plan.h"
-#include "policy.h"
+#include "rules/policy.h"
 #include "model/topology.h"
 #include "model/use.h"
 

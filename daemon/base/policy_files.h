@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "../../policy/policy.h"
+#include "../../policy/rules/policy.h"
 
 /* Default folders, in the order in which they are looked at. */
 #define POLICY_FOLDER_ETC "/etc/ioasidd/policy.d"

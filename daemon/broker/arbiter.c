@@ -11,7 +11,7 @@
 #include "snapshotting.h"
 #include "somebody.h"
 
-#include "../../policy/reserve.h"
+#include "../../policy/rules/reserve.h"
 #include "../base/journal.h"
 #include "../base/log.h"
 #include "../base/policy_files.h"

@@ -6,7 +6,7 @@
 #include "start.h"
 #include "varlink_server.h"
 
-#include "../../policy/reserve.h"
+#include "../../policy/rules/reserve.h"
 #include "../base/journald.h"
 #include "../base/log.h"
 #include "../base/policy_files.h"

@@ -2,7 +2,7 @@
 
 #include "../../policy/util/json_make.h"
 #include "../../policy/reply_json.h"
-#include "../../policy/reserve.h"
+#include "../../policy/rules/reserve.h"
 #include "../../policy/rule_json.h"
 
 #include <stdio.h>

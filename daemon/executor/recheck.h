@@ -5,7 +5,7 @@
 #pragma once
 
 #include "../base/wire.h"
-#include "../../policy/policy.h"
+#include "../../policy/rules/policy.h"
 #include "sysfs.h"
 
 /* True if a plan was made under this policy, which broker and executor have to hold both; else one sentence in why. */

@@ -7,7 +7,7 @@
 #include "machine.h"
 
 #include "../base/wire.h"
-#include "../../policy/policy.h"
+#include "../../policy/rules/policy.h"
 
 struct stops;
 

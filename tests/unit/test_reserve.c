@@ -1,7 +1,7 @@
 /* What is reserved as udev is told it, and what the daemon says of what came of it. */
 #include "fixture.h"
 
-#include "../../policy/reserve.h"
+#include "../../policy/rules/reserve.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 #include "policy_check.h"
 
-#include "util/glob.h"
+#include "../util/glob.h"
 #include "policy_index.h"
 #include "reserve.h"
 

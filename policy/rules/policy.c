@@ -1,6 +1,6 @@
 #include "policy.h"
 
-#include "util/text.h"
+#include "../util/text.h"
 
 #include <stdlib.h>
 #include <string.h>

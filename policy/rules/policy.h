@@ -5,8 +5,8 @@
  */
 #pragma once
 
-#include "model/subject.h"
-#include "model/topology.h"
+#include "../model/subject.h"
+#include "../model/topology.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 #include "policy_parse_selector.h"
 
-#include "util/glob.h"
-#include "util/text.h"
+#include "../util/glob.h"
+#include "../util/text.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "policy_index.h"
 
-#include "util/name_table.h"
+#include "../util/name_table.h"
 #include "policy_subset.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include "policy_digest.h"
 
-#include "util/name_table.h"
+#include "../util/name_table.h"
 
 #include <string.h>
 

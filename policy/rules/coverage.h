@@ -5,7 +5,7 @@
 #pragma once
 
 #include "policy.h"
-#include "model/use.h"
+#include "../model/use.h"
 
 /*
  * The use that stands against taking a device, or NULL: a process that holds it always, since nothing takes an FD away

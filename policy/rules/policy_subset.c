@@ -1,6 +1,6 @@
 #include "policy_subset.h"
 
-#include "util/glob.h"
+#include "../util/glob.h"
 
 #include <string.h>
 

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "util/json_text.h"
-#include "util/name_table.h"
+#include "../util/json_text.h"
+#include "../util/name_table.h"
 #include "policy.h"
 
 /* What the reading of one policy file needs. */

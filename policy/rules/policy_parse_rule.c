@@ -1,7 +1,7 @@
 #include "policy_parse_rule.h"
 
-#include "util/glob.h"
-#include "util/text.h"
+#include "../util/glob.h"
+#include "../util/text.h"
 
 #include <errno.h>
 #include <stddef.h>

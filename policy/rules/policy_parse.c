@@ -1,11 +1,11 @@
 #include "policy.h"
 
-#include "util/json_text.h"
-#include "util/name_table.h"
+#include "../util/json_text.h"
+#include "../util/name_table.h"
 #include "policy_check.h"
 #include "policy_digest.h"
 #include "policy_parse_rule.h"
-#include "util/text.h"
+#include "../util/text.h"
 
 #include <errno.h>
 #include <stdlib.h>

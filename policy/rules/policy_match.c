@@ -4,8 +4,8 @@
  */
 #include "policy.h"
 
-#include "util/glob.h"
-#include "util/text.h"
+#include "../util/glob.h"
+#include "../util/text.h"
 
 #include <stdlib.h>
 #include <string.h>

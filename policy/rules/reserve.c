@@ -1,8 +1,8 @@
 #include "reserve.h"
 
-#include "util/glob.h"
-#include "plan.h"
-#include "util/text.h"
+#include "../util/glob.h"
+#include "../plan.h"
+#include "../util/text.h"
 
 #include <errno.h>
 #include <stdlib.h>
