@@ -7,7 +7,7 @@
 #pragma once
 
 #include "model/kernel.h"
-#include "plan.h"
+#include "plan/plan.h"
 #include "rules/policy.h"
 
 enum given_effect {

@@ -5,7 +5,7 @@
 
 #include "model/kernel.h"
 #include "model/ledger.h"
-#include "plan.h"
+#include "plan/plan.h"
 #include "rules/policy.h"
 #include "model/topology.h"
 #include "model/use.h"

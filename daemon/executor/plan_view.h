@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "../../policy/plan.h"
+#include "../../policy/plan/plan.h"
 #include "../../policy/model/topology.h"
 #include "sysfs.h"
 

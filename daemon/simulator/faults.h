@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "../../policy/plan.h"
+#include "../../policy/plan/plan.h"
 #include "loop.h"
 
 /* Stands beside enum step_kind for the moment before a plan's result is sent. */

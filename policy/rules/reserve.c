@@ -1,7 +1,7 @@
 #include "reserve.h"
 
 #include "../util/glob.h"
-#include "../plan.h"
+#include "../plan/plan.h"
 #include "../util/text.h"
 
 #include <errno.h>

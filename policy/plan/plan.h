@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "model/ledger.h"
+#include "../model/ledger.h"
 
 #include <stddef.h>
 #include <stdint.h>
