@@ -5,10 +5,10 @@
  */
 #pragma once
 
-#include "availability.h"
-#include "decision.h"
+#include "decide/availability.h"
+#include "decide/decision.h"
 #include "model/hold.h"
-#include "regrant.h"
+#include "decide/regrant.h"
 
 #include <json-c/json.h>
 

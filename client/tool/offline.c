@@ -7,11 +7,11 @@
 
 #include "../json_build.h"
 
-#include "../../policy/decision.h"
-#include "../../policy/pool_shortlist.h"
+#include "../../policy/decide/decision.h"
+#include "../../policy/decide/pool_shortlist.h"
 #include "../../policy/reply_json.h"
 #include "../../policy/snapshot.h"
-#include "../../policy/survey_scope.h"
+#include "../../policy/decide/survey_scope.h"
 
 #include <errno.h>
 #include <json-c/json.h>

@@ -9,7 +9,7 @@
  */
 #pragma once
 
-#include "../../policy/decision.h"
+#include "../../policy/decide/decision.h"
 #include "../../policy/given.h"
 #include "../../policy/model/hold.h"
 #include "../../policy/model/record.h"

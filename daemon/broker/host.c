@@ -1,6 +1,6 @@
 #include "host.h"
 
-#include "../../policy/survey_scope.h"
+#include "../../policy/decide/survey_scope.h"
 #include "../base/log.h"
 
 #include <errno.h>

@@ -6,7 +6,7 @@
 
 #include "registry.h"
 
-#include "../../policy/availability.h"
+#include "../../policy/decide/availability.h"
 
 struct looking;
 

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "../../policy/model/claim_state.h"
-#include "../../policy/decision.h"
+#include "../../policy/decide/decision.h"
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 #include "operation.h"
 
-#include "../../policy/pool_shortlist.h"
+#include "../../policy/decide/pool_shortlist.h"
 #include "../base/clock.h"
 
 #include <errno.h>

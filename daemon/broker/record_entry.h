@@ -20,7 +20,7 @@
  */
 #pragma once
 
-#include "../../policy/decision.h"
+#include "../../policy/decide/decision.h"
 #include "../base/journald.h"
 #include "../base/log.h"
 

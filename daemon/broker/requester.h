@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "../../policy/regrant.h"
+#include "../../policy/decide/regrant.h"
 #include "../base/wire.h"
 
 struct audit;

@@ -1,6 +1,6 @@
 #include "snapshotting.h"
 
-#include "../../policy/blocker_text.h"
+#include "../../policy/decide/blocker_text.h"
 #include "../../policy/snapshot.h"
 #include "../../policy/util/text.h"
 

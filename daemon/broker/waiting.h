@@ -6,7 +6,7 @@
 
 #include "turns.h"
 
-#include "../../policy/verdict.h"
+#include "../../policy/decide/verdict.h"
 
 struct waiting;
 

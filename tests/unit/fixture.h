@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "../../policy/decision.h"
+#include "../../policy/decide/decision.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

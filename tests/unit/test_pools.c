@@ -1,7 +1,7 @@
 /* "Any one of" a pool: which device it comes to, why, what is said where there is none, and what has to be surveyed. */
 #include "decision_fixture.h"
 
-#include "../../policy/pool_shortlist.h"
+#include "../../policy/decide/pool_shortlist.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Which claims a new policy would not grant: each with its device and the reason, and none that it would. */
 #include "decision_fixture.h"
 
-#include "../../policy/regrant.h"
+#include "../../policy/decide/regrant.h"
 
 #include <string.h>
 

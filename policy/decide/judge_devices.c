@@ -1,6 +1,6 @@
 #include "judge_devices.h"
 
-#include "util/text.h"
+#include "../util/text.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "model/topology.h"
+#include "../model/topology.h"
 
 /*
  * The names, each once, which are the topology's own; device may name what is unknown, which is left out. out has room

@@ -5,7 +5,7 @@
 #include "judge_lockouts.h"
 #include "notes.h"
 #include "pool_choice.h"
-#include "util/text.h"
+#include "../util/text.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,12 +3,12 @@
  */
 #pragma once
 
-#include "model/kernel.h"
-#include "model/ledger.h"
-#include "plan/plan.h"
-#include "rules/policy.h"
-#include "model/topology.h"
-#include "model/use.h"
+#include "../model/kernel.h"
+#include "../model/ledger.h"
+#include "../plan/plan.h"
+#include "../rules/policy.h"
+#include "../model/topology.h"
+#include "../model/use.h"
 
 struct host_view {
 	const struct topology *topology;

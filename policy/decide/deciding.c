@@ -1,6 +1,6 @@
 #include "deciding.h"
 
-#include "util/text.h"
+#include "../util/text.h"
 
 #include <errno.h>
 #include <stdlib.h>

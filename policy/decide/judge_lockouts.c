@@ -1,6 +1,6 @@
 #include "judge_lockouts.h"
 
-#include "util/text.h"
+#include "../util/text.h"
 
 #include <errno.h>
 #include <stdlib.h>

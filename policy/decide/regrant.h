@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "model/ledger.h"
-#include "rules/policy.h"
+#include "../model/ledger.h"
+#include "../rules/policy.h"
 
 /* Why a device of a claim would not be granted any more. */
 struct regrant {

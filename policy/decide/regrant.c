@@ -1,8 +1,8 @@
 #include "regrant.h"
 
 #include "blocker_text.h"
-#include "rules/coverage.h"
-#include "util/text.h"
+#include "../rules/coverage.h"
+#include "../util/text.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include "note_losses.h"
 
-#include "util/text.h"
+#include "../util/text.h"
 
 #include <string.h>
 

@@ -2,7 +2,7 @@
 
 #include "judge_devices.h"
 #include "judge_lockouts.h"
-#include "util/text.h"
+#include "../util/text.h"
 
 #include <errno.h>
 #include <stdlib.h>

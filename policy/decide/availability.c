@@ -1,8 +1,8 @@
 #include "availability.h"
 
 #include "blocker_text.h"
-#include "rules/coverage.h"
-#include "util/text.h"
+#include "../rules/coverage.h"
+#include "../util/text.h"
 
 const struct use *availability_obstacle(const struct uses *uses, const char *device)
 {

@@ -5,9 +5,9 @@
  */
 #pragma once
 
-#include "model/ledger.h"
-#include "rules/policy.h"
-#include "model/use.h"
+#include "../model/ledger.h"
+#include "../rules/policy.h"
+#include "../model/use.h"
 
 enum { SENTENCE_MAX = 2 * TEXT_MAX };
 

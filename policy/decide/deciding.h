@@ -5,7 +5,7 @@
 #pragma once
 
 #include "blocker_text.h"
-#include "rules/coverage.h"
+#include "../rules/coverage.h"
 #include "verdict.h"
 
 /* A device that is asked for. */

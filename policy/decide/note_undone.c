@@ -1,7 +1,7 @@
 #include "note_undone.h"
 
 #include "note_losses.h"
-#include "util/text.h"
+#include "../util/text.h"
 
 #include <string.h>
 

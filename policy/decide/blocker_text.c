@@ -1,6 +1,6 @@
 #include "blocker_text.h"
 
-#include "util/text.h"
+#include "../util/text.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 #include "note_isolation.h"
 
-#include "util/text.h"
+#include "../util/text.h"
 
 #include <string.h>
 

@@ -4,9 +4,9 @@
  */
 #pragma once
 
-#include "model/ledger.h"
-#include "rules/policy.h"
-#include "model/use.h"
+#include "../model/ledger.h"
+#include "../rules/policy.h"
+#include "../model/use.h"
 
 /* What is known of what the host does with devices. */
 struct outlook {
