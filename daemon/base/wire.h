@@ -10,7 +10,7 @@
 #pragma once
 
 #include "../../policy/decide/decision.h"
-#include "../../policy/given.h"
+#include "../../policy/check/given.h"
 #include "../../policy/model/hold.h"
 #include "../../policy/model/record.h"
 #include "descriptors.h"

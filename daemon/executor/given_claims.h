@@ -1,11 +1,11 @@
 /*
- * The main process's side of the ledger of what was given (policy/given.h): holds each plan against it before a worker gets
+ * The main process's side of the ledger of what was given (policy/check/given.h): holds each plan against it before a worker gets
  * the plan, settles it with the plan's result, and keeps it in the executor's runtime folder, which only root can write,
  * so that it survives restarts and kills. Keeps a copy of each claim's context, too: a device is added to that one only.
  */
 #pragma once
 
-#include "../../policy/given.h"
+#include "../../policy/check/given.h"
 #include "../base/wire.h"
 #include "sysfs.h"
 

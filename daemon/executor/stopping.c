@@ -1,7 +1,7 @@
 #include "stopping.h"
 
-#include "../../policy/given.h"
-#include "../../policy/stop_check.h"
+#include "../../policy/check/given.h"
+#include "../../policy/check/stop_check.h"
 #include "../../policy/util/text.h"
 #include "../base/log.h"
 #include "bridges.h"

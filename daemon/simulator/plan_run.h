@@ -5,7 +5,7 @@
 
 #include "kernel.h"
 
-#include "../../policy/given.h"
+#include "../../policy/check/given.h"
 #include "../base/wire.h"
 
 struct runs;

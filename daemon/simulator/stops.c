@@ -3,8 +3,8 @@
 #include "holders.h"
 #include "kernel.h"
 
-#include "../../policy/given.h"
-#include "../../policy/stop_check.h"
+#include "../../policy/check/given.h"
+#include "../../policy/check/stop_check.h"
 #include "../../policy/util/text.h"
 #include "../base/peer_subject.h"
 

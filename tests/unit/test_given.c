@@ -4,7 +4,7 @@
  */
 #include "decision_fixture.h"
 
-#include "../../policy/given.h"
+#include "../../policy/check/given.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* What may be stopped: no more than a rule says, of the devices that the rule gives, and nothing that the host lives by. */
 #include "fixture.h"
 
-#include "../../policy/stop_check.h"
+#include "../../policy/check/stop_check.h"
 
 #include <string.h>
 

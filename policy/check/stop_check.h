@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "rules/policy.h"
+#include "../rules/policy.h"
 
 /*
  * True if this rule is there, allows, gave these devices away at least as far as can be told now, and says that so much

@@ -1,7 +1,7 @@
 #include "given.h"
 
-#include "util/name_table.h"
-#include "util/text.h"
+#include "../util/name_table.h"
+#include "../util/text.h"
 
 #include <errno.h>
 #include <stdlib.h>

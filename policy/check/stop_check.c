@@ -1,6 +1,6 @@
 #include "stop_check.h"
 
-#include "util/text.h"
+#include "../util/text.h"
 
 #include <string.h>
 

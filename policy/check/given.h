@@ -6,9 +6,9 @@
  */
 #pragma once
 
-#include "model/kernel.h"
-#include "plan/plan.h"
-#include "rules/policy.h"
+#include "../model/kernel.h"
+#include "../plan/plan.h"
+#include "../rules/policy.h"
 
 enum given_effect {
 	GIVEN_NOTHING,  /* whatever comes of the plan, the ledger stays as it is */

@@ -3,11 +3,11 @@
  * plan. It takes from it only which devices are meant, makes the plan anew from its own view of the host, and compares
  * step by step; then it looks whether the rule that is named gives all of it to the subject that is named.
  */
-#include "decide/decision.h"
+#include "../decide/decision.h"
 
-#include "rules/coverage.h"
-#include "util/name_table.h"
-#include "util/text.h"
+#include "../rules/coverage.h"
+#include "../util/name_table.h"
+#include "../util/text.h"
 
 #include <errno.h>
 #include <stdlib.h>
