@@ -9,8 +9,8 @@
 
 #include "../../policy/decide/decision.h"
 #include "../../policy/decide/pool_shortlist.h"
-#include "../../policy/reply_json.h"
-#include "../../policy/snapshot.h"
+#include "../../policy/report/reply_json.h"
+#include "../../policy/report/snapshot.h"
 #include "../../policy/decide/survey_scope.h"
 
 #include <errno.h>

@@ -5,7 +5,7 @@
 #include "policy_sources.h"
 #include "session.h"
 
-#include "../../policy/reply_json.h"
+#include "../../policy/report/reply_json.h"
 
 #include <errno.h>
 #include <json-c/json.h>

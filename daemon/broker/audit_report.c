@@ -1,7 +1,7 @@
 #include "audit_report.h"
 
 #include "../../policy/util/json_make.h"
-#include "../../policy/reply_json.h"
+#include "../../policy/report/reply_json.h"
 #include "../../policy/util/text.h"
 
 #include <string.h>

@@ -9,7 +9,7 @@
 #include "bus_variant.h"
 #include "varlink_reports.h"
 
-#include "../../policy/reply_json.h"
+#include "../../policy/report/reply_json.h"
 
 #include <errno.h>
 #include <stdlib.h>

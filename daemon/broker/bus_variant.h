@@ -1,5 +1,5 @@
 /*
- * Reports (JSON objects of policy/reply_json.h and its like) as what goes over the bus: dictionaries a{sv}, with the same
+ * Reports (JSON objects of policy/report/reply_json.h and its like) as what goes over the bus: dictionaries a{sv}, with the same
  * keys and words. null is left out. Knows no method.
  */
 #pragma once

@@ -1,7 +1,7 @@
 #include "snapshotting.h"
 
 #include "../../policy/decide/blocker_text.h"
-#include "../../policy/snapshot.h"
+#include "../../policy/report/snapshot.h"
 #include "../../policy/util/text.h"
 
 #include <errno.h>

@@ -6,8 +6,8 @@
 #include "offer_report.h"
 
 #include "../../policy/util/json_make.h"
-#include "../../policy/reply_json.h"
-#include "../../policy/snapshot.h"
+#include "../../policy/report/reply_json.h"
+#include "../../policy/report/snapshot.h"
 
 #include <stdio.h>
 #include <string.h>

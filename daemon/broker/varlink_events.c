@@ -1,7 +1,7 @@
 #include "varlink_events.h"
 
 #include "../../policy/util/json_make.h"
-#include "../../policy/reply_json.h"
+#include "../../policy/report/reply_json.h"
 #include "../base/clock.h"
 
 #include <string.h>

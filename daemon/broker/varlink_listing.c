@@ -3,7 +3,7 @@
 #include "varlink_reports.h"
 
 #include "../../policy/util/json_make.h"
-#include "../../policy/reply_json.h"
+#include "../../policy/report/reply_json.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 #include "varlink_reports.h"
 
 #include "../../policy/util/json_make.h"
-#include "../../policy/reply_json.h"
+#include "../../policy/report/reply_json.h"
 #include "../../policy/util/text.h"
 
 #include <stdio.h>

@@ -2,7 +2,7 @@
 
 #include "../../policy/util/fields.h"
 #include "../../policy/util/json_put.h"
-#include "../../policy/snapshot.h"
+#include "../../policy/report/snapshot.h"
 #include "../../policy/util/text.h"
 #include "../base/descriptors.h"
 

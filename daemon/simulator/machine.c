@@ -1,6 +1,6 @@
 #include "machine.h"
 
-#include "../../policy/snapshot.h"
+#include "../../policy/report/snapshot.h"
 
 #include "../base/log.h"
 

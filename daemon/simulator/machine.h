@@ -12,7 +12,7 @@
 
 #include "../../policy/decide/decision.h"
 #include "../../policy/util/name_table.h"
-#include "../../policy/snapshot_device.h"
+#include "../../policy/report/snapshot_device.h"
 
 struct machine;
 struct simulated_device;

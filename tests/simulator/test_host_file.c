@@ -1,7 +1,7 @@
 /* Host files: what the simulator makes of good ones, and what it says to bad ones, each a file named for its error. */
 #include "../../daemon/simulator/host_file.h"
 #include "../../daemon/simulator/kernel.h"
-#include "../../policy/snapshot.h"
+#include "../../policy/report/snapshot.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 #include "snapshot_device.h"
 
-#include "util/fields.h"
-#include "util/json_put.h"
+#include "../util/fields.h"
+#include "../util/json_put.h"
 
 #include <errno.h>
 #include <stddef.h>

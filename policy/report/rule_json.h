@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "rules/policy.h"
+#include "../rules/policy.h"
 
 #include <json-c/json.h>
 

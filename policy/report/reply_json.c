@@ -1,7 +1,7 @@
 #include "reply_json.h"
 
-#include "util/json_make.h"
-#include "util/text.h"
+#include "../util/json_make.h"
+#include "../util/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

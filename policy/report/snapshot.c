@@ -1,8 +1,8 @@
 #include "snapshot.h"
 
-#include "util/fields.h"
-#include "util/json_put.h"
-#include "util/text.h"
+#include "../util/fields.h"
+#include "../util/json_put.h"
+#include "../util/text.h"
 
 #include <errno.h>
 #include <json-c/json.h>

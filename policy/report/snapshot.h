@@ -5,10 +5,10 @@
  */
 #pragma once
 
-#include "model/kernel.h"
-#include "util/name_table.h"
+#include "../model/kernel.h"
+#include "../util/name_table.h"
 #include "snapshot_device.h"
-#include "model/topology.h"
+#include "../model/topology.h"
 
 enum {
 	SNAPSHOT_VERSION = 1,

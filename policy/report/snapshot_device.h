@@ -5,8 +5,8 @@
  */
 #pragma once
 
-#include "util/json_text.h"
-#include "model/use.h"
+#include "../util/json_text.h"
+#include "../model/use.h"
 
 enum { VFIO_NODES_MAX = 65536 }; /* more than any host has, and few enough to have a bit each */
 

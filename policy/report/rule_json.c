@@ -1,7 +1,7 @@
 #include "rule_json.h"
 
-#include "util/json_make.h"
-#include "util/text.h"
+#include "../util/json_make.h"
+#include "../util/text.h"
 
 #include <stdio.h>
 #include <string.h>

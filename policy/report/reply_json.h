@@ -5,10 +5,10 @@
  */
 #pragma once
 
-#include "decide/availability.h"
-#include "decide/decision.h"
-#include "model/hold.h"
-#include "decide/regrant.h"
+#include "../decide/availability.h"
+#include "../decide/decision.h"
+#include "../model/hold.h"
+#include "../decide/regrant.h"
 
 #include <json-c/json.h>
 
