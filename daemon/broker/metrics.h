@@ -5,7 +5,7 @@
 #pragma once
 
 #include "arbiter.h"
-#include "histogram.h"
+#include "../base/histogram.h"
 
 /* How a claim ends. */
 enum metrics_ending { METRICS_BY_LEASE, METRICS_BY_OWNER, METRICS_BY_OPERATOR, METRICS_ENDING_COUNT };

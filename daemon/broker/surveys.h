@@ -5,7 +5,7 @@
 #pragma once
 
 #include "executor_link.h"
-#include "histogram.h"
+#include "../base/histogram.h"
 #include "turns.h"
 
 struct surveys;
