@@ -5,7 +5,7 @@
 #pragma once
 
 #include "../../policy/model/device.h"
-#include "sysfs.h"
+#include "os/sysfs.h"
 
 struct block_node {
 	char device[DEVICE_NAME_MAX]; /* the PCI function */

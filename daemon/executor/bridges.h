@@ -4,7 +4,7 @@
 #pragma once
 
 #include "../../policy/model/topology.h"
-#include "sysfs.h"
+#include "os/sysfs.h"
 
 /*
  * Puts the bridges above a device into the topology, as far as they are not there. 0, or -errno with the name of the one

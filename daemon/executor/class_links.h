@@ -5,7 +5,7 @@
 #pragma once
 
 #include "../../include/words.h"
-#include "sysfs.h"
+#include "os/sysfs.h"
 
 struct class_link {
 	char name[64];                /* eth0, nvme0n1p2 */

@@ -2,7 +2,7 @@
 
 #include "../base/log.h"
 #include "call_filter.h"
-#include "mounts.h"
+#include "os/mounts.h"
 
 #include <cap-ng.h>
 #include <errno.h>

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "../../include/words.h"
-#include "sysfs.h"
+#include "os/sysfs.h"
 
 /* The device that is meant: its folder stays that of this device, even when another takes its place. */
 struct driver_subject {

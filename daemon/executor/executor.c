@@ -4,7 +4,7 @@
 #include "../base/log.h"
 #include "../base/policy_files.h"
 #include "binding.h"
-#include "host_features.h"
+#include "os/host_features.h"
 #include "policy_snapshot.h"
 #include "recheck.h"
 #include "recording.h"

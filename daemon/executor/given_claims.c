@@ -3,7 +3,7 @@
 #include "../../policy/util/text.h"
 #include "../base/journal.h"
 #include "../base/log.h"
-#include "host_features.h"
+#include "os/host_features.h"
 #include "plan_view.h"
 
 #include <errno.h>

@@ -7,7 +7,7 @@
 
 #include "../../policy/check/given.h"
 #include "../base/wire.h"
-#include "sysfs.h"
+#include "os/sysfs.h"
 
 /* Where the ledger is kept, if nothing else is said. */
 #define EXECUTOR_RUNTIME_FOLDER "/run/ioasidd-executor"

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "../base/wire.h"
-#include "sysfs.h"
+#include "os/sysfs.h"
 
 struct grant;
 

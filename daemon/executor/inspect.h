@@ -6,8 +6,8 @@
 #pragma once
 
 #include "../../policy/model/device.h"
-#include "patience.h"
-#include "sysfs.h"
+#include "os/patience.h"
+#include "os/sysfs.h"
 
 #include <stddef.h>
 

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "../../include/words.h"
-#include "sysfs.h"
+#include "os/sysfs.h"
 
 #include <net/if.h>
 

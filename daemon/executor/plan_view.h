@@ -6,7 +6,7 @@
 
 #include "../../policy/plan/plan.h"
 #include "../../policy/model/topology.h"
-#include "sysfs.h"
+#include "os/sysfs.h"
 
 struct plan_view {
 	const struct host *host;

@@ -2,7 +2,7 @@
 
 #include "../../policy/util/text.h"
 #include "../base/peer_subject.h"
-#include "host_features.h"
+#include "os/host_features.h"
 #include "plan_view.h"
 #include "survey.h"
 

@@ -6,7 +6,7 @@
 #include "../base/log.h"
 #include "bridges.h"
 #include "policy_snapshot.h"
-#include "process.h"
+#include "os/process.h"
 
 #include <errno.h>
 #include <poll.h>

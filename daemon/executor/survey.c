@@ -3,7 +3,7 @@
 #include "../../policy/util/text.h"
 #include "device_index.h"
 #include "holders.h"
-#include "process.h"
+#include "os/process.h"
 #include "survey_block.h"
 #include "survey_display.h"
 #include "survey_functions.h"

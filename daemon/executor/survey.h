@@ -5,8 +5,8 @@
 #pragma once
 
 #include "../../policy/model/use.h"
-#include "patience.h"
-#include "sysfs.h"
+#include "os/patience.h"
+#include "os/sysfs.h"
 
 /*
  * Adds the uses of the devices, which were just inspected. processes: looks into all processes, too, for holders, openers

@@ -2,7 +2,7 @@
 
 #include "../../policy/util/text.h"
 #include "../base/descriptors.h"
-#include "mounts.h"
+#include "os/mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>

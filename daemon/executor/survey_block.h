@@ -6,7 +6,7 @@
 
 #include "../../policy/model/use.h"
 #include "block_nodes.h"
-#include "sysfs.h"
+#include "os/sysfs.h"
 
 /* Adds their uses. foreign: mount namespaces of all processes. 0, -ENOMEM, or -errno: incomplete. */
 int survey_block(const struct host *host, struct block_nodes *nodes, bool foreign, struct uses *uses);

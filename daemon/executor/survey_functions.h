@@ -5,7 +5,7 @@
 
 #include "../../policy/model/device.h"
 #include "../../policy/model/use.h"
-#include "sysfs.h"
+#include "os/sysfs.h"
 
 /* The devices that are asked about, and behind them the virtual functions of theirs that are not. */
 struct survey_functions {

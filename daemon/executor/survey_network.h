@@ -6,8 +6,8 @@
 
 #include "../../policy/model/device.h"
 #include "../../policy/model/use.h"
-#include "patience.h"
-#include "sysfs.h"
+#include "os/patience.h"
+#include "os/sysfs.h"
 
 /*
  * Adds the uses of the functions. patience: looks for interfaces in other namespaces, too, which needs the surveyor's

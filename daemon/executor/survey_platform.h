@@ -6,7 +6,7 @@
 
 #include "../../policy/model/device.h"
 #include "../../policy/model/use.h"
-#include "sysfs.h"
+#include "os/sysfs.h"
 
 /* Adds the uses of the functions. 0, -ENOMEM, or -errno: incomplete. */
 int survey_platform(const struct host *host, const struct device *device, size_t count, struct uses *uses);

@@ -2,7 +2,7 @@
 
 #include "../../policy/util/text.h"
 #include "../base/log.h"
-#include "process.h"
+#include "os/process.h"
 
 #include <errno.h>
 #include <stdlib.h>

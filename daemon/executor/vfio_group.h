@@ -5,7 +5,7 @@
 #pragma once
 
 #include "../../include/words.h"
-#include "sysfs.h"
+#include "os/sysfs.h"
 
 /*
  * All return 0 or -errno of the kernel, with one sentence in why on failure; *fd is the caller's on success. Source:

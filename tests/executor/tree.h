@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "../../daemon/executor/sysfs.h"
+#include "../../daemon/executor/os/sysfs.h"
 
 struct tree {
 	char root[64];

@@ -1,8 +1,8 @@
 #include "process.h"
 
-#include "../../policy/util/text.h"
-#include "../base/descriptors.h"
-#include "../base/peer_unit.h"
+#include "../../../policy/util/text.h"
+#include "../../base/descriptors.h"
+#include "../../base/peer_unit.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 #include "sysfs.h"
 
-#include "../base/descriptors.h"
+#include "../../base/descriptors.h"
 #include "beneath.h"
 
 #include <errno.h>

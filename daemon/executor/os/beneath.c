@@ -1,6 +1,6 @@
 #include "beneath.h"
 
-#include "../base/descriptors.h"
+#include "../../base/descriptors.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 #include "host_features.h"
 
-#include "../../policy/util/text.h"
+#include "../../../policy/util/text.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "../../include/words.h"
+#include "../../../include/words.h"
 #include "sysfs.h"
 
 enum { PROCESS_NAME_MAX = COMMAND_NAME_MAX };
