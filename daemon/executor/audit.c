@@ -2,7 +2,7 @@
 
 #include "../../policy/model/device.h"
 #include "../../policy/util/text.h"
-#include "inspect.h"
+#include "devices/inspect.h"
 
 #include <errno.h>
 #include <fcntl.h>

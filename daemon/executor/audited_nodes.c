@@ -3,7 +3,7 @@
 #include "../../policy/model/device.h"
 #include "../../policy/util/text.h"
 #include "../base/descriptors.h"
-#include "inspect.h"
+#include "devices/inspect.h"
 
 #include <errno.h>
 #include <stdlib.h>

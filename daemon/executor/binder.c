@@ -2,7 +2,7 @@
 
 #include "../../policy/util/text.h"
 #include "../base/log.h"
-#include "inspect.h"
+#include "devices/inspect.h"
 #include "recheck.h"
 #include "transaction.h"
 

@@ -3,7 +3,7 @@
 #include "delivery_steps.h"
 #include "peer_limit.h"
 #include "survey_block.h"
-#include "vfio.h"
+#include "devices/vfio.h"
 
 #include <errno.h>
 #include <stdlib.h>

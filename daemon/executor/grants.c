@@ -1,8 +1,8 @@
 #include "grants.h"
 
 #include "../base/log.h"
-#include "inspect.h"
-#include "node_acl.h"
+#include "devices/inspect.h"
+#include "devices/node_acl.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 
 #include "../../policy/util/text.h"
 #include "../base/descriptors.h"
-#include "bridges.h"
-#include "inspect.h"
+#include "devices/bridges.h"
+#include "devices/inspect.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,10 +1,10 @@
 #include "release_steps.h"
 
 #include "../../policy/util/text.h"
-#include "inspect.h"
-#include "node_acl.h"
-#include "vfio.h"
-#include "vfio_group.h"
+#include "devices/inspect.h"
+#include "devices/node_acl.h"
+#include "devices/vfio.h"
+#include "devices/vfio_group.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "../base/wire.h"
-#include "driver.h"
+#include "devices/driver.h"
 
 #include <sys/resource.h>
 

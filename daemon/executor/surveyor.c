@@ -3,7 +3,7 @@
 #include "../base/log.h"
 #include "../base/wire.h"
 #include "audit.h"
-#include "inspect.h"
+#include "devices/inspect.h"
 #include "survey.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 
 #include "../base/log.h"
 #include "../base/wire.h"
-#include "inspect.h"
+#include "devices/inspect.h"
 #include "known_devices.h"
 
 #include <errno.h>

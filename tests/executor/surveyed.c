@@ -1,6 +1,6 @@
 #include "surveyed.h"
 
-#include "../../daemon/executor/inspect.h"
+#include "../../daemon/executor/devices/inspect.h"
 #include "../../daemon/executor/survey.h"
 
 #include <setjmp.h>

@@ -4,7 +4,7 @@
  */
 #include "tree.h"
 
-#include "../../daemon/executor/inspect.h"
+#include "../../daemon/executor/devices/inspect.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "../../include/words.h"
-#include "os/sysfs.h"
+#include "../../../include/words.h"
+#include "../os/sysfs.h"
 
 /*
  * All return 0 or -errno of the kernel, with one sentence in why on failure; *fd is the caller's on success. Source:

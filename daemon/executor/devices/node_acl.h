@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "../../include/words.h"
-#include "os/sysfs.h"
+#include "../../../include/words.h"
+#include "../os/sysfs.h"
 
 /* A node, and the device that it has to be: the name may be another's by the time. */
 struct vfio_node {

@@ -5,9 +5,9 @@
  */
 #pragma once
 
-#include "../../policy/model/device.h"
-#include "os/patience.h"
-#include "os/sysfs.h"
+#include "../../../policy/model/device.h"
+#include "../os/patience.h"
+#include "../os/sysfs.h"
 
 #include <stddef.h>
 

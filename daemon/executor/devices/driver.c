@@ -1,7 +1,7 @@
 #include "driver.h"
 
-#include "../../policy/model/device.h"
-#include "../../policy/util/text.h"
+#include "../../../policy/model/device.h"
+#include "../../../policy/util/text.h"
 #include "inspect.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 #include "vfio.h"
 
-#include "../../policy/util/text.h"
-#include "../base/descriptors.h"
+#include "../../../policy/util/text.h"
+#include "../../base/descriptors.h"
 #include "inspect.h"
 #include "kernel_uapi.h"
 

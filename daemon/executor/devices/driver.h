@@ -3,8 +3,8 @@
  */
 #pragma once
 
-#include "../../include/words.h"
-#include "os/sysfs.h"
+#include "../../../include/words.h"
+#include "../os/sysfs.h"
 
 /* The device that is meant: its folder stays that of this device, even when another takes its place. */
 struct driver_subject {

@@ -1,8 +1,8 @@
 #include "inspect.h"
 
-#include "../../policy/util/text.h"
-#include "../base/descriptors.h"
-#include "../base/log.h"
+#include "../../../policy/util/text.h"
+#include "../../base/descriptors.h"
+#include "../../base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

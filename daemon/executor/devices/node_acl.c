@@ -1,7 +1,7 @@
 #include "node_acl.h"
 
-#include "../../policy/util/text.h"
-#include "../base/descriptors.h"
+#include "../../../policy/util/text.h"
+#include "../../base/descriptors.h"
 #include "vfio.h"
 #include "vfio_group.h"
 

@@ -3,8 +3,8 @@
  */
 #pragma once
 
-#include "../../policy/model/topology.h"
-#include "os/sysfs.h"
+#include "../../../policy/model/topology.h"
+#include "../os/sysfs.h"
 
 /*
  * Puts the bridges above a device into the topology, as far as they are not there. 0, or -errno with the name of the one
