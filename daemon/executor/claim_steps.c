@@ -2,7 +2,7 @@
 
 #include "delivery_steps.h"
 #include "peer_limit.h"
-#include "survey_block.h"
+#include "survey/survey_block.h"
 #include "devices/vfio.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
 #include "../base/peer_subject.h"
 #include "os/host_features.h"
 #include "plan_view.h"
-#include "survey.h"
+#include "survey/survey.h"
 
 #include <string.h>
 

@@ -2,9 +2,9 @@
 
 #include "../base/log.h"
 #include "../base/wire.h"
-#include "audit.h"
+#include "survey/audit.h"
 #include "devices/inspect.h"
-#include "survey.h"
+#include "survey/survey.h"
 
 #include <errno.h>
 #include <stdlib.h>

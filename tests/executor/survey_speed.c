@@ -7,7 +7,7 @@
  */
 #include "../../daemon/executor/devices/inspect.h"
 #include "../../daemon/executor/known_devices.h"
-#include "../../daemon/executor/survey.h"
+#include "../../daemon/executor/survey/survey.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 #include "surveyed.h"
 
 #include "../../daemon/executor/devices/inspect.h"
-#include "../../daemon/executor/survey.h"
+#include "../../daemon/executor/survey/survey.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

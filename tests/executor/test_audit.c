@@ -2,7 +2,7 @@
  * An audit of the real processes of this machine, on a fake sysfs in which everyday devices play the parts of VFIO's: null is
  * /dev/iommu, zero the container, full a group, urandom a device; on another one the last two are vDPA's.
  */
-#include "../../daemon/executor/audit.h"
+#include "../../daemon/executor/survey/audit.h"
 #include "tree.h"
 
 #include <setjmp.h>

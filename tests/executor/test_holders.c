@@ -2,7 +2,7 @@
  * Who has a device, looked for among the real processes of this machine: an FD and a mapping of a child's are found, and
  * what has ended is not.
  */
-#include "../../daemon/executor/holders.h"
+#include "../../daemon/executor/survey/holders.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

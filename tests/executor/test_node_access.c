@@ -1,5 +1,5 @@
 /* Who can open VFIO's nodes, by their modes and ACLs: everybody but root is told. Needs root, to make nodes. */
-#include "../../daemon/executor/node_access.h"
+#include "../../daemon/executor/survey/node_access.h"
 #include "tree.h"
 
 #include <setjmp.h>

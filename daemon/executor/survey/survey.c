@@ -1,9 +1,9 @@
 #include "survey.h"
 
-#include "../../policy/util/text.h"
+#include "../../../policy/util/text.h"
 #include "device_index.h"
 #include "holders.h"
-#include "os/process.h"
+#include "../os/process.h"
 #include "survey_block.h"
 #include "survey_display.h"
 #include "survey_functions.h"

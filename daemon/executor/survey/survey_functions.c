@@ -1,8 +1,8 @@
 #include "survey_functions.h"
 
-#include "../../policy/util/text.h"
+#include "../../../policy/util/text.h"
 #include "device_index.h"
-#include "devices/inspect.h"
+#include "../devices/inspect.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "node_access.h"
 
-#include "../../policy/util/text.h"
-#include "../base/descriptors.h"
+#include "../../../policy/util/text.h"
+#include "../../base/descriptors.h"
 
 #include <acl/libacl.h>
 #include <errno.h>

@@ -1,8 +1,8 @@
 #include "survey_block.h"
 
-#include "../../policy/util/text.h"
-#include "../base/descriptors.h"
-#include "os/mounts.h"
+#include "../../../policy/util/text.h"
+#include "../../base/descriptors.h"
+#include "../os/mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>

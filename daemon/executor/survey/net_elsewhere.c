@@ -1,7 +1,7 @@
 #include "net_elsewhere.h"
 
-#include "../base/descriptors.h"
-#include "os/process.h"
+#include "../../base/descriptors.h"
+#include "../os/process.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "../../policy/model/device.h"
-#include "os/sysfs.h"
+#include "../../../policy/model/device.h"
+#include "../os/sysfs.h"
 
 struct block_node {
 	char device[DEVICE_NAME_MAX]; /* the PCI function */

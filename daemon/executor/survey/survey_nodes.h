@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "../../policy/model/device.h"
+#include "../../../policy/model/device.h"
 #include "block_nodes.h"
 #include "holders.h"
 

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "../../include/words.h"
-#include "os/sysfs.h"
+#include "../../../include/words.h"
+#include "../os/sysfs.h"
 
 struct class_link {
 	char name[64];                /* eth0, nvme0n1p2 */

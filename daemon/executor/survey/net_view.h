@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "../../include/words.h"
-#include "os/sysfs.h"
+#include "../../../include/words.h"
+#include "../os/sysfs.h"
 
 #include <net/if.h>
 

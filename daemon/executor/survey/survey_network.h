@@ -4,10 +4,10 @@
  */
 #pragma once
 
-#include "../../policy/model/device.h"
-#include "../../policy/model/use.h"
-#include "os/patience.h"
-#include "os/sysfs.h"
+#include "../../../policy/model/device.h"
+#include "../../../policy/model/use.h"
+#include "../os/patience.h"
+#include "../os/sysfs.h"
 
 /*
  * Adds the uses of the functions. patience: looks for interfaces in other namespaces, too, which needs the surveyor's

@@ -5,7 +5,7 @@
 
 #include "mappings.h"
 
-#include "../../policy/model/hold.h"
+#include "../../../policy/model/hold.h"
 
 struct audited_node {
 	dev_t number;

@@ -4,9 +4,9 @@
  */
 #pragma once
 
-#include "../../policy/model/use.h"
-#include "os/patience.h"
-#include "os/sysfs.h"
+#include "../../../policy/model/use.h"
+#include "../os/patience.h"
+#include "../os/sysfs.h"
 
 /*
  * Adds the uses of the devices, which were just inspected. processes: looks into all processes, too, for holders, openers

@@ -1,6 +1,6 @@
 #include "net_view.h"
 
-#include "../../policy/util/text.h"
+#include "../../../policy/util/text.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

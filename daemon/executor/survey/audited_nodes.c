@@ -1,9 +1,9 @@
 #include "audited_nodes.h"
 
-#include "../../policy/model/device.h"
-#include "../../policy/util/text.h"
-#include "../base/descriptors.h"
-#include "devices/inspect.h"
+#include "../../../policy/model/device.h"
+#include "../../../policy/util/text.h"
+#include "../../base/descriptors.h"
+#include "../devices/inspect.h"
 
 #include <errno.h>
 #include <stdlib.h>

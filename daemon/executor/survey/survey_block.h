@@ -4,9 +4,9 @@
  */
 #pragma once
 
-#include "../../policy/model/use.h"
+#include "../../../policy/model/use.h"
 #include "block_nodes.h"
-#include "os/sysfs.h"
+#include "../os/sysfs.h"
 
 /* Adds their uses. foreign: mount namespaces of all processes. 0, -ENOMEM, or -errno: incomplete. */
 int survey_block(const struct host *host, struct block_nodes *nodes, bool foreign, struct uses *uses);

@@ -1,6 +1,6 @@
 #include "survey_network.h"
 
-#include "../../policy/util/text.h"
+#include "../../../policy/util/text.h"
 #include "class_links.h"
 #include "net_elsewhere.h"
 #include "net_view.h"

@@ -1,6 +1,6 @@
 #include "survey_usb.h"
 
-#include "../../policy/util/text.h"
+#include "../../../policy/util/text.h"
 #include "class_links.h"
 #include "device_index.h"
 

@@ -1,6 +1,6 @@
 #include "survey_platform.h"
 
-#include "../../policy/util/text.h"
+#include "../../../policy/util/text.h"
 #include "class_links.h"
 
 #include <errno.h>

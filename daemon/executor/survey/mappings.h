@@ -3,8 +3,8 @@
  */
 #pragma once
 
-#include "os/patience.h"
-#include "os/process.h"
+#include "../os/patience.h"
+#include "../os/process.h"
 
 /* What an FD, or a mapping, of a device that was opened by its group looks like, whichever device it is. */
 #define VFIO_ANONYMOUS "anon_inode:[vfio-device]"

@@ -1,8 +1,8 @@
 #include "audit.h"
 
-#include "../../policy/model/device.h"
-#include "../../policy/util/text.h"
-#include "devices/inspect.h"
+#include "../../../policy/model/device.h"
+#include "../../../policy/util/text.h"
+#include "../devices/inspect.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,9 +3,9 @@
  */
 #pragma once
 
-#include "../../policy/model/device.h"
-#include "../../policy/model/use.h"
-#include "os/sysfs.h"
+#include "../../../policy/model/device.h"
+#include "../../../policy/model/use.h"
+#include "../os/sysfs.h"
 
 /* The devices that are asked about, and behind them the virtual functions of theirs that are not. */
 struct survey_functions {

@@ -1,6 +1,6 @@
 #include "class_links.h"
 
-#include "../../policy/model/device.h"
+#include "../../../policy/model/device.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 #include "block_nodes.h"
 
-#include "../../policy/util/text.h"
+#include "../../../policy/util/text.h"
 #include "class_links.h"
-#include "os/mounts.h"
+#include "../os/mounts.h"
 
 #include <errno.h>
 #include <fcntl.h>
