@@ -6,7 +6,7 @@
 #include "binding.h"
 #include "os/host_features.h"
 #include "policy_snapshot.h"
-#include "recheck.h"
+#include "workers/recheck.h"
 #include "recording.h"
 #include "stopping.h"
 #include "surveying.h"

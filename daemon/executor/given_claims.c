@@ -4,7 +4,7 @@
 #include "../base/journal.h"
 #include "../base/log.h"
 #include "os/host_features.h"
-#include "plan_view.h"
+#include "workers/plan_view.h"
 
 #include <errno.h>
 #include <fcntl.h>

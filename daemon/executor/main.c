@@ -2,16 +2,16 @@
  * ioasid-executor: the privileged half of ioasidd. Started by the broker with the wire as FD 3, and by itself, for its
  * workers.
  */
-#include "binder.h"
+#include "workers/binder.h"
 #include "confine.h"
 #include "executor.h"
 #include "given_claims.h"
 #include "policy_snapshot.h"
-#include "recorder.h"
-#include "stop_unit.h"
-#include "stopper.h"
-#include "surveyor.h"
-#include "watcher.h"
+#include "workers/recorder.h"
+#include "workers/stop_unit.h"
+#include "workers/stopper.h"
+#include "workers/surveyor.h"
+#include "workers/watcher.h"
 #include "worker.h"
 
 #include "../base/log.h"

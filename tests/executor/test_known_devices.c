@@ -1,7 +1,7 @@
 /*
  * The list of what the broker was told: sorted, without duplicates, and able to say what was not seen again.
  */
-#include "../../daemon/executor/known_devices.h"
+#include "../../daemon/executor/workers/known_devices.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,8 @@
 #include "watcher.h"
 
-#include "../base/log.h"
-#include "../base/wire.h"
-#include "devices/inspect.h"
+#include "../../base/log.h"
+#include "../../base/wire.h"
+#include "../devices/inspect.h"
 #include "known_devices.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "peer_limit.h"
 
-#include "os/process.h"
+#include "../os/process.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,8 +1,8 @@
 #include "run.h"
 
-#include "../../policy/util/text.h"
-#include "../base/log.h"
-#include "devices/inspect.h"
+#include "../../../policy/util/text.h"
+#include "../../base/log.h"
+#include "../devices/inspect.h"
 
 #include <errno.h>
 #include <fcntl.h>

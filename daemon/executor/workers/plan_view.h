@@ -4,9 +4,9 @@
  */
 #pragma once
 
-#include "../../policy/plan/plan.h"
-#include "../../policy/model/topology.h"
-#include "os/sysfs.h"
+#include "../../../policy/plan/plan.h"
+#include "../../../policy/model/topology.h"
+#include "../os/sysfs.h"
 
 struct plan_view {
 	const struct host *host;

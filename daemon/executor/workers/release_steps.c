@@ -1,10 +1,10 @@
 #include "release_steps.h"
 
-#include "../../policy/util/text.h"
-#include "devices/inspect.h"
-#include "devices/node_acl.h"
-#include "devices/vfio.h"
-#include "devices/vfio_group.h"
+#include "../../../policy/util/text.h"
+#include "../devices/inspect.h"
+#include "../devices/node_acl.h"
+#include "../devices/vfio.h"
+#include "../devices/vfio_group.h"
 
 #include <errno.h>
 #include <fcntl.h>

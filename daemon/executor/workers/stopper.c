@@ -1,10 +1,10 @@
 #include "stopper.h"
 
-#include "../../policy/util/text.h"
-#include "../base/log.h"
-#include "os/process.h"
+#include "../../../policy/util/text.h"
+#include "../../base/log.h"
+#include "../os/process.h"
 #include "stop_unit.h"
-#include "worker.h"
+#include "../worker.h"
 
 #include <errno.h>
 #include <poll.h>

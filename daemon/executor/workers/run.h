@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "../base/wire.h"
-#include "devices/driver.h"
+#include "../../base/wire.h"
+#include "../devices/driver.h"
 
 #include <sys/resource.h>
 

@@ -1,10 +1,10 @@
 #include "recheck.h"
 
-#include "../../policy/util/text.h"
-#include "../base/peer_subject.h"
-#include "os/host_features.h"
+#include "../../../policy/util/text.h"
+#include "../../base/peer_subject.h"
+#include "../os/host_features.h"
 #include "plan_view.h"
-#include "survey/survey.h"
+#include "../survey/survey.h"
 
 #include <string.h>
 

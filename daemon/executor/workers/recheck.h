@@ -4,9 +4,9 @@
  */
 #pragma once
 
-#include "../base/wire.h"
-#include "../../policy/rules/policy.h"
-#include "os/sysfs.h"
+#include "../../base/wire.h"
+#include "../../../policy/rules/policy.h"
+#include "../os/sysfs.h"
 
 /* True if a plan was made under this policy, which broker and executor have to hold both; else one sentence in why. */
 bool recheck_policy(const struct wire_plan_inbox *plan, const struct policy *policy, char why[static TEXT_MAX]);

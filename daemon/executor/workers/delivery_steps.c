@@ -1,8 +1,8 @@
 #include "delivery_steps.h"
 
-#include "devices/node_acl.h"
-#include "devices/vfio.h"
-#include "devices/vfio_group.h"
+#include "../devices/node_acl.h"
+#include "../devices/vfio.h"
+#include "../devices/vfio_group.h"
 
 #include <errno.h>
 

@@ -2,8 +2,8 @@
 
 #include "delivery_steps.h"
 #include "peer_limit.h"
-#include "survey/survey_block.h"
-#include "devices/vfio.h"
+#include "../survey/survey_block.h"
+#include "../devices/vfio.h"
 
 #include <errno.h>
 #include <stdlib.h>

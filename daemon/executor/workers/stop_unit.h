@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "../base/wire.h"
+#include "../../base/wire.h"
 
 /* Loads what it takes: while this process may still load programs. */
 void stop_unit_prepare(void);

@@ -1,7 +1,7 @@
 #include "recorder.h"
 
-#include "../../policy/util/text.h"
-#include "../base/log.h"
+#include "../../../policy/util/text.h"
+#include "../../base/log.h"
 
 #include <errno.h>
 #include <libaudit.h>

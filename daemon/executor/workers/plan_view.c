@@ -1,9 +1,9 @@
 #include "plan_view.h"
 
-#include "../../policy/util/text.h"
-#include "../base/descriptors.h"
-#include "devices/bridges.h"
-#include "devices/inspect.h"
+#include "../../../policy/util/text.h"
+#include "../../base/descriptors.h"
+#include "../devices/bridges.h"
+#include "../devices/inspect.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 #include "binder.h"
 
-#include "../../policy/util/text.h"
-#include "../base/log.h"
-#include "devices/inspect.h"
+#include "../../../policy/util/text.h"
+#include "../../base/log.h"
+#include "../devices/inspect.h"
 #include "recheck.h"
 #include "transaction.h"
 

@@ -1,10 +1,10 @@
 #include "surveyor.h"
 
-#include "../base/log.h"
-#include "../base/wire.h"
-#include "survey/audit.h"
-#include "devices/inspect.h"
-#include "survey/survey.h"
+#include "../../base/log.h"
+#include "../../base/wire.h"
+#include "../survey/audit.h"
+#include "../devices/inspect.h"
+#include "../survey/survey.h"
 
 #include <errno.h>
 #include <stdlib.h>

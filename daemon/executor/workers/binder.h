@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "../../policy/rules/policy.h"
+#include "../../../policy/rules/policy.h"
 
 /* Serves on the socket to the main process until that closes it. Returns the exit status of the process. */
 int binder_main(int socket, const struct policy *policy);

@@ -1,6 +1,6 @@
 #include "transaction.h"
 
-#include "../../policy/util/text.h"
+#include "../../../policy/util/text.h"
 #include "claim_steps.h"
 #include "release_steps.h"
 
