@@ -3,7 +3,7 @@
  * workers.
  */
 #include "workers/binder.h"
-#include "confine.h"
+#include "sandbox/confine.h"
 #include "executor.h"
 #include "given_claims.h"
 #include "policy_snapshot.h"

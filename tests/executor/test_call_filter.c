@@ -2,7 +2,7 @@
  * The filters of the executor's processes: what each may do it can do, and everything else is refused by them. Each try
  * is a process of its own that has put on itself the main process's filter, and then its own, as a worker has them.
  */
-#include "../../daemon/executor/call_filter.h"
+#include "../../daemon/executor/sandbox/call_filter.h"
 
 #include <errno.h>
 #include <fcntl.h>

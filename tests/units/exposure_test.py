@@ -56,7 +56,7 @@ def broker_has_nothing():
 def executor_has_its_own():
     """the executor has the capabilities of its workers and the devices of VFIO, iommufd and vhost-vdpa, and reads disks"""
     found = settings("ioasid-executor@.service")
-    with open(os.path.join(SOURCE, "daemon/executor/confine.c"), encoding="utf-8") as file:
+    with open(os.path.join(SOURCE, "daemon/executor/sandbox/confine.c"), encoding="utf-8") as file:
         roles = file.read().split("} roles[", 1)[1].split("};", 1)[0]
     wanted = set(re.findall(r"\bCAP_\w+", roles))
     assert set(" ".join(found["CapabilityBoundingSet"]).split()) == wanted, (found["CapabilityBoundingSet"], wanted)
@@ -80,7 +80,7 @@ def filter_calls(name):
 def filters_agree():
     """what the executor's own filters allow its unit's filter allows, too"""
     need("systemd-analyze")
-    with open(os.path.join(SOURCE, "daemon/executor/call_filter.c"), encoding="utf-8") as file:
+    with open(os.path.join(SOURCE, "daemon/executor/sandbox/call_filter.c"), encoding="utf-8") as file:
         text = file.read()
     tables = text.split("} plain[]", 1)[1].split("};", 1)[0] + text.split("} limited[]", 1)[1].split("};", 1)[0]
     own = set(re.findall(r'\{ "(\w+)",', tables))

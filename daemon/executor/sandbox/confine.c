@@ -1,8 +1,8 @@
 #include "confine.h"
 
-#include "../base/log.h"
+#include "../../base/log.h"
 #include "call_filter.h"
-#include "os/mounts.h"
+#include "../os/mounts.h"
 
 #include <cap-ng.h>
 #include <errno.h>
