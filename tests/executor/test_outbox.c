@@ -1,7 +1,7 @@
 /*
  * Messages to a broker that does not read: kept in their order with their FDs, and dropped with them when it is gone.
  */
-#include "../../daemon/executor/outbox.h"
+#include "../../daemon/executor/router/outbox.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,7 +2,7 @@
  * The policy that a binder gets is the one in force, whatever happens to the files meanwhile.
  */
 #include "../../daemon/base/policy_files.h"
-#include "../../daemon/executor/policy_snapshot.h"
+#include "../../daemon/executor/router/policy_snapshot.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* Audit records as they are written: no text from outside can pass for a field of its own, and nothing is too long. */
-#include "../../daemon/executor/deeds.h"
+#include "../../daemon/executor/router/deeds.h"
 #include "../../daemon/executor/workers/recorder.h"
 
 #include <setjmp.h>

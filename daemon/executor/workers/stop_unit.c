@@ -1,7 +1,7 @@
 #include "stop_unit.h"
 
 #include "../../../policy/util/text.h"
-#include "../worker.h"
+#include "../router/worker.h"
 
 #include <dlfcn.h>
 #include <errno.h>

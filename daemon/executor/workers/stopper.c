@@ -4,7 +4,7 @@
 #include "../../base/log.h"
 #include "../os/process.h"
 #include "stop_unit.h"
-#include "../worker.h"
+#include "../router/worker.h"
 
 #include <errno.h>
 #include <poll.h>

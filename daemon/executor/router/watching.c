@@ -1,6 +1,6 @@
 #include "watching.h"
 
-#include "../base/log.h"
+#include "../../base/log.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,10 +1,10 @@
 #include "given_claims.h"
 
-#include "../../policy/util/text.h"
-#include "../base/journal.h"
-#include "../base/log.h"
-#include "os/host_features.h"
-#include "workers/plan_view.h"
+#include "../../../policy/util/text.h"
+#include "../../base/journal.h"
+#include "../../base/log.h"
+#include "../os/host_features.h"
+#include "../workers/plan_view.h"
 
 #include <errno.h>
 #include <fcntl.h>

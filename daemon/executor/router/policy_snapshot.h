@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "../../policy/rules/policy.h"
+#include "../../../policy/rules/policy.h"
 
 /*
  * Makes a snapshot; the caller owns *fd. 0; -EAGAIN: the files changed since the policy was read; -ENOMEM; or -errno of

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "../base/wire.h"
-#include "../../policy/util/name_table.h"
+#include "../../base/wire.h"
+#include "../../../policy/util/name_table.h"
 
 /* By device, the last that was done with it. All zero is empty. */
 struct deeds {

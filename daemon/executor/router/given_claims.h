@@ -5,9 +5,9 @@
  */
 #pragma once
 
-#include "../../policy/check/given.h"
-#include "../base/wire.h"
-#include "os/sysfs.h"
+#include "../../../policy/check/given.h"
+#include "../../base/wire.h"
+#include "../os/sysfs.h"
 
 /* Where the ledger is kept, if nothing else is said. */
 #define EXECUTOR_RUNTIME_FOLDER "/run/ioasidd-executor"

@@ -1,6 +1,6 @@
 #include "outbox.h"
 
-#include "../base/log.h"
+#include "../../base/log.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,6 +1,6 @@
 #include "worker.h"
 
-#include "../base/descriptors.h"
+#include "../../base/descriptors.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 #include "job.h"
 
-#include "../../policy/util/text.h"
+#include "../../../policy/util/text.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "crew.h"
 
-#include "../base/log.h"
+#include "../../base/log.h"
 
 #include <string.h>
 

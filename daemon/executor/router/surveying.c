@@ -1,8 +1,8 @@
 #include "surveying.h"
 
-#include "../../policy/util/text.h"
-#include "../base/log.h"
-#include "os/process.h"
+#include "../../../policy/util/text.h"
+#include "../../base/log.h"
+#include "../os/process.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "../base/wire.h"
-#include "os/sysfs.h"
+#include "../../base/wire.h"
+#include "../os/sysfs.h"
 
 struct grant;
 

@@ -1,8 +1,8 @@
 #include "grants.h"
 
-#include "../base/log.h"
-#include "devices/inspect.h"
-#include "devices/node_acl.h"
+#include "../../base/log.h"
+#include "../devices/inspect.h"
+#include "../devices/node_acl.h"
 
 #include <stdlib.h>
 #include <string.h>

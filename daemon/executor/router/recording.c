@@ -1,6 +1,6 @@
 #include "recording.h"
 
-#include "../base/log.h"
+#include "../../base/log.h"
 
 #include <errno.h>
 #include <stdlib.h>

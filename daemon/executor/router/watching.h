@@ -6,7 +6,7 @@
 
 #include "crew.h"
 #include "grants.h"
-#include "workers/known_devices.h"
+#include "../workers/known_devices.h"
 
 struct watching {
 	struct crew *crew;

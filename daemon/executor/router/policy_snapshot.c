@@ -1,6 +1,6 @@
 #include "policy_snapshot.h"
 
-#include "../base/descriptors.h"
+#include "../../base/descriptors.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "../base/wire.h"
+#include "../../base/wire.h"
 
 struct job {
 	struct job *next;             /* in the queue that it waits in; NULL: in none, or the last */

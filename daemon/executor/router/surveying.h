@@ -6,7 +6,7 @@
 
 #include "crew.h"
 #include "job.h"
-#include "os/sysfs.h"
+#include "../os/sysfs.h"
 
 struct ask;
 

@@ -1,6 +1,6 @@
 #include "deeds.h"
 
-#include "../base/log.h"
+#include "../../base/log.h"
 
 #include <stdlib.h>
 #include <string.h>

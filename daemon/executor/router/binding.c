@@ -1,6 +1,6 @@
 #include "binding.h"
 
-#include "../base/log.h"
+#include "../../base/log.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,12 +1,12 @@
 #include "stopping.h"
 
-#include "../../policy/check/given.h"
-#include "../../policy/check/stop_check.h"
-#include "../../policy/util/text.h"
-#include "../base/log.h"
-#include "devices/bridges.h"
+#include "../../../policy/check/given.h"
+#include "../../../policy/check/stop_check.h"
+#include "../../../policy/util/text.h"
+#include "../../base/log.h"
+#include "../devices/bridges.h"
 #include "policy_snapshot.h"
-#include "os/process.h"
+#include "../os/process.h"
 
 #include <errno.h>
 #include <poll.h>

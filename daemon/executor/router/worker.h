@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "sandbox/confine.h"
+#include "../sandbox/confine.h"
 
 #include <stdbool.h>
 #include <stdint.h>
