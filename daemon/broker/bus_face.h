@@ -5,7 +5,7 @@
 #pragma once
 
 #include "arbiter.h"
-#include "bus_link.h"
+#include "system/bus_link.h"
 
 struct bus_face;
 

@@ -7,8 +7,8 @@
 #include "news.h"
 #include "policy_standing.h"
 #include "store.h"
-#include "turns.h"
-#include "units.h"
+#include "system/turns.h"
+#include "system/units.h"
 #include "waiting.h"
 
 struct registry {

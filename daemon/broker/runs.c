@@ -1,6 +1,6 @@
 #include "runs.h"
 
-#include "turns.h"
+#include "system/turns.h"
 
 #include "../base/clock.h"
 

@@ -6,7 +6,7 @@
 
 #include "executor_link.h"
 #include "../base/histogram.h"
-#include "turns.h"
+#include "system/turns.h"
 
 struct surveys;
 

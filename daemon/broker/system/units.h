@@ -8,7 +8,7 @@
 
 #include "bus_link.h"
 
-#include "../../include/words.h"
+#include "../../../include/words.h"
 
 #include <stdbool.h>
 

@@ -1,6 +1,6 @@
 #include "units.h"
 
-#include "../base/log.h"
+#include "../../base/log.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 
 #include "turns.h"
 
-#include "../base/log.h"
+#include "../../base/log.h"
 
 #include <errno.h>
 #include <stdbool.h>
