@@ -6,7 +6,7 @@
 #include "host.h"
 #include "news.h"
 #include "policy_standing.h"
-#include "store.h"
+#include "state/store.h"
 #include "system/turns.h"
 #include "system/units.h"
 #include "waiting.h"

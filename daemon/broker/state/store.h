@@ -7,7 +7,7 @@
  */
 #pragma once
 
-#include "../../policy/model/ledger.h"
+#include "../../../policy/model/ledger.h"
 
 #include <stdbool.h>
 #include <systemd/sd-event.h>

@@ -1,7 +1,7 @@
 #include "store.h"
 
-#include "../base/descriptors.h"
-#include "../base/log.h"
+#include "../../base/descriptors.h"
+#include "../../base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
