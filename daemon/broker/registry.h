@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "host.h"
+#include "host/host.h"
 #include "news.h"
 #include "policy_standing.h"
 #include "state/store.h"

@@ -1,8 +1,8 @@
 #include "runs.h"
 
-#include "system/turns.h"
+#include "../system/turns.h"
 
-#include "../base/clock.h"
+#include "../../base/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>

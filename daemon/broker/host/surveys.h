@@ -5,8 +5,8 @@
 #pragma once
 
 #include "executor_link.h"
-#include "../base/histogram.h"
-#include "system/turns.h"
+#include "../../base/histogram.h"
+#include "../system/turns.h"
 
 struct surveys;
 

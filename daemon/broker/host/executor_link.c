@@ -1,6 +1,6 @@
 #include "executor_link.h"
 
-#include "system/turns.h"
+#include "../system/turns.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "executor_link.h"
-#include "../base/histogram.h"
+#include "../../base/histogram.h"
 
 struct runs;
 

@@ -1,7 +1,7 @@
 #include "host.h"
 
-#include "../../policy/decide/survey_scope.h"
-#include "../base/log.h"
+#include "../../../policy/decide/survey_scope.h"
+#include "../../base/log.h"
 
 #include <errno.h>
 #include <stdlib.h>
