@@ -7,9 +7,9 @@
 #include "removing.h"
 #include "reloading.h"
 #include "resuming.h"
-#include "rights.h"
+#include "core/rights.h"
 #include "snapshotting.h"
-#include "somebody.h"
+#include "core/somebody.h"
 
 #include "../../policy/rules/reserve.h"
 #include "../base/journal.h"

@@ -5,11 +5,11 @@
  */
 #pragma once
 
-#include "accounts.h"
+#include "core/accounts.h"
 #include "arbiter.h"
 #include "bus_caller.h"
 #include "bus_path.h"
-#include "rights.h"
+#include "core/rights.h"
 
 struct bus_call;
 struct bus_listings;

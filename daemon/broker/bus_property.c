@@ -2,7 +2,7 @@
 
 #include "bus_text.h"
 #include "bus_variant.h"
-#include "rights.h"
+#include "core/rights.h"
 #include "varlink_reports.h"
 
 #include "../../policy/util/json_make.h"

@@ -3,7 +3,7 @@
 #include "delivering.h"
 #include "operation.h"
 #include "releasing.h"
-#include "rights.h"
+#include "core/rights.h"
 #include "unit_asking.h"
 
 #include "../base/clock.h"

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "registry.h"
-#include "requester.h"
+#include "core/registry.h"
+#include "core/requester.h"
 
 #include "../../policy/model/claim_state.h"
 

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "registry.h"
+#include "core/registry.h"
 
 #include "../../policy/decide/availability.h"
 

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "accounts.h"
+#include "core/accounts.h"
 #include "sockets.h"
 
 #include "../base/descriptors.h"

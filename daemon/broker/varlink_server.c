@@ -1,6 +1,6 @@
 #include "varlink_server.h"
 
-#include "accounts.h"
+#include "core/accounts.h"
 #include "peer.h"
 #include "varlink_answers.h"
 #include "varlink_methods.h"

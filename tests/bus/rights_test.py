@@ -2,7 +2,7 @@
 """Who may do what: every method of both faces, as nobody, as a user with a rule, as an operator, and as root.
 
 TABLE has a row for each method of org.ioasid1 on the socket and of every interface on the bus. Both are asked what they
-have: a method without a row fails this test. Each row names the act of daemon/broker/rights.h that the method is about;
+have: a method without a row fails this test. Each row names the act of daemon/broker/core/rights.h that the method is about;
 RIGHTS says once, for all rows, what becomes of that act for whom.
 """
 import os

@@ -1,9 +1,9 @@
 #include "policy_standing.h"
 
-#include "../../policy/util/json_make.h"
-#include "../../policy/report/reply_json.h"
-#include "../../policy/util/text.h"
-#include "../base/clock.h"
+#include "../../../policy/util/json_make.h"
+#include "../../../policy/report/reply_json.h"
+#include "../../../policy/util/text.h"
+#include "../../base/clock.h"
 
 #include <errno.h>
 #include <string.h>

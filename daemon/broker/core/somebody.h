@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "../../include/words.h"
-#include "../../policy/model/subject.h"
+#include "../../../include/words.h"
+#include "../../../policy/model/subject.h"
 
 /*
  * user: a name or a number; NULL: the user of self. unit: NULL for none that is known. 0 with *out set, or -ENOENT with a

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "../../policy/decide/regrant.h"
-#include "../base/wire.h"
+#include "../../../policy/decide/regrant.h"
+#include "../../base/wire.h"
 
 struct audit;
 struct holding;

@@ -3,12 +3,12 @@
  */
 #pragma once
 
-#include "host/host.h"
+#include "../host/host.h"
 #include "news.h"
 #include "policy_standing.h"
-#include "state/store.h"
-#include "system/turns.h"
-#include "system/units.h"
+#include "../state/store.h"
+#include "../system/turns.h"
+#include "../system/units.h"
 #include "waiting.h"
 
 struct registry {

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "../base/wire.h"
+#include "../../base/wire.h"
 
 #include <json-c/json.h>
 

@@ -1,7 +1,7 @@
 #include "registry.h"
 
-#include "../../policy/decide/blocker_text.h"
-#include "../../policy/util/text.h"
+#include "../../../policy/decide/blocker_text.h"
+#include "../../../policy/util/text.h"
 
 void registry_end(struct registry *registry)
 {

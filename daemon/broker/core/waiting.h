@@ -4,9 +4,9 @@
  */
 #pragma once
 
-#include "system/turns.h"
+#include "../system/turns.h"
 
-#include "../../policy/decide/verdict.h"
+#include "../../../policy/decide/verdict.h"
 
 struct waiting;
 

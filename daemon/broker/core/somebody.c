@@ -1,6 +1,6 @@
 #include "somebody.h"
 
-#include "../../policy/util/text.h"
+#include "../../../policy/util/text.h"
 
 #include <errno.h>
 #include <grp.h>

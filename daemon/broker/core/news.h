@@ -5,8 +5,8 @@
  */
 #pragma once
 
-#include "../../policy/model/claim_state.h"
-#include "../../policy/decide/decision.h"
+#include "../../../policy/model/claim_state.h"
+#include "../../../policy/decide/decision.h"
 
 #include <stdint.h>
 

@@ -1,6 +1,6 @@
 #include "requester.h"
 
-#include "../../policy/util/text.h"
+#include "../../../policy/util/text.h"
 
 #include <string.h>
 
