@@ -2,8 +2,8 @@
 
 #include "releasing.h"
 
-#include "../base/log.h"
-#include "../base/peer_subject.h"
+#include "../../base/log.h"
+#include "../../base/peer_subject.h"
 
 #include <errno.h>
 #include <fcntl.h>

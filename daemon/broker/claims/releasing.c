@@ -4,7 +4,7 @@
 #include "release_plan.h"
 #include "repeating.h"
 
-#include "../base/log.h"
+#include "../../base/log.h"
 
 #include <errno.h>
 #include <stdio.h>

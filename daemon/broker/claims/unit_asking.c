@@ -1,6 +1,6 @@
 #include "unit_asking.h"
 
-#include "../../policy/util/text.h"
+#include "../../../policy/util/text.h"
 
 #include <stdio.h>
 #include <string.h>

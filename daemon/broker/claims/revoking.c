@@ -3,9 +3,9 @@
 #include "lease.h"
 #include "releasing.h"
 
-#include "../../policy/util/json_make.h"
-#include "../../policy/util/text.h"
-#include "../base/log.h"
+#include "../../../policy/util/json_make.h"
+#include "../../../policy/util/text.h"
+#include "../../base/log.h"
 
 #include <errno.h>
 #include <stdio.h>

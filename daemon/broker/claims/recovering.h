@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "core/registry.h"
+#include "../core/registry.h"
 
 /*
  * To be called once, when the host is known and before anybody is served. 0; -errno: not all of it could be read or taken

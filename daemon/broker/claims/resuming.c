@@ -4,7 +4,7 @@
 #include "releasing.h"
 #include "removing.h"
 
-#include "../base/log.h"
+#include "../../base/log.h"
 
 static void refuse(struct requester *requester, const struct holding *holding, const char *message)
 {

@@ -1,8 +1,8 @@
 #include "holding.h"
 
-#include "../base/clock.h"
-#include "../base/journal.h"
-#include "../base/log.h"
+#include "../../base/clock.h"
+#include "../../base/journal.h"
+#include "../../base/log.h"
 
 #include <errno.h>
 #include <stdio.h>

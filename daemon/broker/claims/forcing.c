@@ -1,6 +1,6 @@
 #include "forcing.h"
 
-#include "../base/peer_unit.h"
+#include "../../base/peer_unit.h"
 
 #include <stdio.h>
 

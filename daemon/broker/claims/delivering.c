@@ -5,7 +5,7 @@
 #include "releasing.h"
 #include "removing.h"
 
-#include "../base/clock.h"
+#include "../../base/clock.h"
 
 #include <errno.h>
 #include <stdio.h>

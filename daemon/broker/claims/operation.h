@@ -4,9 +4,9 @@
  */
 #pragma once
 
-#include "core/registry.h"
-#include "core/requester.h"
-#include "core/waiting.h"
+#include "../core/registry.h"
+#include "../core/requester.h"
+#include "../core/waiting.h"
 
 enum operation_kind { OPERATION_PLAN, OPERATION_CLAIM, OPERATION_ADD };
 

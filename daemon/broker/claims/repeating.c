@@ -1,6 +1,6 @@
 #include "repeating.h"
 
-#include "../base/log.h"
+#include "../../base/log.h"
 
 enum { REPEATS_MAX = 3, DOUBLINGS_MAX = 6 };
 

@@ -4,10 +4,10 @@
  */
 #pragma once
 
-#include "core/registry.h"
-#include "core/requester.h"
+#include "../core/registry.h"
+#include "../core/requester.h"
 
-#include "../../policy/model/claim_state.h"
+#include "../../../policy/model/claim_state.h"
 
 enum holding_run {
 	HOLDING_IDLE,    /* no plan runs */

@@ -1,7 +1,7 @@
 #include "operation.h"
 
-#include "../../policy/decide/pool_shortlist.h"
-#include "../base/clock.h"
+#include "../../../policy/decide/pool_shortlist.h"
+#include "../../base/clock.h"
 
 #include <errno.h>
 #include <stdio.h>

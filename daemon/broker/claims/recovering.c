@@ -5,8 +5,8 @@
 #include "removing.h"
 #include "revoking.h"
 
-#include "../base/journal.h"
-#include "../base/log.h"
+#include "../../base/journal.h"
+#include "../../base/log.h"
 
 #include <errno.h>
 #include <linux/major.h>

@@ -3,10 +3,10 @@
 #include "delivering.h"
 #include "operation.h"
 #include "releasing.h"
-#include "core/rights.h"
+#include "../core/rights.h"
 #include "unit_asking.h"
 
-#include "../base/clock.h"
+#include "../../base/clock.h"
 
 #include <errno.h>
 #include <stdio.h>
