@@ -6,7 +6,7 @@
 #pragma once
 
 #include "core/accounts.h"
-#include "arbiter.h"
+#include "arbiter/arbiter.h"
 #include "bus_caller.h"
 #include "bus_path.h"
 #include "core/rights.h"

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "arbiter.h"
+#include "arbiter/arbiter.h"
 #include "system/bus_link.h"
 
 struct bus_face;

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "arbiter.h"
+#include "arbiter/arbiter.h"
 #include "../base/histogram.h"
 
 /* How a claim ends. */

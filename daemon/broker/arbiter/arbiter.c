@@ -1,20 +1,20 @@
 #include "arbiter.h"
 
 #include "auditing.h"
-#include "claims/delivering.h"
-#include "claims/recovering.h"
-#include "claims/releasing.h"
-#include "claims/removing.h"
+#include "../claims/delivering.h"
+#include "../claims/recovering.h"
+#include "../claims/releasing.h"
+#include "../claims/removing.h"
 #include "reloading.h"
-#include "claims/resuming.h"
-#include "core/rights.h"
+#include "../claims/resuming.h"
+#include "../core/rights.h"
 #include "snapshotting.h"
-#include "core/somebody.h"
+#include "../core/somebody.h"
 
-#include "../../policy/rules/reserve.h"
-#include "../base/journal.h"
-#include "../base/log.h"
-#include "../base/policy_files.h"
+#include "../../../policy/rules/reserve.h"
+#include "../../base/journal.h"
+#include "../../base/log.h"
+#include "../../base/policy_files.h"
 
 #include <errno.h>
 #include <stdio.h>

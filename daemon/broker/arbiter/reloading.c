@@ -1,7 +1,7 @@
 #include "reloading.h"
 
-#include "../base/log.h"
-#include "../base/policy_files.h"
+#include "../../base/log.h"
+#include "../../base/policy_files.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 #include "snapshotting.h"
 
-#include "../../policy/decide/blocker_text.h"
-#include "../../policy/report/snapshot.h"
-#include "../../policy/util/text.h"
+#include "../../../policy/decide/blocker_text.h"
+#include "../../../policy/report/snapshot.h"
+#include "../../../policy/util/text.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -5,9 +5,9 @@
  */
 #pragma once
 
-#include "claims/claiming.h"
+#include "../claims/claiming.h"
 #include "looking.h"
-#include "claims/revoking.h"
+#include "../claims/revoking.h"
 
 struct arbiter;
 

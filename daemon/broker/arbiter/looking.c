@@ -1,8 +1,8 @@
 #include "looking.h"
 
-#include "../../policy/util/name_table.h"
-#include "../../policy/util/text.h"
-#include "../base/clock.h"
+#include "../../../policy/util/name_table.h"
+#include "../../../policy/util/text.h"
+#include "../../base/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,9 +4,9 @@
  */
 #pragma once
 
-#include "core/registry.h"
+#include "../core/registry.h"
 
-#include "../../policy/decide/availability.h"
+#include "../../../policy/decide/availability.h"
 
 struct looking;
 
