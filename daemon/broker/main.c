@@ -2,7 +2,7 @@
  * ioasidd: the broker. Talks to clients, decides, and keeps the state; has no privilege of its own.
  */
 #include "bus_face.h"
-#include "metrics_report.h"
+#include "observers/metrics_report.h"
 #include "start.h"
 #include "varlink_server.h"
 

@@ -1,6 +1,6 @@
 #include "varlink_monitors.h"
 
-#include "record_rate.h"
+#include "observers/record_rate.h"
 #include "varlink_events.h"
 
 #include "../base/clock.h"

@@ -1,4 +1,4 @@
-#include "../../daemon/broker/record_rate.h"
+#include "../../daemon/broker/observers/record_rate.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "openmetrics.h"
-#include "core/registry.h"
+#include "../core/registry.h"
 
 /* operator: rules by their names, at most QUOTA_RULES_MAX; else only what all rules together limit. */
 enum { QUOTA_RULES_MAX = 256 };

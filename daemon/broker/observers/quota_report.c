@@ -1,6 +1,6 @@
 #include "quota_report.h"
 
-#include "../../policy/util/name_table.h"
+#include "../../../policy/util/name_table.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,9 +3,9 @@
 #include "record_entry.h"
 #include "record_rate.h"
 
-#include "../../policy/util/name_table.h"
-#include "../../policy/util/text.h"
-#include "../base/clock.h"
+#include "../../../policy/util/name_table.h"
+#include "../../../policy/util/text.h"
+#include "../../base/clock.h"
 
 #include <errno.h>
 #include <inttypes.h>

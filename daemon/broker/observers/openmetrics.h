@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "../base/histogram.h"
+#include "../../base/histogram.h"
 
 #include <stdio.h>
 

@@ -2,10 +2,10 @@
 
 #include "record_rate.h"
 
-#include "../../policy/util/name_table.h"
-#include "../../policy/util/text.h"
-#include "../base/clock.h"
-#include "../base/log.h"
+#include "../../../policy/util/name_table.h"
+#include "../../../policy/util/text.h"
+#include "../../base/clock.h"
+#include "../../base/log.h"
 
 #include <errno.h>
 #include <stdlib.h>

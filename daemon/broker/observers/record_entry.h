@@ -20,9 +20,9 @@
  */
 #pragma once
 
-#include "../../policy/decide/decision.h"
-#include "../base/journald.h"
-#include "../base/log.h"
+#include "../../../policy/decide/decision.h"
+#include "../../base/journald.h"
+#include "../../base/log.h"
 
 struct wire_result;
 

@@ -3,7 +3,7 @@
 #include "openmetrics.h"
 #include "quota_report.h"
 
-#include "../../policy/rules/reserve.h"
+#include "../../../policy/rules/reserve.h"
 
 #include <dirent.h>
 #include <inttypes.h>

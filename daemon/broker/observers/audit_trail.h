@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "arbiter/arbiter.h"
+#include "../arbiter/arbiter.h"
 
 struct audit_trail;
 

@@ -1,7 +1,7 @@
 #include "record_entry.h"
 
-#include "../../policy/util/text.h"
-#include "../base/wire.h"
+#include "../../../policy/util/text.h"
+#include "../../base/wire.h"
 
 #include <inttypes.h>
 #include <stdarg.h>

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "arbiter/arbiter.h"
-#include "../base/histogram.h"
+#include "../arbiter/arbiter.h"
+#include "../../base/histogram.h"
 
 /* How a claim ends. */
 enum metrics_ending { METRICS_BY_LEASE, METRICS_BY_OWNER, METRICS_BY_OPERATOR, METRICS_ENDING_COUNT };
