@@ -4,7 +4,7 @@
 #include "bus_face.h"
 #include "observers/metrics_report.h"
 #include "start.h"
-#include "varlink_server.h"
+#include "faces/varlink/varlink_server.h"
 
 #include "../../policy/rules/reserve.h"
 #include "../base/journald.h"

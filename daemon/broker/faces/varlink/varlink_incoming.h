@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "core/accounts.h"
+#include "../../core/accounts.h"
 
 #include <sys/types.h>
 

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "observers/metrics_report.h"
+#include "../../observers/metrics_report.h"
 #include "varlink_connection.h"
 
 enum {

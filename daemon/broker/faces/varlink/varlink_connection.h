@@ -5,10 +5,10 @@
  */
 #pragma once
 
-#include "core/accounts.h"
+#include "../../core/accounts.h"
 #include "sockets.h"
 
-#include "../base/descriptors.h"
+#include "../../../base/descriptors.h"
 
 #include <json-c/json.h>
 #include <stdbool.h>

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "system/turns.h"
+#include "../../system/turns.h"
 
 struct sockets;
 

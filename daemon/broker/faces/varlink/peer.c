@@ -1,6 +1,6 @@
 #include "peer.h"
 
-#include "../base/peer_unit.h"
+#include "../../../base/peer_unit.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 #include "sockets.h"
 
-#include "../base/descriptors.h"
+#include "../../../base/descriptors.h"
 
 #include <errno.h>
 #include <stdlib.h>

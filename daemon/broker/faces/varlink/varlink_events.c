@@ -1,8 +1,8 @@
 #include "varlink_events.h"
 
-#include "../../policy/util/json_make.h"
-#include "../../policy/report/reply_json.h"
-#include "../base/clock.h"
+#include "../../../../policy/util/json_make.h"
+#include "../../../../policy/report/reply_json.h"
+#include "../../../base/clock.h"
 
 #include <string.h>
 

@@ -4,9 +4,9 @@
  */
 #pragma once
 
-#include "core/accounts.h"
+#include "../../core/accounts.h"
 
-#include "../base/descriptors.h"
+#include "../../../base/descriptors.h"
 
 #include <stdbool.h>
 

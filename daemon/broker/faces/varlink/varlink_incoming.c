@@ -1,6 +1,6 @@
 #include "varlink_incoming.h"
 
-#include "../base/descriptors.h"
+#include "../../../base/descriptors.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "varlink_call.h"
 
-#include "../../policy/util/json_text.h"
-#include "../../policy/util/text.h"
+#include "../../../../policy/util/json_text.h"
+#include "../../../../policy/util/text.h"
 
 #include <errno.h>
 #include <json-c/json.h>

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "../../policy/model/subject.h"
+#include "../../../../policy/model/subject.h"
 
 /*
  * Fills in who connected. *pidfd: a pidfd of subject->pid that the caller owns, or -1 where this kernel gives none or

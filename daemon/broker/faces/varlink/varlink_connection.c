@@ -4,8 +4,8 @@
 #include "varlink_incoming.h"
 #include "varlink_outgoing.h"
 
-#include "../../policy/util/json_make.h"
-#include "../../policy/util/text.h"
+#include "../../../../policy/util/json_make.h"
+#include "../../../../policy/util/text.h"
 
 #include <errno.h>
 #include <stdlib.h>

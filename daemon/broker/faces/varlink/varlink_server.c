@@ -1,13 +1,13 @@
 #include "varlink_server.h"
 
-#include "core/accounts.h"
+#include "../../core/accounts.h"
 #include "peer.h"
 #include "varlink_answers.h"
 #include "varlink_methods.h"
 #include "varlink_listing.h"
 #include "varlink_monitors.h"
 
-#include "../base/log.h"
+#include "../../../base/log.h"
 
 #include <errno.h>
 #include <fcntl.h>

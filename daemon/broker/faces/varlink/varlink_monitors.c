@@ -1,9 +1,9 @@
 #include "varlink_monitors.h"
 
-#include "observers/record_rate.h"
+#include "../../observers/record_rate.h"
 #include "varlink_events.h"
 
-#include "../base/clock.h"
+#include "../../../base/clock.h"
 
 #include <errno.h>
 #include <stdio.h>

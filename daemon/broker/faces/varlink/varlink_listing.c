@@ -1,9 +1,9 @@
 #include "varlink_listing.h"
 
-#include "varlink_reports.h"
+#include "../../varlink_reports.h"
 
-#include "../../policy/util/json_make.h"
-#include "../../policy/report/reply_json.h"
+#include "../../../../policy/util/json_make.h"
+#include "../../../../policy/report/reply_json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
