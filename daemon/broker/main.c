@@ -1,7 +1,7 @@
 /*
  * ioasidd: the broker. Talks to clients, decides, and keeps the state; has no privilege of its own.
  */
-#include "bus_face.h"
+#include "faces/bus/bus_face.h"
 #include "observers/metrics_report.h"
 #include "start.h"
 #include "faces/varlink/varlink_server.h"

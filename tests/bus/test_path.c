@@ -1,5 +1,5 @@
 /* Object paths: as sd-bus encodes them, back to what they name, and nothing else. */
-#include "../../daemon/broker/bus_path.h"
+#include "../../daemon/broker/faces/bus/bus_path.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "arbiter/arbiter.h"
+#include "../../arbiter/arbiter.h"
 #include "bus_path.h"
 
 /* Made from include/org.ioasid1.xml when the program is built. Ends with a name that is NULL. */

@@ -5,11 +5,11 @@
  */
 #pragma once
 
-#include "core/accounts.h"
-#include "arbiter/arbiter.h"
+#include "../../core/accounts.h"
+#include "../../arbiter/arbiter.h"
 #include "bus_caller.h"
 #include "bus_path.h"
-#include "core/rights.h"
+#include "../../core/rights.h"
 
 struct bus_call;
 struct bus_listings;

@@ -7,9 +7,9 @@
 #include "bus_property.h"
 #include "bus_text.h"
 #include "bus_variant.h"
-#include "varlink_reports.h"
+#include "../../varlink_reports.h"
 
-#include "../../policy/report/reply_json.h"
+#include "../../../../policy/report/reply_json.h"
 
 #include <errno.h>
 #include <stdlib.h>

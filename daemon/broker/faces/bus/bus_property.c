@@ -2,11 +2,11 @@
 
 #include "bus_text.h"
 #include "bus_variant.h"
-#include "core/rights.h"
-#include "varlink_reports.h"
+#include "../../core/rights.h"
+#include "../../varlink_reports.h"
 
-#include "../../policy/util/json_make.h"
-#include "../../policy/report/reply_json.h"
+#include "../../../../policy/util/json_make.h"
+#include "../../../../policy/report/reply_json.h"
 
 #include <errno.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "../../policy/model/device.h"
+#include "../../../../policy/model/device.h"
 
 #include <stddef.h>
 

@@ -2,7 +2,7 @@
 
 #include "bus_methods.h"
 
-#include "../base/log.h"
+#include "../../../base/log.h"
 
 #include <errno.h>
 #include <stdlib.h>

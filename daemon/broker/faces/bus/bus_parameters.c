@@ -1,6 +1,6 @@
 #include "bus_parameters.h"
 
-#include "../../policy/util/text.h"
+#include "../../../../policy/util/text.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "arbiter/arbiter.h"
+#include "../../arbiter/arbiter.h"
 #include "bus_path.h"
 
 #include <systemd/sd-bus.h>

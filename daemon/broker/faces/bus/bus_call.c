@@ -2,7 +2,7 @@
 
 #include "bus_text.h"
 
-#include "../base/log.h"
+#include "../../../base/log.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "arbiter/arbiter.h"
-#include "system/bus_link.h"
+#include "../../arbiter/arbiter.h"
+#include "../../system/bus_link.h"
 
 struct bus_face;
 

@@ -1,9 +1,9 @@
 #include "bus_authority.h"
 
-#include "answer_error.h"
+#include "../../answer_error.h"
 #include "bus_polkit.h"
 
-#include "../../policy/util/text.h"
+#include "../../../../policy/util/text.h"
 
 #include <errno.h>
 #include <stdio.h>

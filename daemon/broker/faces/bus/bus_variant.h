@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "../base/descriptors.h"
+#include "../../../base/descriptors.h"
 
 #include <json-c/json.h>
 #include <systemd/sd-bus.h>

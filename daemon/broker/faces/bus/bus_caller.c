@@ -1,9 +1,9 @@
 #include "bus_caller.h"
 
-#include "../../policy/util/name_table.h"
-#include "../base/descriptors.h"
-#include "../base/log.h"
-#include "../base/peer_unit.h"
+#include "../../../../policy/util/name_table.h"
+#include "../../../base/descriptors.h"
+#include "../../../base/log.h"
+#include "../../../base/peer_unit.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 #include "bus_text.h"
 
-#include "../../policy/util/text.h"
+#include "../../../../policy/util/text.h"
 
 #include <errno.h>
 #include <stdlib.h>

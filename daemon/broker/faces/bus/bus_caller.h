@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "../../policy/model/subject.h"
+#include "../../../../policy/model/subject.h"
 
 #include <systemd/sd-bus.h>
 

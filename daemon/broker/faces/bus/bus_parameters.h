@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "core/requester.h"
+#include "../../core/requester.h"
 
 #include <systemd/sd-bus.h>
 

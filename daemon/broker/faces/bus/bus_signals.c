@@ -2,8 +2,8 @@
 
 #include "bus_property.h"
 
-#include "../../policy/util/name_table.h"
-#include "../base/log.h"
+#include "../../../../policy/util/name_table.h"
+#include "../../../base/log.h"
 
 #include <errno.h>
 #include <stdio.h>
