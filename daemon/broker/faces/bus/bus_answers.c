@@ -1,10 +1,10 @@
 #include "bus_answers.h"
 
-#include "../../answer_error.h"
-#include "../../audit_report.h"
+#include "../answer_error.h"
+#include "../audit_report.h"
 #include "bus_text.h"
 #include "bus_variant.h"
-#include "../../offer_report.h"
+#include "../offer_report.h"
 
 #include "../../../../policy/util/json_make.h"
 #include "../../../../policy/report/reply_json.h"

@@ -1,6 +1,6 @@
 #include "bus_authority.h"
 
-#include "../../answer_error.h"
+#include "../answer_error.h"
 #include "bus_polkit.h"
 
 #include "../../../../policy/util/text.h"

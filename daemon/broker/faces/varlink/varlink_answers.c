@@ -1,9 +1,9 @@
 #include "varlink_answers.h"
 
-#include "../../audit_report.h"
+#include "../audit_report.h"
 
-#include "../../answer_error.h"
-#include "../../offer_report.h"
+#include "../answer_error.h"
+#include "../offer_report.h"
 
 #include "../../../../policy/util/json_make.h"
 #include "../../../../policy/report/reply_json.h"

@@ -1,8 +1,8 @@
 #include "audit_report.h"
 
-#include "../../policy/util/json_make.h"
-#include "../../policy/report/reply_json.h"
-#include "../../policy/util/text.h"
+#include "../../../policy/util/json_make.h"
+#include "../../../policy/report/reply_json.h"
+#include "../../../policy/util/text.h"
 
 #include <string.h>
 

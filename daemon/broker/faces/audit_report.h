@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "arbiter/auditing.h"
+#include "../arbiter/auditing.h"
 
 #include <json-c/json.h>
 

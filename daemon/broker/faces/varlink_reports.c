@@ -1,9 +1,9 @@
 #include "varlink_reports.h"
 
-#include "../../policy/util/json_make.h"
-#include "../../policy/report/reply_json.h"
-#include "../../policy/rules/reserve.h"
-#include "../../policy/report/rule_json.h"
+#include "../../../policy/util/json_make.h"
+#include "../../../policy/report/reply_json.h"
+#include "../../../policy/rules/reserve.h"
+#include "../../../policy/report/rule_json.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "core/requester.h"
+#include "../core/requester.h"
 
 /* The last part of the error's name in each face, "Busy"; NULL where the answer is no error. */
 const char *answer_error_name(const struct answer *answer);

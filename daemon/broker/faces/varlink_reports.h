@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "arbiter/arbiter.h"
+#include "../arbiter/arbiter.h"
 
 #include <json-c/json.h>
 
