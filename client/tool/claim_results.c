@@ -1,7 +1,7 @@
 #include "claim_results.h"
 
-#include "reply.h"
-#include "session.h"
+#include "core/reply.h"
+#include "core/session.h"
 
 #include "../json_build.h"
 

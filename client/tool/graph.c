@@ -1,7 +1,7 @@
 #include "graph.h"
 
 #include "graph_nodes.h"
-#include "reply.h"
+#include "core/reply.h"
 
 #include "../escape.h"
 

@@ -1,6 +1,6 @@
 #include "graph_nodes.h"
 
-#include "reply.h"
+#include "core/reply.h"
 
 #include "../../include/words.h"
 

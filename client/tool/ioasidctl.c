@@ -1,8 +1,8 @@
 #include "ioasidctl.h"
 
-#include "help.h"
+#include "core/help.h"
 #include "offline.h"
-#include "session.h"
+#include "core/session.h"
 #include "verb_audit.h"
 #include "verb_claim.h"
 #include "verb_doctor.h"

@@ -1,9 +1,9 @@
 #include "offline.h"
 
 #include "policy_sources.h"
-#include "reply.h"
-#include "session.h"
-#include "whole_file.h"
+#include "core/reply.h"
+#include "core/session.h"
+#include "core/whole_file.h"
 
 #include "../json_build.h"
 

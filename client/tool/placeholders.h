@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "device_names.h"
+#include "core/device_names.h"
 
 #include <stdbool.h>
 #include <stddef.h>

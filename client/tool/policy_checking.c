@@ -3,7 +3,7 @@
 #include "../json_build.h"
 #include "offline.h"
 #include "policy_sources.h"
-#include "session.h"
+#include "core/session.h"
 
 #include "../../policy/report/reply_json.h"
 

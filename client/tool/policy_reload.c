@@ -1,8 +1,8 @@
 #include "policy_reload.h"
 
 #include "../json_build.h"
-#include "reply.h"
-#include "session.h"
+#include "core/reply.h"
+#include "core/session.h"
 
 #include <inttypes.h>
 #include <json-c/json.h>

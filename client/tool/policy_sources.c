@@ -1,6 +1,6 @@
 #include "policy_sources.h"
 
-#include "whole_file.h"
+#include "core/whole_file.h"
 
 #include "../../daemon/base/policy_files.h"
 

@@ -2,8 +2,8 @@
 
 #include "huge_pages.h"
 #include "memlock.h"
-#include "reply.h"
-#include "session.h"
+#include "core/reply.h"
+#include "core/session.h"
 
 #include <fcntl.h>
 #include <json-c/json.h>

@@ -1,7 +1,7 @@
 #include "verb_audit.h"
 
-#include "reply.h"
-#include "session.h"
+#include "core/reply.h"
+#include "core/session.h"
 
 #include <inttypes.h>
 #include <json-c/json.h>

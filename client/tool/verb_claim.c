@@ -1,8 +1,8 @@
 #include "verb_claim.h"
 
-#include "device_arguments.h"
-#include "reply.h"
-#include "session.h"
+#include "core/device_arguments.h"
+#include "core/reply.h"
+#include "core/session.h"
 
 #include <errno.h>
 #include <json-c/json.h>

@@ -1,9 +1,9 @@
 #include "verb_graph.h"
 
-#include "device_arguments.h"
+#include "core/device_arguments.h"
 #include "graph.h"
-#include "reply.h"
-#include "session.h"
+#include "core/reply.h"
+#include "core/session.h"
 
 #include "../json_build.h"
 

@@ -1,7 +1,7 @@
 #include "verb_list.h"
 
-#include "reply.h"
-#include "session.h"
+#include "core/reply.h"
+#include "core/session.h"
 #include "tree.h"
 
 #include <json-c/json.h>

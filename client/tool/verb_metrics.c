@@ -1,8 +1,8 @@
 #include "verb_metrics.h"
 
-#include "atomic_file.h"
-#include "reply.h"
-#include "session.h"
+#include "core/atomic_file.h"
+#include "core/reply.h"
+#include "core/session.h"
 
 #include "../escape.h"
 

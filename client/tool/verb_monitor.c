@@ -1,8 +1,8 @@
 #include "verb_monitor.h"
 
 #include "event_text.h"
-#include "reply.h"
-#include "session.h"
+#include "core/reply.h"
+#include "core/session.h"
 
 #include "../escape.h"
 

@@ -1,9 +1,9 @@
 #include "verb_plan.h"
 
-#include "device_arguments.h"
+#include "core/device_arguments.h"
 #include "plan_text.h"
-#include "reply.h"
-#include "session.h"
+#include "core/reply.h"
+#include "core/session.h"
 
 #include <json-c/json.h>
 

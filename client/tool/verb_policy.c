@@ -2,8 +2,8 @@
 
 #include "policy_checking.h"
 #include "policy_reload.h"
-#include "reply.h"
-#include "session.h"
+#include "core/reply.h"
+#include "core/session.h"
 
 #include <grp.h>
 #include <inttypes.h>

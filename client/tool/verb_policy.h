@@ -3,6 +3,6 @@
  */
 #pragma once
 
-#include "verb.h"
+#include "core/verb.h"
 
 extern const struct verb verb_policy;

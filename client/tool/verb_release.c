@@ -1,8 +1,8 @@
 #include "verb_release.h"
 
 #include "claim_results.h"
-#include "reply.h"
-#include "session.h"
+#include "core/reply.h"
+#include "core/session.h"
 
 #include "../json_build.h"
 

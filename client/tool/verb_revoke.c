@@ -1,10 +1,10 @@
 #include "verb_revoke.h"
 
 #include "claim_results.h"
-#include "device_names.h"
+#include "core/device_names.h"
 #include "event_text.h"
-#include "reply.h"
-#include "session.h"
+#include "core/reply.h"
+#include "core/session.h"
 
 #include "../json_build.h"
 

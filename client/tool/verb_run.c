@@ -1,13 +1,13 @@
 #include "verb_run.h"
 
 #include "command_search.h"
-#include "device_arguments.h"
+#include "core/device_arguments.h"
 #include "delivery.h"
 #include "fd_passing.h"
 #include "placeholders.h"
-#include "reply.h"
+#include "core/reply.h"
 #include "run_warnings.h"
-#include "session.h"
+#include "core/session.h"
 
 #include "../json_build.h"
 

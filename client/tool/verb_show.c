@@ -1,8 +1,8 @@
 #include "verb_show.h"
 
-#include "device_names.h"
-#include "reply.h"
-#include "session.h"
+#include "core/device_names.h"
+#include "core/reply.h"
+#include "core/session.h"
 #include "tree.h"
 
 #include "../../policy/model/device.h"

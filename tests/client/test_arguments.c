@@ -3,7 +3,7 @@
  * to three arguments, and longer ones by chance. The program's main function runs in this process, so a crash ends the test.
  */
 #include "../../client/tool/ioasidctl.h"
-#include "../../client/tool/verb.h"
+#include "../../client/tool/core/verb.h"
 #include "../../include/ioasid.h"
 
 #include <setjmp.h>

@@ -1,5 +1,5 @@
-/* How client/tool/layout.c clips cells and breaks sentences, without a terminal. */
-#include "../../client/tool/layout.h"
+/* How client/tool/core/layout.c clips cells and breaks sentences, without a terminal. */
+#include "../../client/tool/core/layout.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 #include "device_arguments.h"
 
-#include "../json_build.h"
+#include "../../json_build.h"
 #include "session.h"
 
 #include <errno.h>

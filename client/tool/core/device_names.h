@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "../../include/words.h"
+#include "../../../include/words.h"
 
 #include <stdbool.h>
 #include <stddef.h>

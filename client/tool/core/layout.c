@@ -1,6 +1,6 @@
 #include "layout.h"
 
-#include "../escape.h"
+#include "../../escape.h"
 
 #include <langinfo.h>
 #include <stdarg.h>

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "../../include/ioasid.h"
-#include "../../include/words.h"
+#include "../../../include/ioasid.h"
+#include "../../../include/words.h"
 #include "command_line.h"
 #include "layout.h"
 

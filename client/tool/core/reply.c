@@ -1,6 +1,6 @@
 #include "reply.h"
 
-#include "../../include/words.h"
+#include "../../../include/words.h"
 
 #include <json-c/json.h>
 #include <string.h>

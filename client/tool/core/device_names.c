@@ -1,6 +1,6 @@
 #include "device_names.h"
 
-#include "../../policy/model/device.h"
+#include "../../../policy/model/device.h"
 
 #include <errno.h>
 #include <string.h>

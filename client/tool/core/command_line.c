@@ -1,6 +1,6 @@
 #include "command_line.h"
 
-#include "../../include/words.h"
+#include "../../../include/words.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 #include "session.h"
 
-#include "../escape.h"
-#include "../json_build.h"
+#include "../../escape.h"
+#include "../../json_build.h"
 #include "reply.h"
 
 #include <errno.h>
