@@ -1,7 +1,7 @@
 #include "run_warnings.h"
 
-#include "huge_pages.h"
-#include "memlock.h"
+#include "machine/huge_pages.h"
+#include "machine/memlock.h"
 #include "core/reply.h"
 #include "core/session.h"
 

@@ -1,6 +1,6 @@
 #include "verb_doctor.h"
 
-#include "doctor_checks.h"
+#include "machine/doctor_checks.h"
 #include "core/reply.h"
 #include "core/session.h"
 

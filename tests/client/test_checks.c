@@ -1,6 +1,6 @@
 /* What doctor makes of hosts, each a folder with the files that it looks at. */
-#include "../../client/tool/doctor_checks.h"
-#include "../../client/tool/host_facts.h"
+#include "../../client/tool/machine/doctor_checks.h"
+#include "../../client/tool/machine/host_facts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "../../include/words.h"
+#include "../../../include/words.h"
 #include "findings.h"
 #include "host_facts.h"
 #include "memlock.h"

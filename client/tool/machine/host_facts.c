@@ -2,7 +2,7 @@
 
 #include "host_file.h"
 
-#include "../../policy/model/device.h"
+#include "../../../policy/model/device.h"
 
 #include <dirent.h>
 #include <fcntl.h>
