@@ -1,7 +1,7 @@
 #include "ioasidctl.h"
 
 #include "core/help.h"
-#include "offline.h"
+#include "offline/offline.h"
 #include "core/session.h"
 #include "verb_audit.h"
 #include "verb_claim.h"

@@ -1,8 +1,8 @@
 #include "policy_checking.h"
 
 #include "../json_build.h"
-#include "offline.h"
-#include "policy_sources.h"
+#include "offline/offline.h"
+#include "offline/policy_sources.h"
 #include "core/session.h"
 
 #include "../../policy/report/reply_json.h"

@@ -1,8 +1,8 @@
 #include "policy_sources.h"
 
-#include "core/whole_file.h"
+#include "../core/whole_file.h"
 
-#include "../../daemon/base/policy_files.h"
+#include "../../../daemon/base/policy_files.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,17 +1,17 @@
 #include "offline.h"
 
 #include "policy_sources.h"
-#include "core/reply.h"
-#include "core/session.h"
-#include "core/whole_file.h"
+#include "../core/reply.h"
+#include "../core/session.h"
+#include "../core/whole_file.h"
 
-#include "../json_build.h"
+#include "../../json_build.h"
 
-#include "../../policy/decide/decision.h"
-#include "../../policy/decide/pool_shortlist.h"
-#include "../../policy/report/reply_json.h"
-#include "../../policy/report/snapshot.h"
-#include "../../policy/decide/survey_scope.h"
+#include "../../../policy/decide/decision.h"
+#include "../../../policy/decide/pool_shortlist.h"
+#include "../../../policy/report/reply_json.h"
+#include "../../../policy/report/snapshot.h"
+#include "../../../policy/decide/survey_scope.h"
 
 #include <errno.h>
 #include <json-c/json.h>

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "../../policy/util/name_table.h"
-#include "../../policy/model/subject.h"
+#include "../../../policy/util/name_table.h"
+#include "../../../policy/model/subject.h"
 
 struct named_ids {
 	struct name_table user;  /* names that are not known here, with their numbers */

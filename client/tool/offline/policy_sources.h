@@ -7,7 +7,7 @@
 
 #include "named_ids.h"
 
-#include "../../policy/rules/policy.h"
+#include "../../../policy/rules/policy.h"
 
 /* Where the daemon has its policy unless it was told otherwise. */
 #define POLICY_SOURCES_ETC "/etc/ioasidd/policy.d"
