@@ -1,7 +1,7 @@
 #include "verb_graph.h"
 
 #include "core/device_arguments.h"
-#include "graph.h"
+#include "view/graph.h"
 #include "core/reply.h"
 #include "core/session.h"
 

@@ -2,7 +2,7 @@
 
 #include "core/reply.h"
 #include "core/session.h"
-#include "tree.h"
+#include "view/tree.h"
 
 #include <json-c/json.h>
 

@@ -1,6 +1,6 @@
 #include "verb_monitor.h"
 
-#include "event_text.h"
+#include "view/event_text.h"
 #include "core/reply.h"
 #include "core/session.h"
 

@@ -1,7 +1,7 @@
 #include "verb_plan.h"
 
 #include "core/device_arguments.h"
-#include "plan_text.h"
+#include "view/plan_text.h"
 #include "core/reply.h"
 #include "core/session.h"
 

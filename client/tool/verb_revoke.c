@@ -2,7 +2,7 @@
 
 #include "claim_results.h"
 #include "core/device_names.h"
-#include "event_text.h"
+#include "view/event_text.h"
 #include "core/reply.h"
 #include "core/session.h"
 

@@ -3,7 +3,7 @@
 #include "core/device_names.h"
 #include "core/reply.h"
 #include "core/session.h"
-#include "tree.h"
+#include "view/tree.h"
 
 #include "../../policy/model/device.h"
 

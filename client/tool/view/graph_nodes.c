@@ -1,8 +1,8 @@
 #include "graph_nodes.h"
 
-#include "core/reply.h"
+#include "../core/reply.h"
 
-#include "../../include/words.h"
+#include "../../../include/words.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "core/layout.h"
+#include "../core/layout.h"
 
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 #include "event_text.h"
 
-#include "core/layout.h"
-#include "core/reply.h"
+#include "../core/layout.h"
+#include "../core/reply.h"
 
 #include <inttypes.h>
 #include <json-c/json.h>

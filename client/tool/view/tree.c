@@ -1,6 +1,6 @@
 #include "tree.h"
 
-#include "core/reply.h"
+#include "../core/reply.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,9 +1,9 @@
 #include "graph.h"
 
 #include "graph_nodes.h"
-#include "core/reply.h"
+#include "../core/reply.h"
 
-#include "../escape.h"
+#include "../../escape.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 #include "plan_text.h"
 
-#include "core/device_arguments.h"
-#include "core/layout.h"
-#include "core/reply.h"
+#include "../core/device_arguments.h"
+#include "../core/layout.h"
+#include "../core/reply.h"
 
 #include <inttypes.h>
 #include <pwd.h>
