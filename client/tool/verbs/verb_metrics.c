@@ -1,0 +1,70 @@
+#include "verb_metrics.h"
+
+#include "../core/atomic_file.h"
+#include "../core/reply.h"
+#include "../core/session.h"
+
+#include "../../escape.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Line ends make the text; of anything else that is not printable nothing is left to a terminal. */
+static int write_text(FILE *stream, void *context)
+{
+	const char *text = context;
+
+	while (*text != '\0') {
+		size_t length = strcspn(text, "\n");
+		char *line = strndup(text, length);
+
+		if (line == NULL)
+			return -ENOMEM;
+		escape_write(stream, line, false);
+		free(line);
+		if (text[length] == '\n')
+			fputc('\n', stream);
+		text += length + (text[length] == '\n');
+	}
+	return 0;
+}
+
+static int run(struct session *session)
+{
+	const char *path = session->line->textfile, *text;
+	struct json_object *reply;
+	int status = session_call(session, "cannot get the metrics", "org.ioasid1.GetMetrics", NULL, &reply);
+	int error = 0;
+
+	if (status != EXIT_DONE)
+		return status;
+	text = reply_string(reply, "text", NULL);
+	if (text == NULL)
+		status = session_malformed(session, "there is no text in it");
+	else if (path != NULL)
+		/* Collectors run as users of their own. */
+		error = atomic_file_write(path, 0644, write_text, (void *)text);
+	else if (session->line->json)
+		session_print_json(session, reply);
+	else
+		error = write_text(session->out.stream, (void *)text);
+	json_object_put(reply);
+	if (error < 0)
+		status = session_fail(session, EXIT_FAILED, "%s can't be written: %s", path != NULL ? path : "the text",
+				      strerror(-error));
+	return status;
+}
+
+const struct verb verb_metrics = {
+	.name = "metrics",
+	.arguments = "",
+	.summary = "what ioasidd has counted, for Prometheus",
+	.text = "Prints numbers as OpenMetrics text: claims and devices by state, refusals by\n"
+		"reason, durations, what hangs, what is used of the rules' limits (told to\n"
+		"operators), records that were lost. With --textfile it goes to a file, whole or\n"
+		"not at all, for node_exporter's textfile collector.\n",
+	.options = OPTION_TEXTFILE,
+	.run = run,
+};

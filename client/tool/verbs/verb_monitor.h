@@ -1,0 +1,6 @@
+/* The verb monitor of ioasidctl. */
+#pragma once
+
+#include "../core/verb.h"
+
+extern const struct verb verb_monitor;

@@ -1,0 +1,8 @@
+/*
+ * ioasidctl policy: checks policy files, shows the rules in force, and has them read anew. Decides nothing.
+ */
+#pragma once
+
+#include "../core/verb.h"
+
+extern const struct verb verb_policy;

@@ -1,0 +1,6 @@
+/* The verb revoke of ioasidctl. */
+#pragma once
+
+#include "../core/verb.h"
+
+extern const struct verb verb_revoke;

@@ -1,0 +1,6 @@
+/* The verb run of ioasidctl. */
+#pragma once
+
+#include "../core/verb.h"
+
+extern const struct verb verb_run;
