@@ -8,3 +8,5 @@
 
 /* Microseconds of CLOCK_MONOTONIC, CLOCK_REALTIME, … */
 uint64_t clock_usec(clockid_t clock);
+/* Milliseconds of CLOCK_MONOTONIC. */
+uint64_t clock_milliseconds(void);

@@ -9,7 +9,9 @@
  */
 #pragma once
 
-#include "../../policy/decide/decision.h"
+#include "../../policy/model/kernel.h"
+#include "../../policy/plan/plan.h"
+#include "../../policy/model/use.h"
 #include "../../policy/check/given.h"
 #include "../../policy/model/hold.h"
 #include "../../policy/model/record.h"

@@ -1,5 +1,6 @@
 #include "run_check.h"
 
+#include "../../policy/check/plan_check.h"
 #include "../../policy/util/text.h"
 #include "../base/peer_subject.h"
 

@@ -1,9 +1,4 @@
-/*
- * The executor's own check of a claim plan: what still holds when the broker was taken over. It believes nothing of the
- * plan. It takes from it only which devices are meant, makes the plan anew from its own view of the host, and compares
- * step by step; then it looks whether the rule that is named gives all of it to the subject that is named.
- */
-#include "../decide/decision.h"
+#include "plan_check.h"
 
 #include "../rules/coverage.h"
 #include "../util/name_table.h"

@@ -3,22 +3,9 @@
  */
 #pragma once
 
-#include "../model/kernel.h"
-#include "../model/ledger.h"
+#include "../model/host_view.h"
 #include "../plan/plan.h"
 #include "../rules/policy.h"
-#include "../model/topology.h"
-#include "../model/use.h"
-
-struct host_view {
-	const struct topology *topology;
-	const struct uses *uses;     /* at least of every member of every group that is asked for */
-	const struct ledger *ledger; /* NULL: no claims */
-	const struct kernel_features *kernel;
-	/* The policy files that are there were refused and are not in force: the first reason, for operators. NULL: they are. */
-	const char *policy_fault;
-	bool policies_differ; /* the executor holds another policy, and refuses what is decided by this one */
-};
 
 /* What a request writes for "any one of" a pool. */
 #define REQUEST_POOL "pool:"

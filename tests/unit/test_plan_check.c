@@ -4,6 +4,8 @@
  */
 #include "decision_fixture.h"
 
+#include "../../policy/check/plan_check.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 #include "executor.h"
 
 #include "../../../policy/util/text.h"
+#include "../../base/clock.h"
 #include "../../base/log.h"
 #include "../../base/policy_files.h"
 #include "binding.h"
@@ -53,7 +54,7 @@ static void begin_end(struct executor *executor)
 	if (executor->ending)
 		return;
 	executor->ending = true;
-	executor->deadline = monotonic_milliseconds() + DRAIN_MSEC;
+	executor->deadline = clock_milliseconds() + DRAIN_MSEC;
 	binding_cancel(&executor->binding);
 }
 
@@ -327,10 +328,10 @@ static void hear_signals(struct executor *executor)
  */
 static void see_workers_end(struct executor *executor)
 {
-	uint64_t deadline = monotonic_milliseconds() + WORKERS_END_MSEC, now;
+	uint64_t deadline = clock_milliseconds() + WORKERS_END_MSEC, now;
 	struct pollfd signals = { .fd = executor->signals, .events = POLLIN };
 
-	while (reap() && (now = monotonic_milliseconds()) < deadline)
+	while (reap() && (now = clock_milliseconds()) < deadline)
 		if (poll(&signals, 1, (int)(deadline - now)) > 0)
 			hear_signals(executor);
 }
@@ -412,7 +413,7 @@ static void take_turn(struct executor *executor, const struct turn *turn)
 /* Milliseconds for poll(), -1: for ever. */
 static int time_left(const struct executor *executor)
 {
-	uint64_t now = monotonic_milliseconds();
+	uint64_t now = clock_milliseconds();
 
 	if (executor->crew.outbox.exhausted)
 		return EXHAUSTED_MSEC;
@@ -425,7 +426,7 @@ static bool is_over(const struct executor *executor)
 {
 	if (!executor->ending)
 		return false;
-	if (monotonic_milliseconds() >= executor->deadline)
+	if (clock_milliseconds() >= executor->deadline)
 		return true;
 	return executor->crew.hopeless ||
 	       (!binding_is_busy(&executor->binding) && recording_is_idle(&executor->recording) &&

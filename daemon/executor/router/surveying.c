@@ -1,6 +1,7 @@
 #include "surveying.h"
 
 #include "../../../policy/util/text.h"
+#include "../../base/clock.h"
 #include "../../base/log.h"
 #include "../os/process.h"
 
@@ -90,7 +91,7 @@ static void dispatch(struct surveying *surveying)
 		if (wire_send(surveying->worker.socket, surveying->first->message, NULL, 0) < 0)
 			return; /* the end of the socket will be seen */
 		surveying->busy = true;
-		surveying->busy_since = monotonic_milliseconds();
+		surveying->busy_since = clock_milliseconds();
 	}
 }
 
@@ -389,7 +390,7 @@ bool surveying_overdue(struct surveying *surveying, uint64_t plan)
 	if (!ask)
 		return false;
 	/* It waits for the surveyor, which may hang at another question. */
-	if (surveying->busy && monotonic_milliseconds() - surveying->busy_since >= HANGING_MSEC)
+	if (surveying->busy && clock_milliseconds() - surveying->busy_since >= HANGING_MSEC)
 		replace(surveying, ETIMEDOUT);
 	return true;
 }

@@ -1,5 +1,6 @@
 #include "worker.h"
 
+#include "../../base/clock.h"
 #include "../../base/descriptors.h"
 
 #include <errno.h>
@@ -14,14 +15,6 @@
 
 /* FDs are moved out of the way up here before they get their places. */
 enum { FREE_FD = 16, YOUNG_MSEC = 1000 };
-
-uint64_t monotonic_milliseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* In the new process: only async-signal-safe calls, and no way back. */
 static void become(const char *role, int socket, int program, int policy)
@@ -63,7 +56,7 @@ int worker_start(struct worker *worker, enum worker_role role, int program, int 
 		return -errno;
 	if (pid == 0)
 		become(argument, other, program, policy);
-	*worker = (struct worker){ .socket = descriptor_take(&own), .pid = pid, .started = monotonic_milliseconds() };
+	*worker = (struct worker){ .socket = descriptor_take(&own), .pid = pid, .started = clock_milliseconds() };
 	return 0;
 }
 
@@ -82,5 +75,5 @@ void worker_kill(struct worker *worker)
 
 bool worker_is_young(const struct worker *worker)
 {
-	return monotonic_milliseconds() - worker->started < YOUNG_MSEC;
+	return clock_milliseconds() - worker->started < YOUNG_MSEC;
 }

@@ -31,4 +31,3 @@ void worker_end(struct worker *worker);
 void worker_kill(struct worker *worker);
 /* True if it was started within the last second: one that ends so soon will end again. */
 bool worker_is_young(const struct worker *worker);
-uint64_t monotonic_milliseconds(void);

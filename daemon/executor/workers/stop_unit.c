@@ -1,7 +1,7 @@
 #include "stop_unit.h"
 
 #include "../../../policy/util/text.h"
-#include "../router/worker.h"
+#include "../../base/clock.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -98,7 +98,7 @@ static int begin(sd_bus *bus, const char *unit, struct waiting *waiting, sd_bus_
 /* Waits for the end of the job. 0, -ETIMEDOUT, or other -errno. */
 static int await(sd_bus *bus, const struct waiting *waiting)
 {
-	uint64_t begun = monotonic_milliseconds(), now = begun;
+	uint64_t begun = clock_milliseconds(), now = begun;
 
 	while (!waiting->result[0] && now - begun < UNIT_PATIENCE_MSEC) {
 		int error = call.sd_bus_process(bus, NULL);
@@ -107,7 +107,7 @@ static int await(sd_bus *bus, const struct waiting *waiting)
 			error = call.sd_bus_wait(bus, (UNIT_PATIENCE_MSEC - (now - begun)) * 1000);
 		if (error < 0 && error != -EINTR)
 			return error;
-		now = monotonic_milliseconds();
+		now = clock_milliseconds();
 	}
 	return waiting->result[0] ? 0 : -ETIMEDOUT;
 }

@@ -4,7 +4,7 @@
 #include "../../base/log.h"
 #include "../os/process.h"
 #include "stop_unit.h"
-#include "../router/worker.h"
+#include "../../base/clock.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -16,14 +16,14 @@
 /* True if the process ends within the time. */
 static bool ends_within(int pidfd, unsigned milliseconds)
 {
-	uint64_t begun = monotonic_milliseconds(), passed = 0;
+	uint64_t begun = clock_milliseconds(), passed = 0;
 
 	while (passed < milliseconds) {
 		struct pollfd state = { .fd = pidfd, .events = POLLIN };
 
 		if (poll(&state, 1, (int)(milliseconds - passed)) > 0)
 			return true;
-		passed = monotonic_milliseconds() - begun;
+		passed = clock_milliseconds() - begun;
 	}
 	return false;
 }
