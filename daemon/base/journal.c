@@ -1,6 +1,6 @@
 #include "journal.h"
 
-#include "../../policy/util/json_make.h"
+#include "../../policy/util/json_write.h"
 #include "../../policy/util/json_text.h"
 #include "../../policy/util/text.h"
 #include "descriptors.h"

@@ -4,7 +4,7 @@
 #include "kernel.h"
 #include "node_opener.h"
 
-#include "../../policy/util/fields.h"
+#include "../../policy/util/json_fields.h"
 #include "../../policy/util/json_put.h"
 #include "../../policy/util/text.h"
 

@@ -1,6 +1,6 @@
 #include "host_file.h"
 
-#include "../../policy/util/fields.h"
+#include "../../policy/util/json_fields.h"
 #include "../../policy/util/json_put.h"
 #include "../../policy/report/snapshot.h"
 #include "../../policy/util/text.h"

@@ -10,7 +10,7 @@
 #include "stand_in.h"
 #include "units.h"
 
-#include "../../policy/decide/decision.h"
+#include "../../policy/decide/decide.h"
 #include "../../policy/util/name_table.h"
 #include "../../policy/report/snapshot_device.h"
 

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "../decide/availability.h"
-#include "../decide/decision.h"
+#include "../decide/decide.h"
 #include "../model/hold.h"
 #include "../decide/regrant.h"
 

@@ -1,6 +1,6 @@
 #include "rule_json.h"
 
-#include "../util/json_make.h"
+#include "../util/json_write.h"
 #include "../util/text.h"
 
 #include <stdio.h>

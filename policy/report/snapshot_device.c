@@ -1,6 +1,6 @@
 #include "snapshot_device.h"
 
-#include "../util/fields.h"
+#include "../util/json_fields.h"
 #include "../util/json_put.h"
 
 #include <errno.h>

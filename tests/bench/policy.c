@@ -2,7 +2,7 @@
  * What a decision and the reading of a policy cost: a decision beside 10 and beside 10,000 devices, under more and more
  * rules, and the load of 10,000 rules with all checks. Each line is a figure; nothing passes or fails.
  */
-#include "../../policy/decide/decision.h"
+#include "../../policy/decide/decide.h"
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "../../policy/decide/decision.h"
+#include "../../policy/decide/decide.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* JSON with comments: what is let through, where values are said to stand, and that json-c never refuses more. */
-#include "../../policy/util/json_make.h"
+#include "../../policy/util/json_write.h"
 #include "../../policy/util/json_text.h"
 #include "fixture.h"
 

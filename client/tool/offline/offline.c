@@ -7,7 +7,7 @@
 
 #include "../../json_build.h"
 
-#include "../../../policy/decide/decision.h"
+#include "../../../policy/decide/decide.h"
 #include "../../../policy/decide/pool_shortlist.h"
 #include "../../../policy/report/reply_json.h"
 #include "../../../policy/report/snapshot.h"

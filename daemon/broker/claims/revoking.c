@@ -3,7 +3,7 @@
 #include "lease.h"
 #include "releasing.h"
 
-#include "../../../policy/util/json_make.h"
+#include "../../../policy/util/json_write.h"
 #include "../../../policy/util/text.h"
 #include "../../base/log.h"
 

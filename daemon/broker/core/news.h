@@ -6,7 +6,7 @@
 #pragma once
 
 #include "../../../policy/model/claim_state.h"
-#include "../../../policy/decide/decision.h"
+#include "../../../policy/decide/decide.h"
 
 #include <stdint.h>
 

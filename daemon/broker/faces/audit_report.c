@@ -1,6 +1,6 @@
 #include "audit_report.h"
 
-#include "../../../policy/util/json_make.h"
+#include "../../../policy/util/json_write.h"
 #include "../../../policy/report/reply_json.h"
 #include "../../../policy/util/text.h"
 

@@ -1,6 +1,6 @@
 #include "offer_report.h"
 
-#include "../../../policy/util/json_make.h"
+#include "../../../policy/util/json_write.h"
 
 #include <stdio.h>
 

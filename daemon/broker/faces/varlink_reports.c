@@ -1,6 +1,6 @@
 #include "varlink_reports.h"
 
-#include "../../../policy/util/json_make.h"
+#include "../../../policy/util/json_write.h"
 #include "../../../policy/report/reply_json.h"
 #include "../../../policy/rules/reserve.h"
 #include "../../../policy/report/rule_json.h"

@@ -20,7 +20,7 @@
  */
 #pragma once
 
-#include "../../../policy/decide/decision.h"
+#include "../../../policy/decide/decide.h"
 #include "../../base/journald.h"
 #include "../../base/log.h"
 

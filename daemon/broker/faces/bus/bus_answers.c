@@ -6,7 +6,7 @@
 #include "bus_variant.h"
 #include "../offer_report.h"
 
-#include "../../../../policy/util/json_make.h"
+#include "../../../../policy/util/json_write.h"
 #include "../../../../policy/report/reply_json.h"
 #include "../../../../policy/report/snapshot.h"
 #include "../../../../policy/util/text.h"

@@ -5,7 +5,7 @@
 #include "../../core/rights.h"
 #include "../varlink_reports.h"
 
-#include "../../../../policy/util/json_make.h"
+#include "../../../../policy/util/json_write.h"
 #include "../../../../policy/report/reply_json.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 
 #include "bus_text.h"
 
-#include "../../../../policy/util/json_make.h"
+#include "../../../../policy/util/json_write.h"
 
 #include <errno.h>
 #include <stdbool.h>

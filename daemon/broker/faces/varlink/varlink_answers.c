@@ -5,7 +5,7 @@
 #include "../answer_error.h"
 #include "../offer_report.h"
 
-#include "../../../../policy/util/json_make.h"
+#include "../../../../policy/util/json_write.h"
 #include "../../../../policy/report/reply_json.h"
 #include "../../../../policy/report/snapshot.h"
 

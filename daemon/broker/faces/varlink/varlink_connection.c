@@ -4,7 +4,7 @@
 #include "varlink_incoming.h"
 #include "varlink_outgoing.h"
 
-#include "../../../../policy/util/json_make.h"
+#include "../../../../policy/util/json_write.h"
 #include "../../../../policy/util/text.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 #include "varlink_events.h"
 
-#include "../../../../policy/util/json_make.h"
+#include "../../../../policy/util/json_write.h"
 #include "../../../../policy/report/reply_json.h"
 #include "../../../base/clock.h"
 

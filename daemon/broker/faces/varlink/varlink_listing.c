@@ -2,7 +2,7 @@
 
 #include "../varlink_reports.h"
 
-#include "../../../../policy/util/json_make.h"
+#include "../../../../policy/util/json_write.h"
 #include "../../../../policy/report/reply_json.h"
 
 #include <stdio.h>

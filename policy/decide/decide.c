@@ -1,4 +1,4 @@
-#include "decision.h"
+#include "decide.h"
 
 #include "judge_devices.h"
 #include "judge_kernel.h"

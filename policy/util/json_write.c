@@ -1,4 +1,4 @@
-#include "json_make.h"
+#include "json_write.h"
 
 #include "text.h"
 

@@ -1,4 +1,4 @@
-#include "fields.h"
+#include "json_fields.h"
 
 #include "text.h"
 
