@@ -9,12 +9,12 @@
  */
 #pragma once
 
-#include "../../policy/model/kernel.h"
+#include "../../policy/model/kernel_features.h"
 #include "../../policy/plan/plan.h"
 #include "../../policy/model/use.h"
 #include "../../policy/check/given.h"
-#include "../../policy/model/hold.h"
-#include "../../policy/model/record.h"
+#include "../../policy/model/held_nodes.h"
+#include "../../policy/model/audit_record.h"
 #include "descriptors.h"
 
 #include <stdint.h>

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "../../policy/model/record.h"
+#include "../../policy/model/audit_record.h"
 
 #include <json-c/json.h>
 #include <stddef.h>

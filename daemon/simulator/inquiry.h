@@ -6,7 +6,7 @@
 
 #include "machine.h"
 
-#include "../../policy/model/hold.h"
+#include "../../policy/model/held_nodes.h"
 
 /* A context that the broker has a copy of, by its number in that process. */
 struct inquiry_context {

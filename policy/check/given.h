@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "../model/kernel.h"
+#include "../model/kernel_features.h"
 #include "../plan/plan.h"
 #include "../rules/policy.h"
 

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "kernel.h"
+#include "kernel_features.h"
 #include "ledger.h"
 #include "topology.h"
 #include "use.h"

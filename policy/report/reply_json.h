@@ -7,7 +7,7 @@
 
 #include "../decide/availability.h"
 #include "../decide/decide.h"
-#include "../model/hold.h"
+#include "../model/held_nodes.h"
 #include "../decide/regrant.h"
 
 #include <json-c/json.h>

@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "../model/kernel.h"
+#include "../model/kernel_features.h"
 #include "../util/name_table.h"
 #include "snapshot_device.h"
 #include "../model/topology.h"

@@ -1,7 +1,7 @@
 /* Where what processes hold came from: told from the ledger, and "unknown" where it can't be told. */
 #include "fixture.h"
 
-#include "../../policy/model/hold.h"
+#include "../../policy/model/held_nodes.h"
 
 #include <stdio.h>
 #include <string.h>

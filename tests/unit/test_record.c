@@ -1,7 +1,7 @@
 /* Records: a failure until committed, and with room for what has to be in them. */
 #include "fixture.h"
 
-#include "../../policy/model/record.h"
+#include "../../policy/model/audit_record.h"
 
 #include <stdio.h>
 #include <string.h>

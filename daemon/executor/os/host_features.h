@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "../../../policy/model/kernel.h"
+#include "../../../policy/model/kernel_features.h"
 #include "sysfs.h"
 
 enum { BOOT_ID_MAX = 40 };

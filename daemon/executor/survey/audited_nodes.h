@@ -5,7 +5,7 @@
 
 #include "mappings.h"
 
-#include "../../../policy/model/hold.h"
+#include "../../../policy/model/held_nodes.h"
 
 struct audited_node {
 	dev_t number;

@@ -1,4 +1,4 @@
-#include "record.h"
+#include "audit_record.h"
 
 #include "../util/text.h"
 

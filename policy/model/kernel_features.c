@@ -1,4 +1,4 @@
-#include "kernel.h"
+#include "kernel_features.h"
 
 #include <errno.h>
 

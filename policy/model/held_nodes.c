@@ -1,4 +1,4 @@
-#include "hold.h"
+#include "held_nodes.h"
 
 #include "../util/text.h"
 
