@@ -1,7 +1,7 @@
 /* What is doubtful in a policy as a whole, and that it is told where it stands. */
 #include "fixture.h"
 
-#include "../../policy/rules/policy_subset.h"
+#include "../../policy/rules/selector_subset.h"
 
 #include <stdio.h>
 #include <stdlib.h>

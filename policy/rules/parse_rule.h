@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "policy_parse_selector.h"
+#include "parse_selector.h"
 
 /* Reads a rule into *out, which is all zero before. After errors *out has what was right. */
 void parse_rule(struct parse *parse, const struct json_value *value, struct rule *out);

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "policy_parse_value.h"
+#include "parse_value.h"
 
 /*
  * Reads a device selector into *out, which is empty before. other_key: a key of the object that the caller reads

@@ -1,7 +1,7 @@
-#include "policy_index.h"
+#include "selector_index.h"
 
 #include "../util/name_table.h"
-#include "policy_subset.h"
+#include "selector_subset.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "policy_parse_rule.h"
+#include "parse_rule.h"
 
 #include "../util/glob.h"
 #include "../util/text.h"

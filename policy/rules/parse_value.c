@@ -1,4 +1,4 @@
-#include "policy_parse_value.h"
+#include "parse_value.h"
 
 #include "../util/text.h"
 

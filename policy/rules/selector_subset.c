@@ -1,4 +1,4 @@
-#include "policy_subset.h"
+#include "selector_subset.h"
 
 #include "../util/glob.h"
 

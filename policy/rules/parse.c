@@ -2,9 +2,9 @@
 
 #include "../util/json_text.h"
 #include "../util/name_table.h"
-#include "policy_check.h"
-#include "policy_digest.h"
-#include "policy_parse_rule.h"
+#include "lint.h"
+#include "digest.h"
+#include "parse_rule.h"
 #include "../util/text.h"
 
 #include <errno.h>

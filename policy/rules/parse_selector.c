@@ -1,4 +1,4 @@
-#include "policy_parse_selector.h"
+#include "parse_selector.h"
 
 #include "../util/glob.h"
 #include "../util/text.h"

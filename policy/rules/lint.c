@@ -1,7 +1,7 @@
-#include "policy_check.h"
+#include "lint.h"
 
 #include "../util/glob.h"
-#include "policy_index.h"
+#include "selector_index.h"
 #include "reserve.h"
 
 #include <errno.h>

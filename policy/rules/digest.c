@@ -1,4 +1,4 @@
-#include "policy_digest.h"
+#include "digest.h"
 
 #include "../util/name_table.h"
 
