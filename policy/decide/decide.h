@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "verdict.h"
+#include "decision.h"
 
 /* Decides. 0 with *out filled (free it with decision_done()), -ENOMEM, or -EINVAL for a count or mode out of range. */
 int decide(const struct policy *policy, const struct host_view *host, const struct request *request,

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "deciding.h"
+#include "judgement.h"
 
 /* Finds the rule of an asked-for device and what stands against the device. */
 void judge_device(struct deciding *deciding, struct asked *asked);

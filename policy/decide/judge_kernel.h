@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "deciding.h"
+#include "judgement.h"
 
 /* What this kernel lacks for any claim; of no interest where no device is known. Sets the decision's interface. */
 void judge_kernel(struct deciding *deciding);

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "deciding.h"
+#include "judgement.h"
 
 /* Finds the members: each group once, for the first of its asked-for devices that an allow rule stands for. */
 void judge_find_lockouts(struct deciding *deciding);

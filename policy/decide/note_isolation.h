@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "deciding.h"
+#include "judgement.h"
 
 /* Members of one group: hardware does not keep them apart. */
 void note_peers(struct deciding *deciding);

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "deciding.h"
+#include "judgement.h"
 
 /* asked: the device itself or, of a lockout, the asked-for device whose group it is in. */
 void note_loss(struct deciding *deciding, const struct device *device, const struct asked *asked, bool lockout);

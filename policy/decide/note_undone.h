@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "deciding.h"
+#include "judgement.h"
 
 /* Of a device that leaves its driver. asked: as note_loss() takes it. */
 void note_undone(struct deciding *deciding, const struct device *device, const struct asked *asked);

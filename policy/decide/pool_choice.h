@@ -14,7 +14,7 @@
  */
 #pragma once
 
-#include "deciding.h"
+#include "judgement.h"
 
 /* Fills in the devices of the pools that are asked for, and what was chosen and why. */
 void pool_choose(struct deciding *deciding);

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "verdict.h"
+#include "decision.h"
 
 /* A shortlist has so many more devices of a pool than are asked for, if there are as many. */
 enum { POOL_CANDIDATES_SPARE = 31 };

@@ -1,6 +1,6 @@
 #include "regrant.h"
 
-#include "blocker_text.h"
+#include "refusal_text.h"
 #include "../rules/coverage.h"
 #include "../util/text.h"
 

@@ -4,7 +4,7 @@
  */
 #include "surveyed.h"
 
-#include "../../policy/decide/blocker_text.h"
+#include "../../policy/decide/refusal_text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

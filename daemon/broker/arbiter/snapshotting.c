@@ -1,6 +1,6 @@
 #include "snapshotting.h"
 
-#include "../../../policy/decide/blocker_text.h"
+#include "../../../policy/decide/refusal_text.h"
 #include "../../../policy/report/snapshot.h"
 #include "../../../policy/util/text.h"
 

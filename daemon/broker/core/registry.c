@@ -1,6 +1,6 @@
 #include "registry.h"
 
-#include "../../../policy/decide/blocker_text.h"
+#include "../../../policy/decide/refusal_text.h"
 #include "../../../policy/util/text.h"
 
 void registry_end(struct registry *registry)

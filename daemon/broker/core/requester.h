@@ -5,7 +5,7 @@
 #pragma once
 
 #include "../../../policy/decide/regrant.h"
-#include "../../../policy/decide/verdict.h"
+#include "../../../policy/decide/decision.h"
 #include "../../base/wire.h"
 
 struct audit;

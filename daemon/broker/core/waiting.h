@@ -6,7 +6,7 @@
 
 #include "../system/turns.h"
 
-#include "../../../policy/decide/verdict.h"
+#include "../../../policy/decide/decision.h"
 
 struct waiting;
 

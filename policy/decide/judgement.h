@@ -4,9 +4,9 @@
  */
 #pragma once
 
-#include "blocker_text.h"
+#include "refusal_text.h"
 #include "../rules/coverage.h"
-#include "verdict.h"
+#include "decision.h"
 
 /* A device that is asked for. */
 struct asked {

@@ -1,4 +1,4 @@
-#include "verdict.h"
+#include "decision.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "deciding.h"
+#include "judgement.h"
 
 #include "../util/text.h"
 

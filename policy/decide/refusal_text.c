@@ -1,4 +1,4 @@
-#include "blocker_text.h"
+#include "refusal_text.h"
 
 #include "../util/text.h"
 
