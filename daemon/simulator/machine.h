@@ -12,7 +12,7 @@
 
 #include "../../policy/decide/decide.h"
 #include "../../policy/util/name_table.h"
-#include "../../policy/report/snapshot_device.h"
+#include "../../policy/report/snapshot_json.h"
 
 struct machine;
 struct simulated_device;

@@ -7,7 +7,7 @@
 
 #include "../model/kernel_features.h"
 #include "../util/name_table.h"
-#include "snapshot_device.h"
+#include "snapshot_json.h"
 #include "../model/topology.h"
 
 enum {

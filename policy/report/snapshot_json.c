@@ -1,4 +1,4 @@
-#include "snapshot_device.h"
+#include "snapshot_json.h"
 
 #include "../util/json_fields.h"
 #include "../util/json_put.h"
