@@ -12,7 +12,7 @@
 #include "../core/somebody.h"
 
 #include "../../../policy/rules/reserve.h"
-#include "../../base/journal.h"
+#include "../../base/claim_files.h"
 #include "../../base/log.h"
 #include "../../base/policy_files.h"
 

@@ -1,7 +1,7 @@
 #include "holding.h"
 
 #include "../../base/clock.h"
-#include "../../base/journal.h"
+#include "../../base/claim_files.h"
 #include "../../base/log.h"
 
 #include <errno.h>

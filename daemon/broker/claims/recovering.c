@@ -5,7 +5,7 @@
 #include "removing.h"
 #include "revoking.h"
 
-#include "../../base/journal.h"
+#include "../../base/claim_files.h"
 #include "../../base/log.h"
 
 #include <errno.h>

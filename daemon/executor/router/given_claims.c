@@ -1,7 +1,7 @@
 #include "given_claims.h"
 
 #include "../../../policy/util/text.h"
-#include "../../base/journal.h"
+#include "../../base/claim_files.h"
 #include "../../base/log.h"
 #include "../os/host_features.h"
 #include "../workers/plan_view.h"

@@ -1,4 +1,4 @@
-#include "journal.h"
+#include "claim_files.h"
 
 #include "../../policy/util/json_write.h"
 #include "../../policy/util/json_text.h"
