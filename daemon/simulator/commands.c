@@ -1,7 +1,7 @@
 #include "commands.h"
 
 #include "host_file.h"
-#include "kernel.h"
+#include "simulated_kernel.h"
 #include "node_opener.h"
 
 #include "../../policy/util/json_fields.h"

@@ -8,7 +8,7 @@
 #include "acl.h"
 #include "audit_log.h"
 #include "stand_in.h"
-#include "units.h"
+#include "simulated_units.h"
 
 #include "../../policy/decide/decide.h"
 #include "../../policy/util/name_table.h"

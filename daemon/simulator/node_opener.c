@@ -1,6 +1,6 @@
 #include "node_opener.h"
 
-#include "kernel.h"
+#include "simulated_kernel.h"
 
 #include "../base/descriptors.h"
 

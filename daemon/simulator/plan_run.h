@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "kernel.h"
+#include "simulated_kernel.h"
 
 #include "../../policy/check/given.h"
 #include "../base/wire.h"

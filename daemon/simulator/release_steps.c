@@ -1,6 +1,6 @@
 #include "release_steps.h"
 
-#include "holders.h"
+#include "stand_in_holders.h"
 
 #include <errno.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 
 #include "control.h"
 #include "host_file.h"
-#include "kernel.h"
-#include "session.h"
+#include "simulated_kernel.h"
+#include "broker_session.h"
 
 #include "../base/log.h"
 

@@ -1,6 +1,6 @@
 /* Host files: what the simulator makes of good ones, and what it says to bad ones, each a file named for its error. */
 #include "../../daemon/simulator/host_file.h"
-#include "../../daemon/simulator/kernel.h"
+#include "../../daemon/simulator/simulated_kernel.h"
 #include "../../policy/report/snapshot.h"
 
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /* The kernel's rules that the simulated host keeps, one by one: as measured on Linux 6.12. */
 #include "../../daemon/simulator/host_file.h"
-#include "../../daemon/simulator/kernel.h"
+#include "../../daemon/simulator/simulated_kernel.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,6 +1,6 @@
 /* Groups, containers and who may open nodes, as the simulated host keeps them: what Linux 6.12 does without iommufd. */
 #include "../../daemon/simulator/host_file.h"
-#include "../../daemon/simulator/kernel.h"
+#include "../../daemon/simulator/simulated_kernel.h"
 #include "../../daemon/simulator/node_opener.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "kernel.h"
+#include "simulated_kernel.h"
 
 #include <errno.h>
 #include <stdio.h>

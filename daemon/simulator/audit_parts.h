@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "inquiry.h"
+#include "simulated_audit.h"
 
 #include "../base/wire.h"
 

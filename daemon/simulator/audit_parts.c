@@ -1,6 +1,6 @@
-#include "auditing.h"
+#include "audit_parts.h"
 
-#include "kernel.h"
+#include "simulated_kernel.h"
 
 #include <errno.h>
 #include <stdlib.h>

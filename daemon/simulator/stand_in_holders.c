@@ -1,4 +1,4 @@
-#include "holders.h"
+#include "stand_in_holders.h"
 
 #include "../../policy/util/text.h"
 #include "../base/descriptors.h"

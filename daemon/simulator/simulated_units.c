@@ -1,4 +1,4 @@
-#include "units.h"
+#include "simulated_units.h"
 
 #include "../../policy/util/text.h"
 #include "../base/descriptors.h"

@@ -1,9 +1,9 @@
-#include "session.h"
+#include "broker_session.h"
 
-#include "auditing.h"
-#include "holders.h"
-#include "kernel.h"
-#include "stops.h"
+#include "audit_parts.h"
+#include "stand_in_holders.h"
+#include "simulated_kernel.h"
+#include "process_stops.h"
 
 #include "../../policy/util/text.h"
 #include "../base/log.h"

@@ -1,4 +1,4 @@
-#include "inquiry.h"
+#include "simulated_audit.h"
 
 #include "../../policy/util/text.h"
 #include "../base/descriptors.h"

@@ -1,7 +1,7 @@
-#include "stops.h"
+#include "process_stops.h"
 
-#include "holders.h"
-#include "kernel.h"
+#include "stand_in_holders.h"
+#include "simulated_kernel.h"
 
 #include "../../policy/check/given.h"
 #include "../../policy/check/stop_check.h"
