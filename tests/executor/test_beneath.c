@@ -2,7 +2,7 @@
  * Paths that are walked by hand end where the kernel's own openat2() with RESOLVE_BENEATH ends, and fail where it fails:
  * for paths that were thought of, and for thousands of a small world full of links.
  */
-#include "../../daemon/executor/os/beneath.h"
+#include "../../daemon/executor/os/open_beneath.h"
 #include "../../daemon/base/descriptors.h"
 #include "tree.h"
 

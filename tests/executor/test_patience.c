@@ -1,7 +1,7 @@
 /*
  * Calls that don't come back: they are left behind, asked for only once, and free what they have when they do come back.
  */
-#include "../../daemon/executor/os/patience.h"
+#include "../../daemon/executor/os/timed_call.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "../../../policy/model/device.h"
-#include "../os/patience.h"
+#include "../os/timed_call.h"
 #include "../os/sysfs.h"
 
 #include <stddef.h>

@@ -1,7 +1,7 @@
 #include "sysfs.h"
 
 #include "../../base/descriptors.h"
-#include "beneath.h"
+#include "open_beneath.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "../os/patience.h"
+#include "../os/timed_call.h"
 #include "../os/process.h"
 
 /* What an FD, or a mapping, of a device that was opened by its group looks like, whichever device it is. */

@@ -7,7 +7,7 @@
 
 #include "class_links.h"
 #include "net_view.h"
-#include "../os/patience.h"
+#include "../os/timed_call.h"
 
 /* One namespace with a sysfs of its own. */
 struct net_namespace {

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "../../../policy/model/use.h"
-#include "../os/patience.h"
+#include "../os/timed_call.h"
 #include "../os/sysfs.h"
 
 /*

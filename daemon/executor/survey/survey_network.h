@@ -6,7 +6,7 @@
 
 #include "../../../policy/model/device.h"
 #include "../../../policy/model/use.h"
-#include "../os/patience.h"
+#include "../os/timed_call.h"
 #include "../os/sysfs.h"
 
 /*

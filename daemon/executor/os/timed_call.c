@@ -1,4 +1,4 @@
-#include "patience.h"
+#include "timed_call.h"
 
 #include <errno.h>
 #include <pthread.h>
