@@ -5,7 +5,7 @@
  *
  * usage: survey_speed FOLDER     the machines are made below it: a tmpfs is nearest to sysfs
  */
-#include "../../daemon/executor/devices/inspect.h"
+#include "../../daemon/executor/devices/pci_device.h"
 #include "../../daemon/executor/workers/known_devices.h"
 #include "../../daemon/executor/survey/survey.h"
 

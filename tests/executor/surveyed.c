@@ -1,6 +1,6 @@
 #include "surveyed.h"
 
-#include "../../daemon/executor/devices/inspect.h"
+#include "../../daemon/executor/devices/pci_device.h"
 #include "../../daemon/executor/survey/survey.h"
 
 #include <setjmp.h>

@@ -4,7 +4,7 @@
  */
 #include "tree.h"
 
-#include "../../daemon/executor/devices/inspect.h"
+#include "../../daemon/executor/devices/pci_device.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

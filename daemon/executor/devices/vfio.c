@@ -2,7 +2,7 @@
 
 #include "../../../policy/util/text.h"
 #include "../../base/descriptors.h"
-#include "inspect.h"
+#include "pci_device.h"
 #include "kernel_uapi.h"
 
 #include <errno.h>

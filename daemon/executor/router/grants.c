@@ -1,7 +1,7 @@
 #include "grants.h"
 
 #include "../../base/log.h"
-#include "../devices/inspect.h"
+#include "../devices/pci_device.h"
 #include "../devices/node_acl.h"
 
 #include <stdlib.h>

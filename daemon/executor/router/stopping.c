@@ -4,7 +4,7 @@
 #include "../../../policy/check/stop_check.h"
 #include "../../../policy/util/text.h"
 #include "../../base/log.h"
-#include "../devices/bridges.h"
+#include "../devices/pci_bridges.h"
 #include "policy_snapshot.h"
 #include "../os/process.h"
 

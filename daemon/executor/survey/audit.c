@@ -2,7 +2,7 @@
 
 #include "../../../policy/model/device.h"
 #include "../../../policy/util/text.h"
-#include "../devices/inspect.h"
+#include "../devices/pci_device.h"
 
 #include <errno.h>
 #include <fcntl.h>

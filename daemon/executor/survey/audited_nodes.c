@@ -3,7 +3,7 @@
 #include "../../../policy/model/device.h"
 #include "../../../policy/util/text.h"
 #include "../../base/descriptors.h"
-#include "../devices/inspect.h"
+#include "../devices/pci_device.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 
 #include "../../../policy/util/text.h"
 #include "device_index.h"
-#include "../devices/inspect.h"
+#include "../devices/pci_device.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 
 #include "../../../policy/util/text.h"
 #include "../../base/log.h"
-#include "../devices/inspect.h"
+#include "../devices/pci_device.h"
 #include "recheck.h"
 #include "transaction.h"
 

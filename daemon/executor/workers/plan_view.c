@@ -2,8 +2,8 @@
 
 #include "../../../policy/util/text.h"
 #include "../../base/descriptors.h"
-#include "../devices/bridges.h"
-#include "../devices/inspect.h"
+#include "../devices/pci_bridges.h"
+#include "../devices/pci_device.h"
 
 #include <errno.h>
 #include <stdlib.h>

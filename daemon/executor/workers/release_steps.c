@@ -1,7 +1,7 @@
 #include "release_steps.h"
 
 #include "../../../policy/util/text.h"
-#include "../devices/inspect.h"
+#include "../devices/pci_device.h"
 #include "../devices/node_acl.h"
 #include "../devices/vfio.h"
 #include "../devices/vfio_group.h"

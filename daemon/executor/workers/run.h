@@ -5,7 +5,7 @@
 #pragma once
 
 #include "../../base/wire.h"
-#include "../devices/driver.h"
+#include "../devices/pci_driver.h"
 
 #include <sys/resource.h>
 

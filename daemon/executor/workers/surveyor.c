@@ -3,7 +3,7 @@
 #include "../../base/log.h"
 #include "../../base/wire.h"
 #include "../survey/audit.h"
-#include "../devices/inspect.h"
+#include "../devices/pci_device.h"
 #include "../survey/survey.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 
 #include "../../base/log.h"
 #include "../../base/wire.h"
-#include "../devices/inspect.h"
+#include "../devices/pci_device.h"
 #include "known_devices.h"
 
 #include <errno.h>

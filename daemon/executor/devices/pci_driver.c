@@ -1,8 +1,8 @@
-#include "driver.h"
+#include "pci_driver.h"
 
 #include "../../../policy/model/device.h"
 #include "../../../policy/util/text.h"
-#include "inspect.h"
+#include "pci_device.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "inspect.h"
+#include "pci_device.h"
 
 #include "../../../policy/util/text.h"
 #include "../../base/descriptors.h"

@@ -1,6 +1,6 @@
-#include "bridges.h"
+#include "pci_bridges.h"
 
-#include "inspect.h"
+#include "pci_device.h"
 
 #include <string.h>
 
