@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "audited_nodes.h"
+#include "vfio_nodes.h"
 
 /* Called for each node that somebody else can open. A negative value ends the search and is returned. */
 typedef int (*node_access_found)(void *context, const struct node_access *access);

@@ -2,7 +2,7 @@
 
 #include "../../../policy/util/text.h"
 #include "class_links.h"
-#include "net_elsewhere.h"
+#include "net_namespaces.h"
 #include "net_view.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "net_elsewhere.h"
+#include "net_namespaces.h"
 
 #include "../../base/descriptors.h"
 #include "../os/process.h"

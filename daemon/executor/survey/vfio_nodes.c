@@ -1,4 +1,4 @@
-#include "audited_nodes.h"
+#include "vfio_nodes.h"
 
 #include "../../../policy/model/device.h"
 #include "../../../policy/util/text.h"
