@@ -7,7 +7,7 @@
 #include "router/executor.h"
 #include "router/given_claims.h"
 #include "router/policy_snapshot.h"
-#include "workers/recorder.h"
+#include "workers/audit_writer.h"
 #include "workers/stop_unit.h"
 #include "workers/stopper.h"
 #include "workers/surveyor.h"

@@ -1,6 +1,6 @@
 /* Audit records as they are written: no text from outside can pass for a field of its own, and nothing is too long. */
 #include "../../daemon/executor/router/deeds.h"
-#include "../../daemon/executor/workers/recorder.h"
+#include "../../daemon/executor/workers/audit_writer.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 #include "claim_steps.h"
 
 #include "delivery_steps.h"
-#include "peer_limit.h"
+#include "memlock_limit.h"
 #include "../survey/survey_block.h"
 #include "../devices/vfio.h"
 

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "run.h"
+#include "plan_context.h"
 
 struct claim_step {
 	int (*make)(struct run *run, const struct step *step); /* 0, or -errno with run->why */

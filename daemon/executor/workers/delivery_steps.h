@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "run.h"
+#include "plan_context.h"
 
 int deliver_context(struct run *run, const struct step *step);
 int deliver_container(struct run *run, const struct step *step);

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "run.h"
+#include "plan_context.h"
 
 /*
  * Makes one step. Returns 0, or what it means for the plan: WIRE_OUTCOME_HELD, WIRE_OUTCOME_NO_RESET or

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "run.h"
+#include "plan_context.h"
 
 /*
  * Both fill in the outcome, and on failure the step, its kind and device, the errno, and one sentence. The header and the

@@ -1,4 +1,4 @@
-#include "peer_limit.h"
+#include "memlock_limit.h"
 
 #include "../os/process.h"
 

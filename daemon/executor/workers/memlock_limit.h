@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "run.h"
+#include "plan_context.h"
 
 /* 0, or -errno with run->why. A limit that is higher already stays. */
 int peer_limit_raise(struct run *run, const struct step *step);

@@ -1,4 +1,4 @@
-#include "run.h"
+#include "plan_context.h"
 
 #include "../../../policy/util/text.h"
 #include "../../base/log.h"

@@ -1,4 +1,4 @@
-#include "recorder.h"
+#include "audit_writer.h"
 
 #include "../../../policy/util/text.h"
 #include "../../base/log.h"
