@@ -1,7 +1,7 @@
 /*
  * Which binder gets a plan, when another is started, and when one is let go.
  */
-#include "../../daemon/executor/router/binders.h"
+#include "../../daemon/executor/router/binder_slots.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

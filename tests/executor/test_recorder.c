@@ -1,5 +1,5 @@
 /* Audit records as they are written: no text from outside can pass for a field of its own, and nothing is too long. */
-#include "../../daemon/executor/router/deeds.h"
+#include "../../daemon/executor/router/done_plans.h"
 #include "../../daemon/executor/workers/audit_writer.h"
 
 #include <setjmp.h>

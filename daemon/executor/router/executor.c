@@ -4,14 +4,14 @@
 #include "../../base/clock.h"
 #include "../../base/log.h"
 #include "../../base/policy_files.h"
-#include "binding.h"
+#include "binder_pool.h"
 #include "../os/host_features.h"
 #include "policy_snapshot.h"
 #include "../workers/recheck.h"
-#include "recording.h"
-#include "stopping.h"
-#include "surveying.h"
-#include "watching.h"
+#include "audit_queue.h"
+#include "stop_requests.h"
+#include "survey_queue.h"
+#include "watcher_link.h"
 
 #include <errno.h>
 #include <fcntl.h>

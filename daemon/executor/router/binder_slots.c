@@ -1,4 +1,4 @@
-#include "binders.h"
+#include "binder_slots.h"
 
 static size_t count(const struct binders *binders, enum binder_state state)
 {

@@ -1,4 +1,4 @@
-#include "stopping.h"
+#include "stop_requests.h"
 
 #include "../../../policy/check/given.h"
 #include "../../../policy/check/stop_check.h"

@@ -1,4 +1,4 @@
-#include "deeds.h"
+#include "done_plans.h"
 
 #include "../../base/log.h"
 

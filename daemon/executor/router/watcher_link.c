@@ -1,4 +1,4 @@
-#include "watching.h"
+#include "watcher_link.h"
 
 #include "../../base/log.h"
 

@@ -1,4 +1,4 @@
-#include "grants.h"
+#include "node_grants.h"
 
 #include "../../base/log.h"
 #include "../devices/pci_device.h"

@@ -1,4 +1,4 @@
-#include "job.h"
+#include "plan_job.h"
 
 #include "../../../policy/util/text.h"
 

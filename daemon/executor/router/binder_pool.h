@@ -4,11 +4,11 @@
  */
 #pragma once
 
-#include "crew.h"
-#include "job.h"
-#include "binders.h"
-#include "deeds.h"
-#include "grants.h"
+#include "supervisor.h"
+#include "plan_job.h"
+#include "binder_slots.h"
+#include "done_plans.h"
+#include "node_grants.h"
 
 struct binding {
 	struct crew *crew;

@@ -1,4 +1,4 @@
-#include "surveying.h"
+#include "survey_queue.h"
 
 #include "../../../policy/util/text.h"
 #include "../../base/clock.h"

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "crew.h"
-#include "job.h"
+#include "supervisor.h"
+#include "plan_job.h"
 #include "../os/sysfs.h"
 
 struct ask;

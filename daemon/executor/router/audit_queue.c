@@ -1,4 +1,4 @@
-#include "recording.h"
+#include "audit_queue.h"
 
 #include "../../base/log.h"
 

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "crew.h"
-#include "deeds.h"
+#include "supervisor.h"
+#include "done_plans.h"
 
 struct recorded;
 

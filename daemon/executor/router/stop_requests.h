@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "surveying.h"
+#include "survey_queue.h"
 
 enum { STOPS_MAX = 16 };
 

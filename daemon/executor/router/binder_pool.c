@@ -1,4 +1,4 @@
-#include "binding.h"
+#include "binder_pool.h"
 
 #include "../../base/log.h"
 

@@ -1,4 +1,4 @@
-#include "crew.h"
+#include "supervisor.h"
 
 #include "../../base/log.h"
 

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "crew.h"
-#include "grants.h"
+#include "supervisor.h"
+#include "node_grants.h"
 #include "../workers/known_devices.h"
 
 struct watching {
