@@ -8,7 +8,7 @@
 #include "policy_standing.h"
 #include "../state/store.h"
 #include "../system/turns.h"
-#include "../system/units.h"
+#include "../system/systemd_units.h"
 #include "waiting.h"
 
 struct registry {

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "../../arbiter/arbiter.h"
-#include "../../system/bus_link.h"
+#include "../../system/bus_connection.h"
 
 struct bus_face;
 

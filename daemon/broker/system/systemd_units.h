@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "bus_link.h"
+#include "bus_connection.h"
 
 #include "../../../include/words.h"
 

@@ -1,4 +1,4 @@
-#include "bus_link.h"
+#include "bus_connection.h"
 
 #include "turns.h"
 

@@ -1,4 +1,4 @@
-#include "units.h"
+#include "systemd_units.h"
 
 #include "../../base/log.h"
 
