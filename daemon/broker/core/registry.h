@@ -6,7 +6,7 @@
 #include "../host/host.h"
 #include "news.h"
 #include "policy_standing.h"
-#include "../state/store.h"
+#include "../state/fdstore.h"
 #include "../system/turns.h"
 #include "../system/systemd_units.h"
 #include "waiting.h"

@@ -1,4 +1,4 @@
-#include "store.h"
+#include "fdstore.h"
 
 #include "../../base/descriptors.h"
 #include "../../base/log.h"
