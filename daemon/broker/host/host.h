@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "questions.h"
-#include "runs.h"
+#include "requests.h"
+#include "plan_runs.h"
 #include "surveys.h"
 
 struct host;

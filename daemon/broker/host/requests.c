@@ -1,4 +1,4 @@
-#include "questions.h"
+#include "requests.h"
 
 #include "../../../policy/util/text.h"
 

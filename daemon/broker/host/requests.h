@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "executor_link.h"
+#include "link.h"
 
 struct questions;
 

@@ -1,4 +1,4 @@
-#include "runs.h"
+#include "plan_runs.h"
 
 #include "../system/turns.h"
 

@@ -1,4 +1,4 @@
-#include "executor_link.h"
+#include "link.h"
 
 #include "../system/turns.h"
 
