@@ -9,7 +9,7 @@
 #include "../claims/resuming.h"
 #include "../core/rights.h"
 #include "snapshotting.h"
-#include "../core/somebody.h"
+#include "../core/subject_lookup.h"
 
 #include "../../../policy/rules/reserve.h"
 #include "../../base/claim_files.h"

@@ -6,7 +6,7 @@
 
 #include "../core/registry.h"
 #include "../core/requester.h"
-#include "../core/waiting.h"
+#include "../core/release_wait.h"
 
 enum operation_kind { OPERATION_PLAN, OPERATION_CLAIM, OPERATION_ADD };
 

@@ -4,12 +4,12 @@
 #pragma once
 
 #include "../host/host.h"
-#include "news.h"
+#include "events.h"
 #include "policy_standing.h"
 #include "../state/fdstore.h"
 #include "../system/turns.h"
 #include "../system/systemd_units.h"
-#include "waiting.h"
+#include "release_wait.h"
 
 struct registry {
 	sd_event *event;

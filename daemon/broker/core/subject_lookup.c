@@ -1,4 +1,4 @@
-#include "somebody.h"
+#include "subject_lookup.h"
 
 #include "../../../policy/util/text.h"
 

@@ -1,4 +1,4 @@
-#include "news.h"
+#include "events.h"
 
 void newsroom_add(struct newsroom *newsroom, struct news_listener *listener)
 {

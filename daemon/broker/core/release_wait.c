@@ -1,4 +1,4 @@
-#include "waiting.h"
+#include "release_wait.h"
 
 #include <errno.h>
 #include <stdlib.h>
