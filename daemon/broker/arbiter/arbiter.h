@@ -5,9 +5,9 @@
  */
 #pragma once
 
-#include "../claims/claiming.h"
+#include "../claims/admit.h"
 #include "looking.h"
-#include "../claims/revoking.h"
+#include "../claims/revoke.h"
 
 struct arbiter;
 

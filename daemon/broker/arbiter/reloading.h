@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "../claims/holding.h"
+#include "../claims/claim_runtime.h"
 
 struct reloading;
 

@@ -1,6 +1,6 @@
 #include "lease.h"
 
-#include "releasing.h"
+#include "release.h"
 
 #include "../../base/log.h"
 #include "../../base/peer_subject.h"

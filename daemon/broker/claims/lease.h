@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "holding.h"
+#include "claim_runtime.h"
 
 /*
  * Begins the lease of the claim's kind, and has the service manager keep it. process: the asker's pidfd, which stays his;

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "holding.h"
+#include "claim_runtime.h"
 
 /*
  * Fills in an offer, which owns its FDs; lease is consumed. grows: only the device that was added, and no copy of the

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "holding.h"
+#include "claim_runtime.h"
 
 /* Has the executor run a plan of a release. The context goes along as a copy, if the claim has one. 0 or -errno. */
 int release_plan_run(struct holding *holding, enum holding_run run, const struct plan *plan,

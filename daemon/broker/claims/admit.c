@@ -1,8 +1,8 @@
-#include "claiming.h"
+#include "admit.h"
 
-#include "delivering.h"
-#include "operation.h"
-#include "releasing.h"
+#include "deliver.h"
+#include "request.h"
+#include "release.h"
 #include "../core/rights.h"
 #include "unit_asking.h"
 

@@ -1,8 +1,8 @@
-#include "releasing.h"
+#include "release.h"
 
-#include "forcing.h"
+#include "stop_holders.h"
 #include "release_plan.h"
-#include "repeating.h"
+#include "repeat_plan.h"
 
 #include "../../base/log.h"
 

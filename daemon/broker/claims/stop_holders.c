@@ -1,4 +1,4 @@
-#include "forcing.h"
+#include "stop_holders.h"
 
 #include "../../base/peer_unit.h"
 

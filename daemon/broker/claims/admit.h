@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "holding.h"
+#include "claim_runtime.h"
 
 /* Answers with ANSWER_PLAN. Changes nothing. subject: an operator asks for him; NULL: the requester asks for himself. */
 void claiming_plan(struct registry *registry, struct requester *requester, const struct question *question,

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "holding.h"
+#include "claim_runtime.h"
 
 /* Begins to give one asked-for device back. The holding's asker is answered. 0, or -errno: nothing was begun. */
 int removing_start(struct holding *holding, const char *device);

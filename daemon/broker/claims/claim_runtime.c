@@ -1,4 +1,4 @@
-#include "holding.h"
+#include "claim_runtime.h"
 
 #include "../../base/clock.h"
 #include "../../base/claim_files.h"

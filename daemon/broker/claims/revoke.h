@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "holding.h"
+#include "claim_runtime.h"
 
 /* In place of a time: that of the claim's rule. */
 #define REVOKE_GRACE_OF_RULE UINT64_MAX

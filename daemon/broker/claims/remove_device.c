@@ -1,8 +1,8 @@
-#include "removing.h"
+#include "remove_device.h"
 
 #include "release_plan.h"
-#include "releasing.h"
-#include "repeating.h"
+#include "release.h"
+#include "repeat_plan.h"
 
 #include "../../base/log.h"
 

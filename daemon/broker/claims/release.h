@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "holding.h"
+#include "claim_runtime.h"
 
 /*
  * Begins to release a claim, or notes that it is to be released once the plan that runs now has ended. A claim that

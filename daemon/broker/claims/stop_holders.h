@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "holding.h"
+#include "claim_runtime.h"
 
 /*
  * Stops whoever keeps the claim lingering (holding->holder), if the claim was revoked and its rule says so. True: it is

@@ -1,8 +1,8 @@
-#include "resuming.h"
+#include "resume.h"
 
 #include "lease.h"
-#include "releasing.h"
-#include "removing.h"
+#include "release.h"
+#include "remove_device.h"
 
 #include "../../base/log.h"
 

@@ -1,7 +1,7 @@
-#include "revoking.h"
+#include "revoke.h"
 
 #include "lease.h"
-#include "releasing.h"
+#include "release.h"
 
 #include "../../../policy/util/json_write.h"
 #include "../../../policy/util/text.h"

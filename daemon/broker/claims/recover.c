@@ -1,9 +1,9 @@
-#include "recovering.h"
+#include "recover.h"
 
 #include "lease.h"
-#include "releasing.h"
-#include "removing.h"
-#include "revoking.h"
+#include "release.h"
+#include "remove_device.h"
+#include "revoke.h"
 
 #include "../../base/claim_files.h"
 #include "../../base/log.h"

@@ -1,4 +1,4 @@
-#include "operation.h"
+#include "request.h"
 
 #include "../../../policy/decide/pool_shortlist.h"
 #include "../../base/clock.h"

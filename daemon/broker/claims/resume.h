@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "holding.h"
+#include "claim_runtime.h"
 
 /* Answers with ANSWER_RESUMED or ANSWER_WRONG_STATE; perhaps when a release that is under way has found somebody. */
 void resuming_start(struct holding *holding, struct requester *requester);

@@ -1,4 +1,4 @@
-#include "repeating.h"
+#include "repeat_plan.h"
 
 #include "../../base/log.h"
 

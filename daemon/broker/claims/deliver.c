@@ -1,9 +1,9 @@
-#include "delivering.h"
+#include "deliver.h"
 
 #include "lease.h"
 #include "offering.h"
-#include "releasing.h"
-#include "removing.h"
+#include "release.h"
+#include "remove_device.h"
 
 #include "../../base/clock.h"
 

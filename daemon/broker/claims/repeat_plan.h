@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "holding.h"
+#include "claim_runtime.h"
 
 /*
  * Has again() called after a pause; until then the holding is in HOLDING_PAUSES. False: it was run often enough, or no timer
