@@ -1,14 +1,14 @@
 #include "arbiter.h"
 
-#include "auditing.h"
+#include "take_audit.h"
 #include "../claims/deliver.h"
 #include "../claims/recover.h"
 #include "../claims/release.h"
 #include "../claims/remove_device.h"
-#include "reloading.h"
+#include "reload.h"
 #include "../claims/resume.h"
 #include "../core/rights.h"
-#include "snapshotting.h"
+#include "take_snapshot.h"
 #include "../core/subject_lookup.h"
 
 #include "../../../policy/rules/reserve.h"

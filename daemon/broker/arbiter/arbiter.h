@@ -6,7 +6,7 @@
 #pragma once
 
 #include "../claims/admit.h"
-#include "looking.h"
+#include "device_looks.h"
 #include "../claims/revoke.h"
 
 struct arbiter;

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "../arbiter/auditing.h"
+#include "../arbiter/take_audit.h"
 
 #include <json-c/json.h>
 

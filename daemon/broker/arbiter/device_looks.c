@@ -1,4 +1,4 @@
-#include "looking.h"
+#include "device_looks.h"
 
 #include "../../../policy/util/name_table.h"
 #include "../../../policy/util/text.h"

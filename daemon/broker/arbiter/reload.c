@@ -1,4 +1,4 @@
-#include "reloading.h"
+#include "reload.h"
 
 #include "../../base/log.h"
 #include "../../base/policy_files.h"

@@ -1,4 +1,4 @@
-#include "auditing.h"
+#include "take_audit.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-#include "snapshotting.h"
+#include "take_snapshot.h"
 
 #include "../../../policy/decide/refusal_text.h"
 #include "../../../policy/report/snapshot.h"
