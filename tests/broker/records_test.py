@@ -300,7 +300,7 @@ def catalogue_ids():
 @test
 def every_message_is_explained():
     """each MESSAGE_ID in the source has its entry in the catalogue, and each entry there its message"""
-    with open(os.path.join(SOURCE, "daemon/broker/observers/record_entry.c"), encoding="utf-8") as file:
+    with open(os.path.join(SOURCE, "daemon/broker/observers/journal_entry.c"), encoding="utf-8") as file:
         source = re.findall(r'"([0-9a-f]{32})"', file.read())
     entries = catalogue_ids()
     assert len(source) == len(set(source)) == 18 and sorted(source) == sorted(entries), set(source) ^ set(entries)

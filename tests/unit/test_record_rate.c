@@ -1,4 +1,4 @@
-#include "../../daemon/broker/observers/record_rate.h"
+#include "../../daemon/broker/observers/rate_limit.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

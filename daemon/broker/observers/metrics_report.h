@@ -5,9 +5,9 @@
  */
 #pragma once
 
-#include "audit_trail.h"
+#include "kernel_audit.h"
 #include "metrics.h"
-#include "records.h"
+#include "journal_log.h"
 
 /* Those who count. */
 struct metrics_sources {

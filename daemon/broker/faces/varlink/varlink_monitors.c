@@ -1,6 +1,6 @@
 #include "varlink_monitors.h"
 
-#include "../../observers/record_rate.h"
+#include "../../observers/rate_limit.h"
 #include "varlink_events.h"
 
 #include "../../../base/clock.h"

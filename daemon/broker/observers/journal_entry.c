@@ -1,4 +1,4 @@
-#include "record_entry.h"
+#include "journal_entry.h"
 
 #include "../../../policy/util/text.h"
 #include "../../base/wire.h"

@@ -1,7 +1,7 @@
-#include "records.h"
+#include "journal_log.h"
 
-#include "record_entry.h"
-#include "record_rate.h"
+#include "journal_entry.h"
+#include "rate_limit.h"
 
 #include "../../../policy/util/name_table.h"
 #include "../../../policy/util/text.h"

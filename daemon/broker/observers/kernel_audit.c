@@ -1,6 +1,6 @@
-#include "audit_trail.h"
+#include "kernel_audit.h"
 
-#include "record_rate.h"
+#include "rate_limit.h"
 
 #include "../../../policy/util/name_table.h"
 #include "../../../policy/util/text.h"

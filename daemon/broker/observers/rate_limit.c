@@ -1,4 +1,4 @@
-#include "record_rate.h"
+#include "rate_limit.h"
 
 /* The place of a user: his own, or one whose user has been quiet for long. */
 static struct record_rate_user *place_of(struct record_rate *rate, uid_t uid, uint64_t now)
