@@ -7,7 +7,7 @@
 #include "bus_property.h"
 #include "bus_text.h"
 #include "bus_variant.h"
-#include "../varlink_reports.h"
+#include "../reports.h"
 
 #include "../../../../policy/report/reply_json.h"
 

@@ -3,7 +3,7 @@
 #include "bus_text.h"
 #include "bus_variant.h"
 #include "../../core/rights.h"
-#include "../varlink_reports.h"
+#include "../reports.h"
 
 #include "../../../../policy/util/json_write.h"
 #include "../../../../policy/report/reply_json.h"

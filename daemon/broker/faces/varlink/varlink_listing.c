@@ -1,6 +1,6 @@
 #include "varlink_listing.h"
 
-#include "../varlink_reports.h"
+#include "../reports.h"
 
 #include "../../../../policy/util/json_write.h"
 #include "../../../../policy/report/reply_json.h"

@@ -3,7 +3,7 @@
 #include "varlink_answers.h"
 #include "varlink_listing.h"
 #include "varlink_monitors.h"
-#include "../varlink_reports.h"
+#include "../reports.h"
 
 #include "../../../../policy/util/json_write.h"
 #include "../../../../policy/report/reply_json.h"

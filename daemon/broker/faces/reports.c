@@ -1,4 +1,4 @@
-#include "varlink_reports.h"
+#include "reports.h"
 
 #include "../../../policy/util/json_write.h"
 #include "../../../policy/report/reply_json.h"
