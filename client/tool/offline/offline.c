@@ -3,7 +3,7 @@
 #include "policy_sources.h"
 #include "../core/reply.h"
 #include "../core/session.h"
-#include "../core/whole_file.h"
+#include "../core/files.h"
 
 #include "../../json_build.h"
 

@@ -1,6 +1,6 @@
 #include "policy_sources.h"
 
-#include "../core/whole_file.h"
+#include "../core/files.h"
 
 #include "../../../daemon/base/policy_files.h"
 
