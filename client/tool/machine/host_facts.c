@@ -1,6 +1,6 @@
 #include "host_facts.h"
 
-#include "host_file.h"
+#include "root_file.h"
 
 #include "../../../policy/model/device.h"
 

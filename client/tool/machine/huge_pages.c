@@ -1,6 +1,6 @@
 #include "huge_pages.h"
 
-#include "host_file.h"
+#include "root_file.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "host_file.h"
+#include "root_file.h"
 
 #include <dirent.h>
 #include <errno.h>
