@@ -1,6 +1,6 @@
 #include "verb_policy.h"
 
-#include "policy_checking.h"
+#include "policy_check.h"
 #include "policy_reload.h"
 #include "../core/reply.h"
 #include "../core/session.h"

@@ -2,9 +2,9 @@
 
 #include "command_search.h"
 #include "../core/device_arguments.h"
-#include "delivery.h"
-#include "fd_passing.h"
-#include "placeholders.h"
+#include "run_delivery.h"
+#include "run_descriptors.h"
+#include "run_placeholders.h"
 #include "../core/reply.h"
 #include "run_warnings.h"
 #include "../core/session.h"

@@ -1,4 +1,4 @@
-#include "placeholders.h"
+#include "run_placeholders.h"
 
 #include <errno.h>
 #include <inttypes.h>

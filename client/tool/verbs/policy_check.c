@@ -1,4 +1,4 @@
-#include "policy_checking.h"
+#include "policy_check.h"
 
 #include "../../json_build.h"
 #include "../offline/offline.h"

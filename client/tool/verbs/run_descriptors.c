@@ -1,4 +1,4 @@
-#include "fd_passing.h"
+#include "run_descriptors.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "delivery.h"
+#include "run_delivery.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "../../../include/words.h"
-#include "placeholders.h"
+#include "run_placeholders.h"
 
 /*
  * Says why a command can't have one of its placeholders in this mode ("attached", "open" or "node"), and what to
