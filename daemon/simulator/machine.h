@@ -1,6 +1,6 @@
 /*
  * The simulated host's state: its devices, their groups and buses, what the host does with them, and who has which file
- * open. Told to listeners as it changes. How the state changes is the matter of kernel.c; only that file, and the
+ * open. Told to listeners as it changes. How the state changes is the matter of simulated_kernel.c; only that file, and the
  * functions here, write to these structures.
  */
 #pragma once

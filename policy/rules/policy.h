@@ -1,7 +1,7 @@
 /*
  * The operator's policy: an immutable snapshot, parsed from the texts of the policy files. A reload parses a new one
  * and swaps. Reading the files is policy_files.c's work; here is no I/O. Implemented in policy.c (the snapshot),
- * policy_match.c (what it selects) and policy_parse*.c (from JSON).
+ * match.c (what it selects) and parse*.c (from JSON).
  */
 #pragma once
 

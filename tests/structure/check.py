@@ -16,18 +16,68 @@ POLICY_ARCHIVE = sys.argv[2] if len(sys.argv) > 2 else None
 TOP_LEVEL = {"daemon", "client", "policy", "units", "include", "tests", "meson.build", "README.md", "LICENSE", "NEWS.md"}
 FILE_LINES, FUNCTION_LINES = 600, 80
 
-# Which folder may include from which. A folder may always include from itself.
+MODULES_MAX = 27
+SAME_NAME = {"main", "words", "claim_steps", "delivery_steps", "release_steps"}
+
+POLICY = {"policy/" + folder for folder in ("util", "model", "rules", "plan", "decide", "check", "report")}
+BASE = {"daemon/base", "policy/util", "policy/model", "policy/plan", "policy/rules", "include"}
+EXECUTOR = {"daemon/executor/" + folder for folder in ("os", "devices", "survey", "sandbox", "workers", "router")}
+BROKER = {"daemon/broker/" + folder for folder in ("system", "state", "host", "core", "claims", "arbiter", "observers",
+                                                   "faces", "faces/varlink", "faces/bus")}
+TOOL = {"client/tool/" + folder for folder in ("core", "machine", "view", "offline", "verbs")}
+
+
+def broker(*folders):
+    return BASE | {"policy/decide", "policy/report"} | {"daemon/broker/" + folder for folder in folders}
+
+
+def tool(*folders):
+    return {"client", "client/library", "policy/util", "policy/model", "policy/report", "include"} | {
+        "client/tool/" + folder for folder in folders}
+
+
+# Which folder may include from which: what is below it. A folder may always include from itself.
 MAY_INCLUDE = {
     "include": set(),
-    "policy": {"include"},
-    "daemon/base": {"policy", "include"},
-    "daemon/executor": {"daemon/base", "policy", "include"},
-    "daemon/simulator": {"daemon/base", "policy", "include"},
-    "daemon/broker": {"daemon/base", "policy", "include"},
-    "client/library": {"client", "policy", "include"},
+    "policy/util": {"include"},
+    "policy/model": {"policy/util", "include"},
+    "policy/plan": {"policy/model", "policy/util", "include"},
+    "policy/rules": {"policy/plan", "policy/model", "policy/util", "include"},
+    # Siblings that never include each other: that is what makes the executor's second opinion a second opinion.
+    "policy/decide": {"policy/rules", "policy/plan", "policy/model", "policy/util", "include"},
+    "policy/check": {"policy/rules", "policy/plan", "policy/model", "policy/util", "include"},
+    "policy/report": {"policy/decide", "policy/rules", "policy/model", "policy/util", "include"},
+    "daemon/base": (BASE - {"daemon/base"}) | {"policy/check"},
+    "daemon/executor/os": BASE,
+    "daemon/executor/devices": BASE | {"daemon/executor/os"},
+    "daemon/executor/survey": BASE | {"daemon/executor/os", "daemon/executor/devices"},
+    "daemon/executor/sandbox": BASE | {"daemon/executor/os"},
+    "daemon/executor/workers": BASE | {"policy/check", "daemon/executor/os", "daemon/executor/devices",
+                                       "daemon/executor/survey"},
+    "daemon/executor/router": BASE | {"policy/check", "daemon/executor/os", "daemon/executor/devices",
+                                      "daemon/executor/sandbox", "daemon/executor/workers"},
+    "daemon/executor": BASE | EXECUTOR,
+    "daemon/simulator": {"daemon/base"} | POLICY | {"include"},
+    "daemon/broker/system": BASE,
+    "daemon/broker/state": BASE,
+    "daemon/broker/host": broker("system"),
+    "daemon/broker/core": broker("system", "state", "host"),
+    "daemon/broker/claims": broker("system", "state", "host", "core"),
+    "daemon/broker/arbiter": broker("system", "state", "host", "core", "claims"),
+    "daemon/broker/observers": broker("system", "core", "arbiter"),
+    "daemon/broker/faces": broker("core", "arbiter"),
+    "daemon/broker/faces/varlink": broker("system", "core", "arbiter", "observers", "faces"),
+    "daemon/broker/faces/bus": broker("system", "core", "arbiter", "observers", "faces"),
+    "daemon/broker": BASE | BROKER,
+    "client": {"policy/util", "include"},
+    "client/library": {"client", "policy/util", "include"},
+    "client/tool/core": tool(),
+    "client/tool/machine": tool("core"),
+    "client/tool/view": tool("core"),
     # Of the daemon it has the reader of policy files: what is checked is what is refused.
-    "client/tool": {"client/library", "client", "daemon/base", "policy", "include"},
-    "client": {"policy", "include"},
+    "client/tool/offline": tool("core") | {"daemon/base", "policy/decide", "policy/rules"},
+    "client/tool/verbs": tool("core", "machine", "view", "offline"),
+    "client/tool": TOOL,
 }
 # Of libc the core may use memory, strings and formatting into them. Names that reach the host are listed.
 IMPURE = re.compile(
@@ -117,6 +167,33 @@ def check_direction():
     check("includes go only downward", problems)
 
 
+def check_folders():
+    """What may be included has no cycle, so that every folder has a place; and no folder is a heap."""
+    problems, place = [], {}
+
+    def height(folder, above):
+        if folder in above:
+            problems.append(" -> ".join(above[above.index(folder):] + (folder,)))
+            return 0
+        if folder not in place:
+            place[folder] = 1 + max((height(other, above + (folder,)) for other in MAY_INCLUDE[folder]), default=0)
+        return place[folder]
+
+    for folder in MAY_INCLUDE:
+        height(folder, ())
+    check("no folder stands on itself", problems)
+    modules = {}
+    for name in product_files():
+        modules.setdefault(name.rsplit("/", 1)[0], set()).add(module_of(name))
+    check(f"no folder has more than {MODULES_MAX} modules",
+          [f"{folder}: {len(found)}" for folder, found in sorted(modules.items()) if len(found) > MODULES_MAX])
+    places = {}
+    for module in sorted({module_of(name) for name in product_files()}):
+        places.setdefault(module.rsplit("/", 1)[1], []).append(module)
+    check("no two modules have one name", [" and ".join(found) for name, found in sorted(places.items())
+                                           if len(found) > 1 and name not in SAME_NAME])
+
+
 # What a decision is made of. Outside the core it is asked for as a whole: decide() and plan_is_covered().
 DECIDES = re.compile(r"\b(policy_rule_for|policy_never|coverage_\w+|judge_(device|devices|limits|one_rule|lockouts|find_lockouts|kernel)|pool_choose)\s*\(")
 
@@ -184,6 +261,7 @@ def check_top_level():
 def main():
     check_cycles()
     check_direction()
+    check_folders()
     check_one_place_decides()
     check_purity()
     check_sizes()

@@ -78,7 +78,7 @@ def main():
                 yield from walk(item, path)
 
     results.append(("every key has a description", list(walk(schema, []))))
-    parser = (POLICIES / "policy_parse_rule.c").read_text(encoding="utf-8")
+    parser = (POLICIES / "rules" / "parse_rule.c").read_text(encoding="utf-8")
     keys = set(re.findall(r'\{ "(\w+)", (?:true|false), (?:true|false), read_', parser))
     known = set(schema["$defs"]["rule"]["properties"])
     results.append(("a rule's keys are those that ioasidd reads", sorted(keys ^ known) if keys else ["none found"]))

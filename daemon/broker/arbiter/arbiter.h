@@ -1,6 +1,6 @@
 /*
  * The arbiter: what every face calls, with one table of rights (rights.h). It owns the policy in force, the ledger and its
- * journal; the work is done in claiming.c and releasing.c. Each call is answered exactly once through the requester,
+ * journal; the work is done in admit.c and release.c. Each call is answered exactly once through the requester,
  * perhaps before it returns, and not at all once the requester has left.
  */
 #pragma once

@@ -1,6 +1,6 @@
 /*
  * Questions for plans, claims and additions: waits for what they need to know of the host, has them decided, and has what
- * was allowed done (delivering.h).
+ * was allowed done (deliver.h).
  */
 #pragma once
 

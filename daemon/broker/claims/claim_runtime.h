@@ -19,7 +19,7 @@ enum holding_run {
 	HOLDING_RELEASES,
 	HOLDING_UNMAPS,
 	HOLDING_STOPS, /* no plan: whoever keeps it lingering is being stopped */
-	HOLDING_PAUSES, /* no plan: one that did not come to its end is run again in a moment (repeating.h) */
+	HOLDING_PAUSES, /* no plan: one that did not come to its end is run again in a moment (repeat_plan.h) */
 };
 
 struct holding {

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "varlink_client.h"
+#include "socket_client.h"
 
 /* The requester's answer function: context is the varlink_client. */
 void varlink_answers_write(void *context, const struct answer *answer);

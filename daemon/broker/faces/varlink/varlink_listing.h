@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "varlink_client.h"
+#include "socket_client.h"
 
 struct varlink_listing;
 

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "varlink_client.h"
+#include "socket_client.h"
 
 /* Runs a call; it is answered on the client's connection, now or later. */
 void varlink_methods_call(struct varlink_client *client, const char *method, struct json_object *parameters);

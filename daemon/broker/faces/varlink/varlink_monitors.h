@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "varlink_client.h"
+#include "socket_client.h"
 
 enum {
 	VARLINK_MONITORS_MAX = 256,         /* in all; uid 0's are not counted */
