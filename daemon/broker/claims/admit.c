@@ -1,7 +1,7 @@
 #include "admit.h"
 
 #include "deliver.h"
-#include "request.h"
+#include "operation.h"
 #include "release.h"
 #include "../core/rights.h"
 #include "unit_asking.h"

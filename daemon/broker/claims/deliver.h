@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "request.h"
+#include "operation.h"
 
 /* Makes the claim that the operation was allowed. Its requester is answered with ANSWER_OFFER or ANSWER_FAILED. */
 void delivering_begin_claim(struct operation *operation, const struct decision *decision);

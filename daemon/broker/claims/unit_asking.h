@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "request.h"
+#include "operation.h"
 
 /*
  * Asks systemd about operation->lease_unit. It goes on with go_on(operation) if the unit runs, its invocation filled in;

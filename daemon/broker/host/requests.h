@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "link.h"
+#include "executor_link.h"
 
 struct questions;
 

@@ -1,4 +1,4 @@
-#include "link.h"
+#include "executor_link.h"
 
 #include "../system/turns.h"
 

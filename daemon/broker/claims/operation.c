@@ -1,4 +1,4 @@
-#include "request.h"
+#include "operation.h"
 
 #include "../../../policy/decide/pool_shortlist.h"
 #include "../../base/clock.h"
