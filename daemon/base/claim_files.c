@@ -20,7 +20,7 @@ enum { JOURNAL_FILE_MAX = 256 * 1024, JOURNAL_VERSION = 1, FILE_DEPTH_MAX = 7 };
 /* How a file begins, with the checksum of what comes then, up to the last brace. */
 #define FILE_BEGIN "{\"checksum\":\"%016llx\",\"claim\":"
 
-int journal_open(const char *runtime_folder)
+int claim_files_open(const char *runtime_folder)
 {
 	autoclose int folder = open(runtime_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int fd;
@@ -39,7 +39,7 @@ int journal_open(const char *runtime_folder)
 	return fd < 0 ? -errno : fd;
 }
 
-bool journal_file_claim(const char *file, char id[static CLAIM_ID_MAX])
+bool claim_files_file_claim(const char *file, char id[static CLAIM_ID_MAX])
 {
 	if (strlen(file) != 32 + 5 || strcmp(file + 32, ".json") != 0)
 		return false;
@@ -132,26 +132,26 @@ static int write_all(int fd, const char *text, size_t length)
 }
 
 /* Writes text under a second name and moves it over the first, so that a reader sees the old or the new, whole. */
-static int replace_file(int journal, const char *name, const char *text, size_t length)
+static int replace_file(int claim_files, const char *name, const char *text, size_t length)
 {
 	char temporary[64];
 	int error;
 
 	snprintf(temporary, sizeof(temporary), ".%s.new", name);
 
-	autoclose int fd = openat(journal, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	autoclose int fd = openat(claim_files, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 
 	if (fd < 0)
 		return -errno;
 	error = write_all(fd, text, length);
-	if (error == 0 && renameat(journal, temporary, journal, name) < 0)
+	if (error == 0 && renameat(claim_files, temporary, claim_files, name) < 0)
 		error = -errno;
 	if (error < 0)
-		unlinkat(journal, temporary, 0);
+		unlinkat(claim_files, temporary, 0);
 	return error;
 }
 
-int journal_write(int journal, const char *boot_id, const struct claim *claim)
+int claim_files_write(int claim_files, const char *boot_id, const struct claim *claim)
 {
 	struct json_object *object = claim_to_json(boot_id, claim);
 	const char *body = json_text(object);
@@ -165,26 +165,26 @@ int journal_write(int journal, const char *boot_id, const struct claim *claim)
 		return -ENOMEM;
 	}
 	snprintf(name, sizeof(name), "%s.json", claim->id);
-	error = replace_file(journal, name, text, (size_t)length);
+	error = replace_file(claim_files, name, text, (size_t)length);
 	free(text);
 	json_object_put(object);
 	return error;
 }
 
-int journal_remove(int journal, const char *claim_id)
+int claim_files_remove(int claim_files, const char *claim_id)
 {
 	char name[CLAIM_ID_MAX + 8];
 
 	snprintf(name, sizeof(name), "%s.json", claim_id);
-	return unlinkat(journal, name, 0) < 0 ? -errno : 0;
+	return unlinkat(claim_files, name, 0) < 0 ? -errno : 0;
 }
 
-int journal_set_aside(int journal, const char *file)
+int claim_files_set_aside(int claim_files, const char *file)
 {
 	char name[300];
 
 	snprintf(name, sizeof(name), "%.255s.corrupt", file);
-	return renameat(journal, file, journal, name) < 0 ? -errno : 0;
+	return renameat(claim_files, file, claim_files, name) < 0 ? -errno : 0;
 }
 
 /* Copies a string member of fitting length; false if it is not there, no string, or too long. */
@@ -365,27 +365,27 @@ static int judge(char *text, const char *boot_id, struct claim *claim)
 	struct claim read = { 0 };
 	char written_boot[64];
 	int64_t version;
-	int verdict = JOURNAL_CORRUPT;
+	int verdict = CLAIM_FILE_CORRUPT;
 
 	if (!body)
-		return JOURNAL_CORRUPT;
+		return CLAIM_FILE_CORRUPT;
 	/* It is as it was written: what can't be read twice, though there is memory, was written by somebody else. */
 	if (!object)
 		object = parse(body);
 	if (!object)
-		return is_short_of_memory() ? -ENOMEM : JOURNAL_CORRUPT;
+		return is_short_of_memory() ? -ENOMEM : CLAIM_FILE_CORRUPT;
 	if (json_object_is_type(object, json_type_object) &&
 	    get_number(object, "version", JOURNAL_VERSION, JOURNAL_VERSION, &version) &&
 	    get_text(object, "boot_id", written_boot, sizeof(written_boot))) {
 		errno = 0;
 		if (strcmp(written_boot, boot_id) != 0)
-			verdict = JOURNAL_STALE;
+			verdict = CLAIM_FILE_STALE;
 		else if (claim_from_json(object, &read) && devices_from_json(object, &read))
-			verdict = JOURNAL_READ;
+			verdict = CLAIM_FILE_READ;
 		else if (errno == ENOMEM)
 			verdict = -ENOMEM;
 	}
-	if (verdict == JOURNAL_READ)
+	if (verdict == CLAIM_FILE_READ)
 		*claim = read;
 	else
 		free(read.device);
@@ -393,9 +393,9 @@ static int judge(char *text, const char *boot_id, struct claim *claim)
 	return verdict;
 }
 
-int journal_read(int journal, const char *file, const char *boot_id, struct claim *claim)
+int claim_files_read(int claim_files, const char *file, const char *boot_id, struct claim *claim)
 {
-	autoclose int fd = openat(journal, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	autoclose int fd = openat(claim_files, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	struct stat status;
 	char *text;
 	size_t done = 0;
@@ -404,7 +404,7 @@ int journal_read(int journal, const char *file, const char *boot_id, struct clai
 	if (fd < 0 || fstat(fd, &status) < 0)
 		return -errno;
 	if (!S_ISREG(status.st_mode) || status.st_size <= 0 || status.st_size > JOURNAL_FILE_MAX)
-		return JOURNAL_CORRUPT;
+		return CLAIM_FILE_CORRUPT;
 	text = calloc(1, (size_t)status.st_size + 1);
 	if (!text)
 		return -ENOMEM;
@@ -417,14 +417,14 @@ int journal_read(int journal, const char *file, const char *boot_id, struct clai
 			break;
 		done += (size_t)got;
 	}
-	verdict = done == (size_t)status.st_size && strlen(text) == done ? judge(text, boot_id, claim) : JOURNAL_CORRUPT;
+	verdict = done == (size_t)status.st_size && strlen(text) == done ? judge(text, boot_id, claim) : CLAIM_FILE_CORRUPT;
 	free(text);
 	return verdict;
 }
 
-char **journal_list(int journal, size_t *count)
+char **claim_files_list(int claim_files, size_t *count)
 {
-	int fd = openat(journal, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(claim_files, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
 	char **list = calloc(1, sizeof(*list));
 	size_t found = 0;
@@ -472,12 +472,12 @@ static bool is_unfinished(const char *file)
 		return false;
 	memcpy(name, file + 1, length - end - 1);
 	name[length - end - 1] = '\0';
-	return journal_file_claim(name, id);
+	return claim_files_file_claim(name, id);
 }
 
-void journal_drop_unfinished(int journal)
+void claim_files_drop_unfinished(int claim_files)
 {
-	int fd = openat(journal, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(claim_files, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 
@@ -485,7 +485,7 @@ void journal_drop_unfinished(int journal)
 		descriptor_close(&fd);
 	while (stream && (entry = readdir(stream)))
 		if (is_unfinished(entry->d_name))
-			unlinkat(journal, entry->d_name, 0);
+			unlinkat(claim_files, entry->d_name, 0);
 	if (stream)
 		closedir(stream);
 }

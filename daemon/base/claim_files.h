@@ -11,24 +11,24 @@
  * Opens (and makes) the folder PATH/claims. Returns an FD that the caller owns, and as long as it is open nobody else's; or
  * -EADDRINUSE: somebody has it already; other -errno.
  */
-int journal_open(const char *runtime_folder);
+int claim_files_open(const char *runtime_folder);
 /* Writes the claim as it stands now. 0, or -errno: the file there before is unharmed. */
-int journal_write(int journal, const char *boot_id, const struct claim *claim);
+int claim_files_write(int claim_files, const char *boot_id, const struct claim *claim);
 /* Removes the claim's file. 0, or -errno. */
-int journal_remove(int journal, const char *claim_id);
+int claim_files_remove(int claim_files, const char *claim_id);
 
-enum journal_verdict {
-	JOURNAL_READ,    /* filled in *claim; free its device array with free() */
-	JOURNAL_STALE,   /* of another boot: to be removed */
-	JOURNAL_CORRUPT, /* not what journal_write() wrote: to be set aside, and never acted on */
+enum claim_file_verdict {
+	CLAIM_FILE_READ,    /* filled in *claim; free its device array with free() */
+	CLAIM_FILE_STALE,   /* of another boot: to be removed */
+	CLAIM_FILE_CORRUPT, /* not what claim_files_write() wrote: to be set aside, and never acted on */
 };
-/* Reads one file by its name in the folder. *claim is touched only by JOURNAL_READ. -errno: it can't be read. */
-int journal_read(int journal, const char *file, const char *boot_id, struct claim *claim);
+/* Reads one file by its name in the folder. *claim is touched only by CLAIM_FILE_READ. -errno: it can't be read. */
+int claim_files_read(int claim_files, const char *file, const char *boot_id, struct claim *claim);
 /* Names of all files in the folder, malloc'ed, as is the array; NULL: out of memory or unreadable. */
-char **journal_list(int journal, size_t *count);
-/* Removes what a kill in the middle of journal_write() left. */
-void journal_drop_unfinished(int journal);
+char **claim_files_list(int claim_files, size_t *count);
+/* Removes what a kill in the middle of claim_files_write() left. */
+void claim_files_drop_unfinished(int claim_files);
 /* Renames a corrupt file, so that it is kept for a person to look at and is not read again. */
-int journal_set_aside(int journal, const char *file);
+int claim_files_set_aside(int claim_files, const char *file);
 /* The claim id of a file's name ("ID.json"), or false. */
-bool journal_file_claim(const char *file, char id[static CLAIM_ID_MAX]);
+bool claim_files_file_claim(const char *file, char id[static CLAIM_ID_MAX]);

@@ -22,7 +22,7 @@ static size_t audit_size(uint32_t count)
 	return offsetof(struct wire_audit, context) + (size_t)count * sizeof(struct wire_audit_context);
 }
 
-static size_t record_size(const struct record *record)
+static size_t record_size(const struct audit_record *record)
 {
 	return offsetof(struct wire_record, record.device) +
 	       ((size_t)record->device_count + record->lockout_count) * DEVICE_NAME_MAX;
@@ -121,11 +121,11 @@ static bool audit_is_sane(const struct wire_audit *audit, size_t size)
 /* The counts are looked at before the devices that they count. */
 static bool wire_record_is_sane(const struct wire_record *message, size_t size)
 {
-	const struct record *record = &message->record;
+	const struct audit_record *record = &message->record;
 
 	return size >= offsetof(struct wire_record, record.device) && message->proof < WIRE_PROOF_COUNT &&
-	       record->device_count <= RECORD_DEVICES_MAX && record->lockout_count <= RECORD_DEVICES_MAX &&
-	       size == record_size(record) && record_is_sane(record);
+	       record->device_count <= AUDIT_RECORD_DEVICES_MAX && record->lockout_count <= AUDIT_RECORD_DEVICES_MAX &&
+	       size == record_size(record) && audit_record_is_sane(record);
 }
 
 static bool stop_is_sane(const struct wire_stop *stop, size_t size)

@@ -238,7 +238,7 @@ struct wire_record {
 	struct wire_header header;
 	uint32_t proof; /* enum wire_proof */
 	uint32_t reserved;
-	struct record record;
+	struct audit_record record;
 };
 
 struct wire_recorded {

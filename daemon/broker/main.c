@@ -26,12 +26,12 @@ struct broker {
 	const struct options *options;
 	struct arbiter *arbiter;
 	struct varlink_server *server;
-	struct store *store;
+	struct fdstore *store;
 	int listener; /* -1: the service manager passed none */
-	struct bus_link *bus; /* NULL: no bus is wanted */
+	struct bus_connection *bus; /* NULL: no bus is wanted */
 	struct bus_face *bus_face;
-	struct records *records;
-	struct audit_trail *audit_trail;
+	struct journal_log *journal_log;
+	struct kernel_audit *kernel_audit;
 	struct metrics *metrics;
 	struct metrics_sources sources;
 };
@@ -106,22 +106,22 @@ static int add_signals(struct broker *broker)
 /* Where records go; NULL: to standard error. */
 static const char *journal_of(const struct options *options)
 {
-	if (options->journal)
-		return options->journal;
+	if (options->claim_files)
+		return options->claim_files;
 	return journald_has_stderr() ? JOURNALD_SOCKET : NULL;
 }
 
 /* Those who write down and count what happens. */
 static int add_listeners(struct broker *broker)
 {
-	int error = records_new(broker->arbiter, journal_of(broker->options), &broker->records);
+	int error = journal_log_new(broker->arbiter, journal_of(broker->options), &broker->journal_log);
 
 	if (error >= 0)
-		error = audit_trail_new(broker->arbiter, &broker->audit_trail);
+		error = kernel_audit_new(broker->arbiter, &broker->kernel_audit);
 	if (error >= 0)
 		error = metrics_new(broker->event, broker->arbiter, &broker->metrics);
 	broker->sources = (struct metrics_sources){ .arbiter = broker->arbiter, .metrics = broker->metrics,
-						    .records = broker->records, .audit_trail = broker->audit_trail };
+						    .journal_log = broker->journal_log, .kernel_audit = broker->kernel_audit };
 	return error;
 }
 
@@ -142,7 +142,7 @@ static int run(struct broker *broker, int executor)
 	if (status >= 0)
 		status = sd_event_set_watchdog(broker->event, true);
 	if (status >= 0 && !options->no_bus)
-		status = bus_link_new(broker->event, &broker->bus);
+		status = bus_connection_new(broker->event, &broker->bus);
 	settings.bus = broker->bus;
 	if (status >= 0)
 		status = arbiter_new(broker->event, executor, &settings, &events, broker, &broker->arbiter);
@@ -160,11 +160,11 @@ static int run(struct broker *broker, int executor)
 	sd_notify(0, "STOPPING=1");
 	bus_face_free(broker->bus_face);
 	varlink_server_free(broker->server);
-	records_free(broker->records);
-	audit_trail_free(broker->audit_trail);
+	journal_log_free(broker->journal_log);
+	kernel_audit_free(broker->kernel_audit);
 	metrics_free(broker->metrics);
 	arbiter_free(broker->arbiter);
-	bus_link_free(broker->bus);
+	bus_connection_free(broker->bus);
 	sd_event_unref(broker->event);
 	return status;
 }
@@ -209,11 +209,11 @@ int main(int count, char **argument)
 	}
 	if (options.print_udev_rules)
 		return print_udev_rules(&options);
-	if (store_new(&broker.store) < 0) {
+	if (fdstore_new(&broker.store) < 0) {
 		log_error("the descriptors that the service manager passed can't be taken over");
 		return EXIT_FAILURE;
 	}
-	broker.listener = store_take_listener(broker.store, "varlink");
+	broker.listener = fdstore_take_listener(broker.store, "varlink");
 	if (geteuid() == 0 && start_find_user(options.user, &user) < 0)
 		return EXIT_FAILURE;
 	if (start_runtime_folder(options.runtime_folder, &user) < 0)
@@ -224,6 +224,6 @@ int main(int count, char **argument)
 	if (start_drop_privileges(&user) < 0)
 		return EXIT_FAILURE;
 	status = run(&broker, executor);
-	store_free(broker.store);
+	fdstore_free(broker.store);
 	return status == EXIT_EXECUTOR_GONE ? status : status == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

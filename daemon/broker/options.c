@@ -86,7 +86,7 @@ static bool take(int option, struct options *out)
 		out->executor = optarg;
 		return true;
 	case OPTION_JOURNAL:
-		out->journal = optarg;
+		out->claim_files = optarg;
 		return true;
 	case OPTION_USER:
 		out->user = optarg;

@@ -16,7 +16,7 @@ struct options {
 	const char *runtime_folder;
 	const char *state_folder;
 	const char *executor;      /* a command; NULL: the default */
-	const char *journal;       /* the journal's socket; NULL: records go there if standard error does */
+	const char *claim_files;       /* the journal's socket; NULL: records go there if standard error does */
 	const char *user;          /* to become when started by root */
 	bool no_bus;
 	bool print_udev_rules;     /* write what the policy reserves, and end */

@@ -87,15 +87,15 @@ static void become_executor(int wire, char **argument)
 {
 	char *environment[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LISTEN_FDS=1", NULL,
 				NULL, NULL };
-	const char *journal = getenv("JOURNAL_STREAM");
+	const char *claim_files = getenv("JOURNAL_STREAM");
 	char listen_pid[32], journal_stream[64];
 	sigset_t none;
 	size_t next = 2;
 
 	snprintf(listen_pid, sizeof(listen_pid), "LISTEN_PID=%d", (int)getpid());
 	environment[next++] = listen_pid;
-	if (journal && strlen(journal) < 40) {
-		snprintf(journal_stream, sizeof(journal_stream), "JOURNAL_STREAM=%s", journal);
+	if (claim_files && strlen(claim_files) < 40) {
+		snprintf(journal_stream, sizeof(journal_stream), "JOURNAL_STREAM=%s", claim_files);
 		environment[next++] = journal_stream;
 	}
 	sigemptyset(&none);

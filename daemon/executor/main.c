@@ -100,7 +100,7 @@ static int worker_main(const char *name)
 	if (role == WORKER_WATCHER)
 		return watcher_main(WORKER_SOCKET_FD);
 	if (role == WORKER_RECORDER)
-		return recorder_main(WORKER_SOCKET_FD);
+		return audit_writer_main(WORKER_SOCKET_FD);
 	if (role == WORKER_STOPPER)
 		return stopper_main(WORKER_SOCKET_FD);
 	error = policy_snapshot_load(WORKER_POLICY_FD, &policy);

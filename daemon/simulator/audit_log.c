@@ -9,9 +9,9 @@
 /* The last of so many records are kept. */
 enum { RECORDS_MAX = 4096 };
 
-int audit_log_write(struct audit_log *log, const struct record *record)
+int audit_log_write(struct audit_log *log, const struct audit_record *record)
 {
-	struct record *larger;
+	struct audit_record *larger;
 
 	if (log->error)
 		return log->error;
@@ -27,7 +27,7 @@ int audit_log_write(struct audit_log *log, const struct record *record)
 	return 0;
 }
 
-static struct json_object *devices_to_json(const struct record *record, uint32_t first, uint32_t count)
+static struct json_object *devices_to_json(const struct audit_record *record, uint32_t first, uint32_t count)
 {
 	struct json_object *list = json_object_new_array();
 	bool whole = list != NULL;
@@ -40,7 +40,7 @@ static struct json_object *devices_to_json(const struct record *record, uint32_t
 	return NULL;
 }
 
-static struct json_object *record_to_json(const struct record *record)
+static struct json_object *record_to_json(const struct audit_record *record)
 {
 	struct json_object *object = json_object_new_object();
 

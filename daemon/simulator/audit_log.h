@@ -9,13 +9,13 @@
 #include <stddef.h>
 
 struct audit_log {
-	struct record *record;
+	struct audit_record *record;
 	size_t count;
 	int error; /* what recording says from now on; 0: it is kept */
 };
 
 /* 0, or a positive errno: it is not kept. */
-int audit_log_write(struct audit_log *log, const struct record *record);
+int audit_log_write(struct audit_log *log, const struct audit_record *record);
 /* All records, the oldest first, or NULL out of memory. */
 struct json_object *audit_log_to_json(const struct audit_log *log);
 void audit_log_done(struct audit_log *log);

@@ -327,7 +327,7 @@ static int take_plan(struct session *session, const struct wire_plan *chunk, str
 
 	if (complete <= 0)
 		return complete;
-	return runs_start(session->runs, &session->inbox, &session->policy, on_result, session);
+	return plan_runs_start(session->runs, &session->inbox, &session->policy, on_result, session);
 }
 
 static void on_finding(void *context, const union wire_message *message)

@@ -17,7 +17,7 @@ enum { COMMAND_DEPTH_MAX = 8, FOLDERS_MAX = 16 };
 
 static int refuse_errno(const struct json_value *value, struct json_problem *problem, int error)
 {
-	return fields_refuse(value, false, problem, "the kernel says: %s", strerror(-error));
+	return json_fields_refuse(value, false, problem, "the kernel says: %s", strerror(-error));
 }
 
 /* The device that a text names. 0, or -EINVAL with *problem filled. */
@@ -28,7 +28,7 @@ static int find_device(struct command_call *call, const struct json_value *value
 	if (json_object_is_type(value->object, json_type_string))
 		device = machine_find(call->machine, json_object_get_string(value->object));
 	if (!device)
-		return fields_refuse(value, false, &call->problem, "the address of a device that is there is wanted");
+		return json_fields_refuse(value, false, &call->problem, "the address of a device that is there is wanted");
 	*out = device;
 	return 0;
 }
@@ -84,13 +84,13 @@ static int read_order(struct command_call *call, const struct json_value *value,
 		{ .key = "driver", .read = read_text, .offset = offsetof(struct order, driver),
 		  .size = DRIVER_NAME_MAX, .valid = is_driver, .wanted = "a driver's name" },
 	};
-	int error = fields_read(value, fields, sizeof(fields) / sizeof(*fields), order, &call->problem);
+	int error = json_fields_read(value, fields, sizeof(fields) / sizeof(*fields), order, &call->problem);
 
 	if (error < 0)
 		return error;
 	*device = machine_find(call->machine, order->device);
 	if (!*device)
-		return fields_refuse(value, false, &call->problem, "there is no device %s", order->device);
+		return json_fields_refuse(value, false, &call->problem, "there is no device %s", order->device);
 	return 0;
 }
 
@@ -98,7 +98,7 @@ static int read_order(struct command_call *call, const struct json_value *value,
 static int tell(struct command_call *call, const struct json_value *value, int said)
 {
 	if (said == KERNEL_BLOCKED)
-		return fields_refuse(value, false, &call->problem, "it would wait for an unbind that is under way");
+		return json_fields_refuse(value, false, &call->problem, "it would wait for an unbind that is under way");
 	return said < 0 ? refuse_errno(value, &call->problem, said) : 0;
 }
 
@@ -119,7 +119,7 @@ static int command_unbind(struct command_call *call, const struct json_value *va
 	if (error < 0)
 		return error;
 	if (device->on_vfio && kernel_is_open(device))
-		return fields_refuse(value, false, &call->problem, "it would wait until nobody has the device open");
+		return json_fields_refuse(value, false, &call->problem, "it would wait until nobody has the device open");
 	return tell(call, value, kernel_unbind(device, call->machine));
 }
 
@@ -151,13 +151,13 @@ static int command_open_node(struct command_call *call, const struct json_value 
 	struct opening opening = { .uid = 0 };
 	struct simulated_device *device;
 	pid_t pid;
-	int error = fields_read(value, fields, sizeof(fields) / sizeof(*fields), &opening, &call->problem);
+	int error = json_fields_read(value, fields, sizeof(fields) / sizeof(*fields), &opening, &call->problem);
 
 	if (error < 0)
 		return error;
 	device = machine_find(call->machine, opening.device);
 	if (!device)
-		return fields_refuse(value, false, &call->problem, "there is no device %s", opening.device);
+		return json_fields_refuse(value, false, &call->problem, "there is no device %s", opening.device);
 	error = node_opener_start(device, (uid_t)opening.uid, opening.by_group, &pid);
 	if (error < 0)
 		return refuse_errno(value, &call->problem, error);
@@ -174,7 +174,7 @@ static int command_unit(struct command_call *call, const struct json_value *valu
 		  .required = true },
 	};
 	struct unit_member member = { .pid = 0 };
-	int error = fields_read(value, fields, 2, &member, &call->problem);
+	int error = json_fields_read(value, fields, 2, &member, &call->problem);
 
 	return error < 0 ? error : units_put(&call->machine->units, member.pid, member.unit);
 }
@@ -188,7 +188,7 @@ static int command_audit_log(struct command_call *call, const struct json_value 
 
 	if (json_object_is_type(value->object, json_type_boolean))
 		return json_put(call->answer, "records", audit_log_to_json(&call->machine->audit_log)) ? 0 : -ENOMEM;
-	if (fields_read(value, fields, 1, &number, &call->problem) < 0)
+	if (json_fields_read(value, fields, 1, &number, &call->problem) < 0)
 		return -EINVAL;
 	call->machine->audit_log.error = number;
 	return 0;
@@ -210,7 +210,7 @@ static int read_step(const struct field *field, const struct json_value *value, 
 			   : -EINVAL;
 
 	if (step < 0)
-		return fields_refuse(value, false, problem, "the name of a step (unbind), or \"result\", is wanted");
+		return json_fields_refuse(value, false, problem, "the name of a step (unbind), or \"result\", is wanted");
 	said->fault.step = step;
 	said->has_step = true;
 	return 0;
@@ -224,7 +224,7 @@ static int read_errno(const struct field *field, const struct json_value *value,
 	/* A number reads as its digits. */
 	said->fault.error = fault_errno_from_string(json_object_get_string(value->object));
 	if (said->fault.error < 0)
-		return fields_refuse(value, false, problem, "an errno, as a number or a name (\"EIO\"), is wanted");
+		return json_fields_refuse(value, false, problem, "an errno, as a number or a name (\"EIO\"), is wanted");
 	return 0;
 }
 
@@ -244,7 +244,7 @@ static int add_fault(struct command_call *call, const struct json_value *value, 
 	bool fails = effect == FAULT_FAIL;
 	struct said_fault said = { .fault = { .step = -1, .kill = effect == FAULT_KILL, .error = fails ? EIO : 0 } };
 	size_t count = sizeof(fields) / sizeof(*fields);
-	int error = fields_read(value, fields, fails ? count : count - 1, &said, &call->problem);
+	int error = json_fields_read(value, fields, fails ? count : count - 1, &said, &call->problem);
 
 	if (error < 0)
 		return error;
@@ -274,7 +274,7 @@ static int want_true(struct command_call *call, const struct json_value *value)
 {
 	if (json_object_is_type(value->object, json_type_boolean) && json_object_get_boolean(value->object))
 		return 0;
-	return fields_refuse(value, false, &call->problem, "true is wanted");
+	return json_fields_refuse(value, false, &call->problem, "true is wanted");
 }
 
 static int command_unhang(struct command_call *call, const struct json_value *value)
@@ -310,7 +310,7 @@ static int command_await(struct command_call *call, const struct json_value *val
 		{ .key = "plans", .read = read_number32, .offset = sizeof(int32_t), .max = INT32_MAX },
 	};
 	int32_t number[2] = { 0, -1 };
-	int error = fields_read(value, fields, 2, number, &call->problem);
+	int error = json_fields_read(value, fields, 2, number, &call->problem);
 
 	if (error < 0)
 		return error;
@@ -408,7 +408,7 @@ static int command_state(struct command_call *call, const struct json_value *val
 			       json_put(call->answer, "groups", groups_to_json(call->machine)) &&
 			       json_put_number(call->answer, "unmapped", (int64_t)call->machine->unmapped) &&
 			       json_put_number(call->answer, "contexts", (int64_t)call->machine->contexts.count) &&
-			       json_put_number(call->answer, "plans", (int64_t)runs_count(call->runs)) &&
+			       json_put_number(call->answer, "plans", (int64_t)plan_runs_count(call->runs)) &&
 			       json_put_number(call->answer, "hung", (int64_t)runs_hung(call->runs))
 		       ? 0
 		       : -ENOMEM;
@@ -423,13 +423,13 @@ static int read_folders(const struct field *field, const struct json_value *valu
 
 	if (!json_object_is_type(value->object, json_type_array) ||
 	    json_object_array_length(value->object) > FOLDERS_MAX)
-		return fields_refuse(value, false, problem, "an array of at most %d folders is wanted", FOLDERS_MAX);
+		return json_fields_refuse(value, false, problem, "an array of at most %d folders is wanted", FOLDERS_MAX);
 	call->folder = calloc(FOLDERS_MAX, sizeof(*call->folder));
 	if (!call->folder)
 		return -ENOMEM;
 	while (json_children_next(&children, &item)) {
 		if (!json_object_is_type(item.object, json_type_string))
-			return fields_refuse(&item, false, problem, "a folder's path is wanted");
+			return json_fields_refuse(&item, false, problem, "a folder's path is wanted");
 		call->folder[call->folder_count] = strdup(json_object_get_string(item.object));
 		if (!call->folder[call->folder_count])
 			return -ENOMEM;
@@ -441,7 +441,7 @@ static int read_folders(const struct field *field, const struct json_value *valu
 static int command_attach(struct command_call *call, const struct json_value *value)
 {
 	static const struct field fields[] = { { .key = "policy_dirs", .read = read_folders } };
-	int error = fields_read(value, fields, 1, call, &call->problem);
+	int error = json_fields_read(value, fields, 1, call, &call->problem);
 
 	call->attach = error == 0;
 	return error;
@@ -479,11 +479,11 @@ static int command_root(struct command_call *call, const struct json_value *root
 
 	if (!json_object_is_type(root->object, json_type_object) || !json_children_next(&children, &value) ||
 	    json_children_next(&children, &more))
-		return fields_refuse(root, false, &call->problem, "an object with one command is wanted");
+		return json_fields_refuse(root, false, &call->problem, "an object with one command is wanted");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
 		if (strcmp(commands[i].key, value.key) == 0)
 			return commands[i].run(call, &value);
-	return fields_refuse(&value, true, &call->problem, "there is no such command");
+	return json_fields_refuse(&value, true, &call->problem, "there is no such command");
 }
 
 int command_run(struct command_call *call, const char *text, size_t length)

@@ -259,7 +259,7 @@ static void on_client(struct watch *watch, uint32_t events)
 static void answer_those_that_await(struct timer *timer)
 {
 	struct control *control = (struct control *)((char *)timer - offsetof(struct control, turn));
-	size_t hung = runs_hung(control->order.runs), plans = runs_count(control->order.runs);
+	size_t hung = runs_hung(control->order.runs), plans = plan_runs_count(control->order.runs);
 	struct control_client *client, *next;
 
 	for (client = TAILQ_FIRST(&control->clients); client; client = next) {

@@ -106,7 +106,7 @@ void loop_clear_timer(struct loop *loop, struct timer *timer)
 }
 
 /* Milliseconds until the first timer is due, for epoll_wait(); -1: no timer. */
-static int patience(const struct loop *loop)
+static int timed_call(const struct loop *loop)
 {
 	const struct timer *first = TAILQ_FIRST(&loop->timers);
 	uint64_t time;
@@ -136,7 +136,7 @@ static void run_timers(struct loop *loop)
 int loop_run(struct loop *loop)
 {
 	while (!loop->stopped) {
-		int count = epoll_wait(loop->epoll, loop->event, EVENTS_AT_ONCE, patience(loop));
+		int count = epoll_wait(loop->epoll, loop->event, EVENTS_AT_ONCE, timed_call(loop));
 
 		if (count < 0 && errno != EINTR)
 			return -errno;

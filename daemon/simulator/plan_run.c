@@ -15,8 +15,8 @@ struct simulated_device *run_device(const struct run *run, const struct step *st
 int run_wait(struct run *run, struct simulated_device *device, uint64_t milliseconds)
 {
 	waiter_wait(&run->waiter, device);
-	if (milliseconds > 0 && !run->patience.on)
-		loop_set_timer(run->machine->loop, &run->patience, milliseconds);
+	if (milliseconds > 0 && !run->timed_call.on)
+		loop_set_timer(run->machine->loop, &run->timed_call, milliseconds);
 	return STEP_WAITS;
 }
 

@@ -39,7 +39,7 @@ struct run {
 	bool hung;          /* until somebody says go on */
 	bool struck;        /* a fault has struck at this very step: not again */
 	struct waiter waiter;
-	struct timer patience; /* how long a holder is waited for */
+	struct timer timed_call; /* how long a holder is waited for */
 	bool patience_over;
 
 	struct context *context; /* of the plan: new, or the passed one */

@@ -56,7 +56,7 @@ static const struct {
 static void run_free(struct run *run)
 {
 	waiter_cancel(&run->waiter);
-	loop_clear_timer(run->machine->loop, &run->patience);
+	loop_clear_timer(run->machine->loop, &run->timed_call);
 	if (run->ready)
 		TAILQ_REMOVE(&run->runs->ready, run, ready_link);
 	/* What was not given to anybody has no other copy. */
@@ -101,7 +101,7 @@ static void on_wake(struct waiter *waiter)
 
 static void on_patience_over(struct timer *timer)
 {
-	struct run *run = (struct run *)((char *)timer - offsetof(struct run, patience));
+	struct run *run = (struct run *)((char *)timer - offsetof(struct run, timed_call));
 
 	run->patience_over = true;
 	make_ready(run);
@@ -296,7 +296,7 @@ static int take_step(struct run *run, size_t index)
 		run->struck = false;
 		run->patience_over = false;
 		waiter_cancel(&run->waiter);
-		loop_clear_timer(run->machine->loop, &run->patience);
+		loop_clear_timer(run->machine->loop, &run->timed_call);
 	}
 	return error;
 }
@@ -361,7 +361,7 @@ static void run_ready(struct timer *timer)
 	machine_publish(runs->machine);
 }
 
-int runs_new(struct machine *machine, struct faults *faults, struct runs **out)
+int plan_runs_new(struct machine *machine, struct faults *faults, struct runs **out)
 {
 	struct runs *runs = calloc(1, sizeof(*runs));
 
@@ -376,7 +376,7 @@ int runs_new(struct machine *machine, struct faults *faults, struct runs **out)
 	return 0;
 }
 
-struct runs *runs_free(struct runs *runs)
+struct runs *plan_runs_free(struct runs *runs)
 {
 	struct run *run;
 
@@ -436,7 +436,7 @@ static void enter(struct run *run)
 	}
 }
 
-int runs_start(struct runs *runs, struct wire_plan_inbox *inbox, const struct policy_in_force *policy, run_done done,
+int plan_runs_start(struct runs *runs, struct wire_plan_inbox *inbox, const struct policy_in_force *policy, run_done done,
 	       void *context)
 {
 	struct run *run = calloc(1, sizeof(*run));
@@ -460,7 +460,7 @@ int runs_start(struct runs *runs, struct wire_plan_inbox *inbox, const struct po
 	run->done = done;
 	run->done_context = context;
 	run->waiter.wake = on_wake;
-	run->patience.expired = on_patience_over;
+	run->timed_call.expired = on_patience_over;
 	run->result.kind = STEP_KIND_COUNT;
 	TAILQ_INSERT_TAIL(&runs->all, run, link);
 	runs->count++;
@@ -495,7 +495,7 @@ void runs_unhang(struct runs *runs)
 	note_change(runs);
 }
 
-size_t runs_count(const struct runs *runs)
+size_t plan_runs_count(const struct runs *runs)
 {
 	return runs->count;
 }

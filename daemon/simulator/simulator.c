@@ -70,7 +70,7 @@ static void end_if_idle(struct simulator *simulator)
 {
 	if (!simulator->ends_with_broker || !TAILQ_EMPTY(&simulator->brokers))
 		return;
-	if (runs_count(simulator->runs) == runs_hung(simulator->runs))
+	if (plan_runs_count(simulator->runs) == runs_hung(simulator->runs))
 		loop_stop(simulator->loop);
 }
 
@@ -192,7 +192,7 @@ static int start(struct simulator *simulator, const struct simulator_order *orde
 	for (size_t i = 0; i < order->fault_count && error == 0; i++)
 		error = faults_add(&simulator->faults, &order->fault[i]);
 	if (error == 0)
-		error = runs_new(simulator->machine, &simulator->faults, &simulator->runs);
+		error = plan_runs_new(simulator->machine, &simulator->faults, &simulator->runs);
 	if (error == 0)
 		runs_watch(simulator->runs, on_runs_changed, simulator);
 	if (error == 0 && order->control_path)
@@ -214,7 +214,7 @@ static void stop(struct simulator *simulator)
 		session_free(broker->session);
 		free(broker);
 	}
-	runs_free(simulator->runs);
+	plan_runs_free(simulator->runs);
 	faults_clear(&simulator->faults, false);
 	if (simulator->machine)
 		kernel_close_all(simulator->machine);

@@ -1,36 +1,36 @@
 #include "judge_kernel.h"
 
 /* The interface of VFIO that this kernel has, if the mode and the claim that grows can do with it. */
-static void judge_interface(struct deciding *deciding)
+static void judge_interface(struct judgement *judgement)
 {
-	const struct kernel_features *kernel = deciding->host->kernel;
-	const struct claim *claim = deciding->request->claim;
-	enum delivery_mode mode = deciding->request->mode;
+	const struct kernel_features *kernel = judgement->host->kernel;
+	const struct claim *claim = judgement->request->claim;
+	enum delivery_mode mode = judgement->request->mode;
 	int interface = kernel_interface(kernel);
 
 	if (mode == MODE_BROKERED)
-		say_mode_not_served(deciding_words(deciding_add_blocker(deciding, BLOCKER_KERNEL, NULL)), mode);
+		say_mode_not_served(judgement_words(judgement_add_blocker(judgement, BLOCKER_KERNEL, NULL)), mode);
 	else if (interface < 0)
-		say_kernel_lacks(deciding_words(deciding_add_blocker(deciding, BLOCKER_KERNEL, NULL)), kernel->release,
+		say_kernel_lacks(judgement_words(judgement_add_blocker(judgement, BLOCKER_KERNEL, NULL)), kernel->release,
 				 kernel->iommufd, kernel->vfio_cdev);
 	else if (claim && claim->interface != (enum vfio_interface)interface)
-		say_interface_changed(deciding_words(deciding_add_blocker(deciding, BLOCKER_KERNEL, NULL)), claim->interface);
+		say_interface_changed(judgement_words(judgement_add_blocker(judgement, BLOCKER_KERNEL, NULL)), claim->interface);
 	else if (mode == MODE_OPEN && interface != INTERFACE_IOMMUFD)
-		say_mode_needs_iommufd(deciding_words(deciding_add_blocker(deciding, BLOCKER_KERNEL, NULL)), kernel->release, mode);
+		say_mode_needs_iommufd(judgement_words(judgement_add_blocker(judgement, BLOCKER_KERNEL, NULL)), kernel->release, mode);
 	else
-		deciding->result.interface = (enum vfio_interface)interface;
+		judgement->result.interface = (enum vfio_interface)interface;
 }
 
-void judge_kernel(struct deciding *deciding)
+void judge_kernel(struct judgement *judgement)
 {
-	const struct kernel_features *kernel = deciding->host->kernel;
+	const struct kernel_features *kernel = judgement->host->kernel;
 	const struct rule *refusing = NULL;
 	bool any = false, accepted = true;
 
-	for (size_t i = 0; i < deciding->count; i++) {
-		const struct rule *rule = deciding->asked[i].rule;
+	for (size_t i = 0; i < judgement->count; i++) {
+		const struct rule *rule = judgement->asked[i].rule;
 
-		any = any || deciding->asked[i].device;
+		any = any || judgement->asked[i].device;
 		if (rule && rule->accept_unsafe_interrupts)
 			continue;
 		accepted = false;
@@ -39,9 +39,9 @@ void judge_kernel(struct deciding *deciding)
 	}
 	if (!any)
 		return;
-	judge_interface(deciding);
+	judge_interface(judgement);
 	if (kernel->unsafe_interrupts && !accepted)
-		say_unsafe_interrupts(deciding_words(deciding_add_blocker(deciding, BLOCKER_KERNEL, NULL)), refusing);
+		say_unsafe_interrupts(judgement_words(judgement_add_blocker(judgement, BLOCKER_KERNEL, NULL)), refusing);
 	if (kernel->noiommu)
-		say_noiommu(deciding_words(deciding_add_blocker(deciding, BLOCKER_KERNEL, NULL)));
+		say_noiommu(judgement_words(judgement_add_blocker(judgement, BLOCKER_KERNEL, NULL)));
 }

@@ -6,4 +6,4 @@
 #include "judgement.h"
 
 /* What this kernel lacks for any claim; of no interest where no device is known. Sets the decision's interface. */
-void judge_kernel(struct deciding *deciding);
+void judge_kernel(struct judgement *judgement);

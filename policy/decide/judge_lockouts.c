@@ -6,39 +6,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct found *add_found(struct deciding *deciding)
+static struct found *add_found(struct judgement *judgement)
 {
-	if (deciding->found_count == deciding->found_allocated) {
-		size_t allocated = deciding->found_allocated ? deciding->found_allocated * 2 : 8;
-		struct found *larger = reallocarray(deciding->found, allocated, sizeof *larger);
+	if (judgement->found_count == judgement->found_allocated) {
+		size_t allocated = judgement->found_allocated ? judgement->found_allocated * 2 : 8;
+		struct found *larger = reallocarray(judgement->found, allocated, sizeof *larger);
 
 		if (!larger) {
-			deciding->error = -ENOMEM;
+			judgement->error = -ENOMEM;
 			return NULL;
 		}
-		deciding->found = larger;
-		deciding->found_allocated = allocated;
+		judgement->found = larger;
+		judgement->found_allocated = allocated;
 	}
-	return &deciding->found[deciding->found_count++];
+	return &judgement->found[judgement->found_count++];
 }
 
-static bool is_asked_for(const struct deciding *deciding, const struct device *device)
+static bool is_asked_for(const struct judgement *judgement, const struct device *device)
 {
-	for (size_t i = 0; i < deciding->count; i++)
-		if (deciding->asked[i].device == device)
+	for (size_t i = 0; i < judgement->count; i++)
+		if (judgement->asked[i].device == device)
 			return true;
 	return false;
 }
 
 /* Finds the members that this device would lock out, which are judged by its rule. */
-static void find_lockouts(struct deciding *deciding, const struct asked *asked)
+static void find_lockouts(struct judgement *judgement, const struct asked *asked)
 {
 	const struct device *members[GROUP_MEMBERS_MAX];
-	size_t count = topology_members(deciding->host->topology, asked->device->group, members, GROUP_MEMBERS_MAX);
+	size_t count = topology_members(judgement->host->topology, asked->device->group, members, GROUP_MEMBERS_MAX);
 
 	if (count > GROUP_MEMBERS_MAX) {
 		if (asked->eligible)
-			say_group_too_large(deciding_words(deciding_add_blocker(deciding, BLOCKER_GROUP_TOO_LARGE, asked)),
+			say_group_too_large(judgement_words(judgement_add_blocker(judgement, BLOCKER_GROUP_TOO_LARGE, asked)),
 					    asked->name, count);
 		return;
 	}
@@ -47,31 +47,31 @@ static void find_lockouts(struct deciding *deciding, const struct asked *asked)
 		const struct claim_device *entry;
 		bool own;
 
-		if (members[i]->bridge || is_asked_for(deciding, members[i]))
+		if (members[i]->bridge || is_asked_for(judgement, members[i]))
 			continue;
-		found.owned = deciding_other_owner(deciding, members[i]->name, &own, &entry) != NULL;
+		found.owned = judgement_other_owner(judgement, members[i]->name, &own, &entry) != NULL;
 		if (own)
 			continue;
 		if (asked->eligible && !found.owned)
-			found.cover = coverage_of_member(deciding->policy, deciding->host->topology, asked->rule,
-							 deciding->host->uses, members[i], &found.blocking);
-		added = add_found(deciding);
+			found.cover = coverage_of_member(judgement->policy, judgement->host->topology, asked->rule,
+							 judgement->host->uses, members[i], &found.blocking);
+		added = add_found(judgement);
 		if (!added)
 			return;
 		*added = found;
 	}
 }
 
-void judge_find_lockouts(struct deciding *deciding)
+void judge_find_lockouts(struct judgement *judgement)
 {
-	for (size_t i = 0; i < deciding->count; i++) {
-		const struct asked *asked = &deciding->asked[i], *judge = NULL;
+	for (size_t i = 0; i < judgement->count; i++) {
+		const struct asked *asked = &judgement->asked[i], *judge = NULL;
 		bool again = false;
 
 		if (!asked->device || asked->device->bridge || asked->device->group < 0)
 			continue;
-		for (size_t k = 0; k < deciding->count; k++) {
-			const struct asked *other = &deciding->asked[k];
+		for (size_t k = 0; k < judgement->count; k++) {
+			const struct asked *other = &judgement->asked[k];
 
 			if (!other->device || other->device->bridge || other->device->group != asked->device->group)
 				continue;
@@ -80,7 +80,7 @@ void judge_find_lockouts(struct deciding *deciding)
 				judge = other;
 		}
 		if (!again)
-			find_lockouts(deciding, judge ? judge : asked);
+			find_lockouts(judgement, judge ? judge : asked);
 	}
 }
 
@@ -93,21 +93,21 @@ static int found_order(const void *a, const void *b)
  * What the rule's lockout would have to say for all members that it does not allow: text for the policy. The same for
  * all of a rule's members, so it is kept for the next.
  */
-static const char *needed_lockout(struct deciding *deciding, const struct rule *rule)
+static const char *needed_lockout(struct judgement *judgement, const struct rule *rule)
 {
-	const size_t size = sizeof deciding->needed - sizeof "]}";
-	char *out = deciding->needed;
+	const size_t size = sizeof judgement->needed - sizeof "]}";
+	char *out = judgement->needed;
 	bool first = true, cut = false;
 
-	if (deciding->needed_of == rule)
+	if (judgement->needed_of == rule)
 		return out;
-	deciding->needed_of = rule;
+	judgement->needed_of = rule;
 	text_format(out, size, "\"lockout\": {\"named\": [");
 	for (size_t i = 0; i < rule->lockout_named.count && !cut; i++, first = false)
 		cut = strlen(text_append(out, size, "%s\"%s\"", first ? "" : ", ", rule->lockout_named.item[i])) + 1 >=
 		      size;
-	for (size_t i = 0; i < deciding->found_count && !cut; i++) {
-		const struct found *found = &deciding->found[i];
+	for (size_t i = 0; i < judgement->found_count && !cut; i++) {
+		const struct found *found = &judgement->found[i];
 
 		if (found->asked->rule != rule || found->cover != COVER_NOT_ALLOWED || found->owned)
 			continue;
@@ -117,10 +117,10 @@ static const char *needed_lockout(struct deciding *deciding, const struct rule *
 	/* A list that is cut off is no policy text. */
 	if (cut)
 		return text_format(out, size, "\"lockout\": \"unused\"");
-	return text_append(out, sizeof deciding->needed, "]}");
+	return text_append(out, sizeof judgement->needed, "]}");
 }
 
-static void judge_lockout(struct deciding *deciding, const struct found *found)
+static void judge_lockout(struct judgement *judgement, const struct found *found)
 {
 	const struct device *member = found->member;
 	const struct use *use = found->blocking;
@@ -137,38 +137,38 @@ static void judge_lockout(struct deciding *deciding, const struct found *found)
 	if (found->cover == COVER_GIVEN || found->owned || !found->asked->eligible)
 		return;
 	if (found->cover == COVER_NOT_ALLOWED)
-		use = coverage_blocking_use(deciding->host->uses, member->name, false);
-	told = use ? use_told(use, deciding->by_operator) : "";
-	blocker = deciding_add_blocker(deciding, kinds[found->cover], found->asked);
+		use = coverage_blocking_use(judgement->host->uses, member->name, false);
+	told = use ? use_told(use, judgement->by_operator) : "";
+	blocker = judgement_add_blocker(judgement, kinds[found->cover], found->asked);
 	text_format(blocker->member, sizeof blocker->member, "%s", member->name);
 	text_format(blocker->use, sizeof blocker->use, "%s", told);
 	if (found->cover == COVER_NEVER) {
-		say_never(deciding_words(blocker), device, member->name,
-			  policy_never(deciding->policy, deciding->host->topology, member));
+		say_never(judgement_words(blocker), device, member->name,
+			  policy_never(judgement->policy, judgement->host->topology, member));
 	} else if (found->cover == COVER_NOT_ALLOWED) {
-		say_lockout_not_covered(deciding_words(blocker), device, member, told, rule, needed_lockout(deciding, rule));
+		say_lockout_not_covered(judgement_words(blocker), device, member, told, rule, needed_lockout(judgement, rule));
 	} else if (found->cover == COVER_IN_USE) {
-		say_member_in_use(deciding_words(blocker), device, member, use, told, rule);
+		say_member_in_use(judgement_words(blocker), device, member, use, told, rule);
 	} else {
-		say_not_restorable(deciding_words(blocker), device, member->name, member->driver);
+		say_not_restorable(judgement_words(blocker), device, member->name, member->driver);
 	}
 }
 
-void judge_lockouts(struct deciding *deciding)
+void judge_lockouts(struct judgement *judgement)
 {
-	struct decision *result = &deciding->result;
+	struct decision *result = &judgement->result;
 
-	if (deciding->found_count == 0)
+	if (judgement->found_count == 0)
 		return;
-	qsort(deciding->found, deciding->found_count, sizeof *deciding->found, found_order);
-	result->lockout = calloc(deciding->found_count, sizeof *result->lockout);
+	qsort(judgement->found, judgement->found_count, sizeof *judgement->found, found_order);
+	result->lockout = calloc(judgement->found_count, sizeof *result->lockout);
 	if (!result->lockout) {
-		deciding->error = -ENOMEM;
+		judgement->error = -ENOMEM;
 		return;
 	}
-	for (size_t i = 0; i < deciding->found_count; i++) {
-		const struct found *found = &deciding->found[i];
-		const struct use *use = uses_worst(deciding->host->uses, found->member->name, SEVERITY_IDLE);
+	for (size_t i = 0; i < judgement->found_count; i++) {
+		const struct found *found = &judgement->found[i];
+		const struct use *use = uses_worst(judgement->host->uses, found->member->name, SEVERITY_IDLE);
 		struct lockout *lockout = &result->lockout[result->lockout_count++];
 
 		text_format(lockout->device, sizeof lockout->device, "%s", found->member->name);
@@ -176,9 +176,9 @@ void judge_lockouts(struct deciding *deciding)
 		text_format(lockout->driver, sizeof lockout->driver, "%s", found->member->driver);
 		if (use) {
 			lockout->severity = (enum severity)use->severity;
-			text_format(lockout->use, sizeof lockout->use, "%s", use_told(use, deciding->by_operator));
+			text_format(lockout->use, sizeof lockout->use, "%s", use_told(use, judgement->by_operator));
 		}
 		lockout->covered = found->cover == COVER_GIVEN;
-		judge_lockout(deciding, found);
+		judge_lockout(judgement, found);
 	}
 }

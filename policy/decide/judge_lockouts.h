@@ -7,6 +7,6 @@
 #include "judgement.h"
 
 /* Finds the members: each group once, for the first of its asked-for devices that an allow rule stands for. */
-void judge_find_lockouts(struct deciding *deciding);
+void judge_find_lockouts(struct judgement *judgement);
 /* Writes the lockouts that were found, and what stands against them. */
-void judge_lockouts(struct deciding *deciding);
+void judge_lockouts(struct judgement *judgement);

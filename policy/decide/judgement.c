@@ -6,23 +6,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct blocker *deciding_add_blocker(struct deciding *deciding, enum blocker_kind kind, const struct asked *asked)
+struct blocker *judgement_add_blocker(struct judgement *judgement, enum blocker_kind kind, const struct asked *asked)
 {
-	struct decision *result = &deciding->result;
-	struct blocker *blocker = &deciding->scrap;
+	struct decision *result = &judgement->result;
+	struct blocker *blocker = &judgement->scrap;
 
-	if (result->blocker_count == deciding->blockers_allocated) {
-		size_t allocated = deciding->blockers_allocated ? deciding->blockers_allocated * 2 : 4;
+	if (result->blocker_count == judgement->blockers_allocated) {
+		size_t allocated = judgement->blockers_allocated ? judgement->blockers_allocated * 2 : 4;
 		struct blocker *larger = reallocarray(result->blocker, allocated, sizeof *larger);
 
 		if (larger) {
 			result->blocker = larger;
-			deciding->blockers_allocated = allocated;
+			judgement->blockers_allocated = allocated;
 		} else {
-			deciding->error = -ENOMEM;
+			judgement->error = -ENOMEM;
 		}
 	}
-	if (deciding->error == 0)
+	if (judgement->error == 0)
 		blocker = &result->blocker[result->blocker_count++];
 	*blocker = (struct blocker){ .kind = kind };
 	if (asked)
@@ -33,24 +33,24 @@ struct blocker *deciding_add_blocker(struct deciding *deciding, enum blocker_kin
 	return blocker;
 }
 
-struct note *deciding_add_note(struct deciding *deciding, enum note_kind kind, enum severity severity,
+struct note *judgement_add_note(struct judgement *judgement, enum note_kind kind, enum severity severity,
 			       const char *device)
 {
-	struct decision *result = &deciding->result;
-	struct note *note = &deciding->scrap_note;
+	struct decision *result = &judgement->result;
+	struct note *note = &judgement->scrap_note;
 
-	if (result->note_count == deciding->notes_allocated) {
-		size_t allocated = deciding->notes_allocated ? deciding->notes_allocated * 2 : 16;
+	if (result->note_count == judgement->notes_allocated) {
+		size_t allocated = judgement->notes_allocated ? judgement->notes_allocated * 2 : 16;
 		struct note *larger = reallocarray(result->note, allocated, sizeof *larger);
 
 		if (larger) {
 			result->note = larger;
-			deciding->notes_allocated = allocated;
+			judgement->notes_allocated = allocated;
 		} else {
-			deciding->error = -ENOMEM;
+			judgement->error = -ENOMEM;
 		}
 	}
-	if (deciding->error == 0)
+	if (judgement->error == 0)
 		note = &result->note[result->note_count++];
 	note->kind = kind;
 	note->severity = severity;
@@ -59,29 +59,29 @@ struct note *deciding_add_note(struct deciding *deciding, enum note_kind kind, e
 	return note;
 }
 
-struct sentences deciding_words(struct blocker *blocker)
+struct sentences judgement_words(struct blocker *blocker)
 {
 	return (struct sentences){ .message = blocker->message, .remedy = blocker->remedy };
 }
 
-const struct claim *deciding_other_owner(const struct deciding *deciding, const char *device, bool *own,
+const struct claim *judgement_other_owner(const struct judgement *judgement, const char *device, bool *own,
 				       const struct claim_device **entry)
 {
 	const struct claim *owner = NULL;
 
 	*own = false;
-	if (deciding->host->ledger)
-		owner = ledger_owner(deciding->host->ledger, device, entry);
-	if (owner && deciding->request->claim && strcmp(owner->id, deciding->request->claim->id) == 0) {
+	if (judgement->host->ledger)
+		owner = ledger_owner(judgement->host->ledger, device, entry);
+	if (owner && judgement->request->claim && strcmp(owner->id, judgement->request->claim->id) == 0) {
 		*own = true;
 		return NULL;
 	}
 	return owner;
 }
 
-struct other_claim deciding_other_claim(const struct deciding *deciding, const struct claim *claim)
+struct other_claim judgement_other_claim(const struct judgement *judgement, const struct claim *claim)
 {
-	bool own = claim->uid == deciding->request->subject->uid && !deciding->request->for_operator;
+	bool own = claim->uid == judgement->request->subject->uid && !judgement->request->for_operator;
 
-	return (struct other_claim){ .claim = claim, .own = own, .disclosed = own || deciding->by_operator };
+	return (struct other_claim){ .claim = claim, .own = own, .disclosed = own || judgement->by_operator };
 }

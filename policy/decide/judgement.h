@@ -27,7 +27,7 @@ struct found {
 	bool owned;                 /* by another claim: said of the asked-for device already */
 };
 
-struct deciding {
+struct judgement {
 	const struct policy *policy;
 	const struct host_view *host;
 	const struct request *request;
@@ -47,16 +47,16 @@ struct deciding {
 };
 
 /* Adds a blocker and returns it for its words. Once memory is out the words go nowhere. asked: NULL where none is meant. */
-struct blocker *deciding_add_blocker(struct deciding *deciding, enum blocker_kind kind, const struct asked *asked);
+struct blocker *judgement_add_blocker(struct judgement *judgement, enum blocker_kind kind, const struct asked *asked);
 /* Adds a note and returns it for its text, as above. device: "" where it is about none. */
-struct note *deciding_add_note(struct deciding *deciding, enum note_kind kind, enum severity severity,
+struct note *judgement_add_note(struct judgement *judgement, enum note_kind kind, enum severity severity,
 			       const char *device);
-struct sentences deciding_words(struct blocker *blocker);
+struct sentences judgement_words(struct blocker *blocker);
 /*
  * The claim that has a device, with *entry its entry there, or NULL. The claim that is to grow counts as none, with *own
  * set.
  */
-const struct claim *deciding_other_owner(const struct deciding *deciding, const char *device, bool *own,
+const struct claim *judgement_other_owner(const struct judgement *judgement, const char *device, bool *own,
 					 const struct claim_device **entry);
 /* How much of a claim in the way may be told to whoever asks. */
-struct other_claim deciding_other_claim(const struct deciding *deciding, const struct claim *claim);
+struct other_claim judgement_other_claim(const struct judgement *judgement, const struct claim *claim);

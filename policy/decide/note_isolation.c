@@ -6,10 +6,10 @@
 
 enum { NAMES_MAX = 4 };
 
-static void note_group(struct deciding *deciding, const struct asked *asked)
+static void note_group(struct judgement *judgement, const struct asked *asked)
 {
 	const struct device *members[GROUP_MEMBERS_MAX];
-	size_t total = topology_members(deciding->host->topology, asked->device->group, members, GROUP_MEMBERS_MAX);
+	size_t total = topology_members(judgement->host->topology, asked->device->group, members, GROUP_MEMBERS_MAX);
 	size_t count = 0;
 	char names[TEXT_MAX] = "";
 	struct note *note;
@@ -21,42 +21,42 @@ static void note_group(struct deciding *deciding, const struct asked *asked)
 		return;
 	if (count > NAMES_MAX)
 		text_append(names, sizeof names, " and %zu more", count - NAMES_MAX);
-	note = deciding_add_note(deciding, NOTE_PEERS, SEVERITY_IDLE, asked->device->name);
+	note = judgement_add_note(judgement, NOTE_PEERS, SEVERITY_IDLE, asked->device->name);
 	text_format(note->text, sizeof note->text,
 		    "%s: no hardware (ACS) keeps these apart, so each can reach the others by peer-to-peer DMA, whatever "
 		    "the IOMMU maps",
 		    names);
 }
 
-void note_peers(struct deciding *deciding)
+void note_peers(struct judgement *judgement)
 {
-	for (size_t i = 0; i < deciding->count; i++) {
-		const struct asked *asked = &deciding->asked[i];
+	for (size_t i = 0; i < judgement->count; i++) {
+		const struct asked *asked = &judgement->asked[i];
 		bool again = false;
 
 		if (!asked->device || asked->device->bridge || asked->device->group < 0)
 			continue;
 		for (size_t k = 0; k < i; k++)
-			again = again || (deciding->asked[k].device && !deciding->asked[k].device->bridge &&
-					  deciding->asked[k].device->group == asked->device->group);
+			again = again || (judgement->asked[k].device && !judgement->asked[k].device->bridge &&
+					  judgement->asked[k].device->group == asked->device->group);
 		if (!again)
-			note_group(deciding, asked);
+			note_group(judgement, asked);
 	}
 }
 
-void note_kernel(struct deciding *deciding)
+void note_kernel(struct judgement *judgement)
 {
-	const struct kernel_features *kernel = deciding->host->kernel;
+	const struct kernel_features *kernel = judgement->host->kernel;
 	struct note *note;
 
 	if (kernel->unsafe_interrupts) {
-		note = deciding_add_note(deciding, NOTE_INTERRUPTS, SEVERITY_DISRUPTIVE, "");
+		note = judgement_add_note(judgement, NOTE_INTERRUPTS, SEVERITY_DISRUPTIVE, "");
 		text_format(note->text, sizeof note->text,
 			    "Interrupt remapping is not relied on (allow_unsafe_interrupts is on): whoever has a device "
 			    "can raise any interrupt of the host with it");
 	}
 	if (kernel->noiommu) {
-		note = deciding_add_note(deciding, NOTE_NO_IOMMU, SEVERITY_DISRUPTIVE, "");
+		note = judgement_add_note(judgement, NOTE_NO_IOMMU, SEVERITY_DISRUPTIVE, "");
 		text_format(note->text, sizeof note->text,
 			    "VFIO hands out devices without an IOMMU here (enable_unsafe_noiommu_mode is on): such a device "
 			    "can read and write all memory of the host");
@@ -64,9 +64,9 @@ void note_kernel(struct deciding *deciding)
 }
 
 /* Who has a device, as far as it may be told: "claim c1 of uid 1000", or "another claim". Returns out. */
-static const char *who(const struct deciding *deciding, const struct claim *claim, char *out, size_t size)
+static const char *who(const struct judgement *judgement, const struct claim *claim, char *out, size_t size)
 {
-	struct other_claim other = deciding_other_claim(deciding, claim);
+	struct other_claim other = judgement_other_claim(judgement, claim);
 
 	if (other.own)
 		return text_format(out, size, "your claim %s", claim->id);
@@ -75,33 +75,33 @@ static const char *who(const struct deciding *deciding, const struct claim *clai
 	return text_format(out, size, "a claim of another user");
 }
 
-static void note_virtual(struct deciding *deciding, const struct device *device)
+static void note_virtual(struct judgement *judgement, const struct device *device)
 {
-	const struct device *physical = topology_find(deciding->host->topology, device->physical_function);
+	const struct device *physical = topology_find(judgement->host->topology, device->physical_function);
 	const struct claim *owner = NULL;
 	struct note *note;
 	char text[TEXT_MAX];
 
-	if (deciding->host->ledger)
-		owner = ledger_owner(deciding->host->ledger, device->physical_function, NULL);
-	if (owner && owner->uid == deciding->request->subject->uid)
+	if (judgement->host->ledger)
+		owner = ledger_owner(judgement->host->ledger, device->physical_function, NULL);
+	if (owner && owner->uid == judgement->request->subject->uid)
 		return;
 	if (!owner && !(physical && device_is_on_vfio(physical)))
 		return;
 	if (owner)
-		who(deciding, owner, text, sizeof text);
+		who(judgement, owner, text, sizeof text);
 	else
 		text_format(text, sizeof text, "no driver of the host but %s", physical->driver);
-	note = deciding_add_note(deciding, NOTE_FUNCTIONS, SEVERITY_DISRUPTIVE, device->name);
+	note = judgement_add_note(judgement, NOTE_FUNCTIONS, SEVERITY_DISRUPTIVE, device->name);
 	text_format(note->text, sizeof note->text,
 		    "%s is a virtual function of %s, which %s has: whoever drives that can stop %s, change it and see "
 		    "what passes through it",
 		    device->name, device->physical_function, text, device->name);
 }
 
-static void note_physical(struct deciding *deciding, const struct device *device)
+static void note_physical(struct judgement *judgement, const struct device *device)
 {
-	const struct ledger *ledger = deciding->host->ledger;
+	const struct ledger *ledger = judgement->host->ledger;
 	char text[TEXT_MAX], owner[TEXT_MAX];
 	size_t claims = 0;
 	struct note *note;
@@ -113,35 +113,35 @@ static void note_physical(struct deciding *deciding, const struct device *device
 				continue;
 			if (++claims <= 2)
 				text_append(text, sizeof text, "; %s has %s",
-					    who(deciding, claim, owner, sizeof owner), claim->device[i].before.name);
+					    who(judgement, claim, owner, sizeof owner), claim->device[i].before.name);
 		}
 	}
 	if (claims > 2)
 		text_append(text, sizeof text, "; %zu more are claimed", claims - 2);
-	note = deciding_add_note(deciding, NOTE_FUNCTIONS, SEVERITY_DISRUPTIVE, device->name);
+	note = judgement_add_note(judgement, NOTE_FUNCTIONS, SEVERITY_DISRUPTIVE, device->name);
 	text_format(note->text, sizeof note->text,
 		    "%s is a physical function with %u virtual functions: whoever has it controls them, and they end when "
 		    "it leaves its driver%s",
 		    device->name, device->virtual_functions, text);
 }
 
-void note_functions(struct deciding *deciding, const struct asked *asked)
+void note_functions(struct judgement *judgement, const struct asked *asked)
 {
 	if (asked->device->physical_function[0])
-		note_virtual(deciding, asked->device);
+		note_virtual(judgement, asked->device);
 	else if (asked->device->virtual_functions)
-		note_physical(deciding, asked->device);
+		note_physical(judgement, asked->device);
 }
 
-static bool is_asked_for(const struct deciding *deciding, const struct device *device)
+static bool is_asked_for(const struct judgement *judgement, const struct device *device)
 {
-	for (size_t i = 0; i < deciding->count; i++)
-		if (deciding->asked[i].device == device)
+	for (size_t i = 0; i < judgement->count; i++)
+		if (judgement->asked[i].device == device)
 			return true;
 	return false;
 }
 
-void note_slot(struct deciding *deciding, const struct asked *asked)
+void note_slot(struct judgement *judgement, const struct asked *asked)
 {
 	const struct device *device = asked->device, *other;
 	const size_t digit = strlen(device->name) - 1;
@@ -154,14 +154,14 @@ void note_slot(struct deciding *deciding, const struct asked *asked)
 	memcpy(name, device->name, sizeof name);
 	for (char function = '0'; function <= '7'; function++) {
 		name[digit] = function;
-		other = topology_find(deciding->host->topology, name);
+		other = topology_find(judgement->host->topology, name);
 		if (other && other->group != device->group && !other->bridge && !other->physical_function[0] &&
-		    !is_asked_for(deciding, other))
+		    !is_asked_for(judgement, other))
 			text_append(names, sizeof names, "%s%s", count++ ? ", " : "", name);
 	}
 	if (count == 0)
 		return;
-	note = deciding_add_note(deciding, NOTE_SLOT, SEVERITY_IDLE, device->name);
+	note = judgement_add_note(judgement, NOTE_SLOT, SEVERITY_IDLE, device->name);
 	text_format(note->text, sizeof note->text,
 		    "%s is on one card with %s, which %s not taken: a reset of the whole card, or its failure, hits %s", device->name,
 		    names, count > 1 ? "are" : "is", count > 1 ? "all" : "both");

@@ -118,9 +118,9 @@ static const char *end_of(const char *chain)
 }
 
 /* Up to FACTS_MAX ends of the chains, worst uses first, each once: "default route, address 10.0.2.15/24". */
-static void list_facts(const struct deciding *deciding, const char *device, char *out, size_t size)
+static void list_facts(const struct judgement *judgement, const char *device, char *out, size_t size)
 {
-	const struct uses *uses = deciding->host->uses;
+	const struct uses *uses = judgement->host->uses;
 	const char *told[FACTS_MAX];
 	size_t count = 0, more = 0;
 
@@ -133,7 +133,7 @@ static void list_facts(const struct deciding *deciding, const char *device, char
 
 			if (use->severity != (uint32_t)severity || strcmp(use->device, device) != 0)
 				continue;
-			end = end_of(use_told(use, deciding->by_operator));
+			end = end_of(use_told(use, judgement->by_operator));
 			for (size_t k = 0; k < count; k++)
 				again = again || strcmp(told[k], end) == 0;
 			if (again)
@@ -162,9 +162,9 @@ static void name_of(const char *told, char *out, size_t size)
 		out[0] = '\0';
 }
 
-static void say_idle(const struct deciding *deciding, struct note *note, const struct device *device)
+static void say_idle(const struct judgement *judgement, struct note *note, const struct device *device)
 {
-	const struct use *use = uses_worst(deciding->host->uses, device->name, SEVERITY_IDLE);
+	const struct use *use = uses_worst(judgement->host->uses, device->name, SEVERITY_IDLE);
 	const char *thing = note_thing(device);
 
 	if (device_is_on_vfio(device))
@@ -184,23 +184,23 @@ static void say_idle(const struct deciding *deciding, struct note *note, const s
 			    thing, device->name, device->driver);
 }
 
-void note_loss(struct deciding *deciding, const struct device *device, const struct asked *asked, bool lockout)
+void note_loss(struct judgement *judgement, const struct device *device, const struct asked *asked, bool lockout)
 {
-	const struct use *worst = uses_worst(deciding->host->uses, device->name, SEVERITY_DISRUPTIVE);
+	const struct use *worst = uses_worst(judgement->host->uses, device->name, SEVERITY_DISRUPTIVE);
 	enum severity severity = worst ? (enum severity)worst->severity : SEVERITY_IDLE;
-	struct note *note = deciding_add_note(deciding, NOTE_LOSS, severity, device->name);
+	struct note *note = judgement_add_note(judgement, NOTE_LOSS, severity, device->name);
 	char facts[TEXT_MAX], name[40];
 	enum use_kind kind;
 
 	if (worst) {
 		kind = (enum use_kind)worst->kind;
-		list_facts(deciding, device->name, facts, sizeof facts);
-		name_of(use_told(worst, deciding->by_operator), name, sizeof name);
+		list_facts(judgement, device->name, facts, sizeof facts);
+		name_of(use_told(worst, judgement->by_operator), name, sizeof name);
 		text_format(note->text, sizeof note->text, "The host would lose its %s %s%s (%s): %s", note_thing(device),
 			    name, device->name, facts,
 			    severity == SEVERITY_FATAL ? fatal_consequence(kind) : disruptive_consequence(kind));
 	} else {
-		say_idle(deciding, note, device);
+		say_idle(judgement, note, device);
 	}
 	if (lockout)
 		text_append(note->text, sizeof note->text, "; nobody asked for it, but it shares an IOMMU group with %s",

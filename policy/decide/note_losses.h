@@ -6,6 +6,6 @@
 #include "judgement.h"
 
 /* asked: the device itself or, of a lockout, the asked-for device whose group it is in. */
-void note_loss(struct deciding *deciding, const struct device *device, const struct asked *asked, bool lockout);
+void note_loss(struct judgement *judgement, const struct device *device, const struct asked *asked, bool lockout);
 /* What such a device is to people: "network card". */
 const char *note_thing(const struct device *device);

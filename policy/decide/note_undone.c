@@ -41,45 +41,45 @@ static bool stays_off(const struct asked *asked)
 	return asked->rule && asked->rule->effect == RULE_ALLOW && !asked->rule->restore;
 }
 
-static void note_held_data(struct deciding *deciding, const struct device *device)
+static void note_held_data(struct judgement *judgement, const struct device *device)
 {
-	const struct uses *uses = deciding->host->uses;
+	const struct uses *uses = judgement->host->uses;
 
 	for (size_t i = 0; i < uses->count; i++) {
 		const struct use *use = &uses->use[i];
 
 		if (strcmp(use->device, device->name) != 0 || (use->kind != USE_HOLDER && use->kind != USE_OPEN))
 			continue;
-		text_format(deciding_add_note(deciding, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text,
+		text_format(judgement_add_note(judgement, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text,
 			    2 * TEXT_MAX, "%s: a program has it open, and what that has not saved may be lost",
 			    device->name);
 		return;
 	}
 }
 
-void note_undone(struct deciding *deciding, const struct device *device, const struct asked *asked)
+void note_undone(struct judgement *judgement, const struct device *device, const struct asked *asked)
 {
 	bool leaves = device_is_on_host_driver(device);
 	const char *gone = leaves ? gone_with_driver(device) : NULL;
 	enum severity severity =
-		uses_worst(deciding->host->uses, device->name, SEVERITY_DISRUPTIVE) ? SEVERITY_DISRUPTIVE : SEVERITY_IDLE;
+		uses_worst(judgement->host->uses, device->name, SEVERITY_DISRUPTIVE) ? SEVERITY_DISRUPTIVE : SEVERITY_IDLE;
 	const size_t size = 2 * TEXT_MAX;
 
 	if (gone)
-		text_format(deciding_add_note(deciding, NOTE_NOT_UNDONE, severity, device->name)->text, size, "%s: %s",
+		text_format(judgement_add_note(judgement, NOTE_NOT_UNDONE, severity, device->name)->text, size, "%s: %s",
 			    device->name, gone);
 	if (leaves && device->virtual_functions)
-		text_format(deciding_add_note(deciding, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text, size,
+		text_format(judgement_add_note(judgement, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text, size,
 			    "%s: its %u virtual functions end with its driver and are not made again", device->name,
 			    device->virtual_functions);
 	if (leaves && stays_off(asked))
-		text_format(deciding_add_note(deciding, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text, size,
+		text_format(judgement_add_note(judgement, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text, size,
 			    "%s: the rule \"%s\" leaves it without its driver (%s) after the claim (\"restore\": false)",
 			    device->name, asked->rule->name, device->driver);
 	if (leaves && device->driver_fixed)
-		text_format(deciding_add_note(deciding, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text, size,
+		text_format(judgement_add_note(judgement, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text, size,
 			    "%s: its driver %s can't be unbound, nor bound again", device->name, device->driver);
-	note_held_data(deciding, device);
+	note_held_data(judgement, device);
 }
 
 static void list_methods(uint32_t methods, char *out, size_t size)
@@ -101,7 +101,7 @@ static void add_name(char *out, size_t size, const char *name, size_t *count)
  * What shares a bus with a device, as far as that can be told without looking at every device: the functions of its
  * slot, and the members of its group on that bus. Returns how many.
  */
-static size_t list_bus(const struct deciding *deciding, const struct device *device, char *out, size_t size)
+static size_t list_bus(const struct judgement *judgement, const struct device *device, char *out, size_t size)
 {
 	const size_t slot = strlen(device->name) - 1; /* of the function's digit: "0000:01:00." and it */
 	const size_t bus = sizeof "0000:01:" - 1;
@@ -113,10 +113,10 @@ static size_t list_bus(const struct deciding *deciding, const struct device *dev
 	memcpy(name, device->name, sizeof name);
 	for (char function = '0'; function <= '7'; function++) {
 		name[slot] = function;
-		if (function != device->name[slot] && topology_find(deciding->host->topology, name))
+		if (function != device->name[slot] && topology_find(judgement->host->topology, name))
 			add_name(out, size, name, &count);
 	}
-	group = topology_members(deciding->host->topology, device->group, members, GROUP_MEMBERS_MAX);
+	group = topology_members(judgement->host->topology, device->group, members, GROUP_MEMBERS_MAX);
 	for (size_t i = 0; i < group && i < GROUP_MEMBERS_MAX; i++)
 		if (members[i] != device && strncmp(members[i]->name, device->name, bus) == 0 &&
 		    strncmp(members[i]->name, device->name, slot) != 0)
@@ -142,11 +142,11 @@ static const char *without_reset(enum reset_demand demand)
 }
 
 /* It can, and then what it had in it is gone. */
-static void note_can_reset(struct deciding *deciding, const struct device *device, const char *methods)
+static void note_can_reset(struct judgement *judgement, const struct device *device, const char *methods)
 {
-	text_format(deciding_add_note(deciding, NOTE_RESET, SEVERITY_IDLE, device->name)->text, 2 * TEXT_MAX,
+	text_format(judgement_add_note(judgement, NOTE_RESET, SEVERITY_IDLE, device->name)->text, 2 * TEXT_MAX,
 		    "%s can be reset between owners (%s)", device->name, methods);
-	text_format(deciding_add_note(deciding, NOTE_NOT_UNDONE, SEVERITY_IDLE, device->name)->text, 2 * TEXT_MAX,
+	text_format(judgement_add_note(judgement, NOTE_NOT_UNDONE, SEVERITY_IDLE, device->name)->text, 2 * TEXT_MAX,
 		    base_class(device) == 0x01
 			    ? "%s: settings and firmware that were loaded into it are lost when it is reset; what is written on "
 			      "its disks stays"
@@ -155,7 +155,7 @@ static void note_can_reset(struct deciding *deciding, const struct device *devic
 		    device->name);
 }
 
-void note_reset(struct deciding *deciding, const struct asked *asked)
+void note_reset(struct judgement *judgement, const struct asked *asked)
 {
 	const struct device *device = asked->device;
 	bool allowed = asked->rule && asked->rule->effect == RULE_ALLOW;
@@ -163,26 +163,26 @@ void note_reset(struct deciding *deciding, const struct asked *asked)
 	const size_t size = 2 * TEXT_MAX;
 	char methods[TEXT_MAX], others[TEXT_MAX];
 	bool alone = device->reset_methods & FUNCTION_METHODS;
-	size_t count = list_bus(deciding, device, others, sizeof others);
+	size_t count = list_bus(judgement, device, others, sizeof others);
 
 	list_methods(device->reset_methods, methods, sizeof methods);
 	if (demand == RESET_SKIP)
-		text_format(deciding_add_note(deciding, NOTE_RESET, SEVERITY_DISRUPTIVE, device->name)->text, size,
+		text_format(judgement_add_note(judgement, NOTE_RESET, SEVERITY_DISRUPTIVE, device->name)->text, size,
 			    "%s is not reset between owners (the rule \"%s\" says \"reset\": \"skip\"): the next one finds it "
 			    "as it was left, with what is stored inside",
 			    device->name, asked->rule->name);
 	else if (!device->reset_methods)
-		text_format(deciding_add_note(deciding, NOTE_RESET, SEVERITY_DISRUPTIVE, device->name)->text, size,
+		text_format(judgement_add_note(judgement, NOTE_RESET, SEVERITY_DISRUPTIVE, device->name)->text, size,
 			    "%s can't be reset at all: %s, with what is stored inside", device->name,
 			    demand == RESET_REQUIRE ? "the rule requires a reset, since the next owner would find it as it was "
 						      "left"
 						    : without_reset(allowed ? demand : RESET_SKIP));
 	else if (!alone && count > 0)
-		text_format(deciding_add_note(deciding, NOTE_RESET, SEVERITY_DISRUPTIVE, device->name)->text, size,
+		text_format(judgement_add_note(judgement, NOTE_RESET, SEVERITY_DISRUPTIVE, device->name)->text, size,
 			    "%s can be reset only together with its whole bus (%s), where %s %s, too, and the kernel refuses "
 			    "that: %s",
 			    device->name, methods, others, count > 1 ? "are" : "is",
 			    without_reset(allowed ? demand : RESET_SKIP));
 	else
-		note_can_reset(deciding, device, methods);
+		note_can_reset(judgement, device, methods);
 }

@@ -6,6 +6,6 @@
 #include "judgement.h"
 
 /* Of a device that leaves its driver. asked: as note_loss() takes it. */
-void note_undone(struct deciding *deciding, const struct device *device, const struct asked *asked);
+void note_undone(struct judgement *judgement, const struct device *device, const struct asked *asked);
 /* Whether an asked-for device can really be reset, what is gone then, and what the rule makes of it if not. */
-void note_reset(struct deciding *deciding, const struct asked *asked);
+void note_reset(struct judgement *judgement, const struct asked *asked);

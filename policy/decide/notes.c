@@ -20,39 +20,39 @@ static int note_order(const void *a, const void *b)
 }
 
 /* True if the claim would take this device from the host: it is there, can be claimed, and nobody has it. */
-static bool is_taken(const struct deciding *deciding, const struct asked *asked)
+static bool is_taken(const struct judgement *judgement, const struct asked *asked)
 {
 	bool own;
 
 	return asked->device && !asked->device->bridge && asked->device->group >= 0 && !asked->held &&
-	       !deciding_other_owner(deciding, asked->device->name, &own, NULL);
+	       !judgement_other_owner(judgement, asked->device->name, &own, NULL);
 }
 
-void notes_add(struct deciding *deciding)
+void notes_add(struct judgement *judgement)
 {
-	struct decision *result = &deciding->result;
+	struct decision *result = &judgement->result;
 
-	for (size_t i = 0; i < deciding->count; i++) {
-		const struct asked *asked = &deciding->asked[i];
+	for (size_t i = 0; i < judgement->count; i++) {
+		const struct asked *asked = &judgement->asked[i];
 
-		if (!is_taken(deciding, asked))
+		if (!is_taken(judgement, asked))
 			continue;
-		note_loss(deciding, asked->device, asked, false);
-		note_undone(deciding, asked->device, asked);
-		note_reset(deciding, asked);
-		note_functions(deciding, asked);
-		note_slot(deciding, asked);
+		note_loss(judgement, asked->device, asked, false);
+		note_undone(judgement, asked->device, asked);
+		note_reset(judgement, asked);
+		note_functions(judgement, asked);
+		note_slot(judgement, asked);
 	}
-	for (size_t i = 0; i < deciding->found_count; i++) {
-		const struct found *found = &deciding->found[i];
+	for (size_t i = 0; i < judgement->found_count; i++) {
+		const struct found *found = &judgement->found[i];
 
 		if (found->owned)
 			continue;
-		note_loss(deciding, found->member, found->asked, true);
-		note_undone(deciding, found->member, found->asked);
+		note_loss(judgement, found->member, found->asked, true);
+		note_undone(judgement, found->member, found->asked);
 	}
-	note_peers(deciding);
-	note_kernel(deciding);
+	note_peers(judgement);
+	note_kernel(judgement);
 	if (result->note_count > 1)
 		qsort(result->note, result->note_count, sizeof *result->note, note_order);
 }

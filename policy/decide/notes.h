@@ -7,4 +7,4 @@
 #include "judgement.h"
 
 /* Adds all notes: the losses first, the worst of them first. */
-void notes_add(struct deciding *deciding);
+void notes_add(struct judgement *judgement);

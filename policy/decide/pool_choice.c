@@ -17,7 +17,7 @@ struct standing {
 };
 
 struct choice {
-	struct deciding *deciding;
+	struct judgement *judgement;
 	struct standing *standing; /* of the candidates of all pools that were come to so far */
 	size_t count, allocated;
 	const char *wanted; /* the name of the rule that a device should fall under, or NULL */
@@ -26,18 +26,18 @@ struct choice {
 /* Judges one device beside those that the request names, for how it stands only. */
 static void judge_beside(struct choice *choice, struct standing *standing)
 {
-	const struct deciding *deciding = choice->deciding;
-	struct deciding scratch = {
-		.policy = deciding->policy,
-		.host = deciding->host,
-		.request = deciding->request,
-		.by_operator = deciding->by_operator,
+	const struct judgement *judgement = choice->judgement;
+	struct judgement scratch = {
+		.policy = judgement->policy,
+		.host = judgement->host,
+		.request = judgement->request,
+		.by_operator = judgement->by_operator,
 	};
 	struct asked *asked;
 
-	for (size_t i = 0; i < deciding->count; i++)
-		if (!deciding->asked[i].pool)
-			scratch.asked[scratch.count++] = deciding->asked[i];
+	for (size_t i = 0; i < judgement->count; i++)
+		if (!judgement->asked[i].pool)
+			scratch.asked[scratch.count++] = judgement->asked[i];
 	asked = &scratch.asked[scratch.count++];
 	*asked = (struct asked){ .name = standing->device->name, .device = standing->device };
 	judge_device(&scratch, asked);
@@ -47,15 +47,15 @@ static void judge_beside(struct choice *choice, struct standing *standing)
 	standing->rule = asked->eligible ? asked->rule : NULL;
 	standing->blockers = scratch.result.blocker_count;
 	if (scratch.error < 0)
-		choice->deciding->error = scratch.error;
+		choice->judgement->error = scratch.error;
 	free(scratch.found);
 	decision_done(&scratch.result);
 }
 
-static bool is_asked_for(const struct deciding *deciding, const struct device *device)
+static bool is_asked_for(const struct judgement *judgement, const struct device *device)
 {
-	for (size_t i = 0; i < deciding->count; i++)
-		if (deciding->asked[i].device == device)
+	for (size_t i = 0; i < judgement->count; i++)
+		if (judgement->asked[i].device == device)
 			return true;
 	return false;
 }
@@ -67,7 +67,7 @@ static void add_standing(struct choice *choice, const struct pool *pool, const s
 		struct standing *larger = reallocarray(choice->standing, allocated, sizeof *larger);
 
 		if (!larger) {
-			choice->deciding->error = -ENOMEM;
+			choice->judgement->error = -ENOMEM;
 			return;
 		}
 		choice->standing = larger;
@@ -80,27 +80,27 @@ static void add_standing(struct choice *choice, const struct pool *pool, const s
 /* Judges all devices of a pool that may be chosen. */
 static void judge_pool(struct choice *choice, const struct pool *pool)
 {
-	const struct deciding *deciding = choice->deciding;
-	const struct topology *topology = deciding->host->topology;
-	const struct request *request = deciding->request;
+	const struct judgement *judgement = choice->judgement;
+	const struct topology *topology = judgement->host->topology;
+	const struct request *request = judgement->request;
 	const struct device *device;
 	size_t cursor = 0;
 
-	for (size_t i = 0; request->candidate && i < request->candidate_count && !deciding->error; i++) {
+	for (size_t i = 0; request->candidate && i < request->candidate_count && !judgement->error; i++) {
 		device = topology_find(topology, request->candidate[i]);
-		if (device && policy_pool_has(deciding->policy, topology, pool, device))
+		if (device && policy_pool_has(judgement->policy, topology, pool, device))
 			add_standing(choice, pool, device);
 	}
-	while (!request->candidate && !deciding->error && (device = topology_each(topology, &cursor)))
-		if (policy_pool_has(deciding->policy, topology, pool, device))
+	while (!request->candidate && !judgement->error && (device = topology_each(topology, &cursor)))
+		if (policy_pool_has(judgement->policy, topology, pool, device))
 			add_standing(choice, pool, device);
 }
 
 /* The members that a device would lock out beside all that is asked for or chosen so far. */
-static size_t count_lockouts(const struct deciding *deciding, const struct device *device)
+static size_t count_lockouts(const struct judgement *judgement, const struct device *device)
 {
 	const struct device *members[GROUP_MEMBERS_MAX];
-	size_t count = topology_members(deciding->host->topology, device->group, members, GROUP_MEMBERS_MAX);
+	size_t count = topology_members(judgement->host->topology, device->group, members, GROUP_MEMBERS_MAX);
 	size_t lockouts = 0;
 
 	if (count > GROUP_MEMBERS_MAX)
@@ -109,9 +109,9 @@ static size_t count_lockouts(const struct deciding *deciding, const struct devic
 		const struct claim_device *entry;
 		bool own;
 
-		if (members[i] == device || members[i]->bridge || is_asked_for(deciding, members[i]))
+		if (members[i] == device || members[i]->bridge || is_asked_for(judgement, members[i]))
 			continue;
-		deciding_other_owner(deciding, members[i]->name, &own, &entry);
+		judgement_other_owner(judgement, members[i]->name, &own, &entry);
 		lockouts += !own;
 	}
 	return lockouts;
@@ -125,12 +125,12 @@ struct order {
 
 static struct order order_of(const struct choice *choice, const struct standing *standing)
 {
-	int32_t node = choice->deciding->request->numa_node;
+	int32_t node = choice->judgement->request->numa_node;
 	bool wanted = !choice->wanted || (standing->rule && strcmp(standing->rule->name, choice->wanted) == 0);
 
 	return (struct order){
 		.key = { standing->blockers > 0, !wanted, standing->blockers,
-			 count_lockouts(choice->deciding, standing->device),
+			 count_lockouts(choice->judgement, standing->device),
 			 node >= 0 && standing->device->numa_node != node },
 		.name = standing->device->name,
 	};
@@ -147,11 +147,11 @@ static bool comes_before(const struct order *a, const struct order *b)
 /* Takes the best for one asked-for pool. */
 static void take_best(struct choice *choice, const struct pool *pool, struct asked *asked)
 {
-	struct decision *result = &choice->deciding->result;
+	struct decision *result = &choice->judgement->result;
 	const struct standing *best = NULL;
 	struct order order = { .name = "" };
 	struct chosen *chosen;
-	int32_t node = choice->deciding->request->numa_node;
+	int32_t node = choice->judgement->request->numa_node;
 	size_t count = 0, available = 0;
 
 	for (size_t i = 0; i < choice->count; i++) {
@@ -162,7 +162,7 @@ static void take_best(struct choice *choice, const struct pool *pool, struct ask
 			continue;
 		count++;
 		available += standing->blockers == 0;
-		if (is_asked_for(choice->deciding, standing->device))
+		if (is_asked_for(choice->judgement, standing->device))
 			continue;
 		other = order_of(choice, standing);
 		if (!best || comes_before(&other, &order)) {
@@ -192,15 +192,15 @@ static void take_best(struct choice *choice, const struct pool *pool, struct ask
 /* The rule of the claim, or of the first device that the request names which an allow rule stands for. */
 static void find_wanted_rule(struct choice *choice)
 {
-	const struct deciding *deciding = choice->deciding;
+	const struct judgement *judgement = choice->judgement;
 
-	if (deciding->request->claim)
-		choice->wanted = deciding->request->claim->rule;
-	for (size_t i = 0; i < deciding->count && !choice->wanted; i++) {
-		struct choice named = { .deciding = choice->deciding };
-		struct standing standing = { .device = deciding->asked[i].device };
+	if (judgement->request->claim)
+		choice->wanted = judgement->request->claim->rule;
+	for (size_t i = 0; i < judgement->count && !choice->wanted; i++) {
+		struct choice named = { .judgement = choice->judgement };
+		struct standing standing = { .device = judgement->asked[i].device };
 
-		if (deciding->asked[i].pool || !standing.device)
+		if (judgement->asked[i].pool || !standing.device)
 			continue;
 		judge_beside(&named, &standing);
 		if (standing.rule)
@@ -208,30 +208,30 @@ static void find_wanted_rule(struct choice *choice)
 	}
 }
 
-void pool_choose(struct deciding *deciding)
+void pool_choose(struct judgement *judgement)
 {
-	struct choice choice = { .deciding = deciding };
+	struct choice choice = { .judgement = judgement };
 	size_t pools = 0;
 
-	for (size_t i = 0; i < deciding->count; i++)
-		pools += deciding->asked[i].pool != NULL;
+	for (size_t i = 0; i < judgement->count; i++)
+		pools += judgement->asked[i].pool != NULL;
 	if (pools == 0)
 		return;
-	deciding->result.chosen = calloc(pools, sizeof *deciding->result.chosen);
-	if (!deciding->result.chosen) {
-		deciding->error = -ENOMEM;
+	judgement->result.chosen = calloc(pools, sizeof *judgement->result.chosen);
+	if (!judgement->result.chosen) {
+		judgement->error = -ENOMEM;
 		return;
 	}
 	find_wanted_rule(&choice);
-	for (size_t i = 0; i < deciding->count && !deciding->error; i++) {
-		struct asked *asked = &deciding->asked[i];
-		const struct pool *pool = asked->pool ? policy_pool(deciding->policy, asked->pool) : NULL;
+	for (size_t i = 0; i < judgement->count && !judgement->error; i++) {
+		struct asked *asked = &judgement->asked[i];
+		const struct pool *pool = asked->pool ? policy_pool(judgement->policy, asked->pool) : NULL;
 		size_t k = 0;
 
 		if (!pool)
 			continue;
 		/* Once for each pool. */
-		while (k < i && (!deciding->asked[k].pool || strcmp(deciding->asked[k].pool, asked->pool) != 0))
+		while (k < i && (!judgement->asked[k].pool || strcmp(judgement->asked[k].pool, asked->pool) != 0))
 			k++;
 		if (k == i)
 			judge_pool(&choice, pool);

@@ -17,4 +17,4 @@
 #include "judgement.h"
 
 /* Fills in the devices of the pools that are asked for, and what was chosen and why. */
-void pool_choose(struct deciding *deciding);
+void pool_choose(struct judgement *judgement);

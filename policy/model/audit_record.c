@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-void record_begin(struct record *record, enum record_kind kind, uid_t uid, pid_t pid, const char *unit)
+void audit_record_begin(struct audit_record *record, enum record_kind kind, uid_t uid, pid_t pid, const char *unit)
 {
 	memset(record, 0, sizeof *record);
 	record->kind = kind;
@@ -13,12 +13,12 @@ void record_begin(struct record *record, enum record_kind kind, uid_t uid, pid_t
 	text_format(record->unit, sizeof record->unit, "%s", unit ? unit : "");
 }
 
-void record_add_device(struct record *record, const char *device, bool lockout)
+void audit_record_add_device(struct audit_record *record, const char *device, bool lockout)
 {
 	uint32_t count = record->device_count + record->lockout_count;
 	uint32_t at = lockout ? count : record->device_count;
 
-	if (count == RECORD_DEVICES_MAX) {
+	if (count == AUDIT_RECORD_DEVICES_MAX) {
 		record->left_out++;
 		return;
 	}
@@ -31,16 +31,16 @@ void record_add_device(struct record *record, const char *device, bool lockout)
 		record->device_count++;
 }
 
-void record_commit(struct record *record)
+void audit_record_commit(struct audit_record *record)
 {
 	record->success = 1;
 }
 
-bool record_is_sane(const struct record *record)
+bool audit_record_is_sane(const struct audit_record *record)
 {
 	if (record->kind >= RECORD_KIND_COUNT || record->success > 1 || record->pid < 0 ||
-	    record->device_count > RECORD_DEVICES_MAX ||
-	    record->lockout_count > RECORD_DEVICES_MAX - record->device_count ||
+	    record->device_count > AUDIT_RECORD_DEVICES_MAX ||
+	    record->lockout_count > AUDIT_RECORD_DEVICES_MAX - record->device_count ||
 	    !text_is_printable(record->claim, sizeof record->claim) ||
 	    !text_is_printable(record->rule, sizeof record->rule) ||
 	    !text_is_printable(record->unit, sizeof record->unit) ||

@@ -10,9 +10,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { RECORD_DEVICES_MAX = 128 };
+enum { AUDIT_RECORD_DEVICES_MAX = 128 };
 
-struct record {
+struct audit_record {
 	uint32_t kind;          /* enum record_kind */
 	uint32_t success;       /* 1: it was done. What is all zero failed */
 	uint32_t uid;           /* whose claim it is, or who asked for one; of a policy load who wanted it */
@@ -26,14 +26,14 @@ struct record {
 	char rule[RULE_NAME_MAX];   /* that decided; "" none */
 	char unit[UNIT_NAME_MAX];   /* the client's, or the one that was stopped; "" unknown */
 	char text[TEXT_MAX];        /* one sentence for people: why it was refused, what failed; "" nothing to say */
-	char device[RECORD_DEVICES_MAX][DEVICE_NAME_MAX];
+	char device[AUDIT_RECORD_DEVICES_MAX][DEVICE_NAME_MAX];
 };
 
 /* Begins a record, as a failure. unit: NULL or "" unknown. */
-void record_begin(struct record *record, enum record_kind kind, uid_t uid, pid_t pid, const char *unit);
-/* Adds a device, lockouts or not in any order; one beyond RECORD_DEVICES_MAX is counted in left_out. */
-void record_add_device(struct record *record, const char *device, bool lockout);
+void audit_record_begin(struct audit_record *record, enum record_kind kind, uid_t uid, pid_t pid, const char *unit);
+/* Adds a device, lockouts or not in any order; one beyond AUDIT_RECORD_DEVICES_MAX is counted in left_out. */
+void audit_record_add_device(struct audit_record *record, const char *device, bool lockout);
 /* It was done. */
-void record_commit(struct record *record);
+void audit_record_commit(struct audit_record *record);
 /* True if the strings end within their arrays, are printable UTF-8 and the numbers are in range. */
-bool record_is_sane(const struct record *record);
+bool audit_record_is_sane(const struct audit_record *record);

@@ -40,7 +40,7 @@ static const struct field kernel_fields[] = {
 static int read_kernel(const struct field *field, const struct json_value *value, void *out,
 		       struct json_problem *problem)
 {
-	return fields_read(value, kernel_fields, sizeof(kernel_fields) / sizeof(*kernel_fields), out, problem);
+	return json_fields_read(value, kernel_fields, sizeof(kernel_fields) / sizeof(*kernel_fields), out, problem);
 }
 
 static int read_version(const struct field *field, const struct json_value *value, void *out,
@@ -48,7 +48,7 @@ static int read_version(const struct field *field, const struct json_value *valu
 {
 	if (!json_object_is_type(value->object, json_type_int) ||
 	    json_object_get_int64(value->object) != SNAPSHOT_VERSION)
-		return fields_refuse(value, false, problem,
+		return json_fields_refuse(value, false, problem,
 				     "%d is wanted: another version can't be read by this ioasidd", SNAPSHOT_VERSION);
 	return 0;
 }
@@ -59,7 +59,7 @@ int snapshot_refuse_missing(const struct json_value *value, const char *key, str
 
 	if (!json_value_member(value, key, &at))
 		at = *value;
-	return fields_refuse(&at, false, problem, "there is no such device");
+	return json_fields_refuse(&at, false, problem, "there is no such device");
 }
 
 int snapshot_check_references(const struct json_value *value, const struct device *device, const struct device *parent,
@@ -69,13 +69,13 @@ int snapshot_check_references(const struct json_value *value, const struct devic
 		if (!parent)
 			return snapshot_refuse_missing(value, "parent", problem);
 		if (!parent->bridge)
-			return fields_refuse(value, false, problem, "its parent %s is no bridge", device->parent);
+			return json_fields_refuse(value, false, problem, "its parent %s is no bridge", device->parent);
 	}
 	if (*device->physical_function) {
 		if (!physical_function)
 			return snapshot_refuse_missing(value, "physical_function", problem);
 		if (*physical_function->physical_function)
-			return fields_refuse(value, false, problem, "its physical_function %s is a virtual one itself",
+			return json_fields_refuse(value, false, problem, "its physical_function %s is a virtual one itself",
 					     device->physical_function);
 	}
 	return 0;
@@ -89,11 +89,11 @@ static int check_unique(const struct json_value *value, struct reading *reading,
 	int number = vfio_node_number(device->vfio_node);
 
 	if (name_table_find(&reading->by_name, device->name))
-		return fields_refuse(value, false, problem, "there is a device %s already", device->name);
+		return json_fields_refuse(value, false, problem, "there is a device %s already", device->name);
 	if (number < 0)
 		return 0;
 	if (reading->node[number / 64] >> number % 64 & 1)
-		return fields_refuse(value, false, problem, "another device has the node %s", device->vfio_node);
+		return json_fields_refuse(value, false, problem, "another device has the node %s", device->vfio_node);
 	reading->node[number / 64] |= UINT64_C(1) << number % 64;
 	return 0;
 }
@@ -129,7 +129,7 @@ static int check_all_references(const struct json_value *array, const struct rea
 		if (error < 0)
 			return error;
 		if (!ends_above(reading, parent))
-			return fields_refuse(&item, false, problem, "the way up over its parents has no end");
+			return json_fields_refuse(&item, false, problem, "the way up over its parents has no end");
 	}
 	return 0;
 }
@@ -144,10 +144,10 @@ static int read_devices(const struct field *field, const struct json_value *valu
 	size_t count;
 
 	if (!json_object_is_type(value->object, json_type_array))
-		return fields_refuse(value, false, problem, "an array of devices is wanted");
+		return json_fields_refuse(value, false, problem, "an array of devices is wanted");
 	count = json_object_array_length(value->object);
 	if (count > SNAPSHOT_DEVICES_MAX)
-		return fields_refuse(value, false, problem, "more than %d devices", SNAPSHOT_DEVICES_MAX);
+		return json_fields_refuse(value, false, problem, "more than %d devices", SNAPSHOT_DEVICES_MAX);
 	/* All at once: the table of names points into it. */
 	snapshot->device = calloc(count + 1, sizeof(*snapshot->device));
 	if (!snapshot->device)
@@ -173,9 +173,9 @@ static int check_uses(const struct field *field, const struct json_value *value,
 		      struct json_problem *problem)
 {
 	if (!json_object_is_type(value->object, json_type_array))
-		return fields_refuse(value, false, problem, "an array is wanted");
+		return json_fields_refuse(value, false, problem, "an array is wanted");
 	if (json_object_array_length(value->object) > SNAPSHOT_USES_MAX)
-		return fields_refuse(value, false, problem, "more than %d uses", SNAPSHOT_USES_MAX);
+		return json_fields_refuse(value, false, problem, "more than %d uses", SNAPSHOT_USES_MAX);
 	return 0;
 }
 
@@ -226,7 +226,7 @@ static int read_root(const struct json_text *json, struct snapshot *out, struct 
 		return -ENOMEM;
 	reading->snapshot.kernel = usual;
 	reading->snapshot.has_vfio_pci = true;
-	error = fields_read(&root, snapshot_fields, sizeof(snapshot_fields) / sizeof(*snapshot_fields), reading,
+	error = json_fields_read(&root, snapshot_fields, sizeof(snapshot_fields) / sizeof(*snapshot_fields), reading,
 			    problem);
 	if (error == 0)
 		error = read_uses(&root, reading, problem);

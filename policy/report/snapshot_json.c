@@ -53,7 +53,7 @@ static int read_kind(const struct field *field, const struct json_value *value, 
 	const char *text = json_object_get_string(value->object);
 
 	if (!json_object_is_type(value->object, json_type_string) || !is_kind(text))
-		return fields_refuse(value, false, problem, "\"pci\" is wanted");
+		return json_fields_refuse(value, false, problem, "\"pci\" is wanted");
 	((struct device_description *)out)->device.kind = (uint32_t)device_kind_from_string(text);
 	return 0;
 }
@@ -65,14 +65,14 @@ static int read_reset_methods(const struct field *field, const struct json_value
 	struct json_value item;
 
 	if (!json_object_is_type(value->object, json_type_array))
-		return fields_refuse(value, false, problem, "an array of reset methods is wanted");
+		return json_fields_refuse(value, false, problem, "an array of reset methods is wanted");
 	while (json_children_next(&children, &item)) {
 		int method = json_object_is_type(item.object, json_type_string)
 				     ? reset_method_from_string(json_object_get_string(item.object))
 				     : -EINVAL;
 
 		if (method < 0)
-			return fields_refuse(&item, false, problem,
+			return json_fields_refuse(&item, false, problem,
 					     "one of device_specific, acpi, flr, af_flr, pm, bus, cxl_bus is wanted");
 		((struct device_description *)out)->device.reset_methods |= (uint32_t)method;
 	}
@@ -88,7 +88,7 @@ static int read_drivers(const struct field *field, const struct json_value *valu
 	struct json_value item;
 
 	if (!json_object_is_type(value->object, json_type_array))
-		return fields_refuse(value, false, problem, "an array of drivers' names is wanted");
+		return json_fields_refuse(value, false, problem, "an array of drivers' names is wanted");
 	free(description->driver);
 	description->driver_count = 0;
 	description->driver = calloc(json_object_array_length(value->object) + 1, sizeof(*description->driver));
@@ -136,13 +136,13 @@ static int check_device(const struct json_value *value, struct device_descriptio
 	struct device *device = &description->device;
 
 	if (*device->vfio_node && !*device->driver)
-		return fields_refuse(value, false, problem, "a vfio_node without a driver");
+		return json_fields_refuse(value, false, problem, "a vfio_node without a driver");
 	if (device->no_iommu && device->group < 0)
-		return fields_refuse(value, false, problem, "no_iommu, which is said of a group, without a group");
+		return json_fields_refuse(value, false, problem, "no_iommu, which is said of a group, without a group");
 	if (device->virtual_functions > device->virtual_functions_max)
-		return fields_refuse(value, false, problem, "more virtual_functions than virtual_functions_max");
+		return json_fields_refuse(value, false, problem, "more virtual_functions than virtual_functions_max");
 	if (device->bridge && *device->vfio_node)
-		return fields_refuse(value, false, problem, "a bridge with a vfio_node");
+		return json_fields_refuse(value, false, problem, "a bridge with a vfio_node");
 	if (!description->driver && *device->driver && !strstr(device->driver, "vfio")) {
 		description->driver = calloc(1, sizeof(*description->driver));
 		if (!description->driver)
@@ -151,7 +151,7 @@ static int check_device(const struct json_value *value, struct device_descriptio
 		description->driver_count = 1;
 	}
 	if (!device_is_sane(device))
-		return fields_refuse(value, false, problem, "this is no device that a host could have");
+		return json_fields_refuse(value, false, problem, "this is no device that a host could have");
 	return 0;
 }
 
@@ -159,7 +159,7 @@ int device_from_json(const struct json_value *value, struct device_description *
 {
 	struct device_description description = { .device = { .group = -1, .numa_node = -1 } };
 	struct json_value bridge;
-	int error = fields_read(value, device_fields, sizeof(device_fields) / sizeof(*device_fields), &description,
+	int error = json_fields_read(value, device_fields, sizeof(device_fields) / sizeof(*device_fields), &description,
 				problem);
 
 	if (error == 0 && !json_value_member(value, "bridge", &bridge))
@@ -181,11 +181,11 @@ static int read_use_kind(const struct field *field, const struct json_value *val
 			   : -EINVAL;
 
 	if (kind < 0)
-		return fields_refuse(value, false, problem,
+		return json_fields_refuse(value, false, problem,
 				     "a kind of use is wanted, as a plan's uses have it: mount, swap, network-link, "
 				     "display or another");
 	if (kind == USE_DRIVER)
-		return fields_refuse(value, false, problem, "a bound driver is a use by itself: leave it out");
+		return json_fields_refuse(value, false, problem, "a bound driver is a use by itself: leave it out");
 	((struct use *)out)->kind = (uint32_t)kind;
 	return 0;
 }
@@ -198,7 +198,7 @@ static int read_severity(const struct field *field, const struct json_value *val
 			       : -EINVAL;
 
 	if (severity < 0)
-		return fields_refuse(value, false, problem, "one of idle, disruptive, fatal is wanted");
+		return json_fields_refuse(value, false, problem, "one of idle, disruptive, fatal is wanted");
 	((struct use *)out)->severity = (uint32_t)severity;
 	return 0;
 }
@@ -215,12 +215,12 @@ static const struct field use_fields[] = {
 int use_from_json(const struct json_value *value, struct use *out, struct json_problem *problem)
 {
 	struct use use = { .kind = USE_KIND_COUNT };
-	int error = fields_read(value, use_fields, sizeof(use_fields) / sizeof(*use_fields), &use, problem);
+	int error = json_fields_read(value, use_fields, sizeof(use_fields) / sizeof(*use_fields), &use, problem);
 
 	if (error < 0)
 		return error;
 	if (use.pid != 0 && use.kind != USE_HOLDER)
-		return fields_refuse(value, false, problem, "only a holder has a pid");
+		return json_fields_refuse(value, false, problem, "only a holder has a pid");
 	*out = use;
 	return 0;
 }

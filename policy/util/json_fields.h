@@ -23,10 +23,10 @@ struct field {
  * Reads the members of an object. Members of *out that the object does not name, or names with null, stay as they are.
  * 0, -ENOMEM, or -EINVAL with *problem filled.
  */
-int fields_read(const struct json_value *object, const struct field *field, size_t count, void *out,
+int json_fields_read(const struct json_value *object, const struct field *field, size_t count, void *out,
 		struct json_problem *problem);
 /* Fills in a problem with the place of a value (or of its key). Returns -EINVAL. */
-int fields_refuse(const struct json_value *value, bool key, struct json_problem *problem, const char *format, ...)
+int json_fields_refuse(const struct json_value *value, bool key, struct json_problem *problem, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
 /* For field.read: */

@@ -166,22 +166,22 @@ void case_audit_of_nodes(struct bench *bench)
 
 void case_record(struct bench *bench)
 {
-	struct record record;
+	struct audit_record record;
 
-	record_begin(&record, RECORD_GRANT, 1000, getpid(), "a \"unit\" with=equals.service");
-	record_add_device(&record, bench->roles.edu, false);
-	record_add_device(&record, bench->roles.nic, true);
+	audit_record_begin(&record, RECORD_GRANT, 1000, getpid(), "a \"unit\" with=equals.service");
+	audit_record_add_device(&record, bench->roles.edu, false);
+	audit_record_add_device(&record, bench->roles.nic, true);
 	report_note("a grant that failed: error %d", side_record(&bench->side, &record));
-	record_commit(&record);
+	audit_record_commit(&record);
 	report_note("a grant: error %d", side_record(&bench->side, &record));
-	for (int i = 0; i < RECORD_DEVICES_MAX; i++)
-		record_add_device(&record, bench->roles.nic, true);
+	for (int i = 0; i < AUDIT_RECORD_DEVICES_MAX; i++)
+		audit_record_add_device(&record, bench->roles.nic, true);
 	memset(record.text, 'x', sizeof(record.text) - 1);
 	memset(record.rule, ' ', sizeof(record.rule) - 1);
 	memset(record.unit, '"', sizeof(record.unit) - 1);
 	report_note("one that is as long as can be: error %d", side_record(&bench->side, &record));
-	record_begin(&record, RECORD_POLICY_LOAD, 0, 0, "");
-	record_commit(&record);
+	audit_record_begin(&record, RECORD_POLICY_LOAD, 0, 0, "");
+	audit_record_commit(&record);
 	report_note("a policy that was read: error %d", side_record(&bench->side, &record));
 }
 

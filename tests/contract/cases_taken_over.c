@@ -112,15 +112,15 @@ void case_taken_over_record(struct bench *bench)
 {
 	const char *asked[] = { bench->roles.alone, NULL };
 	struct claimed claimed;
-	struct record record;
+	struct audit_record record;
 
 	claimed_begin(bench, &claimed, asked, NULL);
 	claimed.uid = SOMEBODY;
 	claim(bench, &claimed, "claim of the edu that is alone");
-	record_begin(&record, RECORD_GRANT, SOMEBODY_ELSE, getpid(), "");
-	record_add_device(&record, bench->roles.alone, false);
+	audit_record_begin(&record, RECORD_GRANT, SOMEBODY_ELSE, getpid(), "");
+	audit_record_add_device(&record, bench->roles.alone, false);
 	memcpy(record.claim, claimed.id, sizeof(record.claim));
-	record_commit(&record);
+	audit_record_commit(&record);
 	report_note("a grant to another user: error %d", side_record(&bench->side, &record));
 	record.uid = SOMEBODY;
 	report_note("a grant to this one: error %d", side_record(&bench->side, &record));

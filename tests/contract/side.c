@@ -295,7 +295,7 @@ void side_audit(struct side *side, int context, struct audited *out)
 	out->done = message.audit_done;
 }
 
-int side_record(struct side *side, const struct record *record)
+int side_record(struct side *side, const struct audit_record *record)
 {
 	union wire_message message;
 	uint64_t id;

@@ -52,7 +52,7 @@ struct audited {
 /* Audits; context: an FD of ours that is the context of the claim "one", or -1. */
 void side_audit(struct side *side, int context, struct audited *out);
 /* Has a record written; returns the error. */
-int side_record(struct side *side, const struct record *record);
+int side_record(struct side *side, const struct audit_record *record);
 /* Has something stopped; question has all but its header. pidfd: -1: none goes with it. */
 struct wire_stopped side_stop_other(struct side *side, const struct wire_stop *question, int pidfd);
 /* Sends any bytes as a packet, with an FD if it is not -1. */

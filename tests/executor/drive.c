@@ -391,15 +391,15 @@ static void write_record(char *const *word, size_t count)
 	if (kind < 0)
 		die("record KIND yes|no UID DEVICE...");
 	memset(&message.record, 0, sizeof(message.record));
-	record_begin(&message.record.record, (enum record_kind)kind, (uid_t)atoi(word[2]), getpid(), "driven.service");
+	audit_record_begin(&message.record.record, (enum record_kind)kind, (uid_t)atoi(word[2]), getpid(), "driven.service");
 	for (size_t i = 3; i < count; i++)
-		record_add_device(&message.record.record, word[i], false);
+		audit_record_add_device(&message.record.record, word[i], false);
 	for (size_t i = 0; i < claim_count && count > 3; i++)
 		if (strcmp(claims[i].device[0].before.name, word[3]) == 0 &&
 		    claims[i].owner.subject.uid == message.record.record.uid)
 			memcpy(message.record.record.claim, claims[i].owner.claim, CLAIM_ID_MAX);
 	if (strcmp(word[1], "yes") == 0)
-		record_commit(&message.record.record);
+		audit_record_commit(&message.record.record);
 	send_message(&message, WIRE_RECORD, ++last_id);
 	while (hear(&message) != WIRE_RECORDED)
 		;

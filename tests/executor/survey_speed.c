@@ -28,7 +28,7 @@ struct machine {
 	int count;
 	struct host host;
 	struct device *device;
-	struct patience *patience;
+	struct timed_call *timed_call;
 };
 
 static void die(const char *what)
@@ -184,8 +184,8 @@ static void make_machine(struct machine *machine, const char *folder, int count)
 	for (int i = 0; i < count; i++)
 		put_device(machine, i);
 	machine->device = calloc((size_t)count, sizeof(*machine->device));
-	machine->patience = patience_new();
-	if (!machine->device || !machine->patience || host_open(&machine->host, folder) < 0)
+	machine->timed_call = timed_call_new();
+	if (!machine->device || !machine->timed_call || host_open(&machine->host, folder) < 0)
 		die(folder);
 }
 
@@ -195,7 +195,7 @@ static void read_devices(struct machine *machine)
 	char address[16];
 
 	for (int i = 0; i < machine->count; i++)
-		if (inspect_device(&machine->host, address_of(i, address), machine->patience, &machine->device[i]) < 0)
+		if (pci_device_device(&machine->host, address_of(i, address), machine->timed_call, &machine->device[i]) < 0)
 			die(address);
 }
 
@@ -209,7 +209,7 @@ static size_t survey_all(const struct machine *machine, int at_once)
 		int left = machine->count - i;
 
 		errno = -survey_devices(&machine->host, machine->device + i, (size_t)(left < at_once ? left : at_once),
-					true, machine->patience, &uses);
+					true, machine->timed_call, &uses);
 		if (errno)
 			die("survey");
 	}
@@ -234,13 +234,13 @@ static void measure_event(const struct machine *machine, double *event, double *
 		struct device device;
 
 		address_of(i % FEW * (machine->count / FEW), address);
-		if (inspect_device(&machine->host, address, machine->patience, &device) < 0 ||
+		if (pci_device_device(&machine->host, address, machine->timed_call, &device) < 0 ||
 		    known_devices_see(&known, device.name, device.physical_function) < 0)
 			die(address);
 	}
 	*event = (milliseconds() - begin) * 1e3 / EVENTS;
 	begin = milliseconds();
-	errno = -survey_devices(&machine->host, machine->device, 1, true, machine->patience, &uses);
+	errno = -survey_devices(&machine->host, machine->device, 1, true, machine->timed_call, &uses);
 	if (errno)
 		die("survey");
 	*survey = milliseconds() - begin;
@@ -295,7 +295,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < 2; i++) {
 		printf("BENCHMARK event devices=%d event_us=%.1f survey_of_one_ms=%.2f\n", counts[i], event[i],
 		       survey[i]);
-		patience_free(machine[i].patience);
+		timed_call_free(machine[i].timed_call);
 		host_close(&machine[i].host);
 		free(machine[i].device);
 		close(machine[i].root);

@@ -20,7 +20,7 @@ static const char stand_in[] = "stand-in";
 
 static void read_device(const struct tree *tree, const char *name, struct device *device)
 {
-	assert_int_equal(inspect_device(&tree->host, name, NULL, device), 0);
+	assert_int_equal(pci_device_device(&tree->host, name, NULL, device), 0);
 	if (!device->driver[0] && device->class_code >> 16 != 0x02)
 		memcpy(device->driver, stand_in, sizeof(stand_in));
 }
@@ -49,18 +49,18 @@ int survey(const struct tree *tree, const char *name)
 
 int survey_with_processes(const struct tree *tree, const char *name, const char *second)
 {
-	struct patience *patience = patience_new();
+	struct timed_call *timed_call = timed_call_new();
 	struct device device[2];
 	int error;
 
 	uses_done(&uses);
-	assert_non_null(patience);
+	assert_non_null(timed_call);
 	read_device(tree, name, &device[0]);
 	if (second)
 		read_device(tree, second, &device[1]);
-	error = survey_devices(&tree->host, device, second ? 2 : 1, true, patience, &uses);
+	error = survey_devices(&tree->host, device, second ? 2 : 1, true, timed_call, &uses);
 	forget_stand_in();
-	patience_free(patience);
+	timed_call_free(timed_call);
 	return error;
 }
 

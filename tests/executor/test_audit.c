@@ -24,7 +24,7 @@
 enum { HOLDS_MAX = 32 };
 
 static struct tree tree, bare;
-static struct patience *patience;
+static struct timed_call *timed_call;
 
 /* What the child has. */
 struct found {
@@ -37,7 +37,7 @@ struct found {
 static int begin(void **state)
 {
 	tree_begin(&tree);
-	patience = patience_new();
+	timed_call = timed_call_new();
 	close(tree.host.proc);
 	tree.host.proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	tree_file(&tree, "1:3\n", "sys/class/misc/iommu/dev");
@@ -47,12 +47,12 @@ static int begin(void **state)
 	tree_file(&tree, "1:9\n", "sys/class/vfio-dev/vfio3/dev");
 	tree_link(&tree, "../../../devices/pci0000:00/0000:01:00.0", "sys/class/vfio-dev/vfio3/device");
 	tree_file(&tree, "what is mapped of it\n", "dev/vfio/devices/vfio3");
-	return patience && tree.host.proc >= 0 ? 0 : -1;
+	return timed_call && tree.host.proc >= 0 ? 0 : -1;
 }
 
 static int end(void **state)
 {
-	patience_free(patience);
+	timed_call_free(timed_call);
 	tree_end(&tree);
 	return 0;
 }
@@ -111,7 +111,7 @@ static struct found audit_of(struct tree *host, pid_t pid, pid_t broker, int con
 {
 	const struct audit_context contexts[] = { { .fd = context, .claim = "one" } };
 	struct found found = { .pid = pid };
-	struct audit course = { .host = &host->host, .patience = patience, .broker = broker, .context = contexts,
+	struct audit course = { .host = &host->host, .timed_call = timed_call, .broker = broker, .context = contexts,
 				.context_count = context >= 0 ? 1 : 0, .hold = on_hold, .access = on_access, .to = &found };
 	int error = audit_run(&course);
 

@@ -48,7 +48,7 @@ static int kernel_open(int base, const char *path, int flags)
 /* Opens both ways; the same file, or the same error. Returns 0 or the error. */
 static int expect_same(int base, const char *path, int flags)
 {
-	int expected = kernel_open(base, path, flags), found = beneath_open(base, path, flags);
+	int expected = kernel_open(base, path, flags), found = open_beneath(base, path, flags);
 	struct stat here, there;
 	int result = found < 0 ? found : 0;
 
@@ -121,21 +121,21 @@ static void too_much(void **state)
 	assert_int_equal(expect_same(tree.host.sys, "one/two", O_RDONLY), -ELOOP);
 	assert_int_equal(expect_same(tree.host.sys, "itself", O_RDONLY), -ELOOP);
 	/* Links of the kernel's own, which lead to what no path names. */
-	assert_int_equal(beneath_open(tree.host.sys, "one", O_RDONLY), -ELOOP);
+	assert_int_equal(open_beneath(tree.host.sys, "one", O_RDONLY), -ELOOP);
 	autoclose int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 
-	assert_int_equal(beneath_open(proc, "self/root", O_RDONLY), -EXDEV);
-	assert_int_equal(beneath_open(proc, "self/cwd/file", O_RDONLY), -EXDEV);
-	assert_int_equal(beneath_open(proc, "self/exe", O_RDONLY), -EXDEV);
+	assert_int_equal(open_beneath(proc, "self/root", O_RDONLY), -EXDEV);
+	assert_int_equal(open_beneath(proc, "self/cwd/file", O_RDONLY), -EXDEV);
+	assert_int_equal(open_beneath(proc, "self/exe", O_RDONLY), -EXDEV);
 	assert_int_equal(expect_same(proc, "self/exe", O_RDONLY | O_NOFOLLOW), -ELOOP);
 	assert_int_equal(expect_same(proc, "self/fdinfo/0", O_RDONLY), 0);
 	memset(path, 'a', sizeof(path) - 1);
 	path[sizeof(path) - 1] = '\0';
-	assert_int_equal(beneath_open(tree.host.sys, path, O_RDONLY), -ENAMETOOLONG);
+	assert_int_equal(open_beneath(tree.host.sys, path, O_RDONLY), -ENAMETOOLONG);
 	for (size_t i = 1; i < sizeof(path); i += 2)
 		path[i] = '/';
 	path[2000] = '\0';
-	assert_int_equal(beneath_open(tree.host.sys, path, O_RDONLY), -ENOENT);
+	assert_int_equal(open_beneath(tree.host.sys, path, O_RDONLY), -ENOENT);
 }
 
 /* A path of some components, links and folders of the little world below. */

@@ -21,17 +21,17 @@
 #include <unistd.h>
 
 static struct host host;
-static struct patience *patience;
+static struct timed_call *timed_call;
 
 static int begin(void **state)
 {
-	patience = patience_new();
-	return patience ? host_open(&host, "") : -1;
+	timed_call = timed_call_new();
+	return timed_call ? host_open(&host, "") : -1;
 }
 
 static int end(void **state)
 {
-	patience_free(patience);
+	timed_call_free(timed_call);
 	host_close(&host);
 	return 0;
 }
@@ -83,7 +83,7 @@ static int on_holder(void *context, const struct holder_target *target, pid_t pi
 static struct found find(const struct holder_target *target)
 {
 	struct found found = { 0 };
-	int error = holders_find(&host, target, 1, patience, on_holder, &found);
+	int error = holders_find(&host, target, 1, timed_call, on_holder, &found);
 
 	/* Without its capabilities others' processes can't be looked into: that is said, and our own are found all the same. */
 	assert_true(error == 0 || error == -EACCES);

@@ -38,7 +38,7 @@ static struct device read_card(void)
 {
 	struct device device;
 
-	assert_int_equal(inspect_device(&tree.host, CARD, NULL, &device), 0);
+	assert_int_equal(pci_device_device(&tree.host, CARD, NULL, &device), 0);
 	assert_true(device_is_sane(&device));
 	return device;
 }
@@ -50,7 +50,7 @@ static void assert_unreadable(int error)
 
 	memset(&device, 0x5a, sizeof(device));
 	before = device;
-	assert_int_equal(inspect_device(&tree.host, CARD, NULL, &device), error);
+	assert_int_equal(pci_device_device(&tree.host, CARD, NULL, &device), error);
 	assert_memory_equal(&device, &before, sizeof(device));
 }
 
@@ -125,9 +125,9 @@ static void unknown_device(void **state)
 {
 	struct device device;
 
-	assert_int_equal(inspect_device(&tree.host, "0000:00:05.0", NULL, &device), -ENOENT);
-	assert_int_equal(inspect_device(&tree.host, "../../../etc", NULL, &device), -ENOENT);
-	assert_int_equal(inspect_device(&tree.host, "", NULL, &device), -ENOENT);
+	assert_int_equal(pci_device_device(&tree.host, "0000:00:05.0", NULL, &device), -ENOENT);
+	assert_int_equal(pci_device_device(&tree.host, "../../../etc", NULL, &device), -ENOENT);
+	assert_int_equal(pci_device_device(&tree.host, "", NULL, &device), -ENOENT);
 }
 
 static void bad_numbers(void **state)
@@ -224,33 +224,33 @@ static void links_out_of_the_tree(void **state)
 	tree_file(&tree, "0x11e8\n", "outside/device");
 	tree_file(&tree, "0x00ff00\n", "outside/class");
 	tree_link(&tree, "../../../../../outside", "sys/bus/pci/devices/0000:00:05.0");
-	assert_int_equal(inspect_device(&tree.host, "0000:00:05.0", NULL, &device), -EXDEV);
+	assert_int_equal(pci_device_device(&tree.host, "0000:00:05.0", NULL, &device), -EXDEV);
 	snprintf(outside, sizeof(outside), "%s/outside", tree.root);
 	tree_link(&tree, outside, "sys/bus/pci/devices/0000:00:05.0");
-	assert_int_equal(inspect_device(&tree.host, "0000:00:05.0", NULL, &device), -EXDEV);
+	assert_int_equal(pci_device_device(&tree.host, "0000:00:05.0", NULL, &device), -EXDEV);
 	tree_link(&tree, "../../../../outside/vendor", CARD_FOLDER "/vendor");
-	assert_true(inspect_device(&tree.host, CARD, NULL, &device) < 0);
+	assert_true(pci_device_device(&tree.host, CARD, NULL, &device) < 0);
 }
 
 /* H-07, SR-52: another device under the same address has another identity. */
 static void identity_of_a_successor(void **state)
 {
 	struct device before = read_card(), after;
-	int folder = inspect_open(&tree.host, CARD);
+	int folder = pci_device_open(&tree.host, CARD);
 	uint64_t identity;
 
 	assert_true(folder >= 0);
-	assert_int_equal(inspect_identity(folder, &identity), 0);
+	assert_int_equal(pci_device_identity(folder, &identity), 0);
 	assert_int_equal(identity, before.identity);
 	tree_remove(&tree, CARD_FOLDER);
-	assert_true(inspect_is_gone(folder));
+	assert_true(pci_device_is_gone(folder));
 	assert_unreadable(-ENOENT);
 	/* Something else takes the inode that was freed. */
 	tree_file(&tree, "", "sys/placeholder/x");
 	tree_device(&tree, CARD, "0x1234", "0x11e8", "0x00ff00");
 	after = read_card();
 	assert_int_not_equal(after.identity, before.identity);
-	assert_true(inspect_is_gone(folder));
+	assert_true(pci_device_is_gone(folder));
 	close(folder);
 }
 
@@ -259,14 +259,14 @@ static void members(void **state)
 	char name[4][DEVICE_NAME_MAX];
 
 	tree_device(&tree, "0000:00:04.1", "0x8086", "0x100e", "0x020000");
-	assert_int_equal(inspect_members(&tree.host, 7, name, 4), 2);
+	assert_int_equal(pci_device_members(&tree.host, 7, name, 4), 2);
 	assert_string_equal(name[0], CARD);
 	assert_string_equal(name[1], "0000:00:04.1");
-	assert_int_equal(inspect_members(&tree.host, 7, name, 1), -E2BIG);
-	assert_int_equal(inspect_members(&tree.host, 8, name, 4), -ENOENT);
+	assert_int_equal(pci_device_members(&tree.host, 7, name, 1), -E2BIG);
+	assert_int_equal(pci_device_members(&tree.host, 8, name, 4), -ENOENT);
 	/* A member that can't be named can't be locked out on anybody's word. */
 	tree_link(&tree, "../../../../devices/platform/x", "sys/kernel/iommu_groups/7/devices/x");
-	assert_int_equal(inspect_members(&tree.host, 7, name, 4), -EBADMSG);
+	assert_int_equal(pci_device_members(&tree.host, 7, name, 4), -EBADMSG);
 }
 
 int main(void)

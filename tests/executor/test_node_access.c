@@ -19,7 +19,7 @@
 enum { FOUND_MAX = 8 };
 
 static struct tree tree;
-static struct audited_nodes nodes;
+static struct vfio_nodes nodes;
 
 struct found {
 	struct node_access access[FOUND_MAX];
@@ -35,12 +35,12 @@ static int begin(void **state)
 	tree_file(&tree, "1:9\n", "sys/class/vfio-dev/vfio3/dev");
 	tree_link(&tree, "../../../devices/pci0000:00/0000:01:00.0", "sys/class/vfio-dev/vfio3/device");
 	tree_file(&tree, "no node\n", "dev/vfio/devices/readme");
-	return audited_nodes_read(&tree.host, &nodes);
+	return vfio_nodes_read(&tree.host, &nodes);
 }
 
 static int end(void **state)
 {
-	audited_nodes_done(&nodes);
+	vfio_nodes_done(&nodes);
 	tree_end(&tree);
 	return 0;
 }

@@ -81,15 +81,15 @@ static bool was_freed(void)
 	return poll(&event, 1, 0) == 1;
 }
 
-static int ask(struct patience *patience, const char *key, unsigned milliseconds, int answer)
+static int ask(struct timed_call *timed_call, const char *key, unsigned milliseconds, int answer)
 {
-	struct patience_task task = { .key = key, .run = run, .free = free_call };
+	struct timed_call_task task = { .key = key, .run = run, .free = free_call };
 	struct call *call = calloc(1, sizeof(*call));
 	int result;
 
 	assert_non_null(call);
 	*call = (struct call){ .gate = gate, .freed = freed, .answer = answer };
-	result = patience_run(patience, &task, milliseconds, call);
+	result = timed_call_run(timed_call, &task, milliseconds, call);
 	if (result != -ETIMEDOUT)
 		free(call);
 	return result;
@@ -97,61 +97,61 @@ static int ask(struct patience *patience, const char *key, unsigned milliseconds
 
 static void call_that_comes_back(void **state)
 {
-	struct patience *patience = patience_new();
+	struct timed_call *timed_call = timed_call_new();
 
-	assert_non_null(patience);
+	assert_non_null(timed_call);
 	open_gate(3);
-	assert_int_equal(ask(patience, "a", 10000, 0), 0);
-	assert_int_equal(ask(patience, "a", 10000, 7), 7);
-	assert_int_equal(ask(patience, "b", 10000, -EIO), -EIO);
+	assert_int_equal(ask(timed_call, "a", 10000, 0), 0);
+	assert_int_equal(ask(timed_call, "a", 10000, 7), 7);
+	assert_int_equal(ask(timed_call, "b", 10000, -EIO), -EIO);
 	assert_false(was_freed());
-	patience_free(patience);
+	timed_call_free(timed_call);
 }
 
 static void call_that_hangs(void **state)
 {
-	struct patience *patience = patience_new();
+	struct timed_call *timed_call = timed_call_new();
 
-	assert_non_null(patience);
-	assert_int_equal(ask(patience, "a", 20, 0), -ETIMEDOUT);
+	assert_non_null(timed_call);
+	assert_int_equal(ask(timed_call, "a", 20, 0), -ETIMEDOUT);
 	assert_false(was_freed());
 	/* While it hangs, the same is not asked again: the second call is given back at once. */
-	assert_int_equal(ask(patience, "a", 10000, 0), -ETIMEDOUT);
+	assert_int_equal(ask(timed_call, "a", 10000, 0), -ETIMEDOUT);
 	await_freed();
 	/* The first one comes back. */
 	open_gate(1);
 	await_freed();
 	open_gate(1);
-	assert_int_equal(ask(patience, "b", 10000, 3), 3);
-	patience_free(patience);
+	assert_int_equal(ask(timed_call, "b", 10000, 3), 3);
+	timed_call_free(timed_call);
 }
 
 static void others_go_on_meanwhile(void **state)
 {
-	struct patience *patience = patience_new();
+	struct timed_call *timed_call = timed_call_new();
 	int other_gate = eventfd(1, EFD_CLOEXEC), first_gate = gate;
 
-	assert_non_null(patience);
-	assert_int_equal(ask(patience, "a", 20, 0), -ETIMEDOUT);
+	assert_non_null(timed_call);
+	assert_int_equal(ask(timed_call, "a", 20, 0), -ETIMEDOUT);
 	gate = other_gate;
-	assert_int_equal(ask(patience, "b", 10000, 5), 5);
+	assert_int_equal(ask(timed_call, "b", 10000, 5), 5);
 	gate = first_gate;
 	open_gate(1);
 	await_freed();
-	patience_free(patience);
+	timed_call_free(timed_call);
 	close(other_gate);
 }
 
 /* Beyond a number of calls that hang nothing more is tried. */
 static void many_calls_that_hang(void **state)
 {
-	struct patience *patience = patience_new();
+	struct timed_call *timed_call = timed_call_new();
 	char key[16];
 
-	assert_non_null(patience);
+	assert_non_null(timed_call);
 	for (int i = 0; i < 70; i++) {
 		snprintf(key, sizeof(key), "%d", i);
-		assert_int_equal(ask(patience, key, 1, 0), -ETIMEDOUT);
+		assert_int_equal(ask(timed_call, key, 1, 0), -ETIMEDOUT);
 	}
 	for (int i = 64; i < 70; i++)
 		await_freed();
@@ -159,17 +159,17 @@ static void many_calls_that_hang(void **state)
 	open_gate(64);
 	for (int i = 0; i < 64; i++)
 		await_freed();
-	patience_free(patience);
+	timed_call_free(timed_call);
 }
 
 /* What still hangs when nobody waits any more frees itself. */
 static void freed_while_calls_hang(void **state)
 {
-	struct patience *patience = patience_new();
+	struct timed_call *timed_call = timed_call_new();
 
-	assert_non_null(patience);
-	assert_int_equal(ask(patience, "a", 20, 0), -ETIMEDOUT);
-	patience_free(patience);
+	assert_non_null(timed_call);
+	assert_int_equal(ask(timed_call, "a", 20, 0), -ETIMEDOUT);
+	timed_call_free(timed_call);
 	open_gate(1);
 	await_freed();
 }

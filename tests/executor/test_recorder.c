@@ -15,7 +15,7 @@ static struct wire_record record_of(enum record_kind kind)
 {
 	struct wire_record record = { .proof = WIRE_PROOF_NONE };
 
-	record_begin(&record.record, kind, 1000, 4711, "vm.service");
+	audit_record_begin(&record.record, kind, 1000, 4711, "vm.service");
 	return record;
 }
 
@@ -23,8 +23,8 @@ static const char *compose(const struct wire_record *record, int *type)
 {
 	static char text[AUDIT_TEXT_MAX];
 
-	assert_true(record_is_sane(&record->record));
-	assert_true(recorder_compose(record, type, text));
+	assert_true(audit_record_is_sane(&record->record));
+	assert_true(audit_writer_compose(record, type, text));
 	/* The kernel's limit, with room for what libaudit puts behind it. */
 	assert_true(strlen(text) + 512 < MAX_AUDIT_MESSAGE_LENGTH);
 	return text;
@@ -35,9 +35,9 @@ static void plain(void **state)
 	struct wire_record record = record_of(RECORD_GRANT);
 	int type;
 
-	record_add_device(&record.record, "0000:01:00.0", false);
-	record_add_device(&record.record, "0000:01:00.1", true);
-	record_add_device(&record.record, "0000:02:00.0", false);
+	audit_record_add_device(&record.record, "0000:01:00.0", false);
+	audit_record_add_device(&record.record, "0000:01:00.1", true);
+	audit_record_add_device(&record.record, "0000:02:00.0", false);
 	record.record.policy_digest = 0xabc;
 	strcpy(record.record.claim, "c1");
 	strcpy(record.record.rule, "cards");
@@ -81,8 +81,8 @@ static void as_long_as_can_be(void **state)
 
 	memset(name, ' ', sizeof(name));
 	name[sizeof(name) - 1] = '\0';
-	for (int i = 0; i < RECORD_DEVICES_MAX; i++)
-		record_add_device(&record.record, name, i % 2);
+	for (int i = 0; i < AUDIT_RECORD_DEVICES_MAX; i++)
+		audit_record_add_device(&record.record, name, i % 2);
 	memset(record.record.text, ' ', sizeof(record.record.text) - 1);
 	memset(record.record.rule, ' ', sizeof(record.record.rule) - 1);
 	memset(record.record.unit, ' ', sizeof(record.record.unit) - 1);
@@ -91,8 +91,8 @@ static void as_long_as_can_be(void **state)
 	/* Those of a claim as large as claims get are all told. */
 	record = record_of(RECORD_GRANT);
 	for (int i = 0; i < CLAIM_DEVICES_MAX; i++) {
-		record_add_device(&record.record, "0000:01:00.0", false);
-		record_add_device(&record.record, "0000:01:00.1", true);
+		audit_record_add_device(&record.record, "0000:01:00.0", false);
+		audit_record_add_device(&record.record, "0000:01:00.1", true);
 	}
 	assert_null(strstr(compose(&record, &type), "left-out"));
 }
@@ -108,54 +108,54 @@ static void add(struct plan *plan, enum step_kind kind, const char *device)
 /* What this executor did itself confirms a record, and only that. */
 static void proofs(void **state)
 {
-	struct deeds deeds = { .devices.count = 0 };
+	struct done_plans done_plans = { .devices.count = 0 };
 	struct deed_set set = { .count = 0 };
 	struct plan claim = { .count = 0 }, release = { .count = 0 };
 	struct plan_owner owner = { .claim = "0123456789abcdef0123456789abcdef", .subject = { .uid = 1000 } };
-	struct record grant, given_back;
+	struct audit_record grant, given_back;
 
-	record_begin(&grant, RECORD_GRANT, 1000, 1, "");
-	record_add_device(&grant, "0000:01:00.0", false);
-	record_add_device(&grant, "0000:01:00.1", true);
+	audit_record_begin(&grant, RECORD_GRANT, 1000, 1, "");
+	audit_record_add_device(&grant, "0000:01:00.0", false);
+	audit_record_add_device(&grant, "0000:01:00.1", true);
 	memcpy(grant.claim, owner.claim, sizeof(grant.claim));
-	assert_int_equal(deeds_prove(&deeds, &grant), WIRE_PROOF_MISSING);
-	record_commit(&grant);
-	record_begin(&given_back, RECORD_RELEASE, 1000, 1, "");
-	record_add_device(&given_back, "0000:01:00.0", false);
+	assert_int_equal(done_plans_prove(&done_plans, &grant), WIRE_PROOF_MISSING);
+	audit_record_commit(&grant);
+	audit_record_begin(&given_back, RECORD_RELEASE, 1000, 1, "");
+	audit_record_add_device(&given_back, "0000:01:00.0", false);
 	memcpy(given_back.claim, owner.claim, sizeof(given_back.claim));
-	record_commit(&given_back);
-	assert_int_equal(deeds_prove(&deeds, &grant), WIRE_PROOF_MISSING);
+	audit_record_commit(&given_back);
+	assert_int_equal(done_plans_prove(&done_plans, &grant), WIRE_PROOF_MISSING);
 	add(&claim, STEP_OVERRIDE, "0000:01:00.1");
 	add(&claim, STEP_CONTEXT, "");
 	add(&claim, STEP_OPEN, "0000:01:00.0");
 	add(&claim, STEP_BIND, "0000:01:00.0");
 	deed_set_begin(&set, WIRE_PLAN_CLAIM, &claim, &owner);
 	assert_int_equal(set.count, 1);
-	assert_int_equal(deeds_prove(&deeds, &grant), WIRE_PROOF_MISSING);
-	deeds_note(&deeds, &set);
-	assert_int_equal(deeds_prove(&deeds, &grant), WIRE_PROOF_THERE);
+	assert_int_equal(done_plans_prove(&done_plans, &grant), WIRE_PROOF_MISSING);
+	done_plans_note(&done_plans, &set);
+	assert_int_equal(done_plans_prove(&done_plans, &grant), WIRE_PROOF_THERE);
 	/* Nobody else's, and no other claim's. */
 	grant.uid = 1001;
-	assert_int_equal(deeds_prove(&deeds, &grant), WIRE_PROOF_MISSING);
+	assert_int_equal(done_plans_prove(&done_plans, &grant), WIRE_PROOF_MISSING);
 	grant.uid = 1000;
 	grant.claim[0] = 'f';
-	assert_int_equal(deeds_prove(&deeds, &grant), WIRE_PROOF_MISSING);
+	assert_int_equal(done_plans_prove(&done_plans, &grant), WIRE_PROOF_MISSING);
 	grant.claim[0] = '0';
-	assert_int_equal(deeds_prove(&deeds, &given_back), WIRE_PROOF_MISSING);
+	assert_int_equal(done_plans_prove(&done_plans, &given_back), WIRE_PROOF_MISSING);
 	add(&release, STEP_PROVE_NO_HOLDER, "0000:01:00.0");
 	add(&release, STEP_RESTORE, "0000:01:00.0");
 	add(&release, STEP_RESTORE, "0000:01:00.1");
 	deed_set_begin(&set, WIRE_PLAN_RELEASE, &release, &owner);
 	assert_int_equal(set.count, 2);
-	deeds_note(&deeds, &set);
-	assert_int_equal(deeds_prove(&deeds, &given_back), WIRE_PROOF_THERE);
-	assert_int_equal(deeds_prove(&deeds, &grant), WIRE_PROOF_MISSING);
+	done_plans_note(&done_plans, &set);
+	assert_int_equal(done_plans_prove(&done_plans, &given_back), WIRE_PROOF_THERE);
+	assert_int_equal(done_plans_prove(&done_plans, &grant), WIRE_PROOF_MISSING);
 	given_back.kind = RECORD_REVOCATION;
-	assert_int_equal(deeds_prove(&deeds, &given_back), WIRE_PROOF_MISSING);
+	assert_int_equal(done_plans_prove(&done_plans, &given_back), WIRE_PROOF_MISSING);
 	given_back.kind = RECORD_POLICY_LOAD;
-	assert_int_equal(deeds_prove(&deeds, &given_back), WIRE_PROOF_NONE);
+	assert_int_equal(done_plans_prove(&done_plans, &given_back), WIRE_PROOF_NONE);
 	deed_set_done(&set);
-	deeds_done(&deeds);
+	done_plans_done(&done_plans);
 	plan_done(&claim);
 	plan_done(&release);
 }

@@ -68,12 +68,12 @@ static void test_what_has_no_room_is_left_out_whole(void **state)
 static void test_a_full_journal_is_not_waited_for(void **state)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	autoclose int journal = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), ours = journald_open();
+	autoclose int claim_files = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), ours = journald_open();
 	int sent = 0, error = 0;
 	char got[64];
 
 	snprintf(address.sun_path, sizeof address.sun_path, "/tmp/ioasidd-journald-%d", (int)getpid());
-	assert_int_equal(bind(journal, (const struct sockaddr *)&address, sizeof address), 0);
+	assert_int_equal(bind(claim_files, (const struct sockaddr *)&address, sizeof address), 0);
 	journald_begin(&entry);
 	journald_add(&entry, "MESSAGE", "%s", "hello");
 	while (error == 0 && sent < 1000000) {
@@ -82,7 +82,7 @@ static void test_a_full_journal_is_not_waited_for(void **state)
 	}
 	assert_int_equal(error, -EAGAIN);
 	assert_true(sent > 0);
-	assert_int_equal(recv(journal, got, sizeof got, 0), 14);
+	assert_int_equal(recv(claim_files, got, sizeof got, 0), 14);
 	assert_memory_equal(got, "MESSAGE=hello\n", 14);
 	assert_int_equal(journald_send(ours, address.sun_path, &entry), 0);
 	unlink(address.sun_path);

@@ -56,7 +56,7 @@ static int read_regular(int file, size_t max, char **text, size_t *length, char 
 	return 0;
 }
 
-int whole_file_read(const char *path, size_t max, char **text, size_t *length, char *why, size_t why_size)
+int files_read(const char *path, size_t max, char **text, size_t *length, char *why, size_t why_size)
 {
 	int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	int result;

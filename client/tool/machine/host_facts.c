@@ -16,7 +16,7 @@ static bool is_yes(int root, const char *path)
 {
 	char text[8];
 
-	return host_file_read(root, path, text, sizeof(text)) > 0 && (text[0] == 'Y' || text[0] == '1');
+	return root_file_read(root, path, text, sizeof(text)) > 0 && (text[0] == 'Y' || text[0] == '1');
 }
 
 /* False: no such file. */
@@ -27,10 +27,10 @@ static bool read_option_in(int root, const char *path, const char *option, enum 
 
 	snprintf(yes, sizeof(yes), "%s=y", option);
 	snprintf(module, sizeof(module), "%s=m", option);
-	if (host_file_has_line_with(root, path, yes, &readable))
+	if (root_file_has_line_with(root, path, yes, &readable))
 		*out = OPTION_BUILT_IN;
 	else if (readable)
-		*out = host_file_has_line_with(root, path, module, NULL) ? OPTION_MODULE : OPTION_NO;
+		*out = root_file_has_line_with(root, path, module, NULL) ? OPTION_MODULE : OPTION_NO;
 	return readable;
 }
 
@@ -54,24 +54,24 @@ static enum module_state read_module(int root, const char *release, const char *
 	char path[128];
 
 	snprintf(path, sizeof(path), "sys/module/%s", name);
-	if (host_file_exists(root, path))
+	if (root_file_exists(root, path))
 		return MODULE_PRESENT;
 	snprintf(path, sizeof(path), "lib/modules/%s/modules.builtin", release);
-	if (host_file_has_line_with(root, path, file, NULL))
+	if (root_file_has_line_with(root, path, file, NULL))
 		return MODULE_PRESENT;
 	snprintf(path, sizeof(path), "lib/modules/%s/modules.dep", release);
-	return host_file_has_line_with(root, path, file, NULL) ? MODULE_AVAILABLE : MODULE_ABSENT;
+	return root_file_has_line_with(root, path, file, NULL) ? MODULE_AVAILABLE : MODULE_ABSENT;
 }
 
 static void read_kernel(int root, struct host_facts *out)
 {
-	if (host_file_read(root, "proc/sys/kernel/osrelease", out->release, sizeof(out->release)) < 0 ||
+	if (root_file_read(root, "proc/sys/kernel/osrelease", out->release, sizeof(out->release)) < 0 ||
 	    strchr(out->release, '/') != NULL)
 		out->release[0] = '\0';
-	out->iommufd = host_file_exists(root, "dev/iommu");
-	out->vfio_cdev = host_file_exists(root, "sys/class/vfio-dev");
-	out->vfio_group = host_file_exists(root, "dev/vfio/vfio");
-	out->vfio_pci_driver = host_file_exists(root, "sys/bus/pci/drivers/vfio-pci");
+	out->iommufd = root_file_exists(root, "dev/iommu");
+	out->vfio_cdev = root_file_exists(root, "sys/class/vfio-dev");
+	out->vfio_group = root_file_exists(root, "dev/vfio/vfio");
+	out->vfio_pci_driver = root_file_exists(root, "sys/bus/pci/drivers/vfio-pci");
 	out->config_iommufd = read_option(root, out->release, "CONFIG_IOMMUFD");
 	out->config_cdev = read_option(root, out->release, "CONFIG_VFIO_DEVICE_CDEV");
 	out->vfio_pci = read_module(root, out->release, "vfio_pci", "/vfio-pci.ko");
@@ -117,7 +117,7 @@ static void read_groups(int root, struct host_facts *out)
 		if (entry->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), "sys/kernel/iommu_groups/%s/name", entry->d_name);
-		if (host_file_read(root, path, name, sizeof(name)) <= 0 || strcmp(name, "vfio-noiommu") != 0)
+		if (root_file_read(root, path, name, sizeof(name)) <= 0 || strcmp(name, "vfio-noiommu") != 0)
 			out->iommu_groups = true;
 		else if (has_pci_function(root, entry->d_name))
 			out->noiommu_groups++;
@@ -129,18 +129,18 @@ static void read_iommu(int root, struct host_facts *out)
 {
 	static const char *const off[] = { "intel_iommu=off", "amd_iommu=off", " iommu=off" };
 
-	if (host_file_has_line_with(root, "proc/cpuinfo", "GenuineIntel", NULL))
+	if (root_file_has_line_with(root, "proc/cpuinfo", "GenuineIntel", NULL))
 		out->cpu = CPU_INTEL;
-	else if (host_file_has_line_with(root, "proc/cpuinfo", "AuthenticAMD", NULL))
+	else if (root_file_has_line_with(root, "proc/cpuinfo", "AuthenticAMD", NULL))
 		out->cpu = CPU_AMD;
-	out->virtual_machine = host_file_has_line_with(root, "proc/cpuinfo", " hypervisor", NULL);
+	out->virtual_machine = root_file_has_line_with(root, "proc/cpuinfo", " hypervisor", NULL);
 	read_groups(root, out);
-	out->iommu_hardware = host_file_has_entries(root, "sys/class/iommu") ||
-			      host_file_exists(root, "sys/firmware/acpi/tables/DMAR") ||
-			      host_file_exists(root, "sys/firmware/acpi/tables/IVRS");
+	out->iommu_hardware = root_file_has_entries(root, "sys/class/iommu") ||
+			      root_file_exists(root, "sys/firmware/acpi/tables/DMAR") ||
+			      root_file_exists(root, "sys/firmware/acpi/tables/IVRS");
 	for (size_t i = 0; i < sizeof(off) / sizeof(*off); i++)
-		out->iommu_off |= host_file_has_line_with(root, "proc/cmdline", off[i], NULL);
-	out->interrupts_remapped = host_file_has_line_with(root, "proc/interrupts", " IR-", &out->interrupts_known);
+		out->iommu_off |= root_file_has_line_with(root, "proc/cmdline", off[i], NULL);
+	out->interrupts_remapped = root_file_has_line_with(root, "proc/interrupts", " IR-", &out->interrupts_known);
 	out->unsafe_interrupts = is_yes(root, "sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts") ||
 				 is_yes(root, "sys/module/iommufd/parameters/allow_unsafe_interrupts");
 	out->noiommu = is_yes(root, "sys/module/vfio/parameters/enable_unsafe_noiommu_mode");

@@ -16,7 +16,7 @@ static uint64_t read_count(int root, const char *size, const char *which)
 	char path[512], text[32];
 
 	snprintf(path, sizeof(path), FOLDER "/%s/%s", size, which);
-	return host_file_read(root, path, text, sizeof(text)) < 0 ? 0 : strtoull(text, NULL, 10);
+	return root_file_read(root, path, text, sizeof(text)) < 0 ? 0 : strtoull(text, NULL, 10);
 }
 
 static void add(struct huge_pages *pages, int root, const char *size)

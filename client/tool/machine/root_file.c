@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-int host_file_read(int root, const char *path, char *out, size_t size)
+int root_file_read(int root, const char *path, char *out, size_t size)
 {
 	int fd = openat(root, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	size_t length = 0;
@@ -34,14 +34,14 @@ int host_file_read(int root, const char *path, char *out, size_t size)
 	return (int)length;
 }
 
-bool host_file_exists(int root, const char *path)
+bool root_file_exists(int root, const char *path)
 {
 	struct stat status;
 
 	return fstatat(root, path, &status, 0) == 0;
 }
 
-bool host_file_has_line_with(int root, const char *path, const char *text, bool *readable)
+bool root_file_has_line_with(int root, const char *path, const char *text, bool *readable)
 {
 	int fd = openat(root, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	FILE *stream = fd >= 0 ? fdopen(fd, "r") : NULL;
@@ -62,7 +62,7 @@ bool host_file_has_line_with(int root, const char *path, const char *text, bool 
 	return found;
 }
 
-bool host_file_has_entries(int root, const char *path)
+bool root_file_has_entries(int root, const char *path)
 {
 	int fd = openat(root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;

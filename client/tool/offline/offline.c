@@ -293,7 +293,7 @@ static int load(struct session *session, const char *path, struct offline *offli
 	struct json_problem problem = { .line = 0 };
 	char why[TEXT_MAX], *text = NULL;
 	size_t length = 0;
-	int error = whole_file_read(path, SNAPSHOT_TEXT_MAX, &text, &length, why, sizeof(why));
+	int error = files_read(path, SNAPSHOT_TEXT_MAX, &text, &length, why, sizeof(why));
 
 	if (error < 0 && error != -ENOMEM)
 		return session_fail(session, EXIT_FAILED, "%s: can't be read: %s", path, why);

@@ -69,7 +69,7 @@ static int collect_file(struct collection *collection, char *path, size_t folder
 	collection->source = larger;
 	source.name = strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path;
 	if (!is_null_device(path))
-		error = whole_file_read(path, POLICY_FILE_MAX, &source.text, &source.length, why, sizeof(why));
+		error = files_read(path, POLICY_FILE_MAX, &source.text, &source.length, why, sizeof(why));
 	if (error < 0 && error != -ENOMEM) {
 		diagnostics_add(collection->diagnostics, true, path, 0, 0, "can't be read: %s", why);
 		error = 0;

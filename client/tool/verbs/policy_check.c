@@ -99,7 +99,7 @@ static int write_json(struct session *session, const struct diagnostics *diagnos
 	return error;
 }
 
-int policy_checking_run(struct session *session)
+int policy_check_run(struct session *session)
 {
 	struct diagnostics diagnostics = { .item = NULL };
 	struct policy *policy = NULL;

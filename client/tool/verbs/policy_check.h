@@ -8,4 +8,4 @@ struct diagnostics;
 struct session;
 
 /* The arguments behind the first are the files and folders; none: those of this machine. Returns an exit status. */
-int policy_checking_run(struct session *session);
+int policy_check_run(struct session *session);

@@ -7,15 +7,15 @@
 #include <string.h>
 #include <unistd.h>
 
-int fd_passing_add(struct fd_passing *passing, int fd, const char *name)
+int run_descriptors_add(struct run_descriptors *passing, int fd, const char *name)
 {
 	char *copy = passing->name[passing->count];
 
-	snprintf(copy, FD_PASSING_NAME_MAX, "%s", name);
+	snprintf(copy, RUN_DESCRIPTORS_NAME_MAX, "%s", name);
 	for (char *colon = strchr(copy, ':'); colon != NULL; colon = strchr(colon, ':'))
 		*colon = '-';
 	passing->fd[passing->count] = fd;
-	return FD_PASSING_FIRST + (int)passing->count++;
+	return RUN_DESCRIPTORS_FIRST + (int)passing->count++;
 }
 
 static int set_number(const char *name, unsigned long number)
@@ -26,9 +26,9 @@ static int set_number(const char *name, unsigned long number)
 	return setenv(name, text, 1) < 0 ? -errno : 0;
 }
 
-static int set_environment(const struct fd_passing *passing)
+static int set_environment(const struct run_descriptors *passing)
 {
-	char names[FD_PASSING_MAX * FD_PASSING_NAME_MAX] = "";
+	char names[RUN_DESCRIPTORS_MAX * RUN_DESCRIPTORS_NAME_MAX] = "";
 	char *end = names;
 	int result = set_number("LISTEN_FDS", passing->count);
 
@@ -50,14 +50,14 @@ static void close_all(const int *fd, size_t count)
 		close(fd[i]);
 }
 
-int fd_passing_install(const struct fd_passing *passing)
+int run_descriptors_install(const struct run_descriptors *passing)
 {
-	int copy[FD_PASSING_MAX];
+	int copy[RUN_DESCRIPTORS_MAX];
 	int result = 0;
 
 	/* First out of the way, above all numbers that are to be taken: one may stand where another has to go. */
 	for (size_t i = 0; i < passing->count; i++) {
-		copy[i] = fcntl(passing->fd[i], F_DUPFD_CLOEXEC, FD_PASSING_FIRST + (int)passing->count);
+		copy[i] = fcntl(passing->fd[i], F_DUPFD_CLOEXEC, RUN_DESCRIPTORS_FIRST + (int)passing->count);
 		if (copy[i] < 0) {
 			result = errno == EINVAL ? -EMFILE : -errno; /* EINVAL: the limit is below those numbers */
 			close_all(copy, i);
@@ -68,19 +68,19 @@ int fd_passing_install(const struct fd_passing *passing)
 	if (result == 0) {
 		/* Can't fail: the numbers are below those of the copies, and so below the limit. */
 		for (size_t i = 0; i < passing->count; i++)
-			dup2(copy[i], FD_PASSING_FIRST + (int)i);
+			dup2(copy[i], RUN_DESCRIPTORS_FIRST + (int)i);
 	}
 	close_all(copy, passing->count);
 	return result;
 }
 
-void fd_passing_close(const struct fd_passing *passing)
+void run_descriptors_close(const struct run_descriptors *passing)
 {
 	for (size_t i = 0; i < passing->count; i++)
-		close(FD_PASSING_FIRST + (int)i);
+		close(RUN_DESCRIPTORS_FIRST + (int)i);
 }
 
-bool fd_passing_was_used(void)
+bool run_descriptors_was_used(void)
 {
 	const char *fds = getenv("LISTEN_FDS");
 	const char *pid = getenv("LISTEN_PID");

@@ -71,7 +71,7 @@ static bool names_device(const struct placeholder *found)
 	return found->kind == PLACEHOLDER_DEVICE || found->kind == PLACEHOLDER_GROUP;
 }
 
-int placeholders_check(char *const *argument, const struct device_names *devices, struct placeholder_needs *needs,
+int run_placeholders_check(char *const *argument, const struct device_names *devices, struct placeholder_needs *needs,
 		       char *wrong, size_t size)
 {
 	memset(needs, 0, sizeof(*needs));
@@ -147,7 +147,7 @@ static char *replace_one(const char *text, const struct placeholder_values *valu
 	return out;
 }
 
-char **placeholders_replace(char *const *argument, const struct placeholder_values *values)
+char **run_placeholders_replace(char *const *argument, const struct placeholder_values *values)
 {
 	size_t count = 0;
 	char **copy;
@@ -160,14 +160,14 @@ char **placeholders_replace(char *const *argument, const struct placeholder_valu
 	for (size_t i = 0; i < count; i++) {
 		copy[i] = i == 0 ? strdup(argument[i]) : replace_one(argument[i], values);
 		if (copy[i] == NULL) {
-			placeholders_free(copy);
+			run_placeholders_free(copy);
 			return NULL;
 		}
 	}
 	return copy;
 }
 
-void placeholders_free(char **argument)
+void run_placeholders_free(char **argument)
 {
 	for (size_t i = 0; argument != NULL && argument[i] != NULL; i++)
 		free(argument[i]);

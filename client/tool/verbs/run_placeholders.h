@@ -41,12 +41,12 @@ struct placeholder_needs {
  * Looks through the arguments behind the command's name, argument[1] on. 0 with *needs filled, or -ENODEV: {fd:DEVICE}
  * or {group:DEVICE} of a device that is not among those; *wrong (size bytes) is that placeholder.
  */
-int placeholders_check(char *const *argument, const struct device_names *devices, struct placeholder_needs *needs,
+int run_placeholders_check(char *const *argument, const struct device_names *devices, struct placeholder_needs *needs,
 		       char *wrong, size_t size);
 /*
  * A copy of the arguments with all placeholders, which were checked, replaced. The copy is freed with
- * placeholders_free(). NULL: out of memory.
+ * run_placeholders_free(). NULL: out of memory.
  */
-char **placeholders_replace(char *const *argument, const struct placeholder_values *values);
+char **run_placeholders_replace(char *const *argument, const struct placeholder_values *values);
 /* Frees a copy. NULL is allowed. */
-void placeholders_free(char **argument);
+void run_placeholders_free(char **argument);

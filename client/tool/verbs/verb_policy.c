@@ -120,7 +120,7 @@ static int run(struct session *session)
 	const char *what = line->argument[0];
 
 	if (strcmp(what, "check") == 0)
-		return policy_checking_run(session);
+		return policy_check_run(session);
 	if (strcmp(what, "show") != 0 && strcmp(what, "reload") != 0)
 		return session_fail(session, EXIT_USAGE, "policy takes check, show or reload, not \"%s\"", what);
 	if (line->argument_count > 1)

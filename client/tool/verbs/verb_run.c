@@ -22,7 +22,7 @@ struct takeover {
 	struct device_names devices;
 	const char *claimed[CLAIM_DEVICES_MAX]; /* what each of them has become: of a pool the device that was chosen */
 	struct placeholder_needs needs;
-	struct fd_passing passing;
+	struct run_descriptors passing;
 	char **command; /* with its placeholders replaced */
 };
 
@@ -46,7 +46,7 @@ static int check(struct session *session, struct takeover *takeover)
 
 	if (status != EXIT_DONE)
 		return status;
-	if (placeholders_check(command, &takeover->devices, &takeover->needs, wrong, sizeof(wrong)) < 0)
+	if (run_placeholders_check(command, &takeover->devices, &takeover->needs, wrong, sizeof(wrong)) < 0)
 		return session_fail(session, EXIT_USAGE,
 				    "%s stands in the command, but that device is not among those to be claimed; "
 				    "nothing was claimed", wrong);
@@ -58,7 +58,7 @@ static int check(struct session *session, struct takeover *takeover)
 		return session_fail(session, EXIT_USAGE,
 				    "{lease} stands in the command, but with --lease %s there is no file descriptor for it; "
 				    "nothing was claimed", session->line->lease);
-	if (fd_passing_was_used())
+	if (run_descriptors_was_used())
 		return session_fail(session, EXIT_USAGE,
 				    "this process was passed file descriptors itself (LISTEN_FDS), which run would "
 				    "replace: claim all devices with one run");
@@ -95,7 +95,7 @@ static void add_groups(struct takeover *takeover, const struct ioasid_claim *cla
 	int seen[CLAIM_DEVICES_MAX];
 
 	for (size_t i = 0; i < takeover->devices.count; i++) {
-		char name[FD_PASSING_NAME_MAX];
+		char name[RUN_DESCRIPTORS_NAME_MAX];
 
 		seen[i] = ioasid_claim_group_fd(claim, takeover->claimed[i]);
 		values->group_fd[i] = -1;
@@ -105,7 +105,7 @@ static void add_groups(struct takeover *takeover, const struct ioasid_claim *cla
 		if (seen[i] < 0 || values->group_fd[i] >= 0)
 			continue;
 		snprintf(name, sizeof(name), "group-%s", takeover->claimed[i]);
-		values->group_fd[i] = fd_passing_add(&takeover->passing, seen[i], name);
+		values->group_fd[i] = run_descriptors_add(&takeover->passing, seen[i], name);
 	}
 }
 
@@ -158,20 +158,20 @@ static int prepare(struct session *session, struct takeover *takeover, const str
 	if (!name_devices(takeover, claim))
 		return session_malformed(session, "the claim has other devices than those that were asked for");
 	if (ioasid_claim_iommufd(claim) >= 0)
-		values.iommufd = fd_passing_add(&takeover->passing, ioasid_claim_iommufd(claim), "iommufd");
+		values.iommufd = run_descriptors_add(&takeover->passing, ioasid_claim_iommufd(claim), "iommufd");
 	if (ioasid_claim_container(claim) >= 0)
-		values.container = fd_passing_add(&takeover->passing, ioasid_claim_container(claim), "container");
+		values.container = run_descriptors_add(&takeover->passing, ioasid_claim_container(claim), "container");
 	add_groups(takeover, claim, &values);
 	for (size_t i = 0; i < takeover->devices.count; i++) {
 		int fd = ioasid_claim_device_fd(claim, takeover->claimed[i]);
 
-		values.device_fd[i] = fd < 0 ? -1 : fd_passing_add(&takeover->passing, fd, takeover->claimed[i]);
+		values.device_fd[i] = fd < 0 ? -1 : run_descriptors_add(&takeover->passing, fd, takeover->claimed[i]);
 	}
 	values.ioas_id = ioasid_claim_ioas_id(claim);
 	values.lease = ioasid_claim_lease_fd(claim) < 0
 			       ? -1
-			       : fd_passing_add(&takeover->passing, ioasid_claim_lease_fd(claim), "lease");
-	takeover->command = placeholders_replace(session->line->command, &values);
+			       : run_descriptors_add(&takeover->passing, ioasid_claim_lease_fd(claim), "lease");
+	takeover->command = run_placeholders_replace(session->line->command, &values);
 	return takeover->command != NULL ? EXIT_DONE : session_fail(session, EXIT_FAILED, "out of memory");
 }
 
@@ -179,7 +179,7 @@ static int prepare(struct session *session, struct takeover *takeover, const str
  * Gives a claim back after its descriptors were moved: everything of it is closed, and by then the lease may have done
  * it, so the answer changes nothing.
  */
-static void give_back(struct session *session, const struct fd_passing *passing, struct ioasid_claim *claim)
+static void give_back(struct session *session, const struct run_descriptors *passing, struct ioasid_claim *claim)
 {
 	struct json_object *parameters = json_object_new_object();
 	const char *call = NULL;
@@ -188,7 +188,7 @@ static void give_back(struct session *session, const struct fd_passing *passing,
 	    json_build_set(parameters, "claim", json_object_new_string(ioasid_claim_id(claim))) == 0)
 		call = json_build_text(parameters);
 	ioasid_claim_free(claim);
-	fd_passing_close(passing);
+	run_descriptors_close(passing);
 	if (call != NULL && ioasid_connect(session->line->socket, &session->connection) == 0)
 		ioasid_call(session->connection, "org.ioasid1.Release", call, NULL);
 	json_object_put(parameters);
@@ -201,9 +201,9 @@ static int become(struct session *session, struct takeover *takeover, struct ioa
 
 	/* Its socket may be where a descriptor has to go, and nothing must be sent there by then. */
 	session->connection = ioasid_disconnect(session->connection);
-	result = fd_passing_install(&takeover->passing);
+	result = run_descriptors_install(&takeover->passing);
 	if (result < 0) {
-		struct fd_passing nothing = { .count = 0 };
+		struct run_descriptors nothing = { .count = 0 };
 
 		give_back(session, &nothing, claim);
 		return session_fail(session, EXIT_FAILED,
@@ -245,7 +245,7 @@ static int run(struct session *session)
 	} else {
 		ioasid_claim_release(session->connection, claim);
 	}
-	placeholders_free(takeover.command);
+	run_placeholders_free(takeover.command);
 	return status;
 }
 

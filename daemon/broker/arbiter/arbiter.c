@@ -26,10 +26,10 @@ struct arbiter {
 	struct arbiter_settings settings;
 	const struct arbiter_events *events;
 	void *context;
-	struct reloading *reloading;
-	struct snapshotting *snapshotting;
-	struct auditing *auditing;
-	struct looking *looking;
+	struct reload *reload;
+	struct snapshot_request *snapshot_request;
+	struct audit_request *audit_request;
+	struct device_looks *looks;
 };
 
 const struct registry *arbiter_registry(const struct arbiter *arbiter)
@@ -37,9 +37,9 @@ const struct registry *arbiter_registry(const struct arbiter *arbiter)
 	return &arbiter->registry;
 }
 
-struct looking *arbiter_looking(const struct arbiter *arbiter)
+struct device_looks *arbiter_looking(const struct arbiter *arbiter)
 {
-	return arbiter->looking;
+	return arbiter->looks;
 }
 
 bool arbiter_may_see(const struct arbiter *arbiter, const struct requester *requester, const struct claim *claim)
@@ -63,13 +63,13 @@ void arbiter_unlisten(struct arbiter *arbiter, struct news_listener *listener)
 }
 
 /* A claim that the requester may do this to, or NULL after an answer that does not tell unknown from foreign. */
-static struct holding *claim_of(struct arbiter *arbiter, struct requester *requester, const char *claim_id,
+static struct claim_runtime *claim_of(struct arbiter *arbiter, struct requester *requester, const char *claim_id,
 				enum act act)
 {
 	struct claim *claim = ledger_find(arbiter->registry.ledger, claim_id);
 
 	if (claim && rights_allow(arbiter->registry.policy, requester, act, claim))
-		return holding_of(claim);
+		return claim_runtime_of(claim);
 	requester_answer_kind(requester, ANSWER_NO_CLAIM, NULL, NULL);
 	return NULL;
 }
@@ -99,16 +99,16 @@ void arbiter_plan(struct arbiter *arbiter, struct requester *requester, const st
 	char why[TEXT_MAX];
 
 	if (!question->user && !question->unit) {
-		claiming_plan(&arbiter->registry, requester, question, NULL);
+		admit_plan(&arbiter->registry, requester, question, NULL);
 		return;
 	}
 	if (!is_allowed(arbiter, requester, ACT_PLAN_FOR,
 			"only operators may plan for somebody else: root, and whom the policy names"))
 		return;
-	if (somebody_find(&requester->subject, question->user, question->unit, &subject, why) < 0)
+	if (subject_lookup_find(&requester->subject, question->user, question->unit, &subject, why) < 0)
 		requester_answer_failed(requester, why, NULL);
 	else
-		claiming_plan(&arbiter->registry, requester, question, &subject);
+		admit_plan(&arbiter->registry, requester, question, &subject);
 }
 
 /* True if the requester may have a claim that lives by this; else false after an answer. */
@@ -149,31 +149,31 @@ static bool is_lease_allowed(struct arbiter *arbiter, struct requester *requeste
 void arbiter_claim(struct arbiter *arbiter, struct requester *requester, const struct question *question)
 {
 	if (may_be_offered_more(requester) && is_lease_allowed(arbiter, requester, question))
-		claiming_claim(&arbiter->registry, requester, question);
+		admit_new(&arbiter->registry, requester, question);
 }
 
 void arbiter_acknowledge(struct arbiter *arbiter, struct requester *requester, const char *claim_id)
 {
-	struct holding *holding = claim_of(arbiter, requester, claim_id, ACT_TAKE);
+	struct claim_runtime *runtime = claim_of(arbiter, requester, claim_id, ACT_TAKE);
 
-	if (!holding)
+	if (!runtime)
 		return;
-	if (requester->unacknowledged != holding) {
-		requester_answer_kind(requester, ANSWER_WRONG_STATE, holding->claim,
+	if (requester->unacknowledged != runtime) {
+		requester_answer_kind(requester, ANSWER_WRONG_STATE, runtime->claim,
 				      "nothing of this claim waits for an acknowledgement on this connection");
 		return;
 	}
-	delivering_acknowledge(holding);
-	requester_answer_kind(requester, ANSWER_DONE, holding->claim, NULL);
+	deliver_acknowledge(runtime);
+	requester_answer_kind(requester, ANSWER_DONE, runtime->claim, NULL);
 }
 
 /* True if the claim is held and nothing is done to it; else false after an answer. */
-static bool is_quiet(struct requester *requester, struct holding *holding)
+static bool is_quiet(struct requester *requester, struct claim_runtime *runtime)
 {
-	if (holding->claim->state == CLAIM_HELD && holding->run == HOLDING_IDLE && !holding->offered_to)
+	if (runtime->claim->state == CLAIM_HELD && runtime->run == RUNTIME_IDLE && !runtime->offered_to)
 		return true;
-	requester_answer_kind(requester, ANSWER_WRONG_STATE, holding->claim,
-			      holding->persists ? "a device that was not acknowledged before a restart is being taken back: close "
+	requester_answer_kind(requester, ANSWER_WRONG_STATE, runtime->claim,
+			      runtime->persists ? "a device that was not acknowledged before a restart is being taken back: close "
 						  "every FD of it, and remove it"
 						: "this can be done only while the claim is held and nothing else is done to it");
 	return false;
@@ -181,110 +181,110 @@ static bool is_quiet(struct requester *requester, struct holding *holding)
 
 void arbiter_add_device(struct arbiter *arbiter, struct requester *requester, const char *claim_id, const char *device)
 {
-	struct holding *holding = claim_of(arbiter, requester, claim_id, ACT_ADD);
+	struct claim_runtime *runtime = claim_of(arbiter, requester, claim_id, ACT_ADD);
 
-	if (!holding || !may_be_offered_more(requester) || !is_quiet(requester, holding))
+	if (!runtime || !may_be_offered_more(requester) || !is_quiet(requester, runtime))
 		return;
 
-	const struct claim_device *entry = claim_find_device(holding->claim, device);
+	const struct claim_device *entry = claim_find_device(runtime->claim, device);
 
 	if (entry && !entry->lockout) {
-		requester_answer_kind(requester, ANSWER_WRONG_STATE, holding->claim,
+		requester_answer_kind(requester, ANSWER_WRONG_STATE, runtime->claim,
 				      "the claim has this device already");
 		return;
 	}
-	claiming_add(&arbiter->registry, requester, holding, device);
+	admit_add(&arbiter->registry, requester, runtime, device);
 }
 
 void arbiter_remove_device(struct arbiter *arbiter, struct requester *requester, const char *claim_id,
 			   const char *device)
 {
-	struct holding *holding = claim_of(arbiter, requester, claim_id, ACT_REMOVE);
+	struct claim_runtime *runtime = claim_of(arbiter, requester, claim_id, ACT_REMOVE);
 	const struct claim_device *entry;
 	size_t asked_for = 0;
 	int error;
 
-	if (!holding || removing_hasten(holding, device, requester) || !is_quiet(requester, holding))
+	if (!runtime || remove_device_hasten(runtime, device, requester) || !is_quiet(requester, runtime))
 		return;
-	entry = claim_find_device(holding->claim, device);
-	for (size_t i = 0; i < holding->claim->device_count; i++)
-		asked_for += !holding->claim->device[i].lockout;
+	entry = claim_find_device(runtime->claim, device);
+	for (size_t i = 0; i < runtime->claim->device_count; i++)
+		asked_for += !runtime->claim->device[i].lockout;
 	if (!entry || entry->lockout || asked_for < 2) {
-		requester_answer_kind(requester, ANSWER_WRONG_STATE, holding->claim,
+		requester_answer_kind(requester, ANSWER_WRONG_STATE, runtime->claim,
 				      entry && !entry->lockout
 					      ? "this is the last device of the claim: release the claim instead"
 					      : "the claim was not given this device");
 		return;
 	}
-	holding->asker = requester;
-	requester->asking = holding;
-	error = removing_start(holding, device);
+	runtime->asker = requester;
+	requester->asking = runtime;
+	error = remove_device_start(runtime, device);
 	if (error < 0) {
-		holding_take_asker(holding);
+		claim_runtime_take_asker(runtime);
 		requester_answer_failed(requester, "the removal could not be started; nothing was changed", NULL);
 	}
 }
 
 /* Only the operator opens it: the release is tried once more. False: not this one, after an answer. */
-static bool open_quarantine(struct arbiter *arbiter, struct requester *requester, struct holding *holding)
+static bool open_quarantine(struct arbiter *arbiter, struct requester *requester, struct claim_runtime *runtime)
 {
-	if (!rights_allow(arbiter->registry.policy, requester, ACT_OPEN_QUARANTINE, holding->claim)) {
-		requester_answer_kind(requester, ANSWER_WRONG_STATE, holding->claim, holding->claim->note);
+	if (!rights_allow(arbiter->registry.policy, requester, ACT_OPEN_QUARANTINE, runtime->claim)) {
+		requester_answer_kind(requester, ANSWER_WRONG_STATE, runtime->claim, runtime->claim->note);
 		return false;
 	}
-	holding_step(holding, CLAIM_EVENT_OPENED);
+	claim_runtime_step(runtime, CLAIM_EVENT_OPENED);
 	return true;
 }
 
 void arbiter_release(struct arbiter *arbiter, struct requester *requester, const char *claim_id)
 {
-	struct holding *holding = claim_of(arbiter, requester, claim_id, ACT_RELEASE);
+	struct claim_runtime *runtime = claim_of(arbiter, requester, claim_id, ACT_RELEASE);
 
-	if (!holding)
+	if (!runtime)
 		return;
-	if (holding->claim->state == CLAIM_QUARANTINED) {
-		if (!open_quarantine(arbiter, requester, holding))
+	if (runtime->claim->state == CLAIM_QUARANTINED) {
+		if (!open_quarantine(arbiter, requester, runtime))
 			return;
-		holding_tell(holding, (struct news){ .kind = NEWS_ENDING, .subject = &requester->subject,
+		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_ENDING, .subject = &requester->subject,
 						     .message = "its quarantine was opened" });
-	} else if (releasing_is_overdue(holding)) {
+	} else if (release_is_overdue(runtime)) {
 		requester_answer(requester, &(struct answer){ .kind = ANSWER_RELEASED,
-							      .state = holding->claim->state,
-							      .note = holding->claim->note });
+							      .state = runtime->claim->state,
+							      .note = runtime->claim->note });
 		return;
 	}
-	requester->awaiting = holding;
-	requester->next_awaiting = holding->awaiting;
-	holding->awaiting = requester;
-	if (!holding->lease_over)
-		holding_tell(holding, (struct news){ .kind = NEWS_ENDING, .subject = &requester->subject,
+	requester->awaiting = runtime;
+	requester->next_awaiting = runtime->awaiting;
+	runtime->awaiting = requester;
+	if (!runtime->lease_over)
+		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_ENDING, .subject = &requester->subject,
 						     .message = "its release was asked for" });
-	if (holding->claim->state != CLAIM_RELEASING || holding->run == HOLDING_IDLE)
-		releasing_start(holding);
+	if (runtime->claim->state != CLAIM_RELEASING || runtime->run == RUNTIME_IDLE)
+		release_start(runtime);
 }
 
 void arbiter_resume(struct arbiter *arbiter, struct requester *requester, const char *claim_id)
 {
-	struct holding *holding = claim_of(arbiter, requester, claim_id, ACT_RESUME);
+	struct claim_runtime *runtime = claim_of(arbiter, requester, claim_id, ACT_RESUME);
 
-	if (holding)
-		resuming_start(holding, requester);
+	if (runtime)
+		resume_start(runtime, requester);
 }
 
 void arbiter_revoke(struct arbiter *arbiter, struct requester *requester, const char *claim_id, uint64_t grace_usec,
 		    const char *reason, bool unbind)
 {
-	struct holding *holding;
+	struct claim_runtime *runtime;
 
 	if (!is_allowed(arbiter, requester, ACT_REVOKE,
 			"only operators may take claims back: root, and whom the policy names"))
 		return;
-	holding = claim_of(arbiter, requester, claim_id, ACT_REVOKE);
-	if (!holding || (holding->claim->state == CLAIM_QUARANTINED && !open_quarantine(arbiter, requester, holding)))
+	runtime = claim_of(arbiter, requester, claim_id, ACT_REVOKE);
+	if (!runtime || (runtime->claim->state == CLAIM_QUARANTINED && !open_quarantine(arbiter, requester, runtime)))
 		return;
 	if (unbind)
-		releasing_waive_proof(holding);
-	if (revoking_start(holding, grace_usec, reason, &requester->subject) < 0)
+		release_waive_proof(runtime);
+	if (revoke_start(runtime, grace_usec, reason, &requester->subject) < 0)
 		requester_answer_failed(requester, "the revocation could not be written down; nothing was changed", NULL);
 	else
 		requester_answer_kind(requester, ANSWER_DONE, NULL, NULL);
@@ -300,10 +300,10 @@ void arbiter_leave(struct arbiter *arbiter, struct requester *requester)
 		*link = requester->next_awaiting;
 		requester->awaiting = NULL;
 	}
-	reloading_abandon(arbiter->reloading, requester);
-	snapshotting_abandon(arbiter->snapshotting, requester);
-	auditing_abandon(arbiter->auditing, requester);
-	claiming_abandon(&arbiter->registry, requester);
+	reload_abandon(arbiter->reload, requester);
+	take_snapshot_abandon(arbiter->snapshot_request, requester);
+	take_audit_abandon(arbiter->audit_request, requester);
+	admit_abandon(&arbiter->registry, requester);
 }
 
 static void warn_of_reserved(void *context, const struct device *device, const char *message)
@@ -326,7 +326,7 @@ static void on_ready(void *context)
 	newsroom_tell(&arbiter->registry.news, &(struct news){ .kind = NEWS_POLICY, .success = !refused,
 							       .message = refused ? "the policy files have errors" : NULL,
 							       .policy = arbiter->registry.policy });
-	error = recovering_run(&arbiter->registry);
+	error = recover_run(&arbiter->registry);
 	if (registry_policies_differ(&arbiter->registry))
 		log_error("this program and its executor hold different policies: claims are refused until both are "
 			  "reloaded");
@@ -341,7 +341,7 @@ static void on_changed(void *context, const char *device)
 {
 	struct arbiter *arbiter = context;
 
-	looking_outdate(arbiter->looking, device);
+	device_looks_outdate(arbiter->looks, device);
 	newsroom_tell(&arbiter->registry.news, &(struct news){ .kind = NEWS_DEVICE, .device = device });
 }
 
@@ -350,14 +350,14 @@ static void on_gone(void *context, const char *device)
 	struct arbiter *arbiter = context;
 	struct claim *claim = ledger_owner(arbiter->registry.ledger, device, NULL);
 
-	looking_outdate(arbiter->looking, device);
+	device_looks_outdate(arbiter->looks, device);
 	newsroom_tell(&arbiter->registry.news, &(struct news){ .kind = NEWS_DEVICE_GONE, .device = device,
 							       .claim = claim });
 	if (!claim)
 		return;
 	if (claim->state == CLAIM_HELD || claim->state == CLAIM_OFFERED) {
 		snprintf(claim->note, sizeof(claim->note), "%s was unplugged", device);
-		holding_step(holding_of(claim), CLAIM_EVENT_UNPLUGGED);
+		claim_runtime_step(claim_runtime_of(claim), CLAIM_EVENT_UNPLUGGED);
 	}
 }
 
@@ -373,7 +373,7 @@ static void on_policy(void *context, const struct wire_policy *message)
 {
 	struct arbiter *arbiter = context;
 
-	reloading_answered(arbiter->reloading, message);
+	reload_answered(arbiter->reload, message);
 }
 
 static const struct host_events host_events = { .ready = on_ready, .changed = on_changed, .gone = on_gone,
@@ -411,28 +411,28 @@ static int load_first_policy(struct arbiter *arbiter, struct policy **out)
 
 void arbiter_reload(struct arbiter *arbiter)
 {
-	reloading_start(arbiter->reloading, NULL);
+	reload_start(arbiter->reload, NULL);
 }
 
 void arbiter_reload_policy(struct arbiter *arbiter, struct requester *requester)
 {
 	if (is_allowed(arbiter, requester, ACT_RELOAD,
 		       "only operators may reload the policy: root, and whom the policy names"))
-		reloading_start(arbiter->reloading, requester);
+		reload_start(arbiter->reload, requester);
 }
 
 void arbiter_audit(struct arbiter *arbiter, struct requester *requester)
 {
 	if (is_allowed(arbiter, requester, ACT_AUDIT,
 		       "only operators are told who holds what: root, and whom the policy names"))
-		auditing_start(arbiter->auditing, requester);
+		take_audit_start(arbiter->audit_request, requester);
 }
 
 void arbiter_snapshot(struct arbiter *arbiter, struct requester *requester, bool details)
 {
 	if (is_allowed(arbiter, requester, ACT_SNAPSHOT,
 		       "only operators are told what the whole host does: root, and whom the policy names"))
-		snapshotting_start(arbiter->snapshotting, requester, details);
+		take_snapshot_start(arbiter->snapshot_request, requester, details);
 }
 
 int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *settings,
@@ -448,17 +448,17 @@ int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *se
 	arbiter->context = context;
 	arbiter->registry.event = sd_event_ref(event);
 	arbiter->registry.store = settings->store;
-	store_set_event(settings->store, event);
-	arbiter->registry.journal = journal_open(settings->runtime_folder);
+	fdstore_set_event(settings->store, event);
+	arbiter->registry.claim_files = claim_files_open(settings->runtime_folder);
 	arbiter->registry.ledger = ledger_new();
-	arbiter->reloading = reloading_new(&arbiter->registry, settings->policy_folder, settings->policy_folder_count);
-	arbiter->snapshotting = snapshotting_new(&arbiter->registry);
-	arbiter->auditing = auditing_new(&arbiter->registry);
-	arbiter->looking = looking_new(&arbiter->registry);
-	error = arbiter->registry.ledger && arbiter->reloading && arbiter->snapshotting && arbiter->auditing && arbiter->looking
+	arbiter->reload = reload_new(&arbiter->registry, settings->policy_folder, settings->policy_folder_count);
+	arbiter->snapshot_request = take_snapshot_new(&arbiter->registry);
+	arbiter->audit_request = take_audit_new(&arbiter->registry);
+	arbiter->looks = device_looks_new(&arbiter->registry);
+	error = arbiter->registry.ledger && arbiter->reload && arbiter->snapshot_request && arbiter->audit_request && arbiter->looks
 			? 0 : -ENOMEM;
-	if (error == 0 && arbiter->registry.journal < 0) {
-		error = arbiter->registry.journal;
+	if (error == 0 && arbiter->registry.claim_files < 0) {
+		error = arbiter->registry.claim_files;
 		log_error(error == -EADDRINUSE
 				  ? "another ioasidd works with %s/claims: stop it, or take another --runtime-dir: %s"
 				  : "%s/claims can't be opened: %s", settings->runtime_folder, strerror(-error));
@@ -466,7 +466,7 @@ int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *se
 	if (error == 0)
 		error = turns_new(event, &arbiter->registry.turns);
 	if (error == 0)
-		error = waiting_new(event, arbiter->registry.turns, &arbiter->registry.waiting);
+		error = release_wait_new(event, arbiter->registry.turns, &arbiter->registry.waits);
 	if (error == 0)
 		error = units_new(settings->bus, &arbiter->registry.units);
 	if (error == 0)
@@ -496,20 +496,20 @@ struct arbiter *arbiter_free(struct arbiter *arbiter)
 		return NULL;
 	registry_end(&arbiter->registry);
 	/* The host first: no plan may report to a holding that is no more. The journal keeps what they hold. */
-	arbiter->looking = looking_free(arbiter->looking);
+	arbiter->looks = device_looks_free(arbiter->looks);
 	arbiter->registry.host = host_free(arbiter->registry.host);
 	while (arbiter->registry.ledger && (claim = ledger_first(arbiter->registry.ledger)))
-		holding_end(holding_of(claim));
+		claim_runtime_end(claim_runtime_of(claim));
 	ledger_free(arbiter->registry.ledger);
-	reloading_free(arbiter->reloading);
-	waiting_free(arbiter->registry.waiting);
+	reload_free(arbiter->reload);
+	release_wait_free(arbiter->registry.waits);
 	turns_free(arbiter->registry.turns);
 	units_free(arbiter->registry.units);
-	snapshotting_free(arbiter->snapshotting);
-	auditing_free(arbiter->auditing);
+	take_snapshot_free(arbiter->snapshot_request);
+	take_audit_free(arbiter->audit_request);
 	policy_free(arbiter->registry.policy);
 	policy_standing_accept(&arbiter->registry.standing);
-	descriptor_close(&arbiter->registry.journal);
+	descriptor_close(&arbiter->registry.claim_files);
 	sd_event_unref(arbiter->registry.event);
 	free(arbiter);
 	return NULL;

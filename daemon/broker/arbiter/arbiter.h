@@ -16,8 +16,8 @@ struct arbiter_settings {
 	size_t policy_folder_count;
 	const char *runtime_folder;
 	uint64_t plan_deadline_usec;
-	struct store *store;  /* outlives the arbiter */
-	struct bus_link *bus; /* outlives it, too; NULL: no bus is wanted */
+	struct fdstore *store;  /* outlives the arbiter */
+	struct bus_connection *bus; /* outlives it, too; NULL: no bus is wanted */
 };
 
 struct arbiter_events {
@@ -42,7 +42,7 @@ void arbiter_end(struct arbiter *arbiter);
 /* What faces may look at. */
 const struct registry *arbiter_registry(const struct arbiter *arbiter);
 /* What the host does with devices, for lists. */
-struct looking *arbiter_looking(const struct arbiter *arbiter);
+struct device_looks *arbiter_looking(const struct arbiter *arbiter);
 bool arbiter_may_see(const struct arbiter *arbiter, const struct requester *requester, const struct claim *claim);
 /* True if the requester counts as an operator for what he asks now. */
 bool arbiter_is_operator(const struct arbiter *arbiter, const struct requester *requester);
@@ -64,7 +64,7 @@ void arbiter_release(struct arbiter *arbiter, struct requester *requester, const
 void arbiter_resume(struct arbiter *arbiter, struct requester *requester, const char *claim_id);
 /*
  * Answers with ANSWER_DONE once it has begun. grace_usec: REVOKE_GRACE_OF_RULE, or a time. reason may be NULL. unbind: as
- * releasing_waive_proof().
+ * release_waive_proof().
  */
 void arbiter_revoke(struct arbiter *arbiter, struct requester *requester, const char *claim_id, uint64_t grace_usec,
 		    const char *reason, bool unbind);

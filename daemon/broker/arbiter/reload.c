@@ -8,7 +8,7 @@
 
 enum { TRIES_MAX = 5 }; /* how often the files may change between the two programs' reading */
 
-struct reloading {
+struct reload {
 	struct registry *registry;
 	const char *const *folder;
 	size_t folder_count;
@@ -19,101 +19,101 @@ struct reloading {
 	unsigned tries;
 };
 
-struct reloading *reloading_new(struct registry *registry, const char *const *folder, size_t count)
+struct reload *reload_new(struct registry *registry, const char *const *folder, size_t count)
 {
-	struct reloading *reloading = calloc(1, sizeof(*reloading));
+	struct reload *reload = calloc(1, sizeof(*reload));
 
-	if (reloading)
-		*reloading = (struct reloading){ .registry = registry, .folder = folder, .folder_count = count };
-	return reloading;
+	if (reload)
+		*reload = (struct reload){ .registry = registry, .folder = folder, .folder_count = count };
+	return reload;
 }
 
-struct reloading *reloading_free(struct reloading *reloading)
+struct reload *reload_free(struct reload *reload)
 {
-	if (!reloading)
+	if (!reload)
 		return NULL;
-	policy_free(reloading->next);
-	diagnostics_done(&reloading->diagnostics);
-	free(reloading);
+	policy_free(reload->next);
+	diagnostics_done(&reload->diagnostics);
+	free(reload);
 	return NULL;
 }
 
 /* Ends a reload that came to nothing. message: one sentence. */
-static void refuse(struct reloading *reloading, enum answer_kind kind, const char *message)
+static void refuse(struct reload *reload, enum answer_kind kind, const char *message)
 {
-	struct requester *requester = reloading->requester;
+	struct requester *requester = reload->requester;
 
-	newsroom_tell(&reloading->registry->news, &(struct news){ .kind = NEWS_POLICY, .message = message,
-								  .policy = reloading->registry->policy,
+	newsroom_tell(&reload->registry->news, &(struct news){ .kind = NEWS_POLICY, .message = message,
+								  .policy = reload->registry->policy,
 								  .subject = requester ? &requester->subject : NULL });
-	reloading->requester = NULL;
-	reloading->next = policy_free(reloading->next);
+	reload->requester = NULL;
+	reload->next = policy_free(reload->next);
 	requester_answer(requester, &(struct answer){ .kind = kind, .message = message,
-						      .diagnostics = &reloading->diagnostics });
-	diagnostics_done(&reloading->diagnostics);
+						      .diagnostics = &reload->diagnostics });
+	diagnostics_done(&reload->diagnostics);
 }
 
 /* Reads the files into reloading->next; false after an answer. */
-static bool read_files(struct reloading *reloading)
+static bool read_files(struct reload *reload)
 {
 	int error;
 
-	reloading->next = policy_free(reloading->next);
-	diagnostics_done(&reloading->diagnostics);
-	error = policy_files_load(reloading->folder, reloading->folder_count, &reloading->diagnostics,
-				  &reloading->next);
-	policy_files_log(&reloading->diagnostics);
+	reload->next = policy_free(reload->next);
+	diagnostics_done(&reload->diagnostics);
+	error = policy_files_load(reload->folder, reload->folder_count, &reload->diagnostics,
+				  &reload->next);
+	policy_files_log(&reload->diagnostics);
 	if (error == 0)
 		return true;
 	if (error == -EINVAL) {
-		policy_standing_refuse(&reloading->registry->standing, false, &reloading->diagnostics);
-		refuse(reloading, ANSWER_POLICY_INVALID, "the policy files have errors");
+		policy_standing_refuse(&reload->registry->standing, false, &reload->diagnostics);
+		refuse(reload, ANSWER_POLICY_INVALID, "the policy files have errors");
 	} else {
-		refuse(reloading, ANSWER_FAILED, "ioasidd is out of memory");
+		refuse(reload, ANSWER_FAILED, "ioasidd is out of memory");
 	}
 	return false;
 }
 
-static void ask_executor(struct reloading *reloading)
+static void ask_executor(struct reload *reload)
 {
-	if (host_reload_policy(reloading->registry->host) < 0)
-		refuse(reloading, ANSWER_FAILED, "the executor can't be asked");
+	if (host_reload_policy(reload->registry->host) < 0)
+		refuse(reload, ANSWER_FAILED, "the executor can't be asked");
 }
 
-void reloading_start(struct reloading *reloading, struct requester *requester)
+void reload_start(struct reload *reload, struct requester *requester)
 {
-	if (reloading->next) {
-		reloading->again = reloading->again || !requester;
+	if (reload->next) {
+		reload->again = reload->again || !requester;
 		requester_answer_failed(requester, "another reload is under way: try again when it is over", NULL);
 		return;
 	}
-	reloading->requester = requester;
-	reloading->tries = 0;
-	if (read_files(reloading))
-		ask_executor(reloading);
+	reload->requester = requester;
+	reload->tries = 0;
+	if (read_files(reload))
+		ask_executor(reload);
 }
 
 static void subject_of(void *context, const struct claim *claim, struct subject *out)
 {
-	const struct holding *holding = holding_of(claim);
+	const struct claim_runtime *runtime = claim_runtime_of(claim);
 
 	/* Of a claim that an earlier run made no more is known than what its file says. */
-	if (holding && holding->subject_known)
-		*out = holding->subject;
+	if (runtime && runtime->subject_known)
+		*out = runtime->subject;
 }
 
 /* Both programs have it: it is in force from here on. */
-static void take_over(struct reloading *reloading)
+static void take_over(struct reload *reload)
 {
-	struct registry *registry = reloading->registry;
-	struct requester *requester = reloading->requester;
+	struct registry *registry = reload->registry;
+	struct requester *requester = reload->requester;
 	struct regrants regrants = { .item = NULL };
 
 	policy_free(registry->policy);
-	registry->policy = reloading->next;
+	registry->policy = reload->next;
 	policy_standing_accept(&registry->standing);
-	reloading->next = NULL;
-	reloading->requester = NULL;
+	reload->next = NULL;
+	reload->requester = NULL;
 	newsroom_tell(&registry->news, &(struct news){ .kind = NEWS_POLICY, .success = true, .policy = registry->policy,
 						       .subject = requester ? &requester->subject : NULL });
 	if (regrant_check(registry->policy, host_topology(registry->host), registry->ledger, subject_of, NULL,
@@ -125,9 +125,9 @@ static void take_over(struct reloading *reloading)
 					      .claim = ledger_find(registry->ledger, regrants.item[i].claim),
 					      .message = regrants.item[i].reason });
 	requester_answer(requester, &(struct answer){ .kind = ANSWER_POLICY, .policy = registry->policy,
-						      .diagnostics = &reloading->diagnostics, .regrants = &regrants });
+						      .diagnostics = &reload->diagnostics, .regrants = &regrants });
 	regrants_done(&regrants);
-	diagnostics_done(&reloading->diagnostics);
+	diagnostics_done(&reload->diagnostics);
 }
 
 /* What the executor refused stands beside this program's warnings, as what this program would have refused. */
@@ -137,32 +137,32 @@ static void add_reason(struct diagnostics *diagnostics, const struct wire_refusa
 		diagnostics_add(diagnostics, true, message->file, message->line, message->column, "%s", message->message);
 }
 
-void reloading_answered(struct reloading *reloading, const struct wire_policy *message)
+void reload_answered(struct reload *reload, const struct wire_policy *message)
 {
-	if (!reloading->next)
+	if (!reload->next)
 		return;
 	if (message->error != 0) {
-		policy_standing_refuse_executor(&reloading->registry->standing, false, &message->refusal);
-		add_reason(&reloading->diagnostics, &message->refusal);
-		refuse(reloading, ANSWER_POLICY_INVALID, "the executor refused the policy files");
-	} else if (message->policy_digest != reloading->next->digest) {
+		policy_standing_refuse_executor(&reload->registry->standing, false, &message->refusal);
+		add_reason(&reload->diagnostics, &message->refusal);
+		refuse(reload, ANSWER_POLICY_INVALID, "the executor refused the policy files");
+	} else if (message->policy_digest != reload->next->digest) {
 		/* The files changed between the two readings: our turn again, then the executor's. */
-		if (++reloading->tries >= TRIES_MAX)
-			refuse(reloading, ANSWER_FAILED,
+		if (++reload->tries >= TRIES_MAX)
+			refuse(reload, ANSWER_FAILED,
 			       "its files change while they are read: reload when they are at rest");
-		else if (read_files(reloading) && message->policy_digest != reloading->next->digest)
-			ask_executor(reloading);
+		else if (read_files(reload) && message->policy_digest != reload->next->digest)
+			ask_executor(reload);
 	}
-	if (reloading->next && message->error == 0 && message->policy_digest == reloading->next->digest)
-		take_over(reloading);
-	if (!reloading->next && reloading->again) {
-		reloading->again = false;
-		reloading_start(reloading, NULL);
+	if (reload->next && message->error == 0 && message->policy_digest == reload->next->digest)
+		take_over(reload);
+	if (!reload->next && reload->again) {
+		reload->again = false;
+		reload_start(reload, NULL);
 	}
 }
 
-void reloading_abandon(struct reloading *reloading, const struct requester *requester)
+void reload_abandon(struct reload *reload, const struct requester *requester)
 {
-	if (reloading->requester == requester)
-		reloading->requester = NULL;
+	if (reload->requester == requester)
+		reload->requester = NULL;
 }

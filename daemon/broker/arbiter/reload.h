@@ -6,19 +6,19 @@
 
 #include "../claims/claim_runtime.h"
 
-struct reloading;
+struct reload;
 
 /* folder lives as long. NULL: out of memory. */
-struct reloading *reloading_new(struct registry *registry, const char *const *folder, size_t count);
-struct reloading *reloading_free(struct reloading *reloading);
+struct reload *reload_new(struct registry *registry, const char *const *folder, size_t count);
+struct reload *reload_free(struct reload *reload);
 
 /*
  * Reads the policy. requester: whom to answer, with ANSWER_POLICY, ANSWER_POLICY_INVALID or ANSWER_FAILED; NULL:
  * nobody, and what goes wrong is logged only. While a reload is under way another one has to wait, and its requester to
  * ask again.
  */
-void reloading_start(struct reloading *reloading, struct requester *requester);
+void reload_start(struct reload *reload, struct requester *requester);
 /* The executor read its policy. */
-void reloading_answered(struct reloading *reloading, const struct wire_policy *message);
+void reload_answered(struct reload *reload, const struct wire_policy *message);
 /* The requester is gone: its reload goes on without it. */
-void reloading_abandon(struct reloading *reloading, const struct requester *requester);
+void reload_abandon(struct reload *reload, const struct requester *requester);

@@ -2,38 +2,38 @@
 
 #include <stdlib.h>
 
-struct auditing {
+struct audit_request {
 	struct registry *registry;
 	struct requester *requester; /* NULL: none is being made */
 };
 
-struct auditing *auditing_new(struct registry *registry)
+struct audit_request *take_audit_new(struct registry *registry)
 {
-	struct auditing *auditing = calloc(1, sizeof(*auditing));
+	struct audit_request *audit_request = calloc(1, sizeof(*audit_request));
 
-	if (auditing)
-		auditing->registry = registry;
-	return auditing;
+	if (audit_request)
+		audit_request->registry = registry;
+	return audit_request;
 }
 
-struct auditing *auditing_free(struct auditing *auditing)
+struct audit_request *take_audit_free(struct audit_request *audit_request)
 {
-	free(auditing);
+	free(audit_request);
 	return NULL;
 }
 
 static void on_audited(void *context, int error, const struct audit_report *report)
 {
-	struct auditing *auditing = context;
-	const struct ledger *ledger = auditing->registry->ledger;
-	struct requester *requester = auditing->requester;
+	struct audit_request *audit_request = context;
+	const struct ledger *ledger = audit_request->registry->ledger;
+	struct requester *requester = audit_request->requester;
 	struct hold_origin *origin = calloc(report->hold_count + 1, sizeof(*origin));
 	bool *granted = calloc(report->access_count + 1, sizeof(*granted));
 	struct audit audit = { .hold = report->hold, .origin = origin, .hold_count = report->hold_count,
 			       .access = report->access, .granted = granted, .access_count = report->access_count,
 			       .compared = report->compared, .error = error };
 
-	auditing->requester = NULL;
+	audit_request->requester = NULL;
 	if (origin && granted) {
 		hold_judge(report->hold, report->hold_count, ledger, report->compared, origin);
 		for (size_t i = 0; i < report->access_count; i++)
@@ -52,36 +52,36 @@ static size_t list_contexts(const struct ledger *ledger, struct audit_context *o
 	size_t count = 0;
 
 	for (const struct claim *claim = ledger_first(ledger); claim; claim = ledger_next(claim))
-		if (holding_of(claim)->context >= 0)
-			out[count++] = (struct audit_context){ .fd = holding_of(claim)->context, .claim = claim->id };
+		if (claim_runtime_of(claim)->context >= 0)
+			out[count++] = (struct audit_context){ .fd = claim_runtime_of(claim)->context, .claim = claim->id };
 	return count;
 }
 
-void auditing_start(struct auditing *auditing, struct requester *requester)
+void take_audit_start(struct audit_request *audit_request, struct requester *requester)
 {
-	const struct registry *registry = auditing->registry;
+	const struct registry *registry = audit_request->registry;
 	struct audit_context *contexts;
 	int error = -1;
 
-	if (auditing->requester) {
+	if (audit_request->requester) {
 		requester_answer_failed(requester, "another audit is being made: try again when it is done", NULL);
 		return;
 	}
 	contexts = calloc(ledger_count(registry->ledger) + 1, sizeof(*contexts));
-	auditing->requester = requester;
+	audit_request->requester = requester;
 	if (contexts)
-		error = host_audit(registry->host, contexts, list_contexts(registry->ledger, contexts), on_audited, auditing);
+		error = host_audit(registry->host, contexts, list_contexts(registry->ledger, contexts), on_audited, audit_request);
 	free(contexts);
 	if (error < 0) {
-		auditing->requester = NULL;
+		audit_request->requester = NULL;
 		requester_answer_failed(requester, "the executor can't be asked", NULL);
 	}
 }
 
-void auditing_abandon(struct auditing *auditing, const struct requester *requester)
+void take_audit_abandon(struct audit_request *audit_request, const struct requester *requester)
 {
-	if (auditing->requester != requester)
+	if (audit_request->requester != requester)
 		return;
-	host_forget_questions(auditing->registry->host, auditing);
-	auditing->requester = NULL;
+	host_forget_questions(audit_request->registry->host, audit_request);
+	audit_request->requester = NULL;
 }

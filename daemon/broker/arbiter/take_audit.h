@@ -6,7 +6,7 @@
 
 #include "../claims/claim_runtime.h"
 
-struct auditing;
+struct audit_request;
 
 /* What was found. Valid during the answer only. */
 struct audit {
@@ -20,10 +20,10 @@ struct audit {
 	int error;                         /* 0; else a positive errno: not everything could be looked at */
 };
 
-struct auditing *auditing_new(struct registry *registry); /* NULL: out of memory */
-struct auditing *auditing_free(struct auditing *auditing); /* after the host, which answers nobody then */
+struct audit_request *take_audit_new(struct registry *registry); /* NULL: out of memory */
+struct audit_request *take_audit_free(struct audit_request *audit_request); /* after the host, which answers nobody then */
 
 /* Starts, for an operator. Answers with ANSWER_AUDIT, or ANSWER_FAILED. */
-void auditing_start(struct auditing *auditing, struct requester *requester);
+void take_audit_start(struct audit_request *audit_request, struct requester *requester);
 /* The requester is gone: so is what is found. */
-void auditing_abandon(struct auditing *auditing, const struct requester *requester);
+void take_audit_abandon(struct audit_request *audit_request, const struct requester *requester);

@@ -12,7 +12,7 @@
 /* Devices of one survey: few enough that plans and claims do not wait long behind it. */
 enum { BATCH = 64 };
 
-struct snapshotting {
+struct snapshot_request {
 	struct registry *registry;
 	struct requester *requester; /* NULL: none is being made */
 	bool details;
@@ -21,37 +21,37 @@ struct snapshotting {
 	struct uses uses;
 };
 
-struct snapshotting *snapshotting_new(struct registry *registry)
+struct snapshot_request *take_snapshot_new(struct registry *registry)
 {
-	struct snapshotting *snapshotting = calloc(1, sizeof(*snapshotting));
+	struct snapshot_request *snapshot_request = calloc(1, sizeof(*snapshot_request));
 
-	if (snapshotting)
-		snapshotting->registry = registry;
-	return snapshotting;
+	if (snapshot_request)
+		snapshot_request->registry = registry;
+	return snapshot_request;
 }
 
-static void forget(struct snapshotting *snapshotting)
+static void forget(struct snapshot_request *snapshot_request)
 {
-	free(snapshotting->name);
-	snapshotting->name = NULL;
-	uses_done(&snapshotting->uses);
-	snapshotting->uses = (struct uses){ .use = NULL };
-	snapshotting->requester = NULL;
+	free(snapshot_request->name);
+	snapshot_request->name = NULL;
+	uses_done(&snapshot_request->uses);
+	snapshot_request->uses = (struct uses){ .use = NULL };
+	snapshot_request->requester = NULL;
 }
 
-struct snapshotting *snapshotting_free(struct snapshotting *snapshotting)
+struct snapshot_request *take_snapshot_free(struct snapshot_request *snapshot_request)
 {
-	if (snapshotting)
-		forget(snapshotting);
-	free(snapshotting);
+	if (snapshot_request)
+		forget(snapshot_request);
+	free(snapshot_request);
 	return NULL;
 }
 
-static void fail(struct snapshotting *snapshotting, const char *message)
+static void fail(struct snapshot_request *snapshot_request, const char *message)
 {
-	struct requester *requester = snapshotting->requester;
+	struct requester *requester = snapshot_request->requester;
 
-	forget(snapshotting);
+	forget(snapshot_request);
 	requester_answer_failed(requester, message, NULL);
 }
 
@@ -108,19 +108,19 @@ static bool goes_without_saying(const struct use *use, const struct device *devi
 }
 
 /* The uses that the snapshot tells; their devices may have gone meanwhile. 0, -ENOMEM. */
-static int tell_uses(const struct snapshotting *snapshotting, struct uses *out)
+static int tell_uses(const struct snapshot_request *snapshot_request, struct uses *out)
 {
 	int error = 0;
 
-	for (size_t i = 0; i < snapshotting->uses.count && error == 0; i++) {
-		struct use use = snapshotting->uses.use[i];
-		const struct device *device = topology_find(host_topology(snapshotting->registry->host), use.device);
+	for (size_t i = 0; i < snapshot_request->uses.count && error == 0; i++) {
+		struct use use = snapshot_request->uses.use[i];
+		const struct device *device = topology_find(host_topology(snapshot_request->registry->host), use.device);
 
 		if (!device || goes_without_saying(&use, device))
 			continue;
-		if (!snapshotting->details)
-			text_format(use.text, sizeof(use.text), "%s", use_told(&snapshotting->uses.use[i], false));
-		if (!snapshotting->details || use.kind != USE_HOLDER)
+		if (!snapshot_request->details)
+			text_format(use.text, sizeof(use.text), "%s", use_told(&snapshot_request->uses.use[i], false));
+		if (!snapshot_request->details || use.kind != USE_HOLDER)
 			use.pid = 0;
 		error = uses_add(out, &use);
 	}
@@ -128,9 +128,9 @@ static int tell_uses(const struct snapshotting *snapshotting, struct uses *out)
 }
 
 /* 0, -ENOMEM. */
-static int collect(const struct snapshotting *snapshotting, struct snapshot *out)
+static int collect(const struct snapshot_request *snapshot_request, struct snapshot *out)
 {
-	const struct registry *registry = snapshotting->registry;
+	const struct registry *registry = snapshot_request->registry;
 	size_t count = 0;
 	const struct device **device = topology_sorted(host_topology(registry->host), &count);
 	int error = device ? 0 : -ENOMEM;
@@ -145,91 +145,91 @@ static int collect(const struct snapshotting *snapshotting, struct snapshot *out
 		out->count += error == 0;
 	}
 	free(device);
-	return error == 0 ? tell_uses(snapshotting, &out->uses) : error;
+	return error == 0 ? tell_uses(snapshot_request, &out->uses) : error;
 }
 
-static void finish(struct snapshotting *snapshotting)
+static void finish(struct snapshot_request *snapshot_request)
 {
 	struct snapshot snapshot = { .count = 0 };
-	struct requester *requester = snapshotting->requester;
+	struct requester *requester = snapshot_request->requester;
 
-	if (collect(snapshotting, &snapshot) < 0) {
-		fail(snapshotting, "ioasidd is out of memory");
+	if (collect(snapshot_request, &snapshot) < 0) {
+		fail(snapshot_request, "ioasidd is out of memory");
 	} else {
-		forget(snapshotting);
+		forget(snapshot_request);
 		requester_answer(requester, &(struct answer){ .kind = ANSWER_SNAPSHOT, .snapshot = &snapshot });
 	}
 	snapshot_done(&snapshot);
 }
 
-static void go_on(struct snapshotting *snapshotting);
+static void go_on(struct snapshot_request *snapshot_request);
 
 static void on_survey(void *context, int error, const struct uses *uses)
 {
-	struct snapshotting *snapshotting = context;
+	struct snapshot_request *snapshot_request = context;
 	char message[TEXT_MAX];
 
 	for (size_t i = 0; i < uses->count && error == 0; i++) {
-		if (snapshotting->uses.count >= SNAPSHOT_USES_MAX)
+		if (snapshot_request->uses.count >= SNAPSHOT_USES_MAX)
 			error = E2BIG;
-		else if (uses_add(&snapshotting->uses, &uses->use[i]) < 0)
+		else if (uses_add(&snapshot_request->uses, &uses->use[i]) < 0)
 			error = ENOMEM;
 	}
 	if (error != 0) {
 		text_format(message, sizeof(message), "the host could not be surveyed: %s", strerror(error));
-		fail(snapshotting, message);
+		fail(snapshot_request, message);
 		return;
 	}
-	go_on(snapshotting);
+	go_on(snapshot_request);
 }
 
 /* Surveys the next devices, or is done. */
-static void go_on(struct snapshotting *snapshotting)
+static void go_on(struct snapshot_request *snapshot_request)
 {
-	struct host *host = snapshotting->registry->host;
+	struct host *host = snapshot_request->registry->host;
 	const char *name[BATCH];
 	size_t count = 0;
 
-	while (count < BATCH && snapshotting->next < snapshotting->count) {
-		const char *next = snapshotting->name[snapshotting->next++];
+	while (count < BATCH && snapshot_request->next < snapshot_request->count) {
+		const char *next = snapshot_request->name[snapshot_request->next++];
 
 		if (topology_find(host_topology(host), next))
 			name[count++] = next;
 	}
 	if (count == 0)
-		finish(snapshotting);
-	else if (host_survey_only(host, name, count, snapshotting->requester->subject.uid, on_survey, snapshotting) < 0)
-		fail(snapshotting, "the executor can't be asked");
+		finish(snapshot_request);
+	else if (host_survey_only(host, name, count, snapshot_request->requester->subject.uid, on_survey, snapshot_request) < 0)
+		fail(snapshot_request, "the executor can't be asked");
 }
 
-void snapshotting_start(struct snapshotting *snapshotting, struct requester *requester, bool details)
+void take_snapshot_start(struct snapshot_request *snapshot_request, struct requester *requester, bool details)
 {
 	size_t count = 0;
 	const struct device **device;
 
-	if (snapshotting->requester) {
+	if (snapshot_request->requester) {
 		requester_answer_failed(requester, "another snapshot is being made: try again when it is done", NULL);
 		return;
 	}
-	device = topology_sorted(host_topology(snapshotting->registry->host), &count);
-	snapshotting->requester = requester;
-	snapshotting->details = details;
-	snapshotting->next = 0;
-	snapshotting->count = count;
-	snapshotting->name = calloc(count + 1, sizeof(*snapshotting->name));
-	for (size_t i = 0; i < count && device && snapshotting->name; i++)
-		text_format(snapshotting->name[i], DEVICE_NAME_MAX, "%s", device[i]->name);
-	if (device && snapshotting->name)
-		go_on(snapshotting);
+	device = topology_sorted(host_topology(snapshot_request->registry->host), &count);
+	snapshot_request->requester = requester;
+	snapshot_request->details = details;
+	snapshot_request->next = 0;
+	snapshot_request->count = count;
+	snapshot_request->name = calloc(count + 1, sizeof(*snapshot_request->name));
+	for (size_t i = 0; i < count && device && snapshot_request->name; i++)
+		text_format(snapshot_request->name[i], DEVICE_NAME_MAX, "%s", device[i]->name);
+	if (device && snapshot_request->name)
+		go_on(snapshot_request);
 	else
-		fail(snapshotting, "ioasidd is out of memory");
+		fail(snapshot_request, "ioasidd is out of memory");
 	free(device);
 }
 
-void snapshotting_abandon(struct snapshotting *snapshotting, const struct requester *requester)
+void take_snapshot_abandon(struct snapshot_request *snapshot_request, const struct requester *requester)
 {
-	if (snapshotting->requester != requester)
+	if (snapshot_request->requester != requester)
 		return;
-	host_forget_survey(snapshotting->registry->host, snapshotting);
-	forget(snapshotting);
+	host_forget_survey(snapshot_request->registry->host, snapshot_request);
+	forget(snapshot_request);
 }

@@ -6,15 +6,15 @@
 
 #include "../claims/claim_runtime.h"
 
-struct snapshotting;
+struct snapshot_request;
 
-struct snapshotting *snapshotting_new(struct registry *registry); /* NULL: out of memory */
-struct snapshotting *snapshotting_free(struct snapshotting *snapshotting);
+struct snapshot_request *take_snapshot_new(struct registry *registry); /* NULL: out of memory */
+struct snapshot_request *take_snapshot_free(struct snapshot_request *snapshot_request);
 
 /*
  * Starts, for an operator. Answers with ANSWER_SNAPSHOT, or ANSWER_FAILED. details: mount points, addresses and
  * processes are in it.
  */
-void snapshotting_start(struct snapshotting *snapshotting, struct requester *requester, bool details);
+void take_snapshot_start(struct snapshot_request *snapshot_request, struct requester *requester, bool details);
 /* The requester is gone: so is its snapshot. */
-void snapshotting_abandon(struct snapshotting *snapshotting, const struct requester *requester);
+void take_snapshot_abandon(struct snapshot_request *snapshot_request, const struct requester *requester);

@@ -20,7 +20,7 @@
 static void ask_host(void *context);
 
 /* The claim that is to grow, if it can grow now; else NULL after an answer. */
-static struct holding *growing_claim(struct operation *operation)
+static struct claim_runtime *growing_claim(struct operation *operation)
 {
 	struct claim *claim = ledger_find(operation->registry->ledger, operation->claim);
 
@@ -28,12 +28,12 @@ static struct holding *growing_claim(struct operation *operation)
 		requester_answer_kind(operation->requester, ANSWER_NO_CLAIM, NULL, NULL);
 		return NULL;
 	}
-	if (claim->state != CLAIM_HELD || holding_of(claim)->run != HOLDING_IDLE || holding_of(claim)->offered_to) {
+	if (claim->state != CLAIM_HELD || claim_runtime_of(claim)->run != RUNTIME_IDLE || claim_runtime_of(claim)->offered_to) {
 		requester_answer_kind(operation->requester, ANSWER_WRONG_STATE, claim,
 				      "devices can be added only while the claim is held and nothing else is done to it");
 		return NULL;
 	}
-	return holding_of(claim);
+	return claim_runtime_of(claim);
 }
 
 /* True if the operation goes on when this claim is through. False: no more of its time is left. */
@@ -46,7 +46,7 @@ static bool wait_for(struct operation *operation, const struct claim *claim)
 		return false;
 	if (operation->until == 0)
 		operation->until = now + PATIENCE_USEC;
-	if (now >= operation->until || waiting_add(registry->waiting, &operation->waiter, claim, operation->until) < 0)
+	if (now >= operation->until || release_wait_add(registry->waits, &operation->waiter, claim, operation->until) < 0)
 		return false;
 	operation->requester->operation = operation;
 	return true;
@@ -59,10 +59,10 @@ static const struct claim *claim_in_the_way(const struct operation *operation, c
 	if (operation->kind == OPERATION_PLAN)
 		return NULL;
 	if (!decision->allowed)
-		return waiting_helps(operation->registry->ledger, request, decision);
+		return release_wait_helps(operation->registry->ledger, request, decision);
 	/* A claim that grows has opened the container to its user already. */
 	return operation->mode == MODE_NODE && operation->kind == OPERATION_CLAIM
-		       ? releasing_container_of(operation->registry, request->subject->uid)
+		       ? release_container_of(operation->registry, request->subject->uid)
 		       : NULL;
 }
 
@@ -77,7 +77,7 @@ static void fail(struct operation *operation, const struct decision *decision, c
 }
 
 /* Begins what was decided, or says why not. */
-static void act(struct operation *operation, struct holding *growing, const struct decision *decision,
+static void act(struct operation *operation, struct claim_runtime *growing, const struct decision *decision,
 		const struct uses *uses, const struct claim *in_the_way)
 {
 	struct registry *registry = operation->registry;
@@ -100,9 +100,9 @@ static void act(struct operation *operation, struct holding *growing, const stru
 		fail(operation, decision, "ioasidd and its executor hold different policies: reload both "
 					  "(systemctl reload ioasidd)");
 	else if (operation->kind == OPERATION_CLAIM)
-		delivering_begin_claim(operation, decision);
+		deliver_begin_claim(operation, decision);
 	else
-		delivering_begin_addition(operation, growing, decision);
+		deliver_begin_addition(operation, growing, decision);
 }
 
 /* True if the operation waits now and is needed on. */
@@ -110,7 +110,7 @@ static bool decide_and_act(struct operation *operation, const struct uses *uses)
 {
 	struct registry *registry = operation->registry;
 	struct host_view view = registry_view(registry, uses);
-	struct holding *growing = operation->kind == OPERATION_ADD ? growing_claim(operation) : NULL;
+	struct claim_runtime *growing = operation->kind == OPERATION_ADD ? growing_claim(operation) : NULL;
 	const char *text[CLAIM_DEVICES_MAX + GROUP_MEMBERS_MAX];
 	struct request request = operation_request(operation, text);
 	const struct claim *in_the_way;
@@ -202,40 +202,40 @@ static void start(enum operation_kind kind, struct registry *registry, struct re
 		ask_host(operation);
 }
 
-void claiming_plan(struct registry *registry, struct requester *requester, const struct question *question,
+void admit_plan(struct registry *registry, struct requester *requester, const struct question *question,
 		   const struct subject *subject)
 {
 	start(OPERATION_PLAN, registry, requester, NULL, question, subject);
 }
 
-void claiming_claim(struct registry *registry, struct requester *requester, const struct question *question)
+void admit_new(struct registry *registry, struct requester *requester, const struct question *question)
 {
 	start(OPERATION_CLAIM, registry, requester, NULL, question, NULL);
 }
 
-void claiming_add(struct registry *registry, struct requester *requester, struct holding *holding, const char *device)
+void admit_add(struct registry *registry, struct requester *requester, struct claim_runtime *runtime, const char *device)
 {
-	struct question question = { .device = { device }, .count = 1, .mode = holding->claim->mode,
+	struct question question = { .device = { device }, .count = 1, .mode = runtime->claim->mode,
 				     .numa_node = -1 };
 
-	start(OPERATION_ADD, registry, requester, holding->claim->id, &question, NULL);
+	start(OPERATION_ADD, registry, requester, runtime->claim->id, &question, NULL);
 }
 
-void claiming_abandon(struct registry *registry, struct requester *requester)
+void admit_abandon(struct registry *registry, struct requester *requester)
 {
 	if (requester->operation) {
 		host_forget_survey(registry->host, requester->operation);
-		waiting_forget(&requester->operation->waiter);
+		release_wait_forget(&requester->operation->waiter);
 		operation_free(requester->operation);
 		requester->operation = NULL;
 	}
 	if (requester->asking)
-		holding_take_asker(requester->asking);
+		claim_runtime_take_asker(requester->asking);
 	if (requester->unacknowledged) {
 		if (requester->unacknowledged->claim->state == CLAIM_OFFERED)
-			holding_tell(requester->unacknowledged,
+			claim_runtime_tell(requester->unacknowledged,
 				     (struct news){ .kind = NEWS_ENDING, .message = "its client went away and did not "
 										     "acknowledge its descriptors" });
-		delivering_reject(requester->unacknowledged);
+		deliver_reject(requester->unacknowledged);
 	}
 }

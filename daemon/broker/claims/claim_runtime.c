@@ -10,209 +10,209 @@
 #include <string.h>
 #include <systemd/sd-id128.h>
 
-struct holding *holding_of(const struct claim *claim)
+struct claim_runtime *claim_runtime_of(const struct claim *claim)
 {
 	return claim->attachment;
 }
 
-static void attach(struct registry *registry, struct claim *claim, struct holding *holding)
+static void attach(struct registry *registry, struct claim *claim, struct claim_runtime *runtime)
 {
-	holding->registry = registry;
-	holding->claim = claim;
-	holding->context = holding->lease = holding->holder = -1;
-	holding->state_usec = clock_usec(CLOCK_MONOTONIC);
-	claim->attachment = holding;
+	runtime->registry = registry;
+	runtime->claim = claim;
+	runtime->context = runtime->lease = runtime->holder = -1;
+	runtime->state_usec = clock_usec(CLOCK_MONOTONIC);
+	claim->attachment = runtime;
 }
 
-int holding_new(struct registry *registry, struct holding **out)
+int claim_runtime_new(struct registry *registry, struct claim_runtime **out)
 {
 	char id[SD_ID128_STRING_MAX];
 	sd_id128_t random;
-	struct holding *holding = calloc(1, sizeof(*holding));
+	struct claim_runtime *runtime = calloc(1, sizeof(*runtime));
 	struct claim *claim;
-	int error = holding ? sd_id128_randomize(&random) : -ENOMEM;
+	int error = runtime ? sd_id128_randomize(&random) : -ENOMEM;
 
 	if (error == 0)
 		error = ledger_add(registry->ledger, sd_id128_to_string(random, id), &claim);
 	if (error < 0) {
-		free(holding);
+		free(runtime);
 		return error;
 	}
-	attach(registry, claim, holding);
-	*out = holding;
+	attach(registry, claim, runtime);
+	*out = runtime;
 	return 0;
 }
 
-int holding_adopt(struct registry *registry, const struct claim *read, struct holding **out)
+int claim_runtime_adopt(struct registry *registry, const struct claim *read, struct claim_runtime **out)
 {
-	struct holding *holding = calloc(1, sizeof(*holding));
+	struct claim_runtime *runtime = calloc(1, sizeof(*runtime));
 	struct claim *claim;
-	int error = holding ? ledger_adopt(registry->ledger, read, &claim) : -ENOMEM;
+	int error = runtime ? ledger_adopt(registry->ledger, read, &claim) : -ENOMEM;
 
 	if (error < 0) {
-		free(holding);
+		free(runtime);
 		return error;
 	}
-	attach(registry, claim, holding);
-	*out = holding;
+	attach(registry, claim, runtime);
+	*out = runtime;
 	return 0;
 }
 
-void holding_end(struct holding *holding)
+void claim_runtime_end(struct claim_runtime *runtime)
 {
-	holding_take_asker(holding);
-	holding_end_offer(holding);
-	while (holding->awaiting) {
-		struct requester *waiting = holding->awaiting;
+	claim_runtime_take_asker(runtime);
+	claim_runtime_end_offer(runtime);
+	while (runtime->awaiting) {
+		struct requester *waits = runtime->awaiting;
 
-		holding->awaiting = waiting->next_awaiting;
-		waiting->awaiting = NULL;
+		runtime->awaiting = waits->next_awaiting;
+		waits->awaiting = NULL;
 	}
-	holding_end_lease(holding);
-	sd_event_source_disable_unref(holding->holder_source);
-	store_drop_cancel(holding->unstoring);
-	if (holding->registry->host)
-		host_forget_questions(holding->registry->host, holding);
-	descriptor_close(&holding->context);
-	descriptor_close(&holding->holder);
-	holding_tell(holding, (struct news){ .kind = NEWS_CLAIM_GONE });
-	ledger_remove(holding->registry->ledger, holding->claim);
-	free(holding);
+	claim_runtime_end_lease(runtime);
+	sd_event_source_disable_unref(runtime->holder_source);
+	fdstore_drop_cancel(runtime->unstoring);
+	if (runtime->registry->host)
+		host_forget_questions(runtime->registry->host, runtime);
+	descriptor_close(&runtime->context);
+	descriptor_close(&runtime->holder);
+	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_CLAIM_GONE });
+	ledger_remove(runtime->registry->ledger, runtime->claim);
+	free(runtime);
 }
 
-void holding_store(struct holding *holding)
+void claim_runtime_store(struct claim_runtime *runtime)
 {
-	struct store *store = holding->registry->store;
+	struct fdstore *store = runtime->registry->store;
 
-	if (holding->lease_over || holding->registry->ending)
+	if (runtime->lease_over || runtime->registry->ending)
 		return;
-	if (holding->lease >= 0)
-		store_put(store, STORED_LEASE, holding->claim->id, holding->lease);
-	if (holding->context >= 0)
-		store_put(store, STORED_CONTEXT, holding->claim->id, holding->context);
+	if (runtime->lease >= 0)
+		fdstore_put(store, STORED_LEASE, runtime->claim->id, runtime->lease);
+	if (runtime->context >= 0)
+		fdstore_put(store, STORED_CONTEXT, runtime->claim->id, runtime->context);
 }
 
-int holding_journal(struct holding *holding)
+int claim_runtime_record(struct claim_runtime *runtime)
 {
-	struct registry *registry = holding->registry;
+	struct registry *registry = runtime->registry;
 	int error;
 
 	if (registry->ending)
 		return -ESHUTDOWN;
-	error = journal_write(registry->journal, host_boot_id(registry->host), holding->claim);
+	error = claim_files_write(registry->claim_files, host_boot_id(registry->host), runtime->claim);
 	if (error < 0)
-		log_error("claim %s: its journal can't be written: %s", holding->claim->id, strerror(-error));
+		log_error("claim %s: its journal can't be written: %s", runtime->claim->id, strerror(-error));
 	return error;
 }
 
-int holding_step(struct holding *holding, enum claim_event event)
+int claim_runtime_step(struct claim_runtime *runtime, enum claim_event event)
 {
-	int next = claim_state_step(holding->claim->state, event);
+	int next = claim_state_step(runtime->claim->state, event);
 
-	if (holding->registry->ending)
+	if (runtime->registry->ending)
 		return -ESHUTDOWN;
 	if (next < 0) {
-		log_internal_error("claim %s: %s can't happen while it is %s", holding->claim->id, claim_event_to_string(event),
-			  claim_state_to_string(holding->claim->state));
+		log_internal_error("claim %s: %s can't happen while it is %s", runtime->claim->id, claim_event_to_string(event),
+			  claim_state_to_string(runtime->claim->state));
 		return next;
 	}
-	if (holding->claim->state == CLAIM_RELEASING && next != CLAIM_RELEASING)
-		waiting_stir(holding->registry->waiting, holding->claim);
+	if (runtime->claim->state == CLAIM_RELEASING && next != CLAIM_RELEASING)
+		release_wait_stir(runtime->registry->waits, runtime->claim);
 
-	enum claim_state before = holding->claim->state;
-	uint64_t since = holding->state_usec;
+	enum claim_state before = runtime->claim->state;
+	uint64_t since = runtime->state_usec;
 	int error;
 
-	holding->claim->state = (enum claim_state)next;
+	runtime->claim->state = (enum claim_state)next;
 	if (next != (int)before)
-		holding->state_usec = clock_usec(CLOCK_MONOTONIC);
+		runtime->state_usec = clock_usec(CLOCK_MONOTONIC);
 	if (next == CLAIM_FREE)
-		error = journal_remove(holding->registry->journal, holding->claim->id);
+		error = claim_files_remove(runtime->registry->claim_files, runtime->claim->id);
 	else
-		error = next == CLAIM_PLANNED ? 0 : holding_journal(holding);
-	holding_tell(holding, (struct news){ .kind = NEWS_CLAIM, .event = event, .before = before,
-					     .usec = holding->state_usec - since });
+		error = next == CLAIM_PLANNED ? 0 : claim_runtime_record(runtime);
+	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_CLAIM, .event = event, .before = before,
+					     .usec = runtime->state_usec - since });
 	return error;
 }
 
-void holding_tell_devices(struct holding *holding)
+void claim_runtime_tell_devices(struct claim_runtime *runtime)
 {
-	holding_tell(holding, (struct news){ .kind = NEWS_CLAIM, .event = CLAIM_EVENT_DONE,
-					     .before = holding->claim->state });
+	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_CLAIM, .event = CLAIM_EVENT_DONE,
+					     .before = runtime->claim->state });
 }
 
-void holding_tell(const struct holding *holding, struct news news)
+void claim_runtime_tell(const struct claim_runtime *runtime, struct news news)
 {
-	news.claim = holding->claim;
-	newsroom_tell(&holding->registry->news, &news);
+	news.claim = runtime->claim;
+	newsroom_tell(&runtime->registry->news, &news);
 }
 
-int holding_arm(struct holding *holding, uint64_t usec, sd_event_time_handler_t handler)
+int claim_runtime_arm(struct claim_runtime *runtime, uint64_t usec, sd_event_time_handler_t handler)
 {
-	holding->timer = sd_event_source_disable_unref(holding->timer);
+	runtime->timer = sd_event_source_disable_unref(runtime->timer);
 	if (usec == 0)
 		return 0;
-	return sd_event_add_time_relative(holding->registry->event, &holding->timer, CLOCK_MONOTONIC, usec, 0, handler,
-					  holding);
+	return sd_event_add_time_relative(runtime->registry->event, &runtime->timer, CLOCK_MONOTONIC, usec, 0, handler,
+					  runtime);
 }
 
-void holding_stop_waiting(struct holding *holding)
+void claim_runtime_stop_waiting(struct claim_runtime *runtime)
 {
-	holding->holder_source = sd_event_source_disable_unref(holding->holder_source);
-	descriptor_close(&holding->holder);
-	holding_arm(holding, 0, NULL);
-	holding->retries = 0;
+	runtime->holder_source = sd_event_source_disable_unref(runtime->holder_source);
+	descriptor_close(&runtime->holder);
+	claim_runtime_arm(runtime, 0, NULL);
+	runtime->retries = 0;
 }
 
-void holding_end_lease(struct holding *holding)
+void claim_runtime_end_lease(struct claim_runtime *runtime)
 {
-	holding->lease_source = sd_event_source_disable_unref(holding->lease_source);
-	holding->lease_unit = unit_watch_free(holding->lease_unit);
-	holding->grace = sd_event_source_disable_unref(holding->grace);
-	descriptor_close(&holding->lease);
+	runtime->lease_source = sd_event_source_disable_unref(runtime->lease_source);
+	runtime->lease_unit = unit_watch_free(runtime->lease_unit);
+	runtime->grace = sd_event_source_disable_unref(runtime->grace);
+	descriptor_close(&runtime->lease);
 }
 
-void holding_end_offer(struct holding *holding)
+void claim_runtime_end_offer(struct claim_runtime *runtime)
 {
-	holding_arm(holding, 0, NULL);
-	if (!holding->offered_to)
+	claim_runtime_arm(runtime, 0, NULL);
+	if (!runtime->offered_to)
 		return;
-	holding->offered_to->unacknowledged = NULL;
-	holding->offered_to = NULL;
-	newsroom_tell(&holding->registry->news, &(struct news){ .kind = NEWS_OFFER_OVER, .claim = holding->claim });
+	runtime->offered_to->unacknowledged = NULL;
+	runtime->offered_to = NULL;
+	newsroom_tell(&runtime->registry->news, &(struct news){ .kind = NEWS_OFFER_OVER, .claim = runtime->claim });
 }
 
-void holding_answer_awaiting(struct holding *holding)
+void claim_runtime_answer_awaiting(struct claim_runtime *runtime)
 {
-	struct claim *claim = holding->claim;
+	struct claim *claim = runtime->claim;
 	struct answer answer = { .kind = ANSWER_RELEASED, .state = claim->state, .note = claim->note };
 
-	while (holding->awaiting && !holding->registry->ending) {
-		struct requester *waiting = holding->awaiting;
+	while (runtime->awaiting && !runtime->registry->ending) {
+		struct requester *waits = runtime->awaiting;
 
-		holding->awaiting = waiting->next_awaiting;
-		waiting->next_awaiting = NULL;
-		waiting->awaiting = NULL;
-		if (waiting->resumes) {
-			waiting->resumes = false;
-			requester_answer_kind(waiting, ANSWER_WRONG_STATE, claim, "there is nothing left to resume: nobody "
+		runtime->awaiting = waits->next_awaiting;
+		waits->next_awaiting = NULL;
+		waits->awaiting = NULL;
+		if (waits->resumes) {
+			waits->resumes = false;
+			requester_answer_kind(waits, ANSWER_WRONG_STATE, claim, "there is nothing left to resume: nobody "
 										  "has held its devices any more");
 		} else {
-			requester_answer(waiting, &answer);
+			requester_answer(waits, &answer);
 		}
 	}
 }
 
-void holding_give_back(struct holding *holding, const char *device)
+void claim_runtime_give_back(struct claim_runtime *runtime, const char *device)
 {
-	ledger_shrink(holding->registry->ledger, holding->claim, device);
+	ledger_shrink(runtime->registry->ledger, runtime->claim, device);
 }
 
-struct requester *holding_take_asker(struct holding *holding)
+struct requester *claim_runtime_take_asker(struct claim_runtime *runtime)
 {
-	struct requester *asker = holding->asker;
+	struct requester *asker = runtime->asker;
 
-	holding->asker = NULL;
+	runtime->asker = NULL;
 	if (asker)
 		asker->asking = NULL;
 	return asker;

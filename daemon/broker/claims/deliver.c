@@ -21,67 +21,67 @@
 
 static int on_unacknowledged(sd_event_source *timer, uint64_t usec, void *context)
 {
-	struct holding *holding = context;
+	struct claim_runtime *runtime = context;
 
-	holding_tell(holding, (struct news){ .kind = NEWS_ENDING,
+	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_ENDING,
 					     .message = "its descriptors were not acknowledged in time" });
-	delivering_reject(holding);
+	deliver_reject(runtime);
 	return 0;
 }
 
 /* device: that was added; NULL: the claim is new. */
-static void offer_to(struct holding *holding, struct requester *asker, const char *device, struct offer *offer)
+static void offer_to(struct claim_runtime *runtime, struct requester *asker, const char *device, struct offer *offer)
 {
-	struct answer answer = { .kind = ANSWER_OFFER, .claim = holding->claim, .offer = offer,
-				 .mode = holding->claim->mode };
+	struct answer answer = { .kind = ANSWER_OFFER, .claim = runtime->claim, .offer = offer,
+				 .mode = runtime->claim->mode };
 
-	holding->offered_to = asker;
-	asker->unacknowledged = holding;
-	holding_tell(holding, (struct news){ .kind = NEWS_OFFERED, .device = device, .subject = &asker->subject,
-					     .usec = clock_usec(CLOCK_MONOTONIC) - holding->asked_usec });
+	runtime->offered_to = asker;
+	asker->unacknowledged = runtime;
+	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_OFFERED, .device = device, .subject = &asker->subject,
+					     .usec = clock_usec(CLOCK_MONOTONIC) - runtime->asked_usec });
 	requester_answer(asker, &answer);
 	offer_close(offer);
 }
 
 /* Begins the lease and the clock for the acknowledgement. 0 with the client's end of it, or -errno. */
-static int make_lease(struct holding *holding, const struct requester *asker, int *client)
+static int make_lease(struct claim_runtime *runtime, const struct requester *asker, int *client)
 {
-	int error = lease_begin(holding, asker->pidfd, client);
+	int error = lease_begin(runtime, asker->pidfd, client);
 
 	if (error == 0)
-		error = holding_arm(holding, ACKNOWLEDGE_USEC, on_unacknowledged);
+		error = claim_runtime_arm(runtime, ACKNOWLEDGE_USEC, on_unacknowledged);
 	if (error < 0)
 		descriptor_close(client);
 	return error;
 }
 
 /* The host is ready for a new claim: makes its lease and offers it. Whoever asked and is gone gets nothing. */
-static void deliver_claim(struct holding *holding, const struct wire_result *result, struct descriptors *fds)
+static void deliver_claim(struct claim_runtime *runtime, const struct wire_result *result, struct descriptors *fds)
 {
-	struct requester *asker = holding_take_asker(holding);
+	struct requester *asker = claim_runtime_take_asker(runtime);
 	struct offer offer;
 	const char *why;
 	int lease = -1;
 
 	if (result->contexts > 0)
-		holding->context = descriptors_take(fds, 0);
-	holding->claim->ioas_id = result->ioas_id;
-	holding->run = HOLDING_IDLE;
-	holding_step(holding, CLAIM_EVENT_DONE);
-	if (asker && !holding->lease_over && make_lease(holding, asker, &lease) == 0) {
-		offer_make(holding, result, fds, lease, false, &offer);
-		if (offer.context >= 0 || holding->context < 0) {
-			offer_to(holding, asker, NULL, &offer);
+		runtime->context = descriptors_take(fds, 0);
+	runtime->claim->ioas_id = result->ioas_id;
+	runtime->run = RUNTIME_IDLE;
+	claim_runtime_step(runtime, CLAIM_EVENT_DONE);
+	if (asker && !runtime->lease_over && make_lease(runtime, asker, &lease) == 0) {
+		offer_make(runtime, result, fds, lease, false, &offer);
+		if (offer.context >= 0 || runtime->context < 0) {
+			offer_to(runtime, asker, NULL, &offer);
 			return;
 		}
 		offer_close(&offer);
 	}
 	/* The device FDs must be gone before the devices can be proven free. */
 	descriptors_close(fds);
-	why = holding->lease_over ? RELEASED_MEANWHILE : asker ? OUT_OF_DESCRIPTORS : CLIENT_GONE;
-	holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .message = why });
+	why = runtime->lease_over ? RELEASED_MEANWHILE : asker ? OUT_OF_DESCRIPTORS : CLIENT_GONE;
+	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED, .message = why });
 	requester_answer_failed(asker, why, NULL);
-	releasing_start(holding);
+	release_start(runtime);
 }
 
 /* One sentence for a plan that the host did not let us finish. */
@@ -98,60 +98,60 @@ static void explain(const struct wire_result *result, char *text, size_t size)
 
 static void on_claim_done(void *context, const struct wire_result *result, struct descriptors *fds)
 {
-	struct holding *holding = context;
-	bool late = holding->overdue;
+	struct claim_runtime *runtime = context;
+	bool late = runtime->overdue;
 	char why[TEXT_MAX], message[2 * TEXT_MAX];
 
-	holding->overdue = false;
+	runtime->overdue = false;
 	if (result->outcome == WIRE_OUTCOME_DONE && !late) {
-		deliver_claim(holding, result, fds);
+		deliver_claim(runtime, result, fds);
 		return;
 	}
-	holding->run = HOLDING_IDLE;
+	runtime->run = RUNTIME_IDLE;
 	explain(result, why, sizeof(why));
 	if (result->outcome == WIRE_OUTCOME_DONE) {
 		/* Too late: the asker was told that it failed. */
 		descriptors_close(fds);
-		holding_step(holding, CLAIM_EVENT_DONE);
-		releasing_start(holding);
+		claim_runtime_step(runtime, CLAIM_EVENT_DONE);
+		release_start(runtime);
 		return;
 	}
 	if (result->outcome == WIRE_OUTCOME_REFUSED || result->outcome == WIRE_OUTCOME_UNDONE) {
 		snprintf(message, sizeof(message), "%s; everything is as it was", why);
-		holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .message = message, .result = result });
-		holding_step(holding, CLAIM_EVENT_UNDONE);
-		requester_answer_failed(holding_take_asker(holding), message, result);
+		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED, .message = message, .result = result });
+		claim_runtime_step(runtime, CLAIM_EVENT_UNDONE);
+		requester_answer_failed(claim_runtime_take_asker(runtime), message, result);
 		if (late) {
-			releasing_start(holding); /* proves that it is */
+			release_start(runtime); /* proves that it is */
 		} else {
-			holding_answer_awaiting(holding);
-			holding_end(holding);
+			claim_runtime_answer_awaiting(runtime);
+			claim_runtime_end(runtime);
 		}
 		return;
 	}
 	if (result->outcome == WIRE_OUTCOME_INTERRUPTED) {
 		/* Nobody can undo it any more, but a release puts back whatever it left. */
 		snprintf(message, sizeof(message), "%s; everything is being put back", why);
-		holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .message = message, .result = result });
-		holding_step(holding, CLAIM_EVENT_INTERRUPTED);
-		requester_answer_failed(holding_take_asker(holding), message, result);
-		releasing_start(holding);
+		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED, .message = message, .result = result });
+		claim_runtime_step(runtime, CLAIM_EVENT_INTERRUPTED);
+		requester_answer_failed(claim_runtime_take_asker(runtime), message, result);
+		release_start(runtime);
 		return;
 	}
 	snprintf(message, sizeof(message), "%s; not everything could be put back: an operator has to look", why);
-	snprintf(holding->claim->note, TEXT_MAX, "%s", why);
-	holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .message = message, .result = result });
-	holding_step(holding, CLAIM_EVENT_BROKEN);
-	requester_answer_failed(holding_take_asker(holding), message, result);
-	holding_answer_awaiting(holding);
+	snprintf(runtime->claim->note, TEXT_MAX, "%s", why);
+	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED, .message = message, .result = result });
+	claim_runtime_step(runtime, CLAIM_EVENT_BROKEN);
+	requester_answer_failed(claim_runtime_take_asker(runtime), message, result);
+	claim_runtime_answer_awaiting(runtime);
 }
 
 static void on_claim_overdue(void *context)
 {
-	struct holding *holding = context;
+	struct claim_runtime *runtime = context;
 
-	releasing_note_overdue(holding);
-	requester_answer_failed(holding_take_asker(holding), holding->claim->note, NULL);
+	release_note_overdue(runtime);
+	requester_answer_failed(claim_runtime_take_asker(runtime), runtime->claim->note, NULL);
 }
 
 static const struct run_events claim_events = { .done = on_claim_done, .overdue = on_claim_overdue };
@@ -185,41 +185,41 @@ static int take_devices(struct registry *registry, struct claim *claim, const st
 	return error;
 }
 
-static int start_plan(struct holding *holding, const struct decision *decision, const struct run_events *events)
+static int start_plan(struct claim_runtime *runtime, const struct decision *decision, const struct run_events *events)
 {
-	struct registry *registry = holding->registry;
-	struct requester *asker = holding->asker;
+	struct registry *registry = runtime->registry;
+	struct requester *asker = runtime->asker;
 	struct run_order order = {
 		.kind = WIRE_PLAN_CLAIM,
 		.plan = &decision->plan,
 		.policy_digest = registry->policy->digest,
 		.enclosure = {
-			.context = holding->context,
+			.context = runtime->context,
 			.peer = asker->pidfd >= 0 ? asker->subject.pid : 0,
 			.peer_fd = asker->pidfd,
 			.owner = { .subject = asker->subject },
 		},
 	};
 
-	memcpy(order.enclosure.owner.claim, holding->claim->id, sizeof(order.enclosure.owner.claim));
+	memcpy(order.enclosure.owner.claim, runtime->claim->id, sizeof(order.enclosure.owner.claim));
 	snprintf(order.enclosure.owner.rule, sizeof(order.enclosure.owner.rule), "%s", decision->device[0].rule->name);
-	return host_run(registry->host, &order, events, holding);
+	return host_run(registry->host, &order, events, runtime);
 }
 
-void delivering_begin_claim(struct operation *operation, const struct decision *decision)
+void deliver_begin_claim(struct operation *operation, const struct decision *decision)
 {
 	struct registry *registry = operation->registry;
 	struct requester *requester = operation->requester;
 	const struct rule *rule = decision->device[0].rule;
-	struct holding *holding;
-	int error = holding_new(registry, &holding);
+	struct claim_runtime *runtime;
+	int error = claim_runtime_new(registry, &runtime);
 
 	if (error < 0) {
 		requester_answer_failed(requester, "ioasidd is out of memory; nothing was changed", NULL);
 		return;
 	}
 
-	struct claim *claim = holding->claim;
+	struct claim *claim = runtime->claim;
 
 	snprintf(claim->rule, sizeof(claim->rule), "%s", rule->name);
 	claim->uid = requester->subject.uid;
@@ -234,162 +234,162 @@ void delivering_begin_claim(struct operation *operation, const struct decision *
 	claim->memlock = rule->memlock;
 	claim->since = clock_usec(CLOCK_REALTIME);
 	claim->state = CLAIM_ASKED;
-	holding->asked_usec = operation->since;
-	holding->subject = requester->subject;
-	holding->subject_known = true;
+	runtime->asked_usec = operation->since;
+	runtime->subject = requester->subject;
+	runtime->subject_known = true;
 	error = take_devices(registry, claim, decision);
 	if (error == 0) {
-		holding_step(holding, CLAIM_EVENT_PLANNED);
+		claim_runtime_step(runtime, CLAIM_EVENT_PLANNED);
 		/* No intent on record, no step on the host. */
-		error = holding_step(holding, CLAIM_EVENT_STARTED);
+		error = claim_runtime_step(runtime, CLAIM_EVENT_STARTED);
 	}
 	if (error == 0) {
-		holding->asker = requester;
-		requester->asking = holding;
-		holding->run = HOLDING_CLAIMS;
-		error = start_plan(holding, decision, &claim_events);
+		runtime->asker = requester;
+		requester->asking = runtime;
+		runtime->run = RUNTIME_CLAIMS;
+		error = start_plan(runtime, decision, &claim_events);
 	}
 	if (error < 0) {
 		char message[TEXT_MAX];
 
 		snprintf(message, sizeof(message), "the claim could not be started: %s; nothing was changed",
 			 strerror(-error));
-		holding_take_asker(holding);
-		holding->run = HOLDING_IDLE;
-		holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .message = message });
+		claim_runtime_take_asker(runtime);
+		runtime->run = RUNTIME_IDLE;
+		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED, .message = message });
 		/* Where it had no place in the ledger yet, there is nothing to undo. */
 		if (claim->state == CLAIM_PREPARING)
-			holding_step(holding, CLAIM_EVENT_UNDONE);
-		holding_end(holding);
+			claim_runtime_step(runtime, CLAIM_EVENT_UNDONE);
+		claim_runtime_end(runtime);
 		requester_answer_failed(requester, message, NULL);
 	}
 }
 
 /* What is in the claim now stays in it. */
-static void end_addition(struct holding *holding)
+static void end_addition(struct claim_runtime *runtime)
 {
-	holding->claim->changing[0] = '\0';
-	holding->claim->adding = false;
+	runtime->claim->changing[0] = '\0';
+	runtime->claim->adding = false;
 }
 
 static void on_addition_done(void *context, const struct wire_result *result, struct descriptors *fds)
 {
-	struct holding *holding = context;
-	struct requester *asker = holding_take_asker(holding);
-	bool late = holding->overdue;
+	struct claim_runtime *runtime = context;
+	struct requester *asker = claim_runtime_take_asker(runtime);
+	bool late = runtime->overdue;
 	char why[TEXT_MAX], message[2 * TEXT_MAX];
 	struct offer offer;
 
-	holding->overdue = false;
-	if (result->outcome == WIRE_OUTCOME_DONE && asker && !late && !holding->lease_over &&
-	    holding_arm(holding, ACKNOWLEDGE_USEC, on_unacknowledged) == 0) {
-		holding_journal(holding);
-		holding_tell_devices(holding);
-		holding->run = HOLDING_IDLE;
-		offer_make(holding, result, fds, -1, true, &offer);
-		offer_to(holding, asker, holding->device, &offer);
+	runtime->overdue = false;
+	if (result->outcome == WIRE_OUTCOME_DONE && asker && !late && !runtime->lease_over &&
+	    claim_runtime_arm(runtime, ACKNOWLEDGE_USEC, on_unacknowledged) == 0) {
+		claim_runtime_record(runtime);
+		claim_runtime_tell_devices(runtime);
+		runtime->run = RUNTIME_IDLE;
+		offer_make(runtime, result, fds, -1, true, &offer);
+		offer_to(runtime, asker, runtime->device, &offer);
 		return;
 	}
-	holding->run = HOLDING_IDLE;
+	runtime->run = RUNTIME_IDLE;
 	if (result->outcome == WIRE_OUTCOME_DONE) {
-		const char *reason = holding->lease_over ? RELEASED_MEANWHILE : asker ? OUT_OF_DESCRIPTORS : CLIENT_GONE;
+		const char *reason = runtime->lease_over ? RELEASED_MEANWHILE : asker ? OUT_OF_DESCRIPTORS : CLIENT_GONE;
 
 		descriptors_close(fds);
-		holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .device = holding->device, .message = reason });
+		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED, .device = runtime->device, .message = reason });
 		requester_answer_failed(asker, reason, NULL);
-		delivering_reject(holding);
+		deliver_reject(runtime);
 		return;
 	}
 	explain(result, why, sizeof(why));
 	if (result->outcome == WIRE_OUTCOME_INTERRUPTED) {
 		snprintf(message, sizeof(message), "%s; the device is being taken back", why);
-		holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .device = holding->device, .message = message,
+		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED, .device = runtime->device, .message = message,
 						     .result = result });
 		requester_answer_failed(asker, message, result);
-		delivering_reject(holding);
+		deliver_reject(runtime);
 		return;
 	}
 	if (result->outcome == WIRE_OUTCOME_BROKEN) {
 		snprintf(message, sizeof(message), "%s; not everything could be put back: release the claim", why);
 	} else {
-		end_addition(holding);
-		holding_give_back(holding, holding->device);
-		holding_journal(holding);
+		end_addition(runtime);
+		claim_runtime_give_back(runtime, runtime->device);
+		claim_runtime_record(runtime);
 		snprintf(message, sizeof(message), "%s; the claim is as it was", why);
 	}
-	holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .device = holding->device, .message = message,
+	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED, .device = runtime->device, .message = message,
 					     .result = result });
 	requester_answer_failed(asker, message, result);
-	if (holding->lease_over)
-		releasing_start(holding);
+	if (runtime->lease_over)
+		release_start(runtime);
 }
 
 static void on_addition_overdue(void *context)
 {
-	struct holding *holding = context;
+	struct claim_runtime *runtime = context;
 
-	releasing_note_overdue(holding);
-	requester_answer_failed(holding_take_asker(holding), "the addition passed its deadline; it is undone when the "
+	release_note_overdue(runtime);
+	requester_answer_failed(claim_runtime_take_asker(runtime), "the addition passed its deadline; it is undone when the "
 							      "kernel lets go", NULL);
 }
 
 static const struct run_events addition_events = { .done = on_addition_done, .overdue = on_addition_overdue };
 
-void delivering_begin_addition(struct operation *operation, struct holding *holding, const struct decision *decision)
+void deliver_begin_addition(struct operation *operation, struct claim_runtime *runtime, const struct decision *decision)
 {
 	struct registry *registry = operation->registry;
 	struct requester *requester = operation->requester;
 	char message[TEXT_MAX];
 	int error;
 
-	memcpy(holding->device, decision->device[0].device, sizeof(holding->device));
-	memcpy(holding->claim->changing, holding->device, sizeof(holding->device));
-	holding->claim->adding = true;
-	error = take_devices(registry, holding->claim, decision);
+	memcpy(runtime->device, decision->device[0].device, sizeof(runtime->device));
+	memcpy(runtime->claim->changing, runtime->device, sizeof(runtime->device));
+	runtime->claim->adding = true;
+	error = take_devices(registry, runtime->claim, decision);
 	if (error == 0)
-		error = holding_journal(holding);
+		error = claim_runtime_record(runtime);
 	if (error == 0) {
-		holding->asker = requester;
-		requester->asking = holding;
-		holding->run = HOLDING_ADDS;
-		holding->asked_usec = operation->since;
-		holding_tell(holding, (struct news){ .kind = NEWS_GROWS, .device = holding->device });
-		error = start_plan(holding, decision, &addition_events);
+		runtime->asker = requester;
+		requester->asking = runtime;
+		runtime->run = RUNTIME_ADDS;
+		runtime->asked_usec = operation->since;
+		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_GROWS, .device = runtime->device });
+		error = start_plan(runtime, decision, &addition_events);
 	}
 	if (error < 0) {
-		holding_take_asker(holding);
-		holding->run = HOLDING_IDLE;
-		end_addition(holding);
-		holding_give_back(holding, holding->device);
-		holding_journal(holding);
+		claim_runtime_take_asker(runtime);
+		runtime->run = RUNTIME_IDLE;
+		end_addition(runtime);
+		claim_runtime_give_back(runtime, runtime->device);
+		claim_runtime_record(runtime);
 		snprintf(message, sizeof(message), "the addition could not be started: %s; nothing was changed",
 			 strerror(-error));
-		holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .device = holding->device, .message = message });
+		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED, .device = runtime->device, .message = message });
 		requester_answer_failed(requester, message, NULL);
 	}
 }
 
-void delivering_acknowledge(struct holding *holding)
+void deliver_acknowledge(struct claim_runtime *runtime)
 {
-	holding_end_offer(holding);
-	end_addition(holding);
-	if (holding->claim->state == CLAIM_OFFERED)
-		holding_step(holding, CLAIM_EVENT_ACKNOWLEDGED);
+	claim_runtime_end_offer(runtime);
+	end_addition(runtime);
+	if (runtime->claim->state == CLAIM_OFFERED)
+		claim_runtime_step(runtime, CLAIM_EVENT_ACKNOWLEDGED);
 	else
-		holding_journal(holding);
+		claim_runtime_record(runtime);
 }
 
-void delivering_reject(struct holding *holding)
+void deliver_reject(struct claim_runtime *runtime)
 {
-	holding_end_offer(holding);
+	claim_runtime_end_offer(runtime);
 	/* Nobody has refused anything: this program leaves its clients, not they it. */
-	if (holding->registry->ending)
+	if (runtime->registry->ending)
 		return;
-	if (holding->claim->state == CLAIM_HELD && !holding->lease_over) {
-		holding->rolls_back = true;
-		if (removing_start(holding, holding->device) == 0)
+	if (runtime->claim->state == CLAIM_HELD && !runtime->lease_over) {
+		runtime->rolls_back = true;
+		if (remove_device_start(runtime, runtime->device) == 0)
 			return;
-		holding->rolls_back = false;
+		runtime->rolls_back = false;
 	}
-	releasing_start(holding);
+	release_start(runtime);
 }

@@ -7,10 +7,10 @@
 #include "operation.h"
 
 /* Makes the claim that the operation was allowed. Its requester is answered with ANSWER_OFFER or ANSWER_FAILED. */
-void delivering_begin_claim(struct operation *operation, const struct decision *decision);
+void deliver_begin_claim(struct operation *operation, const struct decision *decision);
 /* The same for one more device of a claim that is held. */
-void delivering_begin_addition(struct operation *operation, struct holding *holding, const struct decision *decision);
+void deliver_begin_addition(struct operation *operation, struct claim_runtime *runtime, const struct decision *decision);
 /* Ends an offer well: the claim is held. */
-void delivering_acknowledge(struct holding *holding);
+void deliver_acknowledge(struct claim_runtime *runtime);
 /* Ends an offer badly: a new claim is released, an addition taken back. */
-void delivering_reject(struct holding *holding);
+void deliver_reject(struct claim_runtime *runtime);

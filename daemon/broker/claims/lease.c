@@ -15,80 +15,80 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-static void end(struct holding *holding)
+static void end(struct claim_runtime *runtime)
 {
-	holding_tell(holding, (struct news){ .kind = NEWS_ENDING, .message = "its lease ended" });
-	releasing_start(holding);
+	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_ENDING, .message = "its lease ended" });
+	release_start(runtime);
 }
 
 static int on_descriptor(sd_event_source *source, int fd, uint32_t revents, void *context)
 {
-	struct holding *holding = context;
+	struct claim_runtime *runtime = context;
 
 	if (!(revents & (EPOLLHUP | EPOLLERR)))
 		return 0;
-	holding->lease_source = sd_event_source_disable_unref(holding->lease_source);
-	end(holding);
+	runtime->lease_source = sd_event_source_disable_unref(runtime->lease_source);
+	end(runtime);
 	return 0;
 }
 
 static int on_process(sd_event_source *source, int fd, uint32_t revents, void *context)
 {
-	struct holding *holding = context;
+	struct claim_runtime *runtime = context;
 
-	holding->lease_source = sd_event_source_disable_unref(holding->lease_source);
-	end(holding);
+	runtime->lease_source = sd_event_source_disable_unref(runtime->lease_source);
+	end(runtime);
 	return 0;
 }
 
 static void on_unit_runs(void *context, const char *invocation)
 {
-	struct holding *holding = context;
+	struct claim_runtime *runtime = context;
 
-	if (strcmp(holding->claim->lease_invocation, invocation) == 0)
+	if (strcmp(runtime->claim->lease_invocation, invocation) == 0)
 		return;
-	snprintf(holding->claim->lease_invocation, sizeof(holding->claim->lease_invocation), "%s", invocation);
-	holding_journal(holding);
+	snprintf(runtime->claim->lease_invocation, sizeof(runtime->claim->lease_invocation), "%s", invocation);
+	claim_runtime_record(runtime);
 }
 
 static void on_unit_ended(void *context)
 {
-	struct holding *holding = context;
+	struct claim_runtime *runtime = context;
 
-	holding->lease_unit = unit_watch_free(holding->lease_unit);
-	end(holding);
+	runtime->lease_unit = unit_watch_free(runtime->lease_unit);
+	end(runtime);
 }
 
 static void on_unit_unknown(void *context, const char *message)
 {
-	const struct holding *holding = context;
+	const struct claim_runtime *runtime = context;
 
-	log_warning("claim %s: systemd does not say whether %s runs, so the claim goes on: %s", holding->claim->id,
-		    holding->claim->lease_unit, message);
+	log_warning("claim %s: systemd does not say whether %s runs, so the claim goes on: %s", runtime->claim->id,
+		    runtime->claim->lease_unit, message);
 }
 
 static const struct unit_watch_events unit_events = { .runs = on_unit_runs, .ended = on_unit_ended,
 						      .unknown = on_unit_unknown };
 
 /* Watches it, and takes fd over on success; -1 for kinds that have none. 0 or -errno. */
-static int watch(struct holding *holding, int fd)
+static int watch(struct claim_runtime *runtime, int fd)
 {
-	struct claim *claim = holding->claim;
-	sd_event *event = holding->registry->event;
+	struct claim *claim = runtime->claim;
+	sd_event *event = runtime->registry->event;
 	int error = 0;
 
 	switch (claim->lease) {
 	case LEASE_DESCRIPTOR:
 		/* No events asked for: the hang-up is told always, and what a client writes into its lease is nobody's. */
-		error = sd_event_add_io(event, &holding->lease_source, fd, 0, on_descriptor, holding);
+		error = sd_event_add_io(event, &runtime->lease_source, fd, 0, on_descriptor, runtime);
 		break;
 	case LEASE_PROCESS:
-		error = sd_event_add_io(event, &holding->lease_source, fd, EPOLLIN, on_process, holding);
+		error = sd_event_add_io(event, &runtime->lease_source, fd, EPOLLIN, on_process, runtime);
 		break;
 	case LEASE_UNIT:
-		error = units_watch(holding->registry->units, claim->lease_unit,
-				    claim->lease_invocation[0] ? claim->lease_invocation : NULL, &unit_events, holding,
-				    &holding->lease_unit);
+		error = units_watch(runtime->registry->units, claim->lease_unit,
+				    claim->lease_invocation[0] ? claim->lease_invocation : NULL, &unit_events, runtime,
+				    &runtime->lease_unit);
 		break;
 	case LEASE_OPERATOR:
 	case LEASE_KIND_COUNT:
@@ -96,16 +96,16 @@ static int watch(struct holding *holding, int fd)
 	}
 	if (error < 0)
 		return error;
-	holding->lease = fd;
-	holding->unstored = false;
+	runtime->lease = fd;
+	runtime->unstored = false;
 	return 0;
 }
 
-int lease_begin(struct holding *holding, int process, int *client)
+int lease_begin(struct claim_runtime *runtime, int process, int *client)
 {
 	int pair[2] = { -1, -1 }, error;
 
-	switch (holding->claim->lease) {
+	switch (runtime->claim->lease) {
 	case LEASE_DESCRIPTOR:
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 			return -errno;
@@ -120,13 +120,13 @@ int lease_begin(struct holding *holding, int process, int *client)
 	case LEASE_KIND_COUNT:
 		break;
 	}
-	error = watch(holding, pair[0]);
+	error = watch(runtime, pair[0]);
 	if (error < 0) {
 		descriptor_close(&pair[0]);
 		descriptor_close(&pair[1]);
 		return error;
 	}
-	holding_store(holding);
+	claim_runtime_store(runtime);
 	*client = pair[1];
 	return 0;
 }
@@ -157,24 +157,24 @@ static bool is_its_process(int fd, const struct claim *claim)
 	return pid <= 0 || claim->pid == 0 || pid == claim->pid;
 }
 
-int lease_take_up(struct holding *holding)
+int lease_take_up(struct claim_runtime *runtime)
 {
-	enum lease_kind kind = holding->claim->lease;
-	store_fits fits = kind == LEASE_DESCRIPTOR ? is_end_of_pair : kind == LEASE_PROCESS ? is_its_process : NULL;
-	int fd = fits ? store_take(holding->registry->store, STORED_LEASE, holding->claim, fits) : -1, error;
+	enum lease_kind kind = runtime->claim->lease;
+	fdstore_fits fits = kind == LEASE_DESCRIPTOR ? is_end_of_pair : kind == LEASE_PROCESS ? is_its_process : NULL;
+	int fd = fits ? fdstore_take(runtime->registry->store, STORED_LEASE, runtime->claim, fits) : -1, error;
 
 	if (fd < 0 && fits)
 		return -ENOENT;
-	error = watch(holding, fd);
+	error = watch(runtime, fd);
 	if (error < 0)
 		descriptor_close(&fd);
 	return error;
 }
 
-void lease_tell(const struct holding *holding, const char *line)
+void lease_tell(const struct claim_runtime *runtime, const char *line)
 {
 	/* Nobody has to read it, and nobody is waited for. */
-	if (holding->claim->lease == LEASE_DESCRIPTOR && holding->lease >= 0 &&
-	    send(holding->lease, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		log_notice("claim %s: its client does not read what its lease says", holding->claim->id);
+	if (runtime->claim->lease == LEASE_DESCRIPTOR && runtime->lease >= 0 &&
+	    send(runtime->lease, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		log_notice("claim %s: its client does not read what its lease says", runtime->claim->id);
 }

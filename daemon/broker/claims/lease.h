@@ -11,8 +11,8 @@
  * only LEASE_PROCESS needs it. *client is the FD to be handed to the client, who owns it then; -1: this kind has none.
  * 0, or -errno with nothing begun.
  */
-int lease_begin(struct holding *holding, int process, int *client);
+int lease_begin(struct claim_runtime *runtime, int process, int *client);
 /* Takes up the lease of a claim that an earlier run made. 0; -ENOENT: it was lost; other -errno. */
-int lease_take_up(struct holding *holding);
+int lease_take_up(struct claim_runtime *runtime);
 /* Writes a line to whoever holds the lease's descriptor; it is lost where nobody reads. */
-void lease_tell(const struct holding *holding, const char *line);
+void lease_tell(const struct claim_runtime *runtime, const char *line);

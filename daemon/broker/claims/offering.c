@@ -24,22 +24,22 @@ static void add_group(struct offer *offer, const struct claim_device *device, co
 	offer->group_count++;
 }
 
-void offer_make(struct holding *holding, const struct wire_result *result, struct descriptors *fds, int lease,
+void offer_make(struct claim_runtime *runtime, const struct wire_result *result, struct descriptors *fds, int lease,
 		bool grows, struct offer *offer)
 {
-	const struct claim *claim = holding->claim;
+	const struct claim *claim = runtime->claim;
 	size_t first = result->contexts + result->groups, next = 0;
 
 	*offer = (struct offer){ .grows = grows, .lease = lease, .context = -1 };
-	if (!grows && holding->context >= 0)
-		offer->context = fcntl(holding->context, F_DUPFD_CLOEXEC, 3);
+	if (!grows && runtime->context >= 0)
+		offer->context = fcntl(runtime->context, F_DUPFD_CLOEXEC, 3);
 	for (size_t i = 0; i < claim->device_count; i++) {
 		const struct claim_device *device = &claim->device[i];
 
 		if (device->lockout && offer->lockout_count < GROUP_MEMBERS_MAX)
 			offer->lockout[offer->lockout_count++] = device->before.name;
 		if (device->lockout || offer->device_count >= CLAIM_DEVICES_MAX ||
-		    (grows && strcmp(device->before.name, holding->device) != 0))
+		    (grows && strcmp(device->before.name, runtime->device) != 0))
 			continue;
 		add_group(offer, device, result, fds);
 		offer->device[offer->device_count].device = device;

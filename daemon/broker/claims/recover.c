@@ -24,25 +24,25 @@ static bool is_shortage(int error)
 }
 
 /* Tells what becomes of a claim that was on record in this state. */
-static void tell(const struct holding *holding, enum claim_state before, const char *message)
+static void tell(const struct claim_runtime *runtime, enum claim_state before, const char *message)
 {
-	holding_tell(holding, (struct news){ .kind = NEWS_CLAIM_ADOPTED, .before = before, .message = message });
+	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_CLAIM_ADOPTED, .before = before, .message = message });
 }
 
 /* Devices that went while nobody looked, and a change of the claim that was under way. */
-static void catch_up(struct holding *holding)
+static void catch_up(struct claim_runtime *runtime)
 {
-	struct claim *claim = holding->claim;
-	const struct topology *topology = host_topology(holding->registry->host);
+	struct claim *claim = runtime->claim;
+	const struct topology *topology = host_topology(runtime->registry->host);
 
 	for (size_t i = 0; i < claim->device_count && claim->state == CLAIM_HELD; i++)
 		if (!topology_find(topology, claim->device[i].before.name)) {
 			snprintf(claim->note, sizeof(claim->note), "%s was unplugged", claim->device[i].before.name);
-			holding_tell(holding, (struct news){ .kind = NEWS_DEVICE_GONE,
+			claim_runtime_tell(runtime, (struct news){ .kind = NEWS_DEVICE_GONE,
 							     .device = claim->device[i].before.name });
-			holding_step(holding, CLAIM_EVENT_UNPLUGGED);
+			claim_runtime_step(runtime, CLAIM_EVENT_UNPLUGGED);
 		}
-	removing_resume(holding);
+	remove_device_resume(runtime);
 }
 
 /* An iommufd and a container are the kernel's miscellaneous devices; for those of a simulated host a socket stands in. */
@@ -60,20 +60,20 @@ static bool may_be_context(int fd, const struct claim *claim)
 }
 
 /* 0: the claim goes on, it was held, and its lease is still there. -errno, if no shortage: it has to be released. */
-static int take_up(struct holding *holding)
+static int take_up(struct claim_runtime *runtime)
 {
-	struct registry *registry = holding->registry;
-	struct claim *claim = holding->claim;
+	struct registry *registry = runtime->registry;
+	struct claim *claim = runtime->claim;
 	bool held = claim->state == CLAIM_HELD || claim->state == CLAIM_LOST;
 	int error;
 
-	holding->context = store_take(registry->store, STORED_CONTEXT, claim, may_be_context);
-	error = lease_take_up(holding);
+	runtime->context = fdstore_take(registry->store, STORED_CONTEXT, claim, may_be_context);
+	error = lease_take_up(runtime);
 	if (held && error == 0) {
-		tell(holding, claim->state, "taken over, it goes on");
-		catch_up(holding);
+		tell(runtime, claim->state, "taken over, it goes on");
+		catch_up(runtime);
 		if (claim->revoked)
-			revoking_start(holding, REVOKE_GRACE_OF_RULE, NULL, NULL);
+			revoke_start(runtime, REVOKE_GRACE_OF_RULE, NULL, NULL);
 		return 0;
 	}
 	claim->lease_lost = claim->lease_lost || (held && error < 0);
@@ -82,8 +82,8 @@ static int take_up(struct holding *holding)
 
 static int adopt(struct registry *registry, const struct claim *read)
 {
-	struct holding *holding;
-	int error = holding_adopt(registry, read, &holding);
+	struct claim_runtime *runtime;
+	int error = claim_runtime_adopt(registry, read, &runtime);
 
 	if (is_shortage(error))
 		return error;
@@ -92,20 +92,20 @@ static int adopt(struct registry *registry, const struct claim *read)
 		return 0;
 	}
 	if (read->state == CLAIM_QUARANTINED) {
-		tell(holding, read->state, "still quarantined");
+		tell(runtime, read->state, "still quarantined");
 		return 0;
 	}
-	error = take_up(holding);
+	error = take_up(runtime);
 	if (error == 0 || is_shortage(error))
 		return error;
-	tell(holding, read->state, "left by an earlier run, is being released");
-	holding->claim->state = CLAIM_HELD; /* from where a release can begin, wherever the crash was */
+	tell(runtime, read->state, "left by an earlier run, is being released");
+	runtime->claim->state = CLAIM_HELD; /* from where a release can begin, wherever the crash was */
 	/* Its client may take it up again: then that change is taken up, too. */
-	if (!holding->claim->lease_lost) {
-		holding->claim->changing[0] = '\0';
-		holding->claim->adding = false;
+	if (!runtime->claim->lease_lost) {
+		runtime->claim->changing[0] = '\0';
+		runtime->claim->adding = false;
 	}
-	releasing_start(holding);
+	release_start(runtime);
 	return 0;
 }
 
@@ -113,35 +113,35 @@ static int recover_file(struct registry *registry, const char *file)
 {
 	struct claim read = { 0 };
 	char id[CLAIM_ID_MAX];
-	int verdict = journal_read(registry->journal, file, host_boot_id(registry->host), &read), error;
+	int verdict = claim_files_read(registry->claim_files, file, host_boot_id(registry->host), &read), error;
 
 	if (is_shortage(verdict))
 		return verdict;
-	if (verdict == JOURNAL_STALE) {
-		if (journal_file_claim(file, id))
-			journal_remove(registry->journal, id);
+	if (verdict == CLAIM_FILE_STALE) {
+		if (claim_files_file_claim(file, id))
+			claim_files_remove(registry->claim_files, id);
 		return 0;
 	}
-	if (verdict == JOURNAL_READ && journal_file_claim(file, id) && strcmp(id, read.id) == 0) {
+	if (verdict == CLAIM_FILE_READ && claim_files_file_claim(file, id) && strcmp(id, read.id) == 0) {
 		error = adopt(registry, &read);
 		free(read.device);
 		return error;
 	}
-	if (verdict == JOURNAL_READ)
+	if (verdict == CLAIM_FILE_READ)
 		free(read.device);
 	log_error("the journal's file %s is damaged and was set aside; a device may be left on a VFIO driver", file);
-	journal_set_aside(registry->journal, file);
+	claim_files_set_aside(registry->claim_files, file);
 	return 0;
 }
 
-int recovering_run(struct registry *registry)
+int recover_run(struct registry *registry)
 {
 	size_t count = 0;
 	char **file;
 	int error;
 
-	journal_drop_unfinished(registry->journal);
-	file = journal_list(registry->journal, &count);
+	claim_files_drop_unfinished(registry->claim_files);
+	file = claim_files_list(registry->claim_files, &count);
 	error = file ? 0 : -ENOMEM;
 
 	if (error < 0)
@@ -155,8 +155,8 @@ int recovering_run(struct registry *registry)
 	if (error < 0 || registry->ending)
 		return error;
 	/* A stranger may have had a claim's name, which is forgotten with it. */
-	if (store_forget_rest(registry->store) > 0)
+	if (fdstore_forget_rest(registry->store) > 0)
 		for (struct claim *claim = ledger_first(registry->ledger); claim; claim = ledger_next(claim))
-			holding_store(holding_of(claim));
+			claim_runtime_store(claim_runtime_of(claim));
 	return 0;
 }

@@ -11,4 +11,4 @@
  * To be called once, when the host is known and before anybody is served. 0; -errno: not all of it could be read or taken
  * over, after a logged line. Then nobody must be served, who could get what a claim has; the next start begins anew.
  */
-int recovering_run(struct registry *registry);
+int recover_run(struct registry *registry);

@@ -15,19 +15,19 @@
 /* A lingering claim is tried again after 1, 2, 4, ... seconds, doubled this often. */
 enum { RETRY_DOUBLINGS = 6 };
 
-static void run_release(struct holding *holding);
+static void run_release(struct claim_runtime *runtime);
 
 /* Tries a lingering claim's release again. */
-static void retry(struct holding *holding)
+static void retry(struct claim_runtime *runtime)
 {
-	if (holding->run != HOLDING_IDLE)
+	if (runtime->run != RUNTIME_IDLE)
 		return; /* it lingers, and is just being unmapped: the next try comes after that */
-	unsigned retries = holding->retries;
+	unsigned retries = runtime->retries;
 
-	holding_stop_waiting(holding);
-	holding->retries = retries;
-	holding_step(holding, CLAIM_EVENT_HOLDER_GONE);
-	run_release(holding);
+	claim_runtime_stop_waiting(runtime);
+	runtime->retries = retries;
+	claim_runtime_step(runtime, CLAIM_EVENT_HOLDER_GONE);
+	run_release(runtime);
 }
 
 static int on_holder_gone(sd_event_source *source, int fd, uint32_t revents, void *context)
@@ -43,159 +43,159 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *context)
 }
 
 /* True if the next try may go on to the unbind: it ends once no FD is left, whoever has it, and is tried once. */
-static bool may_unbind(const struct holding *holding)
+static bool may_unbind(const struct claim_runtime *runtime)
 {
-	return holding->unbinds && holding->holder_unknown && !holding->unbind_refused;
+	return runtime->unbinds && runtime->holder_unknown && !runtime->unbind_refused;
 }
 
 /*
  * Waits for the holder's end, where it is known. It may also just close its FD, which the kernel tells nobody: so it is
  * tried again from time to time.
  */
-static void linger(struct holding *holding)
+static void linger(struct claim_runtime *runtime)
 {
-	if (holding->on_lingering && holding->on_lingering(holding))
+	if (runtime->on_lingering && runtime->on_lingering(runtime))
 		return;
-	if (forcing_start(holding, retry))
+	if (stop_holders_start(runtime, retry))
 		return;
-	if (may_unbind(holding)) {
-		holding->by_unbind = true;
-		retry(holding);
+	if (may_unbind(runtime)) {
+		runtime->by_unbind = true;
+		retry(runtime);
 		return;
 	}
 
-	unsigned seconds = 1u << (holding->retries < RETRY_DOUBLINGS ? holding->retries : RETRY_DOUBLINGS);
+	unsigned seconds = 1u << (runtime->retries < RETRY_DOUBLINGS ? runtime->retries : RETRY_DOUBLINGS);
 
-	if (holding->holder >= 0 && sd_event_add_io(holding->registry->event, &holding->holder_source, holding->holder,
-						    EPOLLIN, on_holder_gone, holding) < 0)
-		descriptor_close(&holding->holder);
-	holding->retries++;
-	if (holding_arm(holding, seconds * 1000000ULL, on_retry) < 0)
-		log_error("claim %s: no timer could be set: release it by hand", holding->claim->id);
-	holding_answer_awaiting(holding);
+	if (runtime->holder >= 0 && sd_event_add_io(runtime->registry->event, &runtime->holder_source, runtime->holder,
+						    EPOLLIN, on_holder_gone, runtime) < 0)
+		descriptor_close(&runtime->holder);
+	runtime->retries++;
+	if (claim_runtime_arm(runtime, seconds * 1000000ULL, on_retry) < 0)
+		log_error("claim %s: no timer could be set: release it by hand", runtime->claim->id);
+	claim_runtime_answer_awaiting(runtime);
 }
 
 static void on_unmapped(void *context, const struct wire_result *result, struct descriptors *fds)
 {
-	struct holding *holding = context;
+	struct claim_runtime *runtime = context;
 
-	bool late = holding->overdue;
+	bool late = runtime->overdue;
 
-	holding->run = HOLDING_IDLE;
-	holding->overdue = false;
-	holding->unmapped = result->outcome == WIRE_OUTCOME_DONE;
-	holding_tell(holding, (struct news){ .kind = NEWS_REVOCATION_STEP, .success = holding->unmapped, .result = result,
-					     .message = holding->unmapped ? "its mappings were removed"
+	runtime->run = RUNTIME_IDLE;
+	runtime->overdue = false;
+	runtime->unmapped = result->outcome == WIRE_OUTCOME_DONE;
+	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_REVOCATION_STEP, .success = runtime->unmapped, .result = result,
+					     .message = runtime->unmapped ? "its mappings were removed"
 									  : "its mappings could not be removed" });
 	if (late) {
 		/* What was said of it then is true no more. */
-		retry(holding);
+		retry(runtime);
 		return;
 	}
-	if (holding->unmapped)
-		release_plan_note_unmapped(holding);
-	linger(holding);
+	if (runtime->unmapped)
+		release_plan_note_unmapped(runtime);
+	linger(runtime);
 }
 
 static void on_unmapping_overdue(void *context)
 {
-	struct holding *holding = context;
+	struct claim_runtime *runtime = context;
 
-	holding->overdue = true;
-	release_plan_append_note(holding, "; the removal of its mappings passed its deadline");
-	holding_tell(holding, (struct news){ .kind = NEWS_REVOCATION_STEP,
+	runtime->overdue = true;
+	release_plan_append_note(runtime, "; the removal of its mappings passed its deadline");
+	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_REVOCATION_STEP,
 					     .message = "the removal of its mappings passed its deadline" });
-	holding_answer_awaiting(holding);
+	claim_runtime_answer_awaiting(runtime);
 }
 
 static const struct run_events unmap_events = { .done = on_unmapped, .overdue = on_unmapping_overdue };
 
 /* Somebody keeps a claim whose lease is over: at least its devices do no more DMA into what was mapped. */
-static void begin_lingering(struct holding *holding)
+static void begin_lingering(struct claim_runtime *runtime)
 {
 	struct plan plan = { 0 };
 	int error = -ENOENT;
 
-	if (holding->context >= 0 && !holding->unmapped) {
-		error = plan_for_unmapping(&plan, holding->claim->ioas_id);
+	if (runtime->context >= 0 && !runtime->unmapped) {
+		error = plan_for_unmapping(&plan, runtime->claim->ioas_id);
 		if (error == 0)
-			error = release_plan_run(holding, HOLDING_UNMAPS, &plan, &unmap_events);
+			error = release_plan_run(runtime, RUNTIME_UNMAPS, &plan, &unmap_events);
 		plan_done(&plan);
 	}
 	/* Our copy stays for the next try, which takes it along: its last close has to be a worker's. */
 	if (error < 0)
-		linger(holding);
+		linger(runtime);
 }
 
 /* The release is not needed again, or often enough: an operator has to look. */
-static void quarantine(struct holding *holding)
+static void quarantine(struct claim_runtime *runtime)
 {
-	holding->repeats = 0;
-	holding_step(holding, CLAIM_EVENT_BROKEN);
-	holding_answer_awaiting(holding);
+	runtime->repeats = 0;
+	claim_runtime_step(runtime, CLAIM_EVENT_BROKEN);
+	claim_runtime_answer_awaiting(runtime);
 }
 
 /* Nobody knows how far the release came. It is run again, or else given up. */
-static void repeat_release(struct holding *holding, const char *why)
+static void repeat_release(struct claim_runtime *runtime, const char *why)
 {
-	if (holding->claim->state == CLAIM_STUCK)
-		holding_step(holding, CLAIM_EVENT_INTERRUPTED);
-	log_warning("claim %s: its release did not come to its end: %s", holding->claim->id, why);
-	if (repeating_start(holding, run_release)) {
-		snprintf(holding->claim->note, TEXT_MAX, "%s; it is tried again in a moment", why);
+	if (runtime->claim->state == CLAIM_STUCK)
+		claim_runtime_step(runtime, CLAIM_EVENT_INTERRUPTED);
+	log_warning("claim %s: its release did not come to its end: %s", runtime->claim->id, why);
+	if (repeat_plan_start(runtime, run_release)) {
+		snprintf(runtime->claim->note, TEXT_MAX, "%s; it is tried again in a moment", why);
 		return;
 	}
-	snprintf(holding->claim->note, TEXT_MAX, "%s; it was tried often enough", why);
-	quarantine(holding);
+	snprintf(runtime->claim->note, TEXT_MAX, "%s; it was tried often enough", why);
+	quarantine(runtime);
 }
 
 /* The context that went along comes back where a worker did not close it. */
-static void take_context_back(struct holding *holding, const struct wire_result *result, struct descriptors *fds)
+static void take_context_back(struct claim_runtime *runtime, const struct wire_result *result, struct descriptors *fds)
 {
 	if (result->contexts == 0)
 		return;
-	descriptor_close(&holding->context);
-	holding->context = descriptors_take(fds, 0);
+	descriptor_close(&runtime->context);
+	runtime->context = descriptors_take(fds, 0);
 }
 
 static void on_release_done(void *context, const struct wire_result *result, struct descriptors *fds)
 {
-	struct holding *holding = context;
+	struct claim_runtime *runtime = context;
 	char why[TEXT_MAX];
 
-	holding->run = HOLDING_IDLE;
-	holding->overdue = holding->holder_unknown = false;
+	runtime->run = RUNTIME_IDLE;
+	runtime->overdue = runtime->holder_unknown = false;
 	if (result->outcome != WIRE_OUTCOME_INTERRUPTED)
-		holding->repeats = 0;
+		runtime->repeats = 0;
 	/* One that was interrupted says nothing about what the unbind would have shown. */
-	if (result->outcome != WIRE_OUTCOME_INTERRUPTED && holding->by_unbind)
-		holding->unbind_refused = true;
-	holding->by_unbind = false;
+	if (result->outcome != WIRE_OUTCOME_INTERRUPTED && runtime->by_unbind)
+		runtime->unbind_refused = true;
+	runtime->by_unbind = false;
 	switch ((enum wire_outcome)result->outcome) {
 	case WIRE_OUTCOME_DONE:
-		holding->claim->note[0] = '\0';
-		holding_step(holding, CLAIM_EVENT_DONE);
-		if (holding->claim->state != CLAIM_FREE) {
+		runtime->claim->note[0] = '\0';
+		claim_runtime_step(runtime, CLAIM_EVENT_DONE);
+		if (runtime->claim->state != CLAIM_FREE) {
 			/* It was stuck, and much may have happened since: prove it once more. */
-			run_release(holding);
+			run_release(runtime);
 			return;
 		}
-		holding_answer_awaiting(holding);
-		holding_end(holding);
+		claim_runtime_answer_awaiting(runtime);
+		claim_runtime_end(runtime);
 		return;
 	case WIRE_OUTCOME_HELD:
-		release_plan_note(holding, result);
-		take_context_back(holding, result, fds);
-		holding->holder = descriptors_take(fds, result->contexts);
-		holding->holder_pid = result->pid;
-		holding->holder_unknown = result->pid == 0;
-		holding_step(holding, CLAIM_EVENT_HELD_BY_OTHERS);
-		begin_lingering(holding);
+		release_plan_note(runtime, result);
+		take_context_back(runtime, result, fds);
+		runtime->holder = descriptors_take(fds, result->contexts);
+		runtime->holder_pid = result->pid;
+		runtime->holder_unknown = result->pid == 0;
+		claim_runtime_step(runtime, CLAIM_EVENT_HELD_BY_OTHERS);
+		begin_lingering(runtime);
 		return;
 	case WIRE_OUTCOME_INTERRUPTED:
-		take_context_back(holding, result, fds);
+		take_context_back(runtime, result, fds);
 		snprintf(why, sizeof(why), "%s", result->text);
-		repeat_release(holding, why);
+		repeat_release(runtime, why);
 		return;
 	case WIRE_OUTCOME_REFUSED:
 	case WIRE_OUTCOME_UNDONE:
@@ -203,91 +203,91 @@ static void on_release_done(void *context, const struct wire_result *result, str
 	case WIRE_OUTCOME_NO_RESET:
 	case WIRE_OUTCOME_COUNT:
 	default:
-		release_plan_note(holding, result);
-		quarantine(holding);
+		release_plan_note(runtime, result);
+		quarantine(runtime);
 		break;
 	}
 }
 
-static void get_stuck(struct holding *holding, const char *why)
+static void get_stuck(struct claim_runtime *runtime, const char *why)
 {
-	snprintf(holding->claim->note, TEXT_MAX, "%s", why);
-	holding_step(holding, CLAIM_EVENT_OVERDUE);
-	holding_answer_awaiting(holding);
+	snprintf(runtime->claim->note, TEXT_MAX, "%s", why);
+	claim_runtime_step(runtime, CLAIM_EVENT_OVERDUE);
+	claim_runtime_answer_awaiting(runtime);
 }
 
-void releasing_note_overdue(struct holding *holding)
+void release_note_overdue(struct claim_runtime *runtime)
 {
-	holding->overdue = true;
-	switch (holding->run) {
-	case HOLDING_REVOKES:
-	case HOLDING_RELEASES:
-		get_stuck(holding, "the release passed its deadline: the kernel waits, most likely for a process that "
+	runtime->overdue = true;
+	switch (runtime->run) {
+	case RUNTIME_REVOKES:
+	case RUNTIME_RELEASES:
+		get_stuck(runtime, "the release passed its deadline: the kernel waits, most likely for a process that "
 				   "still has an FD");
 		break;
-	case HOLDING_CLAIMS:
-		get_stuck(holding, "the claim passed its deadline; it is undone when the kernel lets go");
+	case RUNTIME_CLAIMS:
+		get_stuck(runtime, "the claim passed its deadline; it is undone when the kernel lets go");
 		break;
-	case HOLDING_ADDS:
-	case HOLDING_REMOVES:
-		if (holding->lease_over)
-			get_stuck(holding, "an addition or removal passed its deadline; the release begins when the "
+	case RUNTIME_ADDS:
+	case RUNTIME_REMOVES:
+		if (runtime->lease_over)
+			get_stuck(runtime, "an addition or removal passed its deadline; the release begins when the "
 					   "kernel lets go");
 		break;
-	case HOLDING_IDLE:
-	case HOLDING_UNSTORES:
-	case HOLDING_UNMAPS:
-	case HOLDING_STOPS:
-	case HOLDING_PAUSES:
+	case RUNTIME_IDLE:
+	case RUNTIME_UNSTORES:
+	case RUNTIME_UNMAPS:
+	case RUNTIME_STOPS:
+	case RUNTIME_PAUSES:
 		break;
 	}
 }
 
-bool releasing_is_overdue(const struct holding *holding)
+bool release_is_overdue(const struct claim_runtime *runtime)
 {
-	return holding->claim->state == CLAIM_STUCK || (holding->run == HOLDING_UNMAPS && holding->overdue);
+	return runtime->claim->state == CLAIM_STUCK || (runtime->run == RUNTIME_UNMAPS && runtime->overdue);
 }
 
 static void on_release_overdue(void *context)
 {
-	releasing_note_overdue(context);
+	release_note_overdue(context);
 }
 
 static const struct run_events release_events = { .done = on_release_done, .overdue = on_release_overdue };
 
 /* A release that can't even be begun. */
-static void fail_release(struct holding *holding, int error)
+static void fail_release(struct claim_runtime *runtime, int error)
 {
 	char why[TEXT_MAX];
 
 	/* The next start does what the journal says is left to do. */
-	if (holding->registry->ending)
+	if (runtime->registry->ending)
 		return;
 	snprintf(why, sizeof(why), "the release could not be started: %s", strerror(-error));
-	repeat_release(holding, why);
+	repeat_release(runtime, why);
 }
 
 /* True if no other claim lets this user open nodes: those whose own were closed, or are just being closed, do not. */
-static bool is_last_of_user(const struct holding *holding)
+static bool is_last_of_user(const struct claim_runtime *runtime)
 {
-	const struct ledger *ledger = holding->registry->ledger;
+	const struct ledger *ledger = runtime->registry->ledger;
 
 	for (const struct claim *claim = ledger_first(ledger); claim; claim = ledger_next(claim)) {
-		const struct holding *other = holding_of(claim);
+		const struct claim_runtime *other = claim_runtime_of(claim);
 
-		if (other != holding && claim->mode == MODE_NODE && claim->uid == holding->claim->uid &&
-		    !other->nodes_closed && other->run != HOLDING_REVOKES)
+		if (other != runtime && claim->mode == MODE_NODE && claim->uid == runtime->claim->uid &&
+		    !other->nodes_closed && other->run != RUNTIME_REVOKES)
 			return false;
 	}
 	return true;
 }
 
-const struct claim *releasing_container_of(const struct registry *registry, uid_t uid)
+const struct claim *release_container_of(const struct registry *registry, uid_t uid)
 {
 	for (const struct claim *claim = ledger_first(registry->ledger); claim; claim = ledger_next(claim)) {
-		const struct holding *holding = holding_of(claim);
+		const struct claim_runtime *runtime = claim_runtime_of(claim);
 
-		if (claim->uid == uid && holding->run == HOLDING_REVOKES && holding->closes_container)
+		if (claim->uid == uid && runtime->run == RUNTIME_REVOKES && runtime->closes_container)
 			return claim;
 	}
 	return NULL;
@@ -295,98 +295,98 @@ const struct claim *releasing_container_of(const struct registry *registry, uid_
 
 static void on_revoked(void *context, const struct wire_result *result, struct descriptors *fds)
 {
-	struct holding *holding = context;
+	struct claim_runtime *runtime = context;
 
 	if (result->outcome != WIRE_OUTCOME_DONE) {
 		on_release_done(context, result, fds);
 		return;
 	}
-	holding->run = HOLDING_IDLE;
-	holding->overdue = false;
-	holding->repeats = 0;
-	holding->nodes_closed = true;
-	if (holding->claim->state == CLAIM_STUCK)
-		holding_step(holding, CLAIM_EVENT_DONE);
-	waiting_stir(holding->registry->waiting, holding->claim);
-	run_release(holding);
+	runtime->run = RUNTIME_IDLE;
+	runtime->overdue = false;
+	runtime->repeats = 0;
+	runtime->nodes_closed = true;
+	if (runtime->claim->state == CLAIM_STUCK)
+		claim_runtime_step(runtime, CLAIM_EVENT_DONE);
+	release_wait_stir(runtime->registry->waits, runtime->claim);
+	run_release(runtime);
 }
 
 static const struct run_events revoke_events = { .done = on_revoked, .overdue = on_release_overdue };
 
 static void on_unstored(void *context)
 {
-	struct holding *holding = context;
+	struct claim_runtime *runtime = context;
 
-	holding->run = HOLDING_IDLE;
-	holding->unstored = true;
-	run_release(holding);
+	runtime->run = RUNTIME_IDLE;
+	runtime->unstored = true;
+	run_release(runtime);
 }
 
-static void run_release(struct holding *holding)
+static void run_release(struct claim_runtime *runtime)
 {
-	const struct claim *claim = holding->claim;
+	const struct claim *claim = runtime->claim;
 	struct plan plan = { 0 };
 	int error;
 
 	/* The last close of a context has to be a worker's, not the service manager's. */
-	if (!holding->unstored) {
-		holding->run = HOLDING_UNSTORES;
-		store_drop(holding->registry->store, claim->id, on_unstored, holding, &holding->unstoring);
+	if (!runtime->unstored) {
+		runtime->run = RUNTIME_UNSTORES;
+		fdstore_drop(runtime->registry->store, claim->id, on_unstored, runtime, &runtime->unstoring);
 		return;
 	}
 	/* Before anybody is looked for: nobody shall open a node in the middle of it. */
-	if (claim->mode == MODE_NODE && !holding->nodes_closed) {
-		holding->closes_container = is_last_of_user(holding);
+	if (claim->mode == MODE_NODE && !runtime->nodes_closed) {
+		runtime->closes_container = is_last_of_user(runtime);
 		error = plan_for_revocation(&plan, claim->device, claim->device_count, claim->uid,
-					    holding->closes_container);
+					    runtime->closes_container);
 		if (error == 0)
-			error = release_plan_run(holding, HOLDING_REVOKES, &plan, &revoke_events);
+			error = release_plan_run(runtime, RUNTIME_REVOKES, &plan, &revoke_events);
 	} else {
-		const struct giving_back how = { .interface = claim->interface, .by_unbind = holding->by_unbind };
+		const struct giving_back how = { .interface = claim->interface, .by_unbind = runtime->by_unbind };
 
 		error = plan_for_release(&plan, claim->device, claim->device_count, &how);
 		if (error == 0)
-			error = release_plan_run(holding, HOLDING_RELEASES, &plan, &release_events);
+			error = release_plan_run(runtime, RUNTIME_RELEASES, &plan, &release_events);
 		/* The worker has got our copy of the context, so that its slow last close happens there. */
 		if (error == 0)
-			descriptor_close(&holding->context);
+			descriptor_close(&runtime->context);
 	}
 	plan_done(&plan);
 	if (error < 0)
-		fail_release(holding, error);
+		fail_release(runtime, error);
 }
 
-void releasing_waive_proof(struct holding *holding)
+void release_waive_proof(struct claim_runtime *runtime)
 {
-	holding->unbinds = true;
-	holding->unbind_refused = false;
-	if (holding->claim->state == CLAIM_LINGERING && holding->run == HOLDING_IDLE)
-		holding->by_unbind = may_unbind(holding);
+	runtime->unbinds = true;
+	runtime->unbind_refused = false;
+	if (runtime->claim->state == CLAIM_LINGERING && runtime->run == RUNTIME_IDLE)
+		runtime->by_unbind = may_unbind(runtime);
 }
 
-void releasing_start(struct holding *holding)
+void release_start(struct claim_runtime *runtime)
 {
 	/* A quarantine is opened before, by whoever may. */
-	if (holding->registry->ending || holding->claim->state == CLAIM_QUARANTINED)
+	if (runtime->registry->ending || runtime->claim->state == CLAIM_QUARANTINED)
 		return;
-	if (holding->claim->state == CLAIM_LINGERING) {
-		retry(holding);
+	if (runtime->claim->state == CLAIM_LINGERING) {
+		retry(runtime);
 		return;
 	}
-	holding->lease_over = true;
-	if (holding->run == HOLDING_PAUSES && holding->claim->state != CLAIM_RELEASING) {
+	runtime->lease_over = true;
+	if (runtime->run == RUNTIME_PAUSES && runtime->claim->state != CLAIM_RELEASING) {
 		/* The removal of one device gives way to that of all. */
-		repeating_hasten(holding);
+		repeat_plan_hasten(runtime);
 		return;
 	}
-	if (holding->run != HOLDING_IDLE) {
-		if (holding->overdue && holding->claim->state != CLAIM_STUCK)
-			releasing_note_overdue(holding);
+	if (runtime->run != RUNTIME_IDLE) {
+		if (runtime->overdue && runtime->claim->state != CLAIM_STUCK)
+			release_note_overdue(runtime);
 		return;
 	}
-	holding_end_offer(holding);
-	holding_end_lease(holding);
+	claim_runtime_end_offer(runtime);
+	claim_runtime_end_lease(runtime);
 	/* A claim that was stuck is through with what hung. */
-	holding_step(holding, holding->claim->state == CLAIM_STUCK ? CLAIM_EVENT_DONE : CLAIM_EVENT_LEASE_ENDED);
-	run_release(holding);
+	claim_runtime_step(runtime, runtime->claim->state == CLAIM_STUCK ? CLAIM_EVENT_DONE : CLAIM_EVENT_LEASE_ENDED);
+	run_release(runtime);
 }

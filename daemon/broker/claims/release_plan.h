@@ -7,9 +7,9 @@
 #include "claim_runtime.h"
 
 /* Has the executor run a plan of a release. The context goes along as a copy, if the claim has one. 0 or -errno. */
-int release_plan_run(struct holding *holding, enum holding_run run, const struct plan *plan,
+int release_plan_run(struct claim_runtime *runtime, enum runtime_run run, const struct plan *plan,
 		     const struct run_events *events);
 /* Writes into the note why the plan did not come to its end. */
-void release_plan_note(struct holding *holding, const struct wire_result *result);
-void release_plan_append_note(struct holding *holding, const char *more);
-void release_plan_note_unmapped(struct holding *holding);
+void release_plan_note(struct claim_runtime *runtime, const struct wire_result *result);
+void release_plan_append_note(struct claim_runtime *runtime, const char *more);
+void release_plan_note_unmapped(struct claim_runtime *runtime);

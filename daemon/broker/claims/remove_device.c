@@ -11,100 +11,100 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void remove_again(struct holding *holding);
+static void remove_again(struct claim_runtime *runtime);
 
 /* A removal that somebody still stands in the way of waits for him, if the claim can't do otherwise. */
-static bool waits_for_holder(struct holding *holding, const struct wire_result *result)
+static bool waits_for_holder(struct claim_runtime *runtime, const struct wire_result *result)
 {
 	char text[TEXT_MAX];
 
-	if (!holding->persists || result->outcome != WIRE_OUTCOME_HELD || !repeating_persist(holding, remove_again))
+	if (!runtime->persists || result->outcome != WIRE_OUTCOME_HELD || !repeat_plan_persist(runtime, remove_again))
 		return false;
 	snprintf(text, sizeof(text), "%s was added, but not acknowledged before a restart: it is taken back when every FD of "
-				     "it is closed", holding->device);
-	if (!holding->claim->note[0])
-		memcpy(holding->claim->note, text, sizeof(text));
-	requester_answer_kind(holding_take_asker(holding), ANSWER_WRONG_STATE, holding->claim, text);
+				     "it is closed", runtime->device);
+	if (!runtime->claim->note[0])
+		memcpy(runtime->claim->note, text, sizeof(text));
+	requester_answer_kind(claim_runtime_take_asker(runtime), ANSWER_WRONG_STATE, runtime->claim, text);
 	return true;
 }
 
 /* The note above is true no more. */
-static void drop_note_of_waiting(struct holding *holding)
+static void drop_note_of_waiting(struct claim_runtime *runtime)
 {
-	if (holding->persists && strncmp(holding->claim->note, holding->device, strlen(holding->device)) == 0)
-		holding->claim->note[0] = '\0';
+	if (runtime->persists && strncmp(runtime->claim->note, runtime->device, strlen(runtime->device)) == 0)
+		runtime->claim->note[0] = '\0';
 }
 
 /* True if the removal is run again in a moment. Its asker is answered then. */
-static bool tries_removal_again(struct holding *holding, const struct wire_result *result)
+static bool tries_removal_again(struct claim_runtime *runtime, const struct wire_result *result)
 {
-	if (holding->lease_over)
+	if (runtime->lease_over)
 		return false;
 	if (result->outcome != WIRE_OUTCOME_INTERRUPTED) {
-		holding->repeats = 0;
-		return waits_for_holder(holding, result);
+		runtime->repeats = 0;
+		return waits_for_holder(runtime, result);
 	}
-	log_warning("claim %s: the removal of %s did not come to its end: %s", holding->claim->id, holding->device,
+	log_warning("claim %s: the removal of %s did not come to its end: %s", runtime->claim->id, runtime->device,
 		    result->text);
-	return repeating_start(holding, remove_again) || (holding->persists && repeating_persist(holding, remove_again));
+	return repeat_plan_start(runtime, remove_again) || (runtime->persists && repeat_plan_persist(runtime, remove_again));
 }
 
 static void on_removal_done(void *context, const struct wire_result *result, struct descriptors *fds)
 {
-	struct holding *holding = context;
+	struct claim_runtime *runtime = context;
 	struct requester *asker;
 	char message[3 * TEXT_MAX];
 	bool rolls_back;
 
-	holding->run = HOLDING_IDLE;
-	holding->overdue = false;
-	if (tries_removal_again(holding, result))
+	runtime->run = RUNTIME_IDLE;
+	runtime->overdue = false;
+	if (tries_removal_again(runtime, result))
 		return;
-	asker = holding_take_asker(holding);
-	rolls_back = holding->rolls_back;
-	drop_note_of_waiting(holding);
-	holding->rolls_back = holding->persists = holding->claim->adding = false;
-	holding->repeats = holding->retries = 0;
-	holding->claim->changing[0] = '\0';
+	asker = claim_runtime_take_asker(runtime);
+	rolls_back = runtime->rolls_back;
+	drop_note_of_waiting(runtime);
+	runtime->rolls_back = runtime->persists = runtime->claim->adding = false;
+	runtime->repeats = runtime->retries = 0;
+	runtime->claim->changing[0] = '\0';
 	if (result->outcome == WIRE_OUTCOME_DONE) {
-		holding_give_back(holding, holding->device);
-		holding_journal(holding);
-		holding_tell_devices(holding);
-		holding_tell(holding, (struct news){ .kind = NEWS_REMOVED, .device = holding->device });
-		requester_answer_kind(asker, ANSWER_DONE, holding->claim, NULL);
-	} else if (!holding->registry->ending) {
-		release_plan_note(holding, result);
-		snprintf(message, sizeof(message), "%s was not given back and stays in the claim: %s%s", holding->device,
-			 holding->claim->note,
+		claim_runtime_give_back(runtime, runtime->device);
+		claim_runtime_record(runtime);
+		claim_runtime_tell_devices(runtime);
+		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_REMOVED, .device = runtime->device });
+		requester_answer_kind(asker, ANSWER_DONE, runtime->claim, NULL);
+	} else if (!runtime->registry->ending) {
+		release_plan_note(runtime, result);
+		snprintf(message, sizeof(message), "%s was not given back and stays in the claim: %s%s", runtime->device,
+			 runtime->claim->note,
 			 result->outcome == WIRE_OUTCOME_HELD ? ": close every FD of it first" : "");
-		holding_tell(holding, (struct news){ .kind = NEWS_FAILED, .device = holding->device, .message = message,
+		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED, .device = runtime->device, .message = message,
 						     .result = result });
 		if (result->outcome == WIRE_OUTCOME_HELD)
-			requester_answer_kind(asker, ANSWER_WRONG_STATE, holding->claim, message);
+			requester_answer_kind(asker, ANSWER_WRONG_STATE, runtime->claim, message);
 		else
 			requester_answer_failed(asker, message, result);
-		holding->claim->note[0] = '\0';
-		holding_journal(holding);
+		runtime->claim->note[0] = '\0';
+		claim_runtime_record(runtime);
 	}
 	/* An addition that was never acknowledged and can't be taken back alone ends the claim. */
-	if (holding->lease_over || (rolls_back && result->outcome != WIRE_OUTCOME_DONE))
-		releasing_start(holding);
+	if (runtime->lease_over || (rolls_back && result->outcome != WIRE_OUTCOME_DONE))
+		release_start(runtime);
 }
 
 static void on_removal_overdue(void *context)
 {
-	struct holding *holding = context;
+	struct claim_runtime *runtime = context;
 
-	releasing_note_overdue(holding);
-	requester_answer_failed(holding_take_asker(holding), "the removal passed its deadline; the device stays in the claim "
+	release_note_overdue(runtime);
+	requester_answer_failed(claim_runtime_take_asker(runtime), "the removal passed its deadline; the device stays in the claim "
 							      "until the kernel lets go of it", NULL);
 }
 
 static const struct run_events removal_events = { .done = on_removal_done, .overdue = on_removal_overdue };
 
-int removing_start(struct holding *holding, const char *device)
+int remove_device_start(struct claim_runtime *runtime, const char *device)
 {
-	struct claim *claim = holding->claim;
+	struct claim *claim = runtime->claim;
 	const struct claim_device *entry = claim_find_device(claim, device);
 	struct giving_back how = { .interface = claim->interface };
 	struct plan plan = { 0 };
@@ -118,53 +118,53 @@ int removing_start(struct holding *holding, const char *device)
 	if (error == 0)
 		error = plan_for_release(&plan, given, count, &how);
 	if (error == 0) {
-		memmove(holding->device, entry->before.name, sizeof(holding->device));
+		memmove(runtime->device, entry->before.name, sizeof(runtime->device));
 		memmove(claim->changing, entry->before.name, sizeof(claim->changing));
-		error = holding_journal(holding);
+		error = claim_runtime_record(runtime);
 	}
 	if (error == 0)
-		error = release_plan_run(holding, HOLDING_REMOVES, &plan, &removal_events);
+		error = release_plan_run(runtime, RUNTIME_REMOVES, &plan, &removal_events);
 	plan_done(&plan);
 	free(given);
 	return error;
 }
 
 /* The removal that paused goes on, or gives way to the release of the whole claim. */
-static void remove_again(struct holding *holding)
+static void remove_again(struct claim_runtime *runtime)
 {
 	struct wire_result result = { .outcome = WIRE_OUTCOME_INTERRUPTED, .kind = STEP_KIND_COUNT };
 	char device[DEVICE_NAME_MAX];
 	int error = -ECANCELED;
 
-	memcpy(device, holding->device, sizeof(device));
-	if (!holding->lease_over)
-		error = removing_start(holding, device);
+	memcpy(device, runtime->device, sizeof(device));
+	if (!runtime->lease_over)
+		error = remove_device_start(runtime, device);
 	if (error == 0)
 		return;
 	memcpy(result.device, device, sizeof(device));
 	snprintf(result.text, sizeof(result.text), "%s",
-		 holding->lease_over ? "the claim was released meanwhile" : "the removal could not be started");
-	on_removal_done(holding, &result, &(struct descriptors){ .count = 0 });
+		 runtime->lease_over ? "the claim was released meanwhile" : "the removal could not be started");
+	on_removal_done(runtime, &result, &(struct descriptors){ .count = 0 });
 }
 
-void removing_resume(struct holding *holding)
+void remove_device_resume(struct claim_runtime *runtime)
 {
-	const struct claim_device *entry = claim_find_device(holding->claim, holding->claim->changing);
+	const struct claim_device *entry = claim_find_device(runtime->claim, runtime->claim->changing);
 
 	if (!entry || entry->lockout)
 		return;
-	memcpy(holding->device, holding->claim->changing, sizeof(holding->device));
-	holding->persists = holding->claim->adding;
-	log_notice("claim %s: %s is being taken back", holding->claim->id, holding->device);
-	remove_again(holding);
+	memcpy(runtime->device, runtime->claim->changing, sizeof(runtime->device));
+	runtime->persists = runtime->claim->adding;
+	log_notice("claim %s: %s is being taken back", runtime->claim->id, runtime->device);
+	remove_again(runtime);
 }
 
-bool removing_hasten(struct holding *holding, const char *device, struct requester *requester)
+bool remove_device_hasten(struct claim_runtime *runtime, const char *device, struct requester *requester)
 {
-	if (holding->run != HOLDING_PAUSES || !holding->persists || holding->asker || strcmp(holding->device, device) != 0)
+	if (runtime->run != RUNTIME_PAUSES || !runtime->persists || runtime->asker || strcmp(runtime->device, device) != 0)
 		return false;
-	holding->asker = requester;
-	requester->asking = holding;
-	repeating_hasten(holding);
+	runtime->asker = requester;
+	requester->asking = runtime;
+	repeat_plan_hasten(runtime);
 	return true;
 }

@@ -6,47 +6,47 @@ enum { REPEATS_MAX = 3, DOUBLINGS_MAX = 6 };
 
 static const uint64_t pause_usec[REPEATS_MAX] = { 250 * 1000, 1000 * 1000, 4000 * 1000 };
 
-void repeating_hasten(struct holding *holding)
+void repeat_plan_hasten(struct claim_runtime *runtime)
 {
-	void (*again)(struct holding *) = holding->again;
+	void (*again)(struct claim_runtime *) = runtime->again;
 
-	holding_arm(holding, 0, NULL);
-	holding->again = NULL;
-	holding->run = HOLDING_IDLE;
-	again(holding);
+	claim_runtime_arm(runtime, 0, NULL);
+	runtime->again = NULL;
+	runtime->run = RUNTIME_IDLE;
+	again(runtime);
 }
 
 static int on_pause_over(sd_event_source *timer, uint64_t usec, void *context)
 {
-	repeating_hasten(context);
+	repeat_plan_hasten(context);
 	return 0;
 }
 
-static bool pause_for(struct holding *holding, uint64_t usec, void (*again)(struct holding *holding))
+static bool pause_for(struct claim_runtime *runtime, uint64_t usec, void (*again)(struct claim_runtime *runtime))
 {
-	if (holding_arm(holding, usec, on_pause_over) < 0) {
-		log_error("claim %s: no timer could be set", holding->claim->id);
+	if (claim_runtime_arm(runtime, usec, on_pause_over) < 0) {
+		log_error("claim %s: no timer could be set", runtime->claim->id);
 		return false;
 	}
-	holding->again = again;
-	holding->run = HOLDING_PAUSES;
+	runtime->again = again;
+	runtime->run = RUNTIME_PAUSES;
 	return true;
 }
 
-bool repeating_start(struct holding *holding, void (*again)(struct holding *holding))
+bool repeat_plan_start(struct claim_runtime *runtime, void (*again)(struct claim_runtime *runtime))
 {
-	if (holding->registry->ending || holding->repeats >= REPEATS_MAX || !pause_for(holding, pause_usec[holding->repeats], again))
+	if (runtime->registry->ending || runtime->repeats >= REPEATS_MAX || !pause_for(runtime, pause_usec[runtime->repeats], again))
 		return false;
-	holding->repeats++;
+	runtime->repeats++;
 	return true;
 }
 
-bool repeating_persist(struct holding *holding, void (*again)(struct holding *holding))
+bool repeat_plan_persist(struct claim_runtime *runtime, void (*again)(struct claim_runtime *runtime))
 {
-	unsigned doublings = holding->retries < DOUBLINGS_MAX ? holding->retries : DOUBLINGS_MAX;
+	unsigned doublings = runtime->retries < DOUBLINGS_MAX ? runtime->retries : DOUBLINGS_MAX;
 
-	if (holding->registry->ending || !pause_for(holding, (1ULL << doublings) * 1000 * 1000, again))
+	if (runtime->registry->ending || !pause_for(runtime, (1ULL << doublings) * 1000 * 1000, again))
 		return false;
-	holding->retries++;
+	runtime->retries++;
 	return true;
 }

@@ -8,12 +8,12 @@
 #include "claim_runtime.h"
 
 /*
- * Has again() called after a pause; until then the holding is in HOLDING_PAUSES. False: it was run often enough, or no timer
+ * Has again() called after a pause; until then the claim's runtime is in RUNTIME_PAUSES. False: it was run often enough, or no timer
  * could be set; nothing has changed then, and whoever asked gives up. The caller sets holding->repeats to 0 when a plan has
  * come to its end.
  */
-bool repeating_start(struct holding *holding, void (*again)(struct holding *holding));
+bool repeat_plan_start(struct claim_runtime *runtime, void (*again)(struct claim_runtime *runtime));
 /* The same for what is waited for as long as it takes: 1, 2, 4, ... seconds, doubled six times. */
-bool repeating_persist(struct holding *holding, void (*again)(struct holding *holding));
+bool repeat_plan_persist(struct claim_runtime *runtime, void (*again)(struct claim_runtime *runtime));
 /* Ends the pause now. */
-void repeating_hasten(struct holding *holding);
+void repeat_plan_hasten(struct claim_runtime *runtime);

@@ -8,4 +8,4 @@
 #include "claim_runtime.h"
 
 /* Answers with ANSWER_RESUMED or ANSWER_WRONG_STATE; perhaps when a release that is under way has found somebody. */
-void resuming_start(struct holding *holding, struct requester *requester);
+void resume_start(struct claim_runtime *runtime, struct requester *requester);

@@ -15,4 +15,4 @@
  * a restart. Claims
  * that are being released already are only marked, so that who keeps them may be stopped. 0 or -errno.
  */
-int revoking_start(struct holding *holding, uint64_t grace_usec, const char *reason, const struct subject *who);
+int revoke_start(struct claim_runtime *runtime, uint64_t grace_usec, const char *reason, const struct subject *who);

@@ -18,11 +18,11 @@ struct registry {
 	struct policy *policy;
 	struct policy_standing standing; /* of the files that are there */
 	struct ledger *ledger;
-	struct waiting *waiting; /* questions, for releases to be through */
+	struct release_waits *waits; /* questions, for releases to be through */
 	struct newsroom news;
-	struct store *store;
+	struct fdstore *store;
 	struct units *units;
-	int journal; /* folder of the claims' files */
+	int claim_files; /* folder of the claims' files */
 	bool ending; /* registry_end() */
 };
 

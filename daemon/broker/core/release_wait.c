@@ -4,29 +4,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct waiting {
+struct release_waits {
 	sd_event *event;
 	struct turns *turns;
 	struct turn turn;      /* in which one goes on who was stirred */
 	struct waiter *first;  /* in the order in which they came */
 };
 
-void waiting_forget(struct waiter *waiter)
+void release_wait_forget(struct waiter *waiter)
 {
 	struct waiter **link;
 
-	if (!waiter->waiting)
+	if (!waiter->waits)
 		return;
-	for (link = &waiter->waiting->first; *link != waiter;)
+	for (link = &waiter->waits->first; *link != waiter;)
 		link = &(*link)->next;
 	*link = waiter->next;
-	waiter->waiting = NULL;
+	waiter->waits = NULL;
 	waiter->timer = sd_event_source_disable_unref(waiter->timer);
 }
 
-static struct waiter *first_stirred(const struct waiting *waiting)
+static struct waiter *first_stirred(const struct release_waits *waits)
 {
-	struct waiter *waiter = waiting->first;
+	struct waiter *waiter = waits->first;
 
 	while (waiter && !waiter->stirred)
 		waiter = waiter->next;
@@ -35,56 +35,56 @@ static struct waiter *first_stirred(const struct waiting *waiting)
 
 static void on_turn(void *context)
 {
-	struct waiting *waiting = context;
-	struct waiter *waiter = first_stirred(waiting);
+	struct release_waits *waits = context;
+	struct waiter *waiter = first_stirred(waits);
 
 	if (!waiter)
 		return;
-	waiting_forget(waiter);
+	release_wait_forget(waiter);
 	waiter->go_on(waiter->context);
 	/* Anybody may have come or gone. */
-	if (first_stirred(waiting))
-		turns_want(waiting->turns, &waiting->turn, TURNS_OF_RELEASES);
+	if (first_stirred(waits))
+		turns_want(waits->turns, &waits->turn, TURNS_OF_RELEASES);
 }
 
 static int on_time(sd_event_source *timer, uint64_t usec, void *context)
 {
 	struct waiter *waiter = context;
 
-	waiting_forget(waiter);
+	release_wait_forget(waiter);
 	waiter->go_on(waiter->context);
 	return 0;
 }
 
-int waiting_new(sd_event *event, struct turns *turns, struct waiting **out)
+int release_wait_new(sd_event *event, struct turns *turns, struct release_waits **out)
 {
-	struct waiting *waiting = calloc(1, sizeof(*waiting));
+	struct release_waits *waits = calloc(1, sizeof(*waits));
 
-	if (!waiting)
+	if (!waits)
 		return -ENOMEM;
-	waiting->event = sd_event_ref(event);
-	waiting->turns = turns;
-	waiting->turn = (struct turn){ .take = on_turn, .context = waiting };
-	*out = waiting;
+	waits->event = sd_event_ref(event);
+	waits->turns = turns;
+	waits->turn = (struct turn){ .take = on_turn, .context = waits };
+	*out = waits;
 	return 0;
 }
 
-struct waiting *waiting_free(struct waiting *waiting)
+struct release_waits *release_wait_free(struct release_waits *waits)
 {
-	if (!waiting)
+	if (!waits)
 		return NULL;
-	while (waiting->first)
-		waiting_forget(waiting->first);
-	turns_forget(&waiting->turn);
-	sd_event_unref(waiting->event);
-	free(waiting);
+	while (waits->first)
+		release_wait_forget(waits->first);
+	turns_forget(&waits->turn);
+	sd_event_unref(waits->event);
+	free(waits);
 	return NULL;
 }
 
-int waiting_add(struct waiting *waiting, struct waiter *waiter, const struct claim *claim, uint64_t until)
+int release_wait_add(struct release_waits *waits, struct waiter *waiter, const struct claim *claim, uint64_t until)
 {
-	struct waiter **end = &waiting->first;
-	int error = sd_event_add_time(waiting->event, &waiter->timer, CLOCK_MONOTONIC, until, 0, on_time, waiter);
+	struct waiter **end = &waits->first;
+	int error = sd_event_add_time(waits->event, &waiter->timer, CLOCK_MONOTONIC, until, 0, on_time, waiter);
 
 	if (error < 0)
 		return error;
@@ -92,19 +92,19 @@ int waiting_add(struct waiting *waiting, struct waiter *waiter, const struct cla
 		end = &(*end)->next;
 	*end = waiter;
 	waiter->next = NULL;
-	waiter->waiting = waiting;
+	waiter->waits = waits;
 	waiter->stirred = false;
 	memcpy(waiter->claim, claim->id, sizeof(waiter->claim));
 	return 0;
 }
 
-void waiting_stir(struct waiting *waiting, const struct claim *claim)
+void release_wait_stir(struct release_waits *waits, const struct claim *claim)
 {
-	for (struct waiter *waiter = waiting->first; waiter; waiter = waiter->next) {
+	for (struct waiter *waiter = waits->first; waiter; waiter = waiter->next) {
 		if (strcmp(waiter->claim, claim->id) != 0)
 			continue;
 		waiter->stirred = true;
-		turns_want(waiting->turns, &waiting->turn, TURNS_OF_RELEASES);
+		turns_want(waits->turns, &waits->turn, TURNS_OF_RELEASES);
 	}
 }
 
@@ -135,7 +135,7 @@ static const struct claim *releasing_under_limit(const struct ledger *ledger, co
 	return rule && devices <= rule->device_limit ? found : NULL;
 }
 
-const struct claim *waiting_helps(const struct ledger *ledger, const struct request *request,
+const struct claim *release_wait_helps(const struct ledger *ledger, const struct request *request,
 				  const struct decision *decision)
 {
 	const struct claim *found = NULL;

@@ -9,7 +9,7 @@
 #include "../../base/wire.h"
 
 struct audit;
-struct holding;
+struct claim_runtime;
 struct operation;
 struct requester;
 struct snapshot;
@@ -98,9 +98,9 @@ struct requester {
 	void (*answer)(void *context, const struct answer *answer);
 	void *context;
 	struct operation *operation;      /* a survey that it waits for */
-	struct holding *asking;           /* a claim whose plan it waits for */
-	struct holding *unacknowledged;   /* a claim whose FDs it has not acknowledged */
-	struct holding *awaiting;         /* a claim whose release it waits for */
+	struct claim_runtime *asking;           /* a claim whose plan it waits for */
+	struct claim_runtime *unacknowledged;   /* a claim whose FDs it has not acknowledged */
+	struct claim_runtime *awaiting;         /* a claim whose release it waits for */
 	bool resumes;                     /* it waits to resume that claim, should somebody still hold it */
 	struct requester *next_awaiting;  /* holding::awaiting */
 };

@@ -55,7 +55,7 @@ static int find_user(const char *user, struct subject *out, char why[static TEXT
 	return 0;
 }
 
-int somebody_find(const struct subject *self, const char *user, const char *unit, struct subject *out,
+int subject_lookup_find(const struct subject *self, const char *user, const char *unit, struct subject *out,
 		  char why[static TEXT_MAX])
 {
 	struct subject found = { .group_count = 0 };

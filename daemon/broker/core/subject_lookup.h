@@ -11,5 +11,5 @@
  * user: a name or a number; NULL: the user of self. unit: NULL for none that is known. 0 with *out set, or -ENOENT with a
  * sentence in why.
  */
-int somebody_find(const struct subject *self, const char *user, const char *unit, struct subject *out,
+int subject_lookup_find(const struct subject *self, const char *user, const char *unit, struct subject *out,
 		  char why[static TEXT_MAX]);

@@ -38,7 +38,7 @@ static void warn_of_lingering(struct json_object *array, const struct arbiter *a
 
 	for (const struct claim *claim = ledger_first(arbiter_registry(arbiter)->ledger); claim; claim = ledger_next(claim)) {
 		/* It goes on lingering while it is tried again. */
-		if (!holding_of(claim)->holder_unknown || (claim->state != CLAIM_LINGERING && claim->state != CLAIM_RELEASING))
+		if (!claim_runtime_of(claim)->holder_unknown || (claim->state != CLAIM_LINGERING && claim->state != CLAIM_RELEASING))
 			continue;
 		first = first ? first : claim;
 		count++;
@@ -92,7 +92,7 @@ struct json_object *varlink_status(const struct arbiter *arbiter, const struct r
 struct json_object *varlink_group_list(const struct arbiter *arbiter, const struct requester *reader)
 {
 	const struct registry *registry = arbiter_registry(arbiter);
-	struct outlook outlook = looking_outlook(arbiter_looking(arbiter), arbiter_is_operator(arbiter, reader));
+	struct outlook outlook = device_looks_outlook(arbiter_looking(arbiter), arbiter_is_operator(arbiter, reader));
 	struct json_object *object = json_make_object();
 
 	json_set(object, "groups", reply_json_groups(host_topology(registry->host), registry->ledger, &outlook));

@@ -10,8 +10,8 @@
 struct host {
 	struct executor_link *link;
 	struct surveys *surveys;
-	struct runs *runs;
-	struct questions *questions;
+	struct plan_runs *runs;
+	struct requests *requests;
 	struct topology *topology;
 	struct kernel_features kernel;
 	char boot_id[40];
@@ -104,7 +104,7 @@ static void on_message(void *context, const union wire_message *message, struct 
 		break;
 	case WIRE_RESULT:
 		surveys_outdate(host->surveys);
-		runs_result(host->runs, &message->result, fds);
+		plan_runs_result(host->runs, &message->result, fds);
 		break;
 	case WIRE_POLICY:
 		host->policy_digest = message->policy.policy_digest;
@@ -118,7 +118,7 @@ static void on_message(void *context, const union wire_message *message, struct 
 	case WIRE_AUDIT_DONE:
 	case WIRE_RECORDED:
 	case WIRE_STOPPED:
-		questions_hear(host->questions, message);
+		requests_hear(host->requests, message);
 		break;
 	case WIRE_NODE:
 	case WIRE_SURVEY:
@@ -157,9 +157,9 @@ int host_new(sd_event *event, int socket, struct turns *turns, uint64_t plan_dea
 	if (error == 0)
 		error = surveys_new(event, host->link, turns, &host->surveys);
 	if (error == 0)
-		error = runs_new(event, host->link, plan_deadline_usec, &host->runs);
+		error = plan_runs_new(event, host->link, plan_deadline_usec, &host->runs);
 	if (error == 0)
-		error = questions_new(host->link, &host->questions);
+		error = requests_new(host->link, &host->requests);
 	if (error < 0) {
 		host_free(host);
 		return error;
@@ -172,8 +172,8 @@ struct host *host_free(struct host *host)
 {
 	if (!host)
 		return NULL;
-	questions_free(host->questions);
-	runs_free(host->runs);
+	requests_free(host->requests);
+	plan_runs_free(host->runs);
 	surveys_free(host->surveys);
 	executor_link_free(host->link);
 	topology_free(host->topology);
@@ -263,30 +263,30 @@ const struct histogram *host_survey_duration(const struct host *host)
 
 const struct run_counts *host_run_count(const struct host *host)
 {
-	return runs_count(host->runs);
+	return plan_runs_count(host->runs);
 }
 
 int host_run(struct host *host, const struct run_order *order, const struct run_events *events, void *context)
 {
-	return host->lost ? -EPIPE : runs_start(host->runs, order, events, context);
+	return host->lost ? -EPIPE : plan_runs_start(host->runs, order, events, context);
 }
 
 int host_audit(struct host *host, const struct audit_context *contexts, size_t count, audit_answer answer, void *context)
 {
-	return questions_audit(host->questions, contexts, count, answer, context);
+	return requests_audit(host->requests, contexts, count, answer, context);
 }
 
-int host_record(struct host *host, const struct record *record, record_answer answer, void *context)
+int host_record(struct host *host, const struct audit_record *record, record_answer answer, void *context)
 {
-	return questions_record(host->questions, record, answer, context);
+	return requests_record(host->requests, record, answer, context);
 }
 
 int host_stop(struct host *host, const struct stop_order *order, stop_answer answer, void *context)
 {
-	return host->lost ? -EPIPE : questions_stop(host->questions, order, answer, context);
+	return host->lost ? -EPIPE : requests_stop(host->requests, order, answer, context);
 }
 
 void host_forget_questions(struct host *host, const void *context)
 {
-	questions_forget(host->questions, context);
+	requests_forget(host->requests, context);
 }

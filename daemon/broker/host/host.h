@@ -50,12 +50,12 @@ bool host_asks_too_often(struct host *host, uid_t asker);
 void host_forget_survey(struct host *host, const void *context);
 const struct histogram *host_survey_duration(const struct host *host);
 const struct run_counts *host_run_count(const struct host *host);
-/* As runs_start(). */
+/* As plan_runs_start(). */
 int host_run(struct host *host, const struct run_order *order, const struct run_events *events, void *context);
 
-/* As questions_audit(), questions_record() and questions_stop(). */
+/* As requests_audit(), requests_record() and requests_stop(). */
 int host_audit(struct host *host, const struct audit_context *contexts, size_t count, audit_answer answer, void *context);
-int host_record(struct host *host, const struct record *record, record_answer answer, void *context);
+int host_record(struct host *host, const struct audit_record *record, record_answer answer, void *context);
 int host_stop(struct host *host, const struct stop_order *order, stop_answer answer, void *context);
 /* Whoever asked one of these with this context is not answered. */
 void host_forget_questions(struct host *host, const void *context);

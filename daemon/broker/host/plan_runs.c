@@ -10,7 +10,7 @@
 
 struct run {
 	struct run *next; /* runs::first */
-	struct runs *runs;
+	struct plan_runs *runs;
 	uint64_t id;
 	uint64_t begun; /* CLOCK_MONOTONIC microseconds */
 	enum wire_plan_kind kind;
@@ -20,7 +20,7 @@ struct run {
 	void *context;
 };
 
-struct runs {
+struct plan_runs {
 	sd_event *event;
 	struct executor_link *link;
 	uint64_t deadline_usec;
@@ -29,9 +29,9 @@ struct runs {
 	struct run_counts counts;
 };
 
-int runs_new(sd_event *event, struct executor_link *link, uint64_t deadline_usec, struct runs **out)
+int plan_runs_new(sd_event *event, struct executor_link *link, uint64_t deadline_usec, struct plan_runs **out)
 {
-	struct runs *runs = calloc(1, sizeof(*runs));
+	struct plan_runs *runs = calloc(1, sizeof(*runs));
 	sd_event_source *first = NULL;
 
 	if (!runs)
@@ -52,7 +52,7 @@ static void run_free(struct run *run)
 	free(run);
 }
 
-struct runs *runs_free(struct runs *runs)
+struct plan_runs *plan_runs_free(struct plan_runs *runs)
 {
 	if (!runs)
 		return NULL;
@@ -81,7 +81,7 @@ static int on_deadline(sd_event_source *timer, uint64_t usec, void *context)
 	return 0;
 }
 
-static int send_order(struct runs *runs, uint64_t id, const struct run_order *order)
+static int send_order(struct plan_runs *runs, uint64_t id, const struct run_order *order)
 {
 	size_t first = 0;
 	int error = 0;
@@ -99,7 +99,7 @@ static int send_order(struct runs *runs, uint64_t id, const struct run_order *or
 	return error;
 }
 
-int runs_start(struct runs *runs, const struct run_order *order, const struct run_events *events, void *context)
+int plan_runs_start(struct plan_runs *runs, const struct run_order *order, const struct run_events *events, void *context)
 {
 	struct run *run = calloc(1, sizeof(*run));
 	int error;
@@ -129,12 +129,12 @@ int runs_start(struct runs *runs, const struct run_order *order, const struct ru
 	return 0;
 }
 
-const struct run_counts *runs_count(const struct runs *runs)
+const struct run_counts *plan_runs_count(const struct plan_runs *runs)
 {
 	return &runs->counts;
 }
 
-static void count_end(struct runs *runs, const struct run *run, const struct wire_result *result)
+static void count_end(struct plan_runs *runs, const struct run *run, const struct wire_result *result)
 {
 	runs->counts.running--;
 	runs->counts.overdue -= run->overdue;
@@ -142,7 +142,7 @@ static void count_end(struct runs *runs, const struct run *run, const struct wir
 	histogram_add(&runs->counts.duration[run->kind], clock_usec(CLOCK_MONOTONIC) - run->begun);
 }
 
-void runs_result(struct runs *runs, const struct wire_result *result, struct descriptors *fds)
+void plan_runs_result(struct plan_runs *runs, const struct wire_result *result, struct descriptors *fds)
 {
 	for (struct run **link = &runs->first; *link; link = &(*link)->next) {
 		struct run *run = *link;

@@ -7,7 +7,7 @@
 #include "executor_link.h"
 #include "../../base/histogram.h"
 
-struct runs;
+struct plan_runs;
 
 struct run_events {
 	/* The result. FDs that the callee does not take are closed. */
@@ -33,10 +33,10 @@ struct run_counts {
 	struct histogram duration[2]; /* by enum wire_plan_kind, of those that came to an end */
 };
 
-int runs_new(sd_event *event, struct executor_link *link, uint64_t deadline_usec, struct runs **out);
-struct runs *runs_free(struct runs *runs); /* nobody is told any more */
+int plan_runs_new(sd_event *event, struct executor_link *link, uint64_t deadline_usec, struct plan_runs **out);
+struct plan_runs *plan_runs_free(struct plan_runs *runs); /* nobody is told any more */
 /* 0; -ENOMEM, -EPIPE: nothing was started, no callback will come. context lives until done(). */
-int runs_start(struct runs *runs, const struct run_order *order, const struct run_events *events, void *context);
-const struct run_counts *runs_count(const struct runs *runs);
+int plan_runs_start(struct plan_runs *runs, const struct run_order *order, const struct run_events *events, void *context);
+const struct run_counts *plan_runs_count(const struct plan_runs *runs);
 /* A message from the executor. */
-void runs_result(struct runs *runs, const struct wire_result *result, struct descriptors *fds);
+void plan_runs_result(struct plan_runs *runs, const struct wire_result *result, struct descriptors *fds);

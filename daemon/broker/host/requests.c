@@ -26,20 +26,20 @@ struct question {
 	int error;             /* of the gathering: ENOMEM */
 };
 
-struct questions {
+struct requests {
 	struct executor_link *link;
 	uint64_t next_id;
 	struct question *first;
 };
 
-int questions_new(struct executor_link *link, struct questions **out)
+int requests_new(struct executor_link *link, struct requests **out)
 {
-	struct questions *questions = calloc(1, sizeof(*questions));
+	struct requests *requests = calloc(1, sizeof(*requests));
 
-	if (!questions)
+	if (!requests)
 		return -ENOMEM;
-	questions->link = link;
-	*out = questions;
+	requests->link = link;
+	*out = requests;
 	return 0;
 }
 
@@ -50,57 +50,57 @@ static void question_free(struct question *question)
 	free(question);
 }
 
-struct questions *questions_free(struct questions *questions)
+struct requests *requests_free(struct requests *requests)
 {
-	if (!questions)
+	if (!requests)
 		return NULL;
-	while (questions->first) {
-		struct question *question = questions->first;
+	while (requests->first) {
+		struct question *question = requests->first;
 
-		questions->first = question->next;
+		requests->first = question->next;
 		question_free(question);
 	}
-	free(questions);
+	free(requests);
 	return NULL;
 }
 
-static struct question *question_new(struct questions *questions, enum wire_type type, void *context)
+static struct question *question_new(struct requests *requests, enum wire_type type, void *context)
 {
 	struct question *question = calloc(1, sizeof(*question));
 
 	if (!question)
 		return NULL;
-	question->id = ++questions->next_id;
+	question->id = ++requests->next_id;
 	question->type = type;
 	question->context = context;
 	return question;
 }
 
-static void wait_for(struct questions *questions, struct question *question)
+static void wait_for(struct requests *requests, struct question *question)
 {
-	question->next = questions->first;
-	questions->first = question;
+	question->next = requests->first;
+	requests->first = question;
 }
 
 /* Sends a question of one message. Takes the question over: it waits for its answer, or is freed. */
-static int ask(struct questions *questions, struct question *question, union wire_message *message, const int *fds,
+static int ask(struct requests *requests, struct question *question, union wire_message *message, const int *fds,
 	       size_t fd_count)
 {
 	int error;
 
 	wire_stamp(message, question->type, question->id);
-	error = executor_link_send(questions->link, message, fds, fd_count);
+	error = executor_link_send(requests->link, message, fds, fd_count);
 	if (error < 0)
 		question_free(question);
 	else
-		wait_for(questions, question);
+		wait_for(requests, question);
 	return error;
 }
 
-int questions_audit(struct questions *questions, const struct audit_context *contexts, size_t count, audit_answer answer,
+int requests_audit(struct requests *requests, const struct audit_context *contexts, size_t count, audit_answer answer,
 		    void *context)
 {
-	struct question *question = question_new(questions, WIRE_AUDIT, context);
+	struct question *question = question_new(requests, WIRE_AUDIT, context);
 	size_t sent = 0;
 	int error = 0;
 
@@ -121,32 +121,32 @@ int questions_audit(struct questions *questions, const struct audit_context *con
 		}
 		audit->more = sent < count;
 		wire_stamp(&message, WIRE_AUDIT, question->id);
-		error = executor_link_send(questions->link, &message, NULL, 0);
+		error = executor_link_send(requests->link, &message, NULL, 0);
 	} while (error == 0 && sent < count);
 	if (error < 0)
 		question_free(question);
 	else
-		wait_for(questions, question);
+		wait_for(requests, question);
 	return error;
 }
 
-int questions_record(struct questions *questions, const struct record *record, record_answer answer, void *context)
+int requests_record(struct requests *requests, const struct audit_record *record, record_answer answer, void *context)
 {
 	struct question *question;
 	union wire_message message;
 
-	if (!record_is_sane(record))
+	if (!audit_record_is_sane(record))
 		return -EINVAL;
-	question = question_new(questions, WIRE_RECORD, context);
+	question = question_new(requests, WIRE_RECORD, context);
 	if (!question)
 		return -ENOMEM;
 	question->answer.record = answer;
 	memset(&message.record, 0, sizeof(message.record));
 	message.record.record = *record;
-	return ask(questions, question, &message, NULL, 0);
+	return ask(requests, question, &message, NULL, 0);
 }
 
-int questions_stop(struct questions *questions, const struct stop_order *order, stop_answer answer, void *context)
+int requests_stop(struct requests *requests, const struct stop_order *order, stop_answer answer, void *context)
 {
 	bool process = order->what == REVOKE_STOP_PROCESS;
 	struct question *question;
@@ -156,7 +156,7 @@ int questions_stop(struct questions *questions, const struct stop_order *order, 
 	if ((!process && order->what != REVOKE_STOP_UNIT) || order->device_count < 1 ||
 	    order->device_count > CLAIM_DEVICES_MAX || (process ? order->pid <= 0 || order->pidfd < 0 : !order->unit[0]))
 		return -EINVAL;
-	question = question_new(questions, WIRE_STOP, context);
+	question = question_new(requests, WIRE_STOP, context);
 	if (!question)
 		return -ENOMEM;
 	question->answer.stop = answer;
@@ -169,12 +169,12 @@ int questions_stop(struct questions *questions, const struct stop_order *order, 
 		text_format(stop->unit, sizeof(stop->unit), "%s", order->unit);
 	for (size_t i = 0; i < order->device_count; i++)
 		text_format(stop->device[i], sizeof(stop->device[i]), "%s", order->device[i]);
-	return ask(questions, question, &message, &order->pidfd, process ? 1 : 0);
+	return ask(requests, question, &message, &order->pidfd, process ? 1 : 0);
 }
 
-void questions_forget(struct questions *questions, const void *context)
+void requests_forget(struct requests *requests, const void *context)
 {
-	for (struct question *question = questions->first; question; question = question->next)
+	for (struct question *question = requests->first; question; question = question->next)
 		if (question->context == context)
 			memset(&question->answer, 0, sizeof(question->answer));
 }
@@ -232,27 +232,27 @@ static void answer_audit(const struct question *question, const struct wire_audi
 }
 
 /* The question that a message belongs to, and where it stands in the list; or NULL. */
-static struct question **find(struct questions *questions, enum wire_type type, uint64_t id)
+static struct question **find(struct requests *requests, enum wire_type type, uint64_t id)
 {
-	for (struct question **link = &questions->first; *link; link = &(*link)->next)
+	for (struct question **link = &requests->first; *link; link = &(*link)->next)
 		if ((*link)->type == type && (*link)->id == id)
 			return link;
 	return NULL;
 }
 
 /* Takes a question out whose answer came; the caller frees it. NULL: nobody asked. */
-static struct question *take(struct questions *questions, enum wire_type type, uint64_t id)
+static struct question *take(struct requests *requests, enum wire_type type, uint64_t id)
 {
-	struct question **link = find(questions, type, id), *question = link ? *link : NULL;
+	struct question **link = find(requests, type, id), *question = link ? *link : NULL;
 
 	if (question)
 		*link = question->next;
 	return question;
 }
 
-static void hear_finding(struct questions *questions, const union wire_message *message)
+static void hear_finding(struct requests *requests, const union wire_message *message)
 {
-	struct question **link = find(questions, WIRE_AUDIT, message->header.id);
+	struct question **link = find(requests, WIRE_AUDIT, message->header.id);
 
 	if (!link)
 		return;
@@ -262,7 +262,7 @@ static void hear_finding(struct questions *questions, const union wire_message *
 		found_access(*link, &message->node_access.access);
 }
 
-bool questions_hear(struct questions *questions, const union wire_message *message)
+bool requests_hear(struct requests *requests, const union wire_message *message)
 {
 	uint64_t id = message->header.id;
 	struct question *question = NULL;
@@ -270,20 +270,20 @@ bool questions_hear(struct questions *questions, const union wire_message *messa
 	switch (message->header.type) {
 	case WIRE_HOLD:
 	case WIRE_NODE_ACCESS:
-		hear_finding(questions, message);
+		hear_finding(requests, message);
 		return true;
 	case WIRE_AUDIT_DONE:
-		question = take(questions, WIRE_AUDIT, id);
+		question = take(requests, WIRE_AUDIT, id);
 		if (question)
 			answer_audit(question, &message->audit_done);
 		break;
 	case WIRE_RECORDED:
-		question = take(questions, WIRE_RECORD, id);
+		question = take(requests, WIRE_RECORD, id);
 		if (question && question->answer.record)
 			question->answer.record(question->context, message->recorded.error);
 		break;
 	case WIRE_STOPPED:
-		question = take(questions, WIRE_STOP, id);
+		question = take(requests, WIRE_STOP, id);
 		if (question && question->answer.stop)
 			question->answer.stop(question->context, &message->stopped);
 		break;

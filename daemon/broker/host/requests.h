@@ -6,7 +6,7 @@
 
 #include "executor_link.h"
 
-struct questions;
+struct requests;
 
 /* What an audit found, and only during the call. */
 struct audit_report {
@@ -40,19 +40,19 @@ struct stop_order {
 	size_t device_count;
 };
 
-int questions_new(struct executor_link *link, struct questions **out); /* 0, -ENOMEM */
-struct questions *questions_free(struct questions *questions); /* nobody is answered any more */
+int requests_new(struct executor_link *link, struct requests **out); /* 0, -ENOMEM */
+struct requests *requests_free(struct requests *requests); /* nobody is answered any more */
 
 /*
  * Each calls answer once, later, unless it fails: 0; -EINVAL: something is missing, or too long; -ENOMEM, -EPIPE. answer may
  * be NULL for a record. A stop takes some 15 s for a process, up to two minutes for a unit.
  */
-int questions_audit(struct questions *questions, const struct audit_context *contexts, size_t count, audit_answer answer,
+int requests_audit(struct requests *requests, const struct audit_context *contexts, size_t count, audit_answer answer,
 		    void *context);
-int questions_record(struct questions *questions, const struct record *record, record_answer answer, void *context);
-int questions_stop(struct questions *questions, const struct stop_order *order, stop_answer answer, void *context);
+int requests_record(struct requests *requests, const struct audit_record *record, record_answer answer, void *context);
+int requests_stop(struct requests *requests, const struct stop_order *order, stop_answer answer, void *context);
 /* Forgets whoever asked with this context: it is not answered. What was asked for is done all the same. */
-void questions_forget(struct questions *questions, const void *context);
+void requests_forget(struct requests *requests, const void *context);
 
 /* A message from the executor that answers one of these. False: it is none of that. */
-bool questions_hear(struct questions *questions, const union wire_message *message);
+bool requests_hear(struct requests *requests, const union wire_message *message);

@@ -32,7 +32,7 @@ static const struct {
 	[RECORD_MESSAGE_POLICY_REFUSED] = { "0b1aef3a692e49aa9b365e3600924ffe", LOG_PRIORITY_ERROR },
 };
 
-void record_entry_begin(struct record_entry *entry, enum record_message kind, const char *format, ...)
+void journal_entry_begin(struct journal_entry *entry, enum record_message kind, const char *format, ...)
 {
 	va_list arguments;
 
@@ -47,13 +47,13 @@ void record_entry_begin(struct record_entry *entry, enum record_message kind, co
 	journald_add(&entry->journald, "SYSLOG_IDENTIFIER", "ioasidd");
 }
 
-static void add_text(struct record_entry *entry, const char *field, const char *text)
+static void add_text(struct journal_entry *entry, const char *field, const char *text)
 {
 	if (text && text[0])
 		journald_add(&entry->journald, field, "%s", text);
 }
 
-static void add_number(struct record_entry *entry, const char *field, int64_t number)
+static void add_number(struct journal_entry *entry, const char *field, int64_t number)
 {
 	journald_add(&entry->journald, field, "%" PRId64, number);
 }
@@ -67,7 +67,7 @@ static bool group_was_told(const struct claim *claim, size_t index)
 	return false;
 }
 
-static void add_devices(struct record_entry *entry, const struct claim *claim)
+static void add_devices(struct journal_entry *entry, const struct claim *claim)
 {
 	for (size_t i = 0; i < claim->device_count; i++)
 		add_text(entry, claim->device[i].lockout ? "IOASID_MEMBER" : "IOASID_DEVICE",
@@ -78,7 +78,7 @@ static void add_devices(struct record_entry *entry, const struct claim *claim)
 }
 
 /* One device of the claim: what its group locks out goes with it. */
-static void add_device(struct record_entry *entry, const struct claim *claim, const char *device)
+static void add_device(struct journal_entry *entry, const struct claim *claim, const char *device)
 {
 	int32_t group = -1;
 
@@ -94,7 +94,7 @@ static void add_device(struct record_entry *entry, const struct claim *claim, co
 	add_number(entry, "IOASID_GROUP", group);
 }
 
-void record_entry_add_claim(struct record_entry *entry, const struct claim *claim, const char *device)
+void journal_entry_add_claim(struct journal_entry *entry, const struct claim *claim, const char *device)
 {
 	add_text(entry, "IOASID_CLAIM", claim->id);
 	add_number(entry, "IOASID_UID", claim->uid);
@@ -113,7 +113,7 @@ void record_entry_add_claim(struct record_entry *entry, const struct claim *clai
 		add_devices(entry, claim);
 }
 
-void record_entry_add_subject(struct record_entry *entry, const struct subject *subject)
+void journal_entry_add_subject(struct journal_entry *entry, const struct subject *subject)
 {
 	add_number(entry, "IOASID_UID", subject->uid);
 	if (subject->pid > 0)
@@ -121,7 +121,7 @@ void record_entry_add_subject(struct record_entry *entry, const struct subject *
 	add_text(entry, "IOASID_UNIT", subject->unit);
 }
 
-void record_entry_add_decision(struct record_entry *entry, const struct decision *decision)
+void journal_entry_add_decision(struct journal_entry *entry, const struct decision *decision)
 {
 	const struct blocker *headline = decision_headline(decision);
 
@@ -136,7 +136,7 @@ void record_entry_add_decision(struct record_entry *entry, const struct decision
 		add_text(entry, "IOASID_RULE", headline->rule);
 }
 
-void record_entry_add_result(struct record_entry *entry, const struct wire_result *result)
+void journal_entry_add_result(struct journal_entry *entry, const struct wire_result *result)
 {
 	if (!result || result->kind >= STEP_KIND_COUNT)
 		return;
@@ -145,7 +145,7 @@ void record_entry_add_result(struct record_entry *entry, const struct wire_resul
 		add_number(entry, "IOASID_ERRNO", result->error);
 }
 
-void record_entry_add_policy(struct record_entry *entry, const struct policy *policy)
+void journal_entry_add_policy(struct journal_entry *entry, const struct policy *policy)
 {
 	add_number(entry, "IOASID_RULES", (int64_t)policy->rule_count);
 	journald_add(&entry->journald, "IOASID_POLICY_DIGEST", "%016" PRIx64, policy->digest);

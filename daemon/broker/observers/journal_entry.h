@@ -48,20 +48,20 @@ enum record_message {
 	RECORD_MESSAGE_COUNT,
 };
 
-struct record_entry {
+struct journal_entry {
 	enum log_priority priority;
 	char message[1024];
 	struct journald_entry journald;
 };
 
 /* Begins an entry; the sentence may have anything in it. */
-void record_entry_begin(struct record_entry *entry, enum record_message kind, const char *format, ...)
+void journal_entry_begin(struct journal_entry *entry, enum record_message kind, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* Adds all that is known of a claim. device: the entry is about this one alone; NULL: about all. */
-void record_entry_add_claim(struct record_entry *entry, const struct claim *claim, const char *device);
-void record_entry_add_subject(struct record_entry *entry, const struct subject *subject);
+void journal_entry_add_claim(struct journal_entry *entry, const struct claim *claim, const char *device);
+void journal_entry_add_subject(struct journal_entry *entry, const struct subject *subject);
 /* Adds what was asked for, and of a refusal why. */
-void record_entry_add_decision(struct record_entry *entry, const struct decision *decision);
+void journal_entry_add_decision(struct journal_entry *entry, const struct decision *decision);
 /* Adds the step at which a plan failed. result: NULL adds nothing. */
-void record_entry_add_result(struct record_entry *entry, const struct wire_result *result);
-void record_entry_add_policy(struct record_entry *entry, const struct policy *policy);
+void journal_entry_add_result(struct journal_entry *entry, const struct wire_result *result);
+void journal_entry_add_policy(struct journal_entry *entry, const struct policy *policy);

@@ -18,39 +18,39 @@ struct told {
 	char note[TEXT_MAX];
 };
 
-struct records {
+struct journal_log {
 	struct arbiter *arbiter;
 	struct news_listener listener;
 	const char *path; /* of the journal's socket; NULL: standard error */
 	int socket;
-	struct record_rate rate;
+	struct rate_limit rate;
 	struct name_table told; /* claim's id -> struct told */
-	struct records_counts counts;
+	struct journal_log_counts counts;
 	uint64_t lost;          /* since the last that was taken */
-	struct record_entry entry;
+	struct journal_entry entry;
 };
 
-static void write_entry(struct records *records)
+static void write_entry(struct journal_log *journal_log)
 {
-	if (!records->path) {
-		log_line(records->entry.priority, "%s", records->entry.message);
-		records->counts.written++;
+	if (!journal_log->path) {
+		log_line(journal_log->entry.priority, "%s", journal_log->entry.message);
+		journal_log->counts.written++;
 		return;
 	}
-	if (records->lost > 0)
-		journald_add(&records->entry.journald, "IOASID_LOST", "%" PRIu64, records->lost);
-	if (journald_send(records->socket, records->path, &records->entry.journald) < 0) {
-		records->counts.lost++;
-		records->lost++;
+	if (journal_log->lost > 0)
+		journald_add(&journal_log->entry.journald, "IOASID_LOST", "%" PRIu64, journal_log->lost);
+	if (journald_send(journal_log->socket, journal_log->path, &journal_log->entry.journald) < 0) {
+		journal_log->counts.lost++;
+		journal_log->lost++;
 		return;
 	}
-	records->counts.written++;
-	records->lost = 0;
+	journal_log->counts.written++;
+	journal_log->lost = 0;
 }
 
 /* Begins an entry about a claim whose sentence is "claim ID: …"; the caller adds fields and writes it. */
 __attribute__((format(printf, 5, 6)))
-static void begin_claim(struct records *records, enum record_message kind, const struct claim *claim,
+static void begin_claim(struct journal_log *journal_log, enum record_message kind, const struct claim *claim,
 			const char *device, const char *format, ...)
 {
 	char text[768];
@@ -59,8 +59,8 @@ static void begin_claim(struct records *records, enum record_message kind, const
 	va_start(arguments, format);
 	text_format_list(text, sizeof text, format, arguments);
 	va_end(arguments);
-	record_entry_begin(&records->entry, kind, "claim %s: %s", claim->id, text);
-	record_entry_add_claim(&records->entry, claim, device);
+	journal_entry_begin(&journal_log->entry, kind, "claim %s: %s", claim->id, text);
+	journal_entry_add_claim(&journal_log->entry, claim, device);
 }
 
 /* "0000:01:00.0, 0000:01:00.1", cut where it is too long. */
@@ -73,95 +73,95 @@ static const char *list_devices(const struct claim *claim, bool lockouts, char *
 	return out;
 }
 
-static void hear_offer(struct records *records, const struct news *news)
+static void hear_offer(struct journal_log *journal_log, const struct news *news)
 {
 	const struct claim *claim = news->claim;
 	char devices[256], lockouts[256];
 
 	if (news->device) {
-		begin_claim(records, RECORD_MESSAGE_GREW, claim, news->device, "%s was added", news->device);
+		begin_claim(journal_log, RECORD_MESSAGE_GREW, claim, news->device, "%s was added", news->device);
 	} else {
 		list_devices(claim, true, lockouts, sizeof lockouts);
-		begin_claim(records, RECORD_MESSAGE_GRANTED, claim, NULL, "uid %u has got %s by the rule \"%s\"%s%s",
+		begin_claim(journal_log, RECORD_MESSAGE_GRANTED, claim, NULL, "uid %u has got %s by the rule \"%s\"%s%s",
 			    claim->uid, list_devices(claim, false, devices, sizeof devices), claim->rule,
 			    lockouts[0] ? "; locked out with it: " : "", lockouts);
 	}
-	journald_add(&records->entry.journald, "IOASID_VERDICT", "allowed");
-	write_entry(records);
+	journald_add(&journal_log->entry.journald, "IOASID_VERDICT", "allowed");
+	write_entry(journal_log);
 }
 
 /* False: this user has had too many of what he can bring about as fast as he likes. */
-static bool may_write(struct records *records, uid_t uid, uint64_t *left_out)
+static bool may_write(struct journal_log *journal_log, uid_t uid, uint64_t *left_out)
 {
-	if (record_rate_take(&records->rate, uid, clock_usec(CLOCK_MONOTONIC), left_out))
+	if (rate_limit_take(&journal_log->rate, uid, clock_usec(CLOCK_MONOTONIC), left_out))
 		return true;
-	records->counts.left_out++;
+	journal_log->counts.left_out++;
 	return false;
 }
 
-static void add_left_out(struct records *records, uint64_t left_out)
+static void add_left_out(struct journal_log *journal_log, uint64_t left_out)
 {
 	if (left_out > 0)
-		journald_add(&records->entry.journald, "IOASID_LEFT_OUT", "%" PRIu64, left_out);
+		journald_add(&journal_log->entry.journald, "IOASID_LEFT_OUT", "%" PRIu64, left_out);
 }
 
 /* A claim that was refused to a subject, or that failed before it was one. */
-static void write_attempt(struct records *records, enum record_message kind, const struct news *news,
+static void write_attempt(struct journal_log *journal_log, enum record_message kind, const struct news *news,
 			  const char *message)
 {
 	uint64_t left_out = 0;
 
-	if (!may_write(records, news->subject->uid, &left_out))
+	if (!may_write(journal_log, news->subject->uid, &left_out))
 		return;
-	record_entry_begin(&records->entry, kind, "uid %u was not given what it asked for: %s", news->subject->uid,
+	journal_entry_begin(&journal_log->entry, kind, "uid %u was not given what it asked for: %s", news->subject->uid,
 			   message);
-	record_entry_add_subject(&records->entry, news->subject);
+	journal_entry_add_subject(&journal_log->entry, news->subject);
 	if (news->decision)
-		record_entry_add_decision(&records->entry, news->decision);
+		journal_entry_add_decision(&journal_log->entry, news->decision);
 	if (news->claim)
-		journald_add(&records->entry.journald, "IOASID_CLAIM", "%s", news->claim->id);
-	add_left_out(records, left_out);
-	write_entry(records);
+		journald_add(&journal_log->entry.journald, "IOASID_CLAIM", "%s", news->claim->id);
+	add_left_out(journal_log, left_out);
+	write_entry(journal_log);
 }
 
-static void hear_failure(struct records *records, const struct news *news)
+static void hear_failure(struct journal_log *journal_log, const struct news *news)
 {
 	uint64_t left_out = 0;
 
 	if (!news->claim) {
-		write_attempt(records, RECORD_MESSAGE_FAILED, news, news->message);
+		write_attempt(journal_log, RECORD_MESSAGE_FAILED, news, news->message);
 		return;
 	}
-	if (!may_write(records, news->claim->uid, &left_out))
+	if (!may_write(journal_log, news->claim->uid, &left_out))
 		return;
-	begin_claim(records, RECORD_MESSAGE_FAILED, news->claim, news->device, "%s", news->message);
-	record_entry_add_result(&records->entry, news->result);
-	add_left_out(records, left_out);
-	write_entry(records);
+	begin_claim(journal_log, RECORD_MESSAGE_FAILED, news->claim, news->device, "%s", news->message);
+	journal_entry_add_result(&journal_log->entry, news->result);
+	add_left_out(journal_log, left_out);
+	write_entry(journal_log);
 }
 
-static void hear_ending(struct records *records, const struct news *news)
+static void hear_ending(struct journal_log *journal_log, const struct news *news)
 {
 	if (news->subject)
-		begin_claim(records, RECORD_MESSAGE_ENDING, news->claim, NULL, "%s by uid %u", news->message,
+		begin_claim(journal_log, RECORD_MESSAGE_ENDING, news->claim, NULL, "%s by uid %u", news->message,
 			    news->subject->uid);
 	else
-		begin_claim(records, RECORD_MESSAGE_ENDING, news->claim, NULL, "%s", news->message);
+		begin_claim(journal_log, RECORD_MESSAGE_ENDING, news->claim, NULL, "%s", news->message);
 	if (news->subject)
-		journald_add(&records->entry.journald, "IOASID_ACTOR", "%u", news->subject->uid);
-	write_entry(records);
+		journald_add(&journal_log->entry.journald, "IOASID_ACTOR", "%u", news->subject->uid);
+	write_entry(journal_log);
 }
 
 /* True if this was not said of the claim last. Without memory it is said again. */
-static bool is_new(struct records *records, const struct claim *claim)
+static bool is_new(struct journal_log *journal_log, const struct claim *claim)
 {
-	struct told *told = name_table_find(&records->told, claim->id);
+	struct told *told = name_table_find(&journal_log->told, claim->id);
 
 	if (told && strcmp(told->note, claim->note) == 0)
 		return false;
 	if (!told && (told = calloc(1, sizeof *told))) {
 		text_format(told->claim, sizeof told->claim, "%s", claim->id);
-		if (name_table_add(&records->told, told->claim, told) < 0) {
+		if (name_table_add(&journal_log->told, told->claim, told) < 0) {
 			free(told);
 			told = NULL;
 		}
@@ -171,18 +171,18 @@ static bool is_new(struct records *records, const struct claim *claim)
 	return true;
 }
 
-static void forget(struct records *records, const struct claim *claim)
+static void forget(struct journal_log *journal_log, const struct claim *claim)
 {
-	struct told *told = name_table_find(&records->told, claim->id);
+	struct told *told = name_table_find(&journal_log->told, claim->id);
 
 	if (!told)
 		return;
-	name_table_remove(&records->told, told->claim);
+	name_table_remove(&journal_log->told, told->claim);
 	free(told);
 }
 
 /* A claim has come to another state. What leads to the others is told by news of its own. */
-static void hear_state(struct records *records, const struct news *news)
+static void hear_state(struct journal_log *journal_log, const struct news *news)
 {
 	const struct claim *claim = news->claim;
 	enum record_message kind;
@@ -191,7 +191,7 @@ static void hear_state(struct records *records, const struct news *news)
 		return;
 	switch (claim->state) {
 	case CLAIM_LINGERING:
-		if (!is_new(records, claim))
+		if (!is_new(journal_log, claim))
 			return;
 		kind = RECORD_MESSAGE_LINGERING;
 		break;
@@ -205,8 +205,8 @@ static void hear_state(struct records *records, const struct news *news)
 		/* Of a claim that was never made nothing had to be proven. */
 		if (news->before != CLAIM_RELEASING)
 			return;
-		begin_claim(records, RECORD_MESSAGE_FREE, claim, NULL, "free, everything is put back");
-		write_entry(records);
+		begin_claim(journal_log, RECORD_MESSAGE_FREE, claim, NULL, "free, everything is put back");
+		write_entry(journal_log);
 		return;
 	case CLAIM_ASKED:
 	case CLAIM_PLANNED:
@@ -219,110 +219,110 @@ static void hear_state(struct records *records, const struct news *news)
 	default:
 		return;
 	}
-	begin_claim(records, kind, claim, NULL, "%s: %s", claim_state_to_string(claim->state), claim->note);
-	write_entry(records);
+	begin_claim(journal_log, kind, claim, NULL, "%s: %s", claim_state_to_string(claim->state), claim->note);
+	write_entry(journal_log);
 }
 
-static void hear_policy(struct records *records, const struct news *news)
+static void hear_policy(struct journal_log *journal_log, const struct news *news)
 {
-	const struct policy_standing *standing = &arbiter_registry(records->arbiter)->standing;
+	const struct policy_standing *standing = &arbiter_registry(journal_log->arbiter)->standing;
 	bool none = standing->broker.at_start || standing->executor.at_start;
 
 	if (news->success)
-		record_entry_begin(&records->entry, RECORD_MESSAGE_POLICY_LOADED, "policy loaded: %zu rules",
+		journal_entry_begin(&journal_log->entry, RECORD_MESSAGE_POLICY_LOADED, "policy loaded: %zu rules",
 				   news->policy->rule_count);
 	else
-		record_entry_begin(&records->entry, RECORD_MESSAGE_POLICY_REFUSED, "the policy was %s: %s",
+		journal_entry_begin(&journal_log->entry, RECORD_MESSAGE_POLICY_REFUSED, "the policy was %s: %s",
 				   none ? "refused, and none is in force" : "not reloaded, the one in force stays", news->message);
-	record_entry_add_policy(&records->entry, news->policy);
+	journal_entry_add_policy(&journal_log->entry, news->policy);
 	if (news->subject)
-		journald_add(&records->entry.journald, "IOASID_ACTOR", "%u", news->subject->uid);
-	write_entry(records);
+		journald_add(&journal_log->entry.journald, "IOASID_ACTOR", "%u", news->subject->uid);
+	write_entry(journal_log);
 }
 
-static void hear_revocation(struct records *records, const struct news *news)
+static void hear_revocation(struct journal_log *journal_log, const struct news *news)
 {
-	begin_claim(records, RECORD_MESSAGE_REVOKED, news->claim, NULL,
+	begin_claim(journal_log, RECORD_MESSAGE_REVOKED, news->claim, NULL,
 		    "it is revoked, its client is asked to give it back within %.1f s%s%s", (double)news->usec / 1e6,
 		    news->message && news->message[0] ? ": " : "", news->message ? news->message : "");
 	if (news->message && news->message[0])
-		journald_add(&records->entry.journald, "IOASID_REASON", "%s", news->message);
+		journald_add(&journal_log->entry.journald, "IOASID_REASON", "%s", news->message);
 	if (news->subject)
-		journald_add(&records->entry.journald, "IOASID_ACTOR", "%u", news->subject->uid);
-	write_entry(records);
+		journald_add(&journal_log->entry.journald, "IOASID_ACTOR", "%u", news->subject->uid);
+	write_entry(journal_log);
 }
 
 /* A sentence about one device that the policy names. */
-static void hear_not_ready(struct records *records, const struct news *news)
+static void hear_not_ready(struct journal_log *journal_log, const struct news *news)
 {
-	record_entry_begin(&records->entry, RECORD_MESSAGE_NOT_READY, "%s", news->message);
-	journald_add(&records->entry.journald, "IOASID_DEVICE", "%s", news->device);
-	write_entry(records);
+	journal_entry_begin(&journal_log->entry, RECORD_MESSAGE_NOT_READY, "%s", news->message);
+	journald_add(&journal_log->entry.journald, "IOASID_DEVICE", "%s", news->device);
+	write_entry(journal_log);
 }
 
 /* A sentence about a claim that stands for itself. */
-static void hear_claim(struct records *records, enum record_message kind, const struct news *news)
+static void hear_claim(struct journal_log *journal_log, enum record_message kind, const struct news *news)
 {
-	begin_claim(records, kind, news->claim, news->device, "%s", news->message);
-	record_entry_add_result(&records->entry, news->result);
-	write_entry(records);
+	begin_claim(journal_log, kind, news->claim, news->device, "%s", news->message);
+	journal_entry_add_result(&journal_log->entry, news->result);
+	write_entry(journal_log);
 }
 
 static void hear(void *context, const struct news *news)
 {
-	struct records *records = context;
+	struct journal_log *journal_log = context;
 	const struct blocker *headline;
 
 	switch (news->kind) {
 	case NEWS_CLAIM:
-		hear_state(records, news);
+		hear_state(journal_log, news);
 		break;
 	case NEWS_CLAIM_GONE:
-		forget(records, news->claim);
+		forget(journal_log, news->claim);
 		break;
 	case NEWS_CLAIM_ADOPTED:
-		hear_claim(records, RECORD_MESSAGE_ADOPTED, news);
+		hear_claim(journal_log, RECORD_MESSAGE_ADOPTED, news);
 		break;
 	case NEWS_OFFERED:
-		hear_offer(records, news);
+		hear_offer(journal_log, news);
 		break;
 	case NEWS_REMOVED:
-		begin_claim(records, RECORD_MESSAGE_SHRANK, news->claim, news->device, "%s was given back", news->device);
-		write_entry(records);
+		begin_claim(journal_log, RECORD_MESSAGE_SHRANK, news->claim, news->device, "%s was given back", news->device);
+		write_entry(journal_log);
 		break;
 	case NEWS_ENDING:
-		hear_ending(records, news);
+		hear_ending(journal_log, news);
 		break;
 	case NEWS_REVOCATION:
-		hear_revocation(records, news);
+		hear_revocation(journal_log, news);
 		break;
 	case NEWS_REVOCATION_STEP:
-		hear_claim(records, RECORD_MESSAGE_REVOCATION_STEP, news);
+		hear_claim(journal_log, RECORD_MESSAGE_REVOCATION_STEP, news);
 		break;
 	case NEWS_REFUSED:
 		headline = decision_headline(news->decision);
-		write_attempt(records, RECORD_MESSAGE_REFUSED, news, headline ? headline->message : "it is refused");
+		write_attempt(journal_log, RECORD_MESSAGE_REFUSED, news, headline ? headline->message : "it is refused");
 		break;
 	case NEWS_FAILED:
-		hear_failure(records, news);
+		hear_failure(journal_log, news);
 		break;
 	case NEWS_NOT_GRANTED:
-		begin_claim(records, RECORD_MESSAGE_NOT_GRANTED, news->claim, news->device,
+		begin_claim(journal_log, RECORD_MESSAGE_NOT_GRANTED, news->claim, news->device,
 			    "the new policy would not grant it, it goes on: %s", news->message);
-		write_entry(records);
+		write_entry(journal_log);
 		break;
 	case NEWS_DEVICE_GONE:
 		if (!news->claim)
 			break;
-		begin_claim(records, RECORD_MESSAGE_UNPLUGGED, news->claim, news->device, "%s was unplugged",
+		begin_claim(journal_log, RECORD_MESSAGE_UNPLUGGED, news->claim, news->device, "%s was unplugged",
 			    news->device);
-		write_entry(records);
+		write_entry(journal_log);
 		break;
 	case NEWS_NOT_READY:
-		hear_not_ready(records, news);
+		hear_not_ready(journal_log, news);
 		break;
 	case NEWS_POLICY:
-		hear_policy(records, news);
+		hear_policy(journal_log, news);
 		break;
 	case NEWS_GROWS:
 	case NEWS_OFFER_OVER:
@@ -333,41 +333,41 @@ static void hear(void *context, const struct news *news)
 	}
 }
 
-int records_new(struct arbiter *arbiter, const char *journal, struct records **out)
+int journal_log_new(struct arbiter *arbiter, const char *claim_files, struct journal_log **out)
 {
-	struct records *records = calloc(1, sizeof *records);
+	struct journal_log *journal_log = calloc(1, sizeof *journal_log);
 
-	if (!records)
+	if (!journal_log)
 		return -ENOMEM;
-	records->arbiter = arbiter;
-	records->path = journal;
-	records->socket = journal ? journald_open() : -1;
-	if (journal && records->socket < 0) {
-		int error = records->socket;
+	journal_log->arbiter = arbiter;
+	journal_log->path = claim_files;
+	journal_log->socket = claim_files ? journald_open() : -1;
+	if (claim_files && journal_log->socket < 0) {
+		int error = journal_log->socket;
 
-		free(records);
+		free(journal_log);
 		return error;
 	}
-	records->listener = (struct news_listener){ .hear = hear, .context = records };
-	arbiter_listen(arbiter, &records->listener);
-	*out = records;
+	journal_log->listener = (struct news_listener){ .hear = hear, .context = journal_log };
+	arbiter_listen(arbiter, &journal_log->listener);
+	*out = journal_log;
 	return 0;
 }
 
-struct records *records_free(struct records *records)
+struct journal_log *journal_log_free(struct journal_log *journal_log)
 {
-	if (!records)
+	if (!journal_log)
 		return NULL;
-	arbiter_unlisten(records->arbiter, &records->listener);
-	for (size_t i = 0; i < records->told.allocated; i++)
-		free(records->told.slot[i].value);
-	name_table_done(&records->told);
-	descriptor_close(&records->socket);
-	free(records);
+	arbiter_unlisten(journal_log->arbiter, &journal_log->listener);
+	for (size_t i = 0; i < journal_log->told.allocated; i++)
+		free(journal_log->told.slot[i].value);
+	name_table_done(&journal_log->told);
+	descriptor_close(&journal_log->socket);
+	free(journal_log);
 	return NULL;
 }
 
-struct records_counts records_count(const struct records *records)
+struct journal_log_counts journal_log_count(const struct journal_log *journal_log)
 {
-	return records->counts;
+	return journal_log->counts;
 }

@@ -6,16 +6,16 @@
 
 #include "../arbiter/arbiter.h"
 
-struct records;
+struct journal_log;
 
 /* What became of entries, since the start. */
-struct records_counts {
+struct journal_log_counts {
 	uint64_t written;
 	uint64_t lost;     /* the journal did not take them */
 	uint64_t left_out; /* refusals of users who had too many */
 };
 
 /* journal: the path of the journal's socket; NULL: lines on standard error. 0, -ENOMEM, -errno of socket(). */
-int records_new(struct arbiter *arbiter, const char *journal, struct records **out);
-struct records *records_free(struct records *records);
-struct records_counts records_count(const struct records *records);
+int journal_log_new(struct arbiter *arbiter, const char *claim_files, struct journal_log **out);
+struct journal_log *journal_log_free(struct journal_log *journal_log);
+struct journal_log_counts journal_log_count(const struct journal_log *journal_log);

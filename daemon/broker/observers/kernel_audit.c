@@ -22,17 +22,17 @@ struct deed {
 	char told[TEXT_MAX];          /* why its release failed last: each try of it finds the same as a rule */
 };
 
-struct audit_trail {
+struct kernel_audit {
 	struct arbiter *arbiter;
 	struct news_listener listener;
-	struct record_rate rate;
-	struct name_table deeds; /* claim's id -> struct deed */
+	struct rate_limit rate;
+	struct name_table done_plans; /* claim's id -> struct deed */
 	struct audit_counts counts;
 	bool complained;         /* a failure was logged, and nothing was written since */
-	struct record record;
+	struct audit_record record;
 };
 
-static void count_failure(struct audit_trail *trail, int error)
+static void count_failure(struct kernel_audit *trail, int error)
 {
 	trail->counts.failed++;
 	if (!trail->complained)
@@ -42,7 +42,7 @@ static void count_failure(struct audit_trail *trail, int error)
 
 static void on_recorded(void *context, int error)
 {
-	struct audit_trail *trail = context;
+	struct kernel_audit *trail = context;
 
 	if (error == EPROTONOSUPPORT) {
 		trail->counts.unsupported++;
@@ -54,17 +54,17 @@ static void on_recorded(void *context, int error)
 	}
 }
 
-static void begin(struct audit_trail *trail, enum record_kind kind, uid_t uid, pid_t pid, const char *unit,
+static void begin(struct kernel_audit *trail, enum record_kind kind, uid_t uid, pid_t pid, const char *unit,
 		  const char *text)
 {
-	record_begin(&trail->record, kind, uid, pid, unit);
+	audit_record_begin(&trail->record, kind, uid, pid, unit);
 	trail->record.policy_digest = arbiter_registry(trail->arbiter)->policy->digest;
 	if (text)
 		text_escape(trail->record.text, sizeof(trail->record.text), text, strlen(text));
 }
 
 /* Sends what was begun; it says failure unless it was committed. */
-static void finish(struct audit_trail *trail)
+static void finish(struct kernel_audit *trail)
 {
 	int error = host_record(arbiter_registry(trail->arbiter)->host, &trail->record, on_recorded, trail);
 
@@ -73,7 +73,7 @@ static void finish(struct audit_trail *trail)
 }
 
 /* A record about a claim, or about one device of it. */
-static void begin_claim(struct audit_trail *trail, enum record_kind kind, const struct claim *claim, const char *device,
+static void begin_claim(struct kernel_audit *trail, enum record_kind kind, const struct claim *claim, const char *device,
 			const char *text)
 {
 	int32_t group = -1;
@@ -85,27 +85,27 @@ static void begin_claim(struct audit_trail *trail, enum record_kind kind, const 
 		if (strcmp(claim->device[i].before.name, device) == 0)
 			group = claim->device[i].before.group;
 	if (device)
-		record_add_device(&trail->record, device, false);
+		audit_record_add_device(&trail->record, device, false);
 	for (size_t i = 0; i < claim->device_count; i++) {
 		const struct claim_device *entry = &claim->device[i];
 
 		if (!device || (entry->lockout && group >= 0 && entry->before.group == group))
-			record_add_device(&trail->record, entry->before.name, entry->lockout);
+			audit_record_add_device(&trail->record, entry->before.name, entry->lockout);
 	}
 }
 
-static void write_claim(struct audit_trail *trail, enum record_kind kind, const struct claim *claim, const char *device,
+static void write_claim(struct kernel_audit *trail, enum record_kind kind, const struct claim *claim, const char *device,
 			bool success, const char *text)
 {
 	begin_claim(trail, kind, claim, device, text);
 	if (success)
-		record_commit(&trail->record);
+		audit_record_commit(&trail->record);
 	finish(trail);
 }
 
-static struct deed *deed_of(struct audit_trail *trail, const struct claim *claim)
+static struct deed *deed_of(struct kernel_audit *trail, const struct claim *claim)
 {
-	struct deed *deed = name_table_find(&trail->deeds, claim->id);
+	struct deed *deed = name_table_find(&trail->done_plans, claim->id);
 
 	if (deed)
 		return deed;
@@ -113,13 +113,13 @@ static struct deed *deed_of(struct audit_trail *trail, const struct claim *claim
 	if (!deed)
 		return NULL;
 	text_format(deed->claim, sizeof(deed->claim), "%s", claim->id);
-	if (name_table_add(&trail->deeds, deed->claim, deed) == 0)
+	if (name_table_add(&trail->done_plans, deed->claim, deed) == 0)
 		return deed;
 	free(deed);
 	return NULL;
 }
 
-static void open_grant(struct audit_trail *trail, const struct claim *claim, const char *device)
+static void open_grant(struct kernel_audit *trail, const struct claim *claim, const char *device)
 {
 	struct deed *deed = deed_of(trail, claim);
 
@@ -130,25 +130,25 @@ static void open_grant(struct audit_trail *trail, const struct claim *claim, con
 }
 
 /* Without memory for its deed a grant is told as one all the same. */
-static void commit_grant(struct audit_trail *trail, const struct claim *claim, const char *device)
+static void commit_grant(struct kernel_audit *trail, const struct claim *claim, const char *device)
 {
-	struct deed *deed = name_table_find(&trail->deeds, claim->id);
+	struct deed *deed = name_table_find(&trail->done_plans, claim->id);
 
 	if (deed)
 		deed->grants = false;
 	write_claim(trail, RECORD_GRANT, claim, device, true, NULL);
 }
 
-static bool has_open_grant(const struct audit_trail *trail, const struct claim *claim)
+static bool has_open_grant(const struct kernel_audit *trail, const struct claim *claim)
 {
-	const struct deed *deed = name_table_find(&trail->deeds, claim->id);
+	const struct deed *deed = name_table_find(&trail->done_plans, claim->id);
 
 	return deed && deed->grants;
 }
 
-static void close_grant(struct audit_trail *trail, const struct claim *claim, const char *why)
+static void close_grant(struct kernel_audit *trail, const struct claim *claim, const char *why)
 {
-	struct deed *deed = name_table_find(&trail->deeds, claim->id);
+	struct deed *deed = name_table_find(&trail->done_plans, claim->id);
 
 	if (!deed || !deed->grants)
 		return;
@@ -156,9 +156,9 @@ static void close_grant(struct audit_trail *trail, const struct claim *claim, co
 	write_claim(trail, RECORD_GRANT, claim, deed->device[0] ? deed->device : NULL, false, why);
 }
 
-static void close_release(struct audit_trail *trail, const struct claim *claim, bool success, const char *why)
+static void close_release(struct kernel_audit *trail, const struct claim *claim, bool success, const char *why)
 {
-	struct deed *deed = name_table_find(&trail->deeds, claim->id);
+	struct deed *deed = name_table_find(&trail->done_plans, claim->id);
 
 	if (!deed || !deed->releases)
 		return;
@@ -170,11 +170,11 @@ static void close_release(struct audit_trail *trail, const struct claim *claim, 
 	if (deed->acted)
 		trail->record.actor = deed->actor;
 	if (success)
-		record_commit(&trail->record);
+		audit_record_commit(&trail->record);
 	finish(trail);
 }
 
-static void hear_state(struct audit_trail *trail, const struct news *news)
+static void hear_state(struct kernel_audit *trail, const struct news *news)
 {
 	const struct claim *claim = news->claim;
 	struct deed *deed;
@@ -212,31 +212,31 @@ static void hear_state(struct audit_trail *trail, const struct news *news)
 	}
 }
 
-static void hear_end(struct audit_trail *trail, const struct claim *claim)
+static void hear_end(struct kernel_audit *trail, const struct claim *claim)
 {
-	struct deed *deed = name_table_find(&trail->deeds, claim->id);
+	struct deed *deed = name_table_find(&trail->done_plans, claim->id);
 
 	close_grant(trail, claim, claim->note);
 	close_release(trail, claim, false, "what became of it is not known");
 	if (!deed)
 		return;
-	name_table_remove(&trail->deeds, deed->claim);
+	name_table_remove(&trail->done_plans, deed->claim);
 	free(deed);
 }
 
 /* False: this user has had too many of what he can bring about as fast as he likes. */
-static bool may_write(struct audit_trail *trail, uid_t uid)
+static bool may_write(struct kernel_audit *trail, uid_t uid)
 {
 	uint64_t left_out;
 
-	if (record_rate_take(&trail->rate, uid, clock_usec(CLOCK_MONOTONIC), &left_out))
+	if (rate_limit_take(&trail->rate, uid, clock_usec(CLOCK_MONOTONIC), &left_out))
 		return true;
 	trail->counts.left_out++;
 	return false;
 }
 
 /* A claim, or an addition to one, that somebody asked for and that came to nothing before it began. */
-static void write_attempt(struct audit_trail *trail, enum record_kind kind, const struct news *news, const char *text)
+static void write_attempt(struct kernel_audit *trail, enum record_kind kind, const struct news *news, const char *text)
 {
 	const struct decision *decision = news->decision;
 	const struct blocker *headline = decision ? decision_headline(decision) : NULL;
@@ -249,13 +249,13 @@ static void write_attempt(struct audit_trail *trail, enum record_kind kind, cons
 	if (news->claim)
 		text_format(trail->record.claim, sizeof(trail->record.claim), "%s", news->claim->id);
 	for (size_t i = 0; decision && i < decision->device_count; i++)
-		record_add_device(&trail->record, decision->device[i].device, false);
+		audit_record_add_device(&trail->record, decision->device[i].device, false);
 	for (size_t i = 0; decision && i < decision->lockout_count; i++)
-		record_add_device(&trail->record, decision->lockout[i].device, true);
+		audit_record_add_device(&trail->record, decision->lockout[i].device, true);
 	finish(trail);
 }
 
-static void hear_failure(struct audit_trail *trail, const struct news *news)
+static void hear_failure(struct kernel_audit *trail, const struct news *news)
 {
 	if (!news->claim)
 		write_attempt(trail, RECORD_GRANT, news, news->message);
@@ -265,7 +265,7 @@ static void hear_failure(struct audit_trail *trail, const struct news *news)
 		write_claim(trail, RECORD_RELEASE, news->claim, news->device, false, news->message);
 }
 
-static void hear_refusal(struct audit_trail *trail, const struct news *news)
+static void hear_refusal(struct kernel_audit *trail, const struct news *news)
 {
 	const struct blocker *headline = decision_headline(news->decision);
 
@@ -273,7 +273,7 @@ static void hear_refusal(struct audit_trail *trail, const struct news *news)
 }
 
 /* Whoever asks for the end of a claim is the actor of its release. */
-static void hear_ending(struct audit_trail *trail, const struct news *news)
+static void hear_ending(struct kernel_audit *trail, const struct news *news)
 {
 	struct deed *deed = news->subject ? deed_of(trail, news->claim) : NULL;
 
@@ -283,41 +283,41 @@ static void hear_ending(struct audit_trail *trail, const struct news *news)
 	deed->actor = news->subject->uid;
 }
 
-static void hear_revocation(struct audit_trail *trail, const struct news *news)
+static void hear_revocation(struct kernel_audit *trail, const struct news *news)
 {
 	hear_ending(trail, news);
 	begin_claim(trail, RECORD_REVOCATION, news->claim, NULL, news->message);
 	if (news->subject)
 		trail->record.actor = news->subject->uid;
-	record_commit(&trail->record);
+	audit_record_commit(&trail->record);
 	finish(trail);
 }
 
 /* What was done to a process or unit that held what was revoked; that mappings were removed is the claim's own matter. */
-static void hear_stop(struct audit_trail *trail, const struct news *news)
+static void hear_stop(struct kernel_audit *trail, const struct news *news)
 {
 	if (news->stop == REVOKE_STOP_NOTHING)
 		return;
 	begin_claim(trail, RECORD_STOP, news->claim, NULL, news->message);
-	trail->record.pid = holding_of(news->claim)->holder_pid;
+	trail->record.pid = claim_runtime_of(news->claim)->holder_pid;
 	trail->record.unit[0] = '\0';
 	if (news->success)
-		record_commit(&trail->record);
+		audit_record_commit(&trail->record);
 	finish(trail);
 }
 
-static void hear_policy(struct audit_trail *trail, const struct news *news)
+static void hear_policy(struct kernel_audit *trail, const struct news *news)
 {
 	begin(trail, RECORD_POLICY_LOAD, news->subject ? news->subject->uid : 0, news->subject ? news->subject->pid : 0,
 	      news->subject ? news->subject->unit : NULL, news->message);
 	if (news->success)
-		record_commit(&trail->record);
+		audit_record_commit(&trail->record);
 	finish(trail);
 }
 
 static void hear(void *context, const struct news *news)
 {
-	struct audit_trail *trail = context;
+	struct kernel_audit *trail = context;
 
 	switch (news->kind) {
 	case NEWS_CLAIM:
@@ -369,9 +369,9 @@ static void hear(void *context, const struct news *news)
 	}
 }
 
-int audit_trail_new(struct arbiter *arbiter, struct audit_trail **out)
+int kernel_audit_new(struct arbiter *arbiter, struct kernel_audit **out)
 {
-	struct audit_trail *trail = calloc(1, sizeof(*trail));
+	struct kernel_audit *trail = calloc(1, sizeof(*trail));
 
 	if (!trail)
 		return -ENOMEM;
@@ -382,20 +382,20 @@ int audit_trail_new(struct arbiter *arbiter, struct audit_trail **out)
 	return 0;
 }
 
-struct audit_trail *audit_trail_free(struct audit_trail *trail)
+struct kernel_audit *kernel_audit_free(struct kernel_audit *trail)
 {
 	if (!trail)
 		return NULL;
 	arbiter_unlisten(trail->arbiter, &trail->listener);
 	host_forget_questions(arbiter_registry(trail->arbiter)->host, trail);
-	for (size_t i = 0; i < trail->deeds.allocated; i++)
-		free(trail->deeds.slot[i].value);
-	name_table_done(&trail->deeds);
+	for (size_t i = 0; i < trail->done_plans.allocated; i++)
+		free(trail->done_plans.slot[i].value);
+	name_table_done(&trail->done_plans);
 	free(trail);
 	return NULL;
 }
 
-struct audit_counts audit_trail_count(const struct audit_trail *trail)
+struct audit_counts kernel_audit_count(const struct kernel_audit *trail)
 {
 	return trail->counts;
 }

@@ -8,7 +8,7 @@
 
 #include "../arbiter/arbiter.h"
 
-struct audit_trail;
+struct kernel_audit;
 
 /* What became of records, since the start. */
 struct audit_counts {
@@ -18,6 +18,6 @@ struct audit_counts {
 	uint64_t left_out;    /* refusals of users who had too many */
 };
 
-int audit_trail_new(struct arbiter *arbiter, struct audit_trail **out); /* 0, -ENOMEM */
-struct audit_trail *audit_trail_free(struct audit_trail *trail);
-struct audit_counts audit_trail_count(const struct audit_trail *trail);
+int kernel_audit_new(struct arbiter *arbiter, struct kernel_audit **out); /* 0, -ENOMEM */
+struct kernel_audit *kernel_audit_free(struct kernel_audit *trail);
+struct audit_counts kernel_audit_count(const struct kernel_audit *trail);

@@ -169,14 +169,14 @@ static void report_durations(struct openmetrics *out, const struct metrics_count
 
 static void report_written(struct openmetrics *out, const struct metrics_sources *sources)
 {
-	struct records_counts records = records_count(sources->records);
-	struct audit_counts audit = audit_trail_count(sources->audit_trail);
+	struct journal_log_counts journal_log = journal_log_count(sources->journal_log);
+	struct audit_counts audit = kernel_audit_count(sources->kernel_audit);
 
 	openmetrics_family(out, METRIC_COUNTER, "ioasid_journal_records", NULL,
 			   "Records for the journal. Left out are refusals of users who had too many.");
-	openmetrics_count(out, "result", "written", records.written);
-	openmetrics_count(out, "result", "lost", records.lost);
-	openmetrics_count(out, "result", "left-out", records.left_out);
+	openmetrics_count(out, "result", "written", journal_log.written);
+	openmetrics_count(out, "result", "lost", journal_log.lost);
+	openmetrics_count(out, "result", "left-out", journal_log.left_out);
 	openmetrics_family(out, METRIC_COUNTER, "ioasid_audit_records", NULL,
 			   "Records for the kernel's audit log. Unsupported: this kernel keeps none.");
 	openmetrics_count(out, "result", "written", audit.written);
@@ -233,10 +233,10 @@ static void report_process(struct openmetrics *out, const struct registry *regis
 	uint64_t stored = 0;
 
 	for (const struct claim *claim = ledger_first(registry->ledger); claim; claim = ledger_next(claim)) {
-		const struct holding *holding = holding_of(claim);
+		const struct claim_runtime *runtime = claim_runtime_of(claim);
 
-		if (store_works(registry->store) && !holding->unstored)
-			stored += (holding->lease >= 0) + (holding->context >= 0);
+		if (fdstore_works(registry->store) && !runtime->unstored)
+			stored += (runtime->lease >= 0) + (runtime->context >= 0);
 	}
 	getrlimit(RLIMIT_NOFILE, &limit);
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_open_descriptors", NULL, "File descriptors that ioasidd has open.");

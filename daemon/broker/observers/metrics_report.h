@@ -13,8 +13,8 @@
 struct metrics_sources {
 	const struct arbiter *arbiter;
 	const struct metrics *metrics;
-	const struct records *records;
-	const struct audit_trail *audit_trail;
+	const struct journal_log *journal_log;
+	const struct kernel_audit *kernel_audit;
 };
 
 /* What the socket counts. */

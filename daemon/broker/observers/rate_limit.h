@@ -8,20 +8,20 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { RECORD_RATE_BURST = 20, RECORD_RATE_USERS = 64 };
-#define RECORD_RATE_USEC (1000 * 1000ULL)
+enum { RATE_LIMIT_BURST = 20, RATE_LIMIT_USERS = 64 };
+#define RATE_LIMIT_USEC (1000 * 1000ULL)
 
 /* All zero has seen nobody. */
-struct record_rate {
-	struct record_rate_user {
+struct rate_limit {
+	struct rate_limit_user {
 		uid_t uid;
 		uint64_t full; /* when he may have a whole burst again; 0: the place is free */
 		uint64_t left_out;
-	} user[RECORD_RATE_USERS];
+	} user[RATE_LIMIT_USERS];
 };
 
 /*
  * True if a record of this user is to be written at this time (monotonic microseconds); *left_out: how many of his were
  * not since the last. More users at a time than there are places share the last one.
  */
-bool record_rate_take(struct record_rate *rate, uid_t uid, uint64_t now, uint64_t *left_out);
+bool rate_limit_take(struct rate_limit *rate, uid_t uid, uint64_t now, uint64_t *left_out);

@@ -19,7 +19,7 @@ struct passed {
 	bool refused;
 };
 
-struct store {
+struct fdstore {
 	sd_event *event;
 	struct passed *passed;
 	size_t passed_count;
@@ -28,8 +28,8 @@ struct store {
 	bool told;  /* that something is not kept */
 };
 
-struct store_drop {
-	struct store_drop **self; /* the caller's pointer to it */
+struct fdstore_drop {
+	struct fdstore_drop **self; /* the caller's pointer to it */
 	sd_event_source *source, *timer;
 	int pipe;
 	void (*done)(void *context);
@@ -46,9 +46,9 @@ static const char *name_of(enum stored what, const char *claim_id, char out[stat
 	return out;
 }
 
-int store_new(struct store **out)
+int fdstore_new(struct fdstore **out)
 {
-	struct store *store = calloc(1, sizeof(*store));
+	struct fdstore *store = calloc(1, sizeof(*store));
 	char **names = NULL;
 	int count;
 
@@ -70,7 +70,7 @@ int store_new(struct store **out)
 	return 0;
 }
 
-struct store *store_free(struct store *store)
+struct fdstore *fdstore_free(struct fdstore *store)
 {
 	if (!store)
 		return NULL;
@@ -83,13 +83,13 @@ struct store *store_free(struct store *store)
 	return NULL;
 }
 
-void store_set_event(struct store *store, sd_event *event)
+void fdstore_set_event(struct fdstore *store, sd_event *event)
 {
 	store->event = event;
 }
 
 /* The first of that name that fits; -1 if there is none. Those before it are closed. */
-static int take(struct store *store, const char *name, store_fits fits, const struct claim *claim)
+static int take(struct fdstore *store, const char *name, fdstore_fits fits, const struct claim *claim)
 {
 	for (size_t i = 0; i < store->passed_count; i++) {
 		struct passed *passed = &store->passed[i];
@@ -111,12 +111,12 @@ static bool is_listener(int fd, const struct claim *none)
 	return sd_is_socket(fd, AF_UNIX, SOCK_STREAM, 1) > 0;
 }
 
-int store_take_listener(struct store *store, const char *name)
+int fdstore_take_listener(struct fdstore *store, const char *name)
 {
 	return take(store, name, is_listener, NULL);
 }
 
-int store_take(struct store *store, enum stored what, const struct claim *claim, store_fits fits)
+int fdstore_take(struct fdstore *store, enum stored what, const struct claim *claim, fdstore_fits fits)
 {
 	char name[STORED_NAME_MAX];
 
@@ -124,7 +124,7 @@ int store_take(struct store *store, enum stored what, const struct claim *claim,
 }
 
 /* Tells the manager something that it need not have heard yet when this returns. 0 or -errno. */
-static int tell(struct store *store, const char *message, const int *fd)
+static int tell(struct fdstore *store, const char *message, const int *fd)
 {
 	int result;
 
@@ -134,7 +134,7 @@ static int tell(struct store *store, const char *message, const int *fd)
 	return result > 0 ? 0 : result < 0 ? result : -ENOENT;
 }
 
-size_t store_forget_rest(struct store *store)
+size_t fdstore_forget_rest(struct fdstore *store)
 {
 	size_t forgotten = 0;
 
@@ -155,17 +155,17 @@ size_t store_forget_rest(struct store *store)
 	return forgotten;
 }
 
-bool store_is_there(const struct store *store)
+bool fdstore_is_there(const struct fdstore *store)
 {
 	return store->there;
 }
 
-bool store_works(const struct store *store)
+bool fdstore_works(const struct fdstore *store)
 {
 	return store->works;
 }
 
-int store_put(struct store *store, enum stored what, const char *claim_id, int fd)
+int fdstore_put(struct fdstore *store, enum stored what, const char *claim_id, int fd)
 {
 	char name[STORED_NAME_MAX], message[STORED_NAME_MAX + 64];
 	int error;
@@ -183,12 +183,12 @@ int store_put(struct store *store, enum stored what, const char *claim_id, int f
 }
 
 /* The manager has closed its copies, or is not waited for any more. */
-static void finish(struct store_drop *drop)
+static void finish(struct fdstore_drop *drop)
 {
 	void (*done)(void *context) = drop->done;
 	void *context = drop->context;
 
-	store_drop_cancel(drop);
+	fdstore_drop_cancel(drop);
 	done(context);
 }
 
@@ -205,7 +205,7 @@ static int on_late(sd_event_source *source, uint64_t usec, void *context)
 	return 0;
 }
 
-void store_drop_cancel(struct store_drop *drop)
+void fdstore_drop_cancel(struct fdstore_drop *drop)
 {
 	if (!drop)
 		return;
@@ -217,7 +217,7 @@ void store_drop_cancel(struct store_drop *drop)
 }
 
 /* Asks the manager to close our pipe when it is through with everything it was told before. 0 or -errno. */
-static int send_barrier(struct store *store, int *out)
+static int send_barrier(struct fdstore *store, int *out)
 {
 	int ends[2], error;
 
@@ -232,10 +232,10 @@ static int send_barrier(struct store *store, int *out)
 	return error;
 }
 
-void store_drop(struct store *store, const char *claim_id, void (*done)(void *context), void *context,
-		struct store_drop **out)
+void fdstore_drop(struct fdstore *store, const char *claim_id, void (*done)(void *context), void *context,
+		struct fdstore_drop **out)
 {
-	struct store_drop *drop = NULL;
+	struct fdstore_drop *drop = NULL;
 	int error = 0, pipe = -1;
 
 	*out = NULL;
@@ -254,7 +254,7 @@ void store_drop(struct store *store, const char *claim_id, void (*done)(void *co
 		done(context);
 		return;
 	}
-	*drop = (struct store_drop){ .self = out, .pipe = pipe, .done = done, .context = context };
+	*drop = (struct fdstore_drop){ .self = out, .pipe = pipe, .done = done, .context = context };
 	*out = drop;
 	/* The hang-up is told without being asked for. */
 	if (sd_event_add_io(store->event, &drop->source, pipe, 0, on_closed, drop) < 0 ||

@@ -12,45 +12,45 @@
 #include <stdbool.h>
 #include <systemd/sd-event.h>
 
-struct store;
+struct fdstore;
 
 /* What can be kept of a claim. The names in the manager are "lease-ID" and "context-ID": they may have no colon. */
 enum stored { STORED_LEASE, STORED_CONTEXT, STORED_COUNT };
-typedef bool (*store_fits)(int fd, const struct claim *claim);
+typedef bool (*fdstore_fits)(int fd, const struct claim *claim);
 
 /*
  * Takes over everything that the manager passed to this process, and leaves nothing of it in the environment. To be
  * called once, before any FD is opened. 0, -ENOMEM, -errno.
  */
-int store_new(struct store **out);
+int fdstore_new(struct fdstore **out);
 /* Closes what nobody took; the manager keeps it. */
-struct store *store_free(struct store *store);
-/* The loop for store_drop(). 0. */
-void store_set_event(struct store *store, sd_event *event);
+struct fdstore *fdstore_free(struct fdstore *store);
+/* The loop for fdstore_drop(). 0. */
+void fdstore_set_event(struct fdstore *store, sd_event *event);
 
 /* The listening socket of that name that was passed (a socket unit's FileDescriptorName=), or -1. The caller's from then on. */
-int store_take_listener(struct store *store, const char *name);
+int fdstore_take_listener(struct fdstore *store, const char *name);
 /*
  * What was kept of a claim, or -1. The caller's from then on; the manager keeps its copy. fits: false for what can't be what
  * its name says, which is logged and closed; the next of that name is looked at.
  */
-int store_take(struct store *store, enum stored what, const struct claim *claim, store_fits fits);
+int fdstore_take(struct fdstore *store, enum stored what, const struct claim *claim, fdstore_fits fits);
 /* Has the manager forget whatever was passed and not taken: nobody knows what it is, or it does not fit. Returns how many those were. */
-size_t store_forget_rest(struct store *store);
+size_t fdstore_forget_rest(struct fdstore *store);
 
 /* True if there is a manager that keeps descriptors. */
-bool store_is_there(const struct store *store);
+bool fdstore_is_there(const struct fdstore *store);
 /* True if there is a manager, and it took what it was last given. */
-bool store_works(const struct store *store);
+bool fdstore_works(const struct fdstore *store);
 /* Has the manager keep a copy; the FD stays the caller's. 0; -errno: it is not kept. */
-int store_put(struct store *store, enum stored what, const char *claim_id, int fd);
+int fdstore_put(struct fdstore *store, enum stored what, const char *claim_id, int fd);
 
-struct store_drop;
+struct fdstore_drop;
 /*
  * Has the manager close what it keeps of a claim, and calls done once it has, from the loop; or before this returns where
  * there is nothing to wait for. The manager may take its time: after five seconds it is waited for no longer.
- * *drop is set while it is waited for and NULL else; store_drop_cancel() of it: nobody is told.
+ * *drop is set while it is waited for and NULL else; fdstore_drop_cancel() of it: nobody is told.
  */
-void store_drop(struct store *store, const char *claim_id, void (*done)(void *context), void *context,
-		struct store_drop **drop);
-void store_drop_cancel(struct store_drop *drop);
+void fdstore_drop(struct fdstore *store, const char *claim_id, void (*done)(void *context), void *context,
+		struct fdstore_drop **drop);
+void fdstore_drop_cancel(struct fdstore_drop *drop);

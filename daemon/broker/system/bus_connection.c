@@ -21,7 +21,7 @@
 /* How often it is tried without a sign of a bus. */
 #define IDLE_USEC (5 * 1000 * 1000ULL)
 
-struct bus_link {
+struct bus_connection {
 	sd_event *event;
 	sd_bus *bus; /* NULL: none is being made either */
 	bool up;
@@ -29,18 +29,18 @@ struct bus_link {
 	uint64_t since; /* when it came up, CLOCK_MONOTONIC microseconds */
 	unsigned failures;
 	sd_event_source *timer;
-	struct bus_link_listener *first;
+	struct bus_connection_listener *first;
 };
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *context);
 
-static int arm(struct bus_link *link, uint64_t usec)
+static int arm(struct bus_connection *link, uint64_t usec)
 {
 	link->timer = sd_event_source_disable_unref(link->timer);
 	return sd_event_add_time_relative(link->event, &link->timer, CLOCK_MONOTONIC, usec, 0, on_timer, link);
 }
 
-static void arm_retry(struct bus_link *link)
+static void arm_retry(struct bus_connection *link)
 {
 	uint64_t usec = link->failures < 4 ? RETRY_USEC << link->failures : RETRY_USEC_MAX;
 
@@ -49,15 +49,15 @@ static void arm_retry(struct bus_link *link)
 		log_error("no timer for the bus could be set: it is not tried again");
 }
 
-static void tell_down(struct bus_link *link)
+static void tell_down(struct bus_connection *link)
 {
-	struct bus_link_listener *next;
+	struct bus_connection_listener *next;
 	uint64_t now;
 
 	link->up = false;
 	if (sd_event_now(link->event, CLOCK_MONOTONIC, &now) >= 0 && now - link->since >= LASTING_USEC)
 		link->failures = 0;
-	for (struct bus_link_listener *listener = link->first; listener; listener = next) {
+	for (struct bus_connection_listener *listener = link->first; listener; listener = next) {
 		next = listener->next;
 		listener->down(listener->context);
 	}
@@ -65,14 +65,14 @@ static void tell_down(struct bus_link *link)
 
 static int on_connected(sd_bus_message *message, void *context, sd_bus_error *error)
 {
-	struct bus_link *link = context;
-	struct bus_link_listener *next;
+	struct bus_connection *link = context;
+	struct bus_connection_listener *next;
 
 	link->up = true;
 	sd_event_now(link->event, CLOCK_MONOTONIC, &link->since);
 	link->timer = sd_event_source_disable_unref(link->timer);
 	log_notice("connected to the bus");
-	for (struct bus_link_listener *listener = link->first; listener && link->up; listener = next) {
+	for (struct bus_connection_listener *listener = link->first; listener && link->up; listener = next) {
 		next = listener->next;
 		listener->up(listener->context, link->bus);
 	}
@@ -81,7 +81,7 @@ static int on_connected(sd_bus_message *message, void *context, sd_bus_error *er
 
 static int on_disconnected(sd_bus_message *message, void *context, sd_bus_error *error)
 {
-	struct bus_link *link = context;
+	struct bus_connection *link = context;
 
 	/* Its own code runs right now: the timer lets go of it. */
 	if (link->up) {
@@ -93,7 +93,7 @@ static int on_disconnected(sd_bus_message *message, void *context, sd_bus_error 
 }
 
 /* A connection that is being made; whatever happens to it is told by its local signals. 0 or -errno. */
-static int begin(struct bus_link *link)
+static int begin(struct bus_connection *link)
 {
 	const char *address = secure_getenv("DBUS_SYSTEM_BUS_ADDRESS");
 	static const char local[] = "org.freedesktop.DBus.Local";
@@ -132,13 +132,13 @@ static int begin(struct bus_link *link)
 	return 0;
 }
 
-static void let_go(struct bus_link *link)
+static void let_go(struct bus_connection *link)
 {
 	/* Not flushed: that would wait for the bus. */
 	link->bus = sd_bus_close_unref(link->bus);
 }
 
-static void connect_again(struct bus_link *link)
+static void connect_again(struct bus_connection *link)
 {
 	int error;
 
@@ -151,7 +151,7 @@ static void connect_again(struct bus_link *link)
 }
 
 /* True if it waits for the bus to appear, or was given up; false while it is connecting, which has an end of its own. */
-static bool is_idle(const struct bus_link *link)
+static bool is_idle(const struct bus_connection *link)
 {
 	return !link->bus || sd_bus_is_open(link->bus) <= 0 ||
 	       sd_is_socket(sd_bus_get_fd(link->bus), AF_UNIX, SOCK_STREAM, -1) <= 0;
@@ -159,7 +159,7 @@ static bool is_idle(const struct bus_link *link)
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *context)
 {
-	struct bus_link *link = context;
+	struct bus_connection *link = context;
 
 	if (link->cut) {
 		log_warning("the connection to the bus is given up, and made anew");
@@ -180,9 +180,9 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *context)
 	return 0;
 }
 
-int bus_link_new(sd_event *event, struct bus_link **out)
+int bus_connection_new(sd_event *event, struct bus_connection **out)
 {
-	struct bus_link *link = calloc(1, sizeof(*link));
+	struct bus_connection *link = calloc(1, sizeof(*link));
 	int error;
 
 	if (!link)
@@ -191,14 +191,14 @@ int bus_link_new(sd_event *event, struct bus_link **out)
 	/* From the loop, so that who listens from the start hears of it. */
 	error = arm(link, 0);
 	if (error < 0) {
-		bus_link_free(link);
+		bus_connection_free(link);
 		return error;
 	}
 	*out = link;
 	return 0;
 }
 
-struct bus_link *bus_link_free(struct bus_link *link)
+struct bus_connection *bus_connection_free(struct bus_connection *link)
 {
 	if (!link)
 		return NULL;
@@ -209,14 +209,14 @@ struct bus_link *bus_link_free(struct bus_link *link)
 	return NULL;
 }
 
-sd_bus *bus_link_get(const struct bus_link *link)
+sd_bus *bus_connection_get(const struct bus_connection *link)
 {
 	return link && link->up ? link->bus : NULL;
 }
 
-void bus_link_listen(struct bus_link *link, struct bus_link_listener *listener)
+void bus_connection_listen(struct bus_connection *link, struct bus_connection_listener *listener)
 {
-	struct bus_link_listener **end = &link->first;
+	struct bus_connection_listener **end = &link->first;
 
 	while (*end)
 		end = &(*end)->next;
@@ -226,9 +226,9 @@ void bus_link_listen(struct bus_link *link, struct bus_link_listener *listener)
 		listener->up(listener->context, link->bus);
 }
 
-void bus_link_unlisten(struct bus_link *link, struct bus_link_listener *listener)
+void bus_connection_unlisten(struct bus_connection *link, struct bus_connection_listener *listener)
 {
-	for (struct bus_link_listener **place = &link->first; *place; place = &(*place)->next)
+	for (struct bus_connection_listener **place = &link->first; *place; place = &(*place)->next)
 		if (*place == listener) {
 			*place = listener->next;
 			listener->next = NULL;
@@ -236,7 +236,7 @@ void bus_link_unlisten(struct bus_link *link, struct bus_link_listener *listener
 		}
 }
 
-void bus_link_cut(struct bus_link *link)
+void bus_connection_cut(struct bus_connection *link)
 {
 	if (!link->up || link->cut)
 		return;

@@ -11,8 +11,8 @@ static const char systemd[] = "org.freedesktop.systemd1";
 static const char unit_interface[] = "org.freedesktop.systemd1.Unit";
 
 struct units {
-	struct bus_link *link;
-	struct bus_link_listener listener;
+	struct bus_connection *link;
+	struct bus_connection_listener listener;
 	struct unit_watch *first;
 };
 
@@ -107,7 +107,7 @@ static bool runs(const char *state)
 /* Asks for a property; answers come one at a time. False: after the owner was told. */
 static bool get(struct unit_watch *watch, const char *property, sd_bus_message_handler_t handler)
 {
-	sd_bus *bus = bus_link_get(watch->units->link);
+	sd_bus *bus = bus_connection_get(watch->units->link);
 	int error = bus ? sd_bus_call_method_async(bus, &watch->call, systemd, watch->path,
 						   "org.freedesktop.DBus.Properties", "Get", handler, watch, "ss",
 						   unit_interface, property)
@@ -200,16 +200,16 @@ static void on_down(void *context)
 		forget_slots(watch);
 }
 
-int units_new(struct bus_link *link, struct units **out)
+int units_new(struct bus_connection *link, struct units **out)
 {
 	struct units *units = calloc(1, sizeof(*units));
 
 	if (!units)
 		return -ENOMEM;
 	units->link = link;
-	units->listener = (struct bus_link_listener){ .up = on_up, .down = on_down, .context = units };
+	units->listener = (struct bus_connection_listener){ .up = on_up, .down = on_down, .context = units };
 	if (link)
-		bus_link_listen(link, &units->listener);
+		bus_connection_listen(link, &units->listener);
 	*out = units;
 	return 0;
 }
@@ -217,21 +217,21 @@ int units_new(struct bus_link *link, struct units **out)
 struct units *units_free(struct units *units)
 {
 	if (units && units->link)
-		bus_link_unlisten(units->link, &units->listener);
+		bus_connection_unlisten(units->link, &units->listener);
 	free(units);
 	return NULL;
 }
 
 bool units_can_be_asked(const struct units *units)
 {
-	return units->link && bus_link_get(units->link);
+	return units->link && bus_connection_get(units->link);
 }
 
 int units_watch(struct units *units, const char *unit, const char *invocation, const struct unit_watch_events *events,
 		void *context, struct unit_watch **out)
 {
 	struct unit_watch *watch = calloc(1, sizeof(*watch));
-	sd_bus *bus = units->link ? bus_link_get(units->link) : NULL;
+	sd_bus *bus = units->link ? bus_connection_get(units->link) : NULL;
 
 	if (!watch || sd_bus_path_encode("/org/freedesktop/systemd1/unit", unit, &watch->path) < 0) {
 		free(watch);

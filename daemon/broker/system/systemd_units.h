@@ -27,7 +27,7 @@ struct unit_watch_events {
 };
 
 /* link lives longer. 0, -ENOMEM. */
-int units_new(struct bus_link *link, struct units **out);
+int units_new(struct bus_connection *link, struct units **out);
 struct units *units_free(struct units *units);
 /* True if systemd can be asked just now. */
 bool units_can_be_asked(const struct units *units);

@@ -4,13 +4,13 @@
 
 #include <string.h>
 
-int bridges_put(const struct host *host, struct topology *topology, const struct device *device,
+int pci_bridges_put(const struct host *host, struct topology *topology, const struct device *device,
 		char name[static DEVICE_NAME_MAX])
 {
 	memcpy(name, device->parent, DEVICE_NAME_MAX);
 	while (name[0] && !topology_find(topology, name)) {
 		struct device bridge;
-		int error = inspect_summary(host, name, &bridge);
+		int error = pci_device_summary(host, name, &bridge);
 
 		if (error == 0)
 			error = topology_put(topology, &bridge);

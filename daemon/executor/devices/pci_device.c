@@ -39,7 +39,7 @@ static void complain(const char *device, const char *what, const char *text)
 	log_warning("%s: its %s in sysfs %s", device, what, text);
 }
 
-int inspect_open(const struct host *host, const char *name)
+int pci_device_open(const struct host *host, const char *name)
 {
 	char path[32 + DEVICE_NAME_MAX];
 
@@ -49,7 +49,7 @@ int inspect_open(const struct host *host, const char *name)
 	return sysfs_open_folder(host->sys, path);
 }
 
-bool inspect_is_gone(int folder)
+bool pci_device_is_gone(int folder)
 {
 	return !sysfs_has(folder, "vendor");
 }
@@ -90,7 +90,7 @@ static int read_identity(int folder, struct device *device)
 	return 0;
 }
 
-int inspect_identity(int folder, uint64_t *identity)
+int pci_device_identity(int folder, uint64_t *identity)
 {
 	struct device device;
 	int error = read_ids(folder, &device);
@@ -102,7 +102,7 @@ int inspect_identity(int folder, uint64_t *identity)
 	return error;
 }
 
-int inspect_group(int folder, int32_t *group)
+int pci_device_group(int folder, int32_t *group)
 {
 	char text[32];
 	uint64_t number;
@@ -270,13 +270,13 @@ static void free_override_read(void *context)
 	free(read);
 }
 
-static int read_override_text(int folder, const char *name, struct patience *patience, char *out, size_t size)
+static int read_override_text(int folder, const char *name, struct timed_call *timed_call, char *out, size_t size)
 {
-	const struct patience_task task = { .key = name, .run = run_override_read, .free = free_override_read };
+	const struct timed_call_task task = { .key = name, .run = run_override_read, .free = free_override_read };
 	struct override_read *read;
 	int error;
 
-	if (!patience)
+	if (!timed_call)
 		return sysfs_read(folder, "driver_override", out, size);
 	read = calloc(1, sizeof(*read));
 	if (!read)
@@ -286,7 +286,7 @@ static int read_override_text(int folder, const char *name, struct patience *pat
 		free(read);
 		return -errno;
 	}
-	error = patience_run(patience, &task, LOCK_PATIENCE_MSEC, read);
+	error = timed_call_run(timed_call, &task, LOCK_PATIENCE_MSEC, read);
 	if (error == -ETIMEDOUT)
 		return error;
 	if (error == 0)
@@ -295,16 +295,16 @@ static int read_override_text(int folder, const char *name, struct patience *pat
 	return error;
 }
 
-/* 0, INSPECT_LOCKED, or -errno. */
-static int read_override(int folder, struct patience *patience, struct device *device)
+/* 0, PCI_DEVICE_LOCKED, or -errno. */
+static int read_override(int folder, struct timed_call *timed_call, struct device *device)
 {
 	char text[256];
-	int error = read_override_text(folder, device->name, patience, text, sizeof(text));
+	int error = read_override_text(folder, device->name, timed_call, text, sizeof(text));
 
 	if (error == -ETIMEDOUT) {
 		complain(device->name, "driver_override", "can't be read: somebody keeps the device locked");
 		device->driver_fixed = 1;
-		return INSPECT_LOCKED;
+		return PCI_DEVICE_LOCKED;
 	}
 	if (error == -ENOENT || (error == 0 && strcmp(text, "(null)") == 0))
 		return 0;
@@ -327,7 +327,7 @@ static int read_fields(const struct host *host, int folder, struct device *devic
 	if (error == 0)
 		error = read_identity(folder, device);
 	if (error == 0)
-		error = inspect_group(folder, &device->group);
+		error = pci_device_group(folder, &device->group);
 	if (error == 0)
 		error = read_no_iommu(host, device);
 	if (error == 0)
@@ -344,10 +344,10 @@ static int read_fields(const struct host *host, int folder, struct device *devic
 	return device_is_sane(device) ? 0 : -EBADMSG;
 }
 
-static int inspect(const struct host *host, const char *name, bool override, struct patience *patience,
+static int inspect(const struct host *host, const char *name, bool override, struct timed_call *timed_call,
 		   struct device *out)
 {
-	autoclose int folder = inspect_open(host, name);
+	autoclose int folder = pci_device_open(host, name);
 	struct device device = { .kind = DEVICE_PCI };
 	int result;
 
@@ -356,9 +356,9 @@ static int inspect(const struct host *host, const char *name, bool override, str
 	text_format(device.name, sizeof(device.name), "%s", name);
 	result = read_fields(host, folder, &device);
 	if (result == 0 && override)
-		result = read_override(folder, patience, &device);
+		result = read_override(folder, timed_call, &device);
 	/* What is gone by now had every right to be unreadable. */
-	if (result < 0 && inspect_is_gone(folder))
+	if (result < 0 && pci_device_is_gone(folder))
 		return -ENOENT;
 	if (result == -EBADMSG || result == -EMSGSIZE) {
 		complain(name, "folder", "has attributes that make no sense: the device is left out");
@@ -369,12 +369,12 @@ static int inspect(const struct host *host, const char *name, bool override, str
 	return result;
 }
 
-int inspect_device(const struct host *host, const char *name, struct patience *patience, struct device *out)
+int pci_device_device(const struct host *host, const char *name, struct timed_call *timed_call, struct device *out)
 {
-	return inspect(host, name, true, patience, out);
+	return inspect(host, name, true, timed_call, out);
 }
 
-int inspect_summary(const struct host *host, const char *name, struct device *out)
+int pci_device_summary(const struct host *host, const char *name, struct device *out)
 {
 	return inspect(host, name, false, NULL, out);
 }
@@ -384,7 +384,7 @@ static int by_name(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
-int inspect_members(const struct host *host, int32_t group, char (*name)[DEVICE_NAME_MAX], size_t max)
+int pci_device_members(const struct host *host, int32_t group, char (*name)[DEVICE_NAME_MAX], size_t max)
 {
 	char path[64];
 	size_t count = 0;

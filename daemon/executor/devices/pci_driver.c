@@ -10,9 +10,9 @@
 #include <string.h>
 
 /* The error, and the sentence "NAME: what: reason"; for a device that is gone, that it is. */
-static int fail(const struct driver_subject *subject, int error, const char *what, char why[static TEXT_MAX])
+static int fail(const struct pci_driver_subject *subject, int error, const char *what, char why[static TEXT_MAX])
 {
-	if (inspect_is_gone(subject->folder)) {
+	if (pci_device_is_gone(subject->folder)) {
 		text_format(why, TEXT_MAX, "%s was removed meanwhile", subject->name);
 		return -ENODEV;
 	}
@@ -20,11 +20,11 @@ static int fail(const struct driver_subject *subject, int error, const char *wha
 	return error;
 }
 
-int driver_read(const struct driver_subject *subject, char out[static DRIVER_NAME_MAX], char why[static TEXT_MAX])
+int pci_driver_read(const struct pci_driver_subject *subject, char out[static DRIVER_NAME_MAX], char why[static TEXT_MAX])
 {
 	int error = sysfs_read_link_name(subject->folder, "driver", out, DRIVER_NAME_MAX);
 
-	if (error == -ENOENT && !inspect_is_gone(subject->folder)) {
+	if (error == -ENOENT && !pci_device_is_gone(subject->folder)) {
 		out[0] = '\0';
 		return 0;
 	}
@@ -33,7 +33,7 @@ int driver_read(const struct driver_subject *subject, char out[static DRIVER_NAM
 	return error < 0 ? fail(subject, error, "its driver can't be read", why) : 0;
 }
 
-int driver_read_override(const struct driver_subject *subject, char out[static DRIVER_NAME_MAX],
+int pci_driver_read_override(const struct pci_driver_subject *subject, char out[static DRIVER_NAME_MAX],
 			 char why[static TEXT_MAX])
 {
 	char text[DRIVER_NAME_MAX];
@@ -49,7 +49,7 @@ int driver_read_override(const struct driver_subject *subject, char out[static D
 	return 0;
 }
 
-int driver_write_override(const struct driver_subject *subject, const char *value, char why[static TEXT_MAX])
+int pci_driver_write_override(const struct pci_driver_subject *subject, const char *value, char why[static TEXT_MAX])
 {
 	char text[DRIVER_NAME_MAX + 1], now[DRIVER_NAME_MAX];
 	int error;
@@ -59,14 +59,14 @@ int driver_write_override(const struct driver_subject *subject, const char *valu
 	error = sysfs_write(subject->folder, "driver_override", text);
 	if (error < 0)
 		return fail(subject, error, "its driver_override can't be written", why);
-	error = driver_read_override(subject, now, why);
+	error = pci_driver_read_override(subject, now, why);
 	if (error == 0 && strcmp(now, value) != 0)
 		error = fail(subject, -EIO, "its driver_override reads otherwise than it was written", why);
 	return error;
 }
 
 /* Writes the device's address to an attribute of its bus or of a driver. */
-static int write_address(const struct driver_subject *subject, const char *driver, const char *attribute)
+static int write_address(const struct pci_driver_subject *subject, const char *driver, const char *attribute)
 {
 	char path[64 + DRIVER_NAME_MAX];
 
@@ -81,15 +81,15 @@ static int write_address(const struct driver_subject *subject, const char *drive
  * That the address we write still means our device: the bus looks it up by name. Between this look and the write the
  * device could only be replaced by unplugging it, which takes longer than the write.
  */
-static int check_place(const struct driver_subject *subject, char why[static TEXT_MAX])
+static int check_place(const struct pci_driver_subject *subject, char why[static TEXT_MAX])
 {
-	return inspect_is_gone(subject->folder) ? fail(subject, -ENODEV, "it is gone", why) : 0;
+	return pci_device_is_gone(subject->folder) ? fail(subject, -ENODEV, "it is gone", why) : 0;
 }
 
-int driver_unbind(const struct driver_subject *subject, const char *driver, char why[static TEXT_MAX])
+int pci_driver_unbind(const struct pci_driver_subject *subject, const char *driver, char why[static TEXT_MAX])
 {
 	char now[DRIVER_NAME_MAX], what[TEXT_MAX];
-	int error = driver_read(subject, now, why);
+	int error = pci_driver_read(subject, now, why);
 
 	if (error < 0)
 		return error;
@@ -105,7 +105,7 @@ int driver_unbind(const struct driver_subject *subject, const char *driver, char
 		return error;
 	error = write_address(subject, driver, "unbind");
 	if (error == 0) {
-		error = driver_read(subject, now, why);
+		error = pci_driver_read(subject, now, why);
 		if (error < 0 || !now[0])
 			return error;
 		error = -EBUSY;
@@ -115,31 +115,31 @@ int driver_unbind(const struct driver_subject *subject, const char *driver, char
 }
 
 /* Why the kernel would not bind the driver: drivers_probe says the same for everything, bind a little more. */
-static int explain_probe(const struct driver_subject *subject, const char *driver, int error, char why[static TEXT_MAX])
+static int explain_probe(const struct pci_driver_subject *subject, const char *driver, int error, char why[static TEXT_MAX])
 {
 	char path[64 + DRIVER_NAME_MAX], now[DRIVER_NAME_MAX], what[TEXT_MAX];
 	int reason;
 
 	snprintf(path, sizeof(path), "bus/pci/drivers/%s", driver);
-	if (!sysfs_has(subject->host->sys, path) && !inspect_is_gone(subject->folder)) {
+	if (!sysfs_has(subject->host->sys, path) && !pci_device_is_gone(subject->folder)) {
 		text_format(why, TEXT_MAX, "%s: the kernel has no driver %s: load its module (modprobe %s)", subject->name,
 			    driver, driver);
 		return error;
 	}
 	reason = write_address(subject, driver, "bind");
-	if (reason == 0 && driver_read(subject, now, why) == 0 && strcmp(now, driver) == 0)
+	if (reason == 0 && pci_driver_read(subject, now, why) == 0 && strcmp(now, driver) == 0)
 		return 0;
 	text_format(what, sizeof(what), "the driver %s does not take it", driver);
 	reason = fail(subject, reason < 0 ? reason : error, what, why);
 	if (reason == -EBUSY)
 		text_append(why, TEXT_MAX, " (somebody has its IOMMU group)");
-	return inspect_is_gone(subject->folder) ? reason : error;
+	return pci_device_is_gone(subject->folder) ? reason : error;
 }
 
-int driver_probe(const struct driver_subject *subject, const char *driver, char why[static TEXT_MAX])
+int pci_driver_probe(const struct pci_driver_subject *subject, const char *driver, char why[static TEXT_MAX])
 {
 	char now[DRIVER_NAME_MAX];
-	int error = driver_read(subject, now, why);
+	int error = pci_driver_read(subject, now, why);
 
 	if (error < 0)
 		return error;
@@ -154,7 +154,7 @@ int driver_probe(const struct driver_subject *subject, const char *driver, char 
 		return error;
 	error = write_address(subject, NULL, "drivers_probe");
 	if (error == 0) {
-		error = driver_read(subject, now, why);
+		error = pci_driver_read(subject, now, why);
 		if (error < 0 || strcmp(now, driver) == 0)
 			return error;
 		/* That no driver was found is no error to the kernel. */
@@ -163,7 +163,7 @@ int driver_probe(const struct driver_subject *subject, const char *driver, char 
 	return explain_probe(subject, driver, error, why);
 }
 
-bool driver_is_vfio(const char *driver)
+bool pci_driver_is_vfio(const char *driver)
 {
 	return strstr(driver, "vfio") != NULL;
 }

@@ -7,7 +7,7 @@
 #include "../os/sysfs.h"
 
 /* The device that is meant: its folder stays that of this device, even when another takes its place. */
-struct driver_subject {
+struct pci_driver_subject {
 	const struct host *host;
 	const char *name; /* its address */
 	int folder;
@@ -18,21 +18,21 @@ struct driver_subject {
  */
 
 /* The driver that is bound, or "". */
-int driver_read(const struct driver_subject *subject, char out[static DRIVER_NAME_MAX], char why[static TEXT_MAX]);
+int pci_driver_read(const struct pci_driver_subject *subject, char out[static DRIVER_NAME_MAX], char why[static TEXT_MAX]);
 /* Its driver_override, or "". */
-int driver_read_override(const struct driver_subject *subject, char out[static DRIVER_NAME_MAX],
+int pci_driver_read_override(const struct pci_driver_subject *subject, char out[static DRIVER_NAME_MAX],
 			 char why[static TEXT_MAX]);
 /* driver_override := value, "" to clear it. */
-int driver_write_override(const struct driver_subject *subject, const char *value, char why[static TEXT_MAX]);
+int pci_driver_write_override(const struct pci_driver_subject *subject, const char *value, char why[static TEXT_MAX]);
 /*
  * Unbinds the driver of that name. May wait for ever: a VFIO driver waits for the last close. -EBUSY: another driver is
  * bound.
  */
-int driver_unbind(const struct driver_subject *subject, const char *driver, char why[static TEXT_MAX]);
+int pci_driver_unbind(const struct pci_driver_subject *subject, const char *driver, char why[static TEXT_MAX]);
 /*
  * Has the kernel look for a driver, which driver_override names. -ENODEV: there is no such driver, or it does not take
  * the device; else what the kernel said (-EINVAL for every failure of drivers_probe).
  */
-int driver_probe(const struct driver_subject *subject, const char *driver, char why[static TEXT_MAX]);
+int pci_driver_probe(const struct pci_driver_subject *subject, const char *driver, char why[static TEXT_MAX]);
 /* True for a driver of VFIO's, by its name: vfio-pci and its variants, which have it in their names. */
-bool driver_is_vfio(const char *driver);
+bool pci_driver_is_vfio(const char *driver);

@@ -47,7 +47,7 @@ int vfio_group_node(const struct host *host, int folder, char node[static DEVICE
 {
 	char path[64];
 	int32_t group;
-	int error = inspect_group(folder, &group);
+	int error = pci_device_group(folder, &group);
 
 	if (error < 0 || group < 0)
 		return -ENODEV;

@@ -123,7 +123,7 @@ static int step(struct walk *walk, int flags, int *fd)
 	return 0;
 }
 
-int beneath_open(int base, const char *path, int flags)
+int open_beneath(int base, const char *path, int flags)
 {
 	struct walk walk;
 	int result = 0, fd = -1;

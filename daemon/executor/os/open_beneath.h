@@ -11,4 +11,4 @@
  * link where none may be, or too many of them; -ENAMETOOLONG: longer, or deeper, than anything in /sys; other -errno of
  * openat() and readlinkat().
  */
-int beneath_open(int base, const char *path, int flags);
+int open_beneath(int base, const char *path, int flags);

@@ -39,12 +39,12 @@ void host_close(struct host *host)
 
 int sysfs_open_folder(int base, const char *path)
 {
-	return beneath_open(base, path, O_RDONLY | O_DIRECTORY);
+	return open_beneath(base, path, O_RDONLY | O_DIRECTORY);
 }
 
 FILE *sysfs_lines(int base, const char *path)
 {
-	int fd = beneath_open(base, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+	int fd = open_beneath(base, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
 	FILE *stream;
 
 	if (fd < 0) {
@@ -112,7 +112,7 @@ const struct dirent *sysfs_next(DIR *stream)
 
 int sysfs_read(int folder, const char *name, char *out, size_t size)
 {
-	autoclose int fd = beneath_open(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+	autoclose int fd = open_beneath(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
 	char text[4096 + 1];
 	ssize_t length;
 
@@ -239,7 +239,7 @@ bool sysfs_has(int folder, const char *name)
 int sysfs_write(int folder, const char *name, const char *text)
 {
 	/* No O_TRUNC: in sysfs it says nothing, and a write is one message to the kernel. */
-	autoclose int fd = beneath_open(folder, name, O_WRONLY | O_NOFOLLOW);
+	autoclose int fd = open_beneath(folder, name, O_WRONLY | O_NOFOLLOW);
 
 	if (fd < 0)
 		return fd;

@@ -25,7 +25,7 @@ void host_close(struct host *host);
 
 /*
  * Opens a folder, following links as long as they stay below base. The caller owns the FD. -ENOENT: there is none;
- * -EXDEV: a link leads out of the tree; other -errno of beneath_open().
+ * -EXDEV: a link leads out of the tree; other -errno of open_beneath().
  */
 int sysfs_open_folder(int base, const char *path);
 /* A stream over a folder's entries, which the caller closes with closedir(); NULL with errno set. */

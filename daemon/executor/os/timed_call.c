@@ -14,10 +14,10 @@ enum { HANGING_MAX = 64, KEY_MAX = 128, STACK_SIZE = 128 * 1024 };
 
 /* A thread, and the call that it has. Its own lock guards it: it may outlive the patience. */
 struct helper {
-	TAILQ_ENTRY(helper) link; // patience::hanging, if it was left behind
+	TAILQ_ENTRY(helper) link; // timed_call::hanging, if it was left behind
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	struct patience_task task;
+	struct timed_call_task task;
 	char key[KEY_MAX];
 	void *context;  /* NULL: nothing to do */
 	int result;
@@ -26,7 +26,7 @@ struct helper {
 	bool ends;      /* told to end, or has ended */
 };
 
-struct patience {
+struct timed_call {
 	struct helper *helper; /* waits for work; NULL: none yet */
 	TAILQ_HEAD(, helper) hanging;
 	unsigned hanging_count;
@@ -111,38 +111,38 @@ static void helper_dismiss(struct helper *helper)
 		helper_free(helper);
 }
 
-struct patience *patience_new(void)
+struct timed_call *timed_call_new(void)
 {
-	struct patience *patience = calloc(1, sizeof(*patience));
+	struct timed_call *timed_call = calloc(1, sizeof(*timed_call));
 
-	if (patience)
-		TAILQ_INIT(&patience->hanging);
-	return patience;
+	if (timed_call)
+		TAILQ_INIT(&timed_call->hanging);
+	return timed_call;
 }
 
-struct patience *patience_free(struct patience *patience)
+struct timed_call *timed_call_free(struct timed_call *timed_call)
 {
 	struct helper *helper;
 
-	if (!patience)
+	if (!timed_call)
 		return NULL;
-	if (patience->helper)
-		helper_dismiss(patience->helper);
-	while ((helper = TAILQ_FIRST(&patience->hanging))) {
-		TAILQ_REMOVE(&patience->hanging, helper, link);
+	if (timed_call->helper)
+		helper_dismiss(timed_call->helper);
+	while ((helper = TAILQ_FIRST(&timed_call->hanging))) {
+		TAILQ_REMOVE(&timed_call->hanging, helper, link);
 		helper_dismiss(helper);
 	}
-	free(patience);
+	free(timed_call);
 	return NULL;
 }
 
 /* Frees the helpers that came back after all. True if one with this key still hangs. */
-static bool still_hangs(struct patience *patience, const char *key)
+static bool still_hangs(struct timed_call *timed_call, const char *key)
 {
 	struct helper *helper, *next;
 	bool found = false;
 
-	for (helper = TAILQ_FIRST(&patience->hanging); helper; helper = next) {
+	for (helper = TAILQ_FIRST(&timed_call->hanging); helper; helper = next) {
 		bool ended;
 
 		next = TAILQ_NEXT(helper, link);
@@ -153,8 +153,8 @@ static bool still_hangs(struct patience *patience, const char *key)
 			found = found || strcmp(helper->key, key) == 0;
 			continue;
 		}
-		TAILQ_REMOVE(&patience->hanging, helper, link);
-		patience->hanging_count--;
+		TAILQ_REMOVE(&timed_call->hanging, helper, link);
+		timed_call->hanging_count--;
 		helper_dismiss(helper);
 	}
 	return found;
@@ -183,19 +183,19 @@ static bool wait_for(struct helper *helper, unsigned milliseconds, int *result)
 	return done;
 }
 
-int patience_run(struct patience *patience, const struct patience_task *task, unsigned milliseconds, void *context)
+int timed_call_run(struct timed_call *timed_call, const struct timed_call_task *task, unsigned milliseconds, void *context)
 {
 	struct helper *helper;
 	int result;
 
-	if (!TAILQ_EMPTY(&patience->hanging) &&
-	    (still_hangs(patience, task->key) || patience->hanging_count >= HANGING_MAX)) {
+	if (!TAILQ_EMPTY(&timed_call->hanging) &&
+	    (still_hangs(timed_call, task->key) || timed_call->hanging_count >= HANGING_MAX)) {
 		task->free(context);
 		return -ETIMEDOUT;
 	}
-	if (!patience->helper)
-		patience->helper = helper_new();
-	helper = patience->helper;
+	if (!timed_call->helper)
+		timed_call->helper = helper_new();
+	helper = timed_call->helper;
 	if (!helper)
 		return -ENOMEM;
 	pthread_mutex_lock(&helper->lock);
@@ -206,8 +206,8 @@ int patience_run(struct patience *patience, const struct patience_task *task, un
 	pthread_mutex_unlock(&helper->lock);
 	if (wait_for(helper, milliseconds, &result))
 		return result;
-	patience->helper = NULL;
-	TAILQ_INSERT_TAIL(&patience->hanging, helper, link);
-	patience->hanging_count++;
+	timed_call->helper = NULL;
+	TAILQ_INSERT_TAIL(&timed_call->hanging, helper, link);
+	timed_call->hanging_count++;
 	return -ETIMEDOUT;
 }

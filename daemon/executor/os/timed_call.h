@@ -6,13 +6,13 @@
  */
 #pragma once
 
-struct patience;
+struct timed_call;
 
-struct patience *patience_new(void); /* NULL: out of memory */
+struct timed_call *timed_call_new(void); /* NULL: out of memory */
 /* Threads that were left behind live on, but touch nothing of the caller's any more. */
-struct patience *patience_free(struct patience *patience);
+struct timed_call *timed_call_free(struct timed_call *timed_call);
 
-struct patience_task {
+struct timed_call_task {
 	const char *key;          /* what it asks about: while a call with this key hangs, no other is begun */
 	int (*run)(void *context);
 	void (*free)(void *context);
@@ -23,4 +23,4 @@ struct patience_task {
  * caller's. -ETIMEDOUT: it did not come back, or an earlier one of this key still hangs; then the context is not the
  * caller's any more. -ENOMEM: no thread was to be had, and nothing was run; the context is the caller's.
  */
-int patience_run(struct patience *patience, const struct patience_task *task, unsigned milliseconds, void *context);
+int timed_call_run(struct timed_call *timed_call, const struct timed_call_task *task, unsigned milliseconds, void *context);

@@ -10,7 +10,7 @@
 enum { RECORDS_MAX = 4096 };
 
 struct recorded {
-	struct recorded *next;      // recording::first
+	struct recorded *next;      // audit_queue::first
 	union wire_message *message; /* of the size in its header */
 };
 
@@ -20,81 +20,81 @@ static void recorded_free(struct recorded *recorded)
 	free(recorded);
 }
 
-static void answer(struct recording *recording, uint64_t id, int error)
+static void answer(struct audit_queue *audit_queue, uint64_t id, int error)
 {
 	union wire_message message;
 
 	message.recorded = (struct wire_recorded){ .error = error };
 	wire_stamp(&message, WIRE_RECORDED, id);
-	outbox_send(&recording->crew->outbox, &message, NULL);
+	outbox_send(&audit_queue->supervisor->outbox, &message, NULL);
 }
 
-static struct recorded *take_first(struct recording *recording)
+static struct recorded *take_first(struct audit_queue *audit_queue)
 {
-	struct recorded *recorded = recording->first;
+	struct recorded *recorded = audit_queue->first;
 
-	recording->first = recorded->next;
-	if (!recording->first)
-		recording->last = NULL;
-	recording->count--;
-	if (recording->sent > 0)
-		recording->sent--;
+	audit_queue->first = recorded->next;
+	if (!audit_queue->first)
+		audit_queue->last = NULL;
+	audit_queue->count--;
+	if (audit_queue->sent > 0)
+		audit_queue->sent--;
 	return recorded;
 }
 
 /* The recorder is gone: what it had may be written or not. A new one is started with the next record. */
-static void lose(struct recording *recording)
+static void lose(struct audit_queue *audit_queue)
 {
 	log_error("the recorder [%d] has ended unexpectedly: %zu records may be missing in the audit log",
-		  recording->worker.pid, recording->count);
-	worker_kill(&recording->worker);
-	while (recording->first) {
-		struct recorded *recorded = take_first(recording);
+		  audit_queue->worker.pid, audit_queue->count);
+	worker_kill(&audit_queue->worker);
+	while (audit_queue->first) {
+		struct recorded *recorded = take_first(audit_queue);
 
-		answer(recording, recorded->message->header.id, EIO);
+		answer(audit_queue, recorded->message->header.id, EIO);
 		recorded_free(recorded);
 	}
-	recording->sent = 0;
+	audit_queue->sent = 0;
 }
 
 /* Sends what the socket takes. */
-static void feed(struct recording *recording)
+static void feed(struct audit_queue *audit_queue)
 {
-	struct recorded *next = recording->first;
+	struct recorded *next = audit_queue->first;
 
-	for (size_t i = 0; next && i < recording->sent; i++)
+	for (size_t i = 0; next && i < audit_queue->sent; i++)
 		next = next->next;
 	for (; next; next = next->next) {
-		int error = wire_send(recording->worker.socket, next->message, NULL, 0);
+		int error = wire_send(audit_queue->worker.socket, next->message, NULL, 0);
 
 		if (error == -EAGAIN)
 			return;
 		if (error < 0) {
-			lose(recording);
+			lose(audit_queue);
 			return;
 		}
-		recording->sent++;
+		audit_queue->sent++;
 	}
 }
 
-void recording_start(struct recording *recording, struct crew *crew, const struct deeds *deeds)
+void audit_queue_start(struct audit_queue *audit_queue, struct supervisor *supervisor, const struct done_plans *done_plans)
 {
-	*recording = (struct recording){ .crew = crew, .deeds = deeds, .worker = { .socket = -1 } };
+	*audit_queue = (struct audit_queue){ .supervisor = supervisor, .done_plans = done_plans, .worker = { .socket = -1 } };
 }
 
 /* False: there is no recorder, and none can be started, or one ended just now, as the next would. */
-static bool has_worker(struct recording *recording)
+static bool has_worker(struct audit_queue *audit_queue)
 {
-	if (recording->worker.socket >= 0)
+	if (audit_queue->worker.socket >= 0)
 		return true;
-	if (recording->worker.started > 0 && worker_is_young(&recording->worker))
+	if (audit_queue->worker.started > 0 && worker_is_young(&audit_queue->worker))
 		return false;
-	return crew_start(recording->crew, &recording->worker, WORKER_RECORDER) == 0;
+	return supervisor_start(audit_queue->supervisor, &audit_queue->worker, WORKER_RECORDER) == 0;
 }
 
-static bool enqueue(struct recording *recording, const struct wire_record *record)
+static bool enqueue(struct audit_queue *audit_queue, const struct wire_record *record)
 {
-	struct recorded *recorded = recording->count < RECORDS_MAX ? calloc(1, sizeof(*recorded)) : NULL;
+	struct recorded *recorded = audit_queue->count < RECORDS_MAX ? calloc(1, sizeof(*recorded)) : NULL;
 
 	if (recorded)
 		recorded->message = malloc(record->header.size);
@@ -103,74 +103,74 @@ static bool enqueue(struct recording *recording, const struct wire_record *recor
 		return false;
 	}
 	memcpy(recorded->message, record, record->header.size);
-	recorded->message->record.proof = deeds_prove(recording->deeds, &record->record);
-	if (recording->last)
-		recording->last->next = recorded;
+	recorded->message->record.proof = done_plans_prove(audit_queue->done_plans, &record->record);
+	if (audit_queue->last)
+		audit_queue->last->next = recorded;
 	else
-		recording->first = recorded;
-	recording->last = recorded;
-	recording->count++;
+		audit_queue->first = recorded;
+	audit_queue->last = recorded;
+	audit_queue->count++;
 	return true;
 }
 
-void recording_ask(struct recording *recording, const struct wire_record *record)
+void audit_queue_ask(struct audit_queue *audit_queue, const struct wire_record *record)
 {
 	/* Nobody is to stand in the log for what another user's claim was. */
-	if (!given_may_be_of(recording->crew->given.ledger, record->record.claim, record->record.uid))
-		answer(recording, record->header.id, EPERM);
-	else if (!has_worker(recording))
-		answer(recording, record->header.id, EIO);
-	else if (!enqueue(recording, record))
-		answer(recording, record->header.id, ENOBUFS);
+	if (!given_may_be_of(audit_queue->supervisor->given.ledger, record->record.claim, record->record.uid))
+		answer(audit_queue, record->header.id, EPERM);
+	else if (!has_worker(audit_queue))
+		answer(audit_queue, record->header.id, EIO);
+	else if (!enqueue(audit_queue, record))
+		answer(audit_queue, record->header.id, ENOBUFS);
 	else
-		feed(recording);
+		feed(audit_queue);
 }
 
-void recording_readable(struct recording *recording)
+void audit_queue_readable(struct audit_queue *audit_queue)
 {
-	while (recording->worker.socket >= 0 && outbox_is_empty(&recording->crew->outbox)) {
+	while (audit_queue->worker.socket >= 0 && outbox_is_empty(&audit_queue->supervisor->outbox)) {
 		autoclose_list struct descriptors fds = { .count = 0 };
 		union wire_message message;
 		struct recorded *recorded;
-		int got = wire_receive(recording->worker.socket, &message, &fds);
+		int got = wire_receive(audit_queue->worker.socket, &message, &fds);
 
 		if (got == -EAGAIN)
 			break;
-		if (got > 0 && message.header.type == WIRE_TOPOLOGY_DONE && !recording->worker.ready) {
-			recording->worker.ready = true;
+		if (got > 0 && message.header.type == WIRE_TOPOLOGY_DONE && !audit_queue->worker.ready) {
+			audit_queue->worker.ready = true;
 			continue;
 		}
-		if (got <= 0 || message.header.type != WIRE_RECORDED || recording->sent == 0 ||
-		    recording->first->message->header.id != message.header.id) {
-			lose(recording);
+		if (got <= 0 || message.header.type != WIRE_RECORDED || audit_queue->sent == 0 ||
+		    audit_queue->first->message->header.id != message.header.id) {
+			lose(audit_queue);
 			return;
 		}
-		recorded = take_first(recording);
+		recorded = take_first(audit_queue);
 		recorded_free(recorded);
-		outbox_send(&recording->crew->outbox, &message, NULL);
+		outbox_send(&audit_queue->supervisor->outbox, &message, NULL);
 	}
-	if (recording->worker.socket >= 0)
-		feed(recording);
+	if (audit_queue->worker.socket >= 0)
+		feed(audit_queue);
 }
 
-void recording_writable(struct recording *recording)
+void audit_queue_writable(struct audit_queue *audit_queue)
 {
-	feed(recording);
+	feed(audit_queue);
 }
 
-bool recording_wants_to_write(const struct recording *recording)
+bool audit_queue_wants_to_write(const struct audit_queue *audit_queue)
 {
-	return recording->sent < recording->count;
+	return audit_queue->sent < audit_queue->count;
 }
 
-bool recording_is_idle(const struct recording *recording)
+bool audit_queue_is_idle(const struct audit_queue *audit_queue)
 {
-	return recording->count == 0;
+	return audit_queue->count == 0;
 }
 
-void recording_end(struct recording *recording)
+void audit_queue_end(struct audit_queue *audit_queue)
 {
-	while (recording->first)
-		recorded_free(take_first(recording));
-	worker_end(&recording->worker);
+	while (audit_queue->first)
+		recorded_free(take_first(audit_queue));
+	worker_end(&audit_queue->worker);
 }

@@ -9,24 +9,24 @@
 
 struct recorded;
 
-struct recording {
-	struct crew *crew;
-	const struct deeds *deeds;
+struct audit_queue {
+	struct supervisor *supervisor;
+	const struct done_plans *done_plans;
 	struct worker worker; /* started with the first record */
 	struct recorded *first, *last; /* not answered yet; the recorder has got the first of them */
 	size_t count;
 	size_t sent;          /* so many of them */
 };
 
-void recording_start(struct recording *recording, struct crew *crew, const struct deeds *deeds);
+void audit_queue_start(struct audit_queue *audit_queue, struct supervisor *supervisor, const struct done_plans *done_plans);
 /* A record of the broker's. */
-void recording_ask(struct recording *recording, const struct wire_record *record);
+void audit_queue_ask(struct audit_queue *audit_queue, const struct wire_record *record);
 /* The recorder's socket is readable, or takes more. */
-void recording_readable(struct recording *recording);
-void recording_writable(struct recording *recording);
+void audit_queue_readable(struct audit_queue *audit_queue);
+void audit_queue_writable(struct audit_queue *audit_queue);
 /* True if a record waits for place in the recorder's socket. */
-bool recording_wants_to_write(const struct recording *recording);
+bool audit_queue_wants_to_write(const struct audit_queue *audit_queue);
 /* True if no record is on its way: the broker's last ones have to get there when it goes. */
-bool recording_is_idle(const struct recording *recording);
+bool audit_queue_is_idle(const struct audit_queue *audit_queue);
 /* Drops all that wait, without an answer: the executor ends, and its end is the answer. */
-void recording_end(struct recording *recording);
+void audit_queue_end(struct audit_queue *audit_queue);

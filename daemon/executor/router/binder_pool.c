@@ -8,68 +8,68 @@
 /* Plans that may wait for a binder: the broker has claims in hand, not a backlog. */
 enum { WAITING_MAX = 1024 };
 
-static void dispatch(struct binding *binding);
+static void dispatch(struct binder_pool *pool);
 
-static void answer(struct binding *binding, uint64_t id, enum wire_outcome outcome, const char *text)
+static void answer(struct binder_pool *pool, uint64_t id, enum wire_outcome outcome, const char *text)
 {
 	union wire_message message;
 
-	job_answer(&message, id, outcome, text);
-	crew_answer_plan(binding->crew, &message, NULL);
+	plan_job_answer(&message, id, outcome, text);
+	supervisor_answer_plan(pool->supervisor, &message, NULL);
 }
 
 /* Answers a plan that no binder has got. */
-static void turn_away(struct binding *binding, struct job *job, const char *text)
+static void turn_away(struct binder_pool *pool, struct plan_job *job, const char *text)
 {
 	struct descriptors fds = { .count = 0 };
 	union wire_message message;
 
-	job_answer_untouched(&message, job, text, &fds);
-	crew_answer_plan(binding->crew, &message, &fds);
-	job_free(job);
+	plan_job_answer_untouched(&message, job, text, &fds);
+	supervisor_answer_plan(pool->supervisor, &message, &fds);
+	plan_job_free(job);
 }
 
 /* Starts a binder, if there is place for one. 0 or -errno. */
-static int add_binder(struct binding *binding)
+static int add_binder(struct binder_pool *pool)
 {
-	int slot = binders_find_place(&binding->binders), error;
+	int slot = binder_slots_find_place(&pool->slots), error;
 
 	if (slot < 0)
 		return -EAGAIN;
-	error = crew_start(binding->crew, &binding->worker[slot], WORKER_BINDER);
+	error = supervisor_start(pool->supervisor, &pool->worker[slot], WORKER_BINDER);
 	if (error == 0)
-		binders_started(&binding->binders, slot);
+		binder_slots_started(&pool->slots, slot);
 	return error;
 }
 
 /* A binder is gone in the middle of whatever it did. */
-static void lose(struct binding *binding, int slot)
+static void lose(struct binder_pool *pool, int slot)
 {
-	const struct binder_slot before = binding->binders.slot[slot];
-	struct job *job = binding->job[slot];
+	const struct binder_slot before = pool->slots.slot[slot];
+	struct plan_job *job = pool->job[slot];
 
-	crew_lost(binding->crew, &binding->worker[slot], WORKER_BINDER);
-	binders_lost(&binding->binders, slot);
-	binding->job[slot] = NULL;
+	supervisor_lost(pool->supervisor, &pool->worker[slot], WORKER_BINDER);
+	binder_slots_lost(&pool->slots, slot);
+	pool->job[slot] = NULL;
 	/* What it let a user open, it may have done already: the release that comes takes it back. */
-	plan_done(&binding->granting[slot]);
-	deed_set_done(&binding->doing[slot]);
+	plan_done(&pool->granting[slot]);
+	deed_set_done(&pool->doing[slot]);
 	if (job && !job->begun) {
 		/* It was gone before it got anything: another takes the plan. */
-		job_queue_put(&binding->waiting, job);
+		plan_job_queue_put(&pool->waiting, job);
 	} else {
-		job_free(job);
+		plan_job_free(job);
 		if (before.state == BINDER_BUSY || before.state == BINDER_STUCK)
-			answer(binding, before.plan, WIRE_OUTCOME_INTERRUPTED,
+			answer(pool, before.plan, WIRE_OUTCOME_INTERRUPTED,
 			       "the worker ended in the middle of the plan: nobody knows how far it came");
 	}
-	dispatch(binding);
+	dispatch(pool);
 }
 
 /* Sends the binder as much of its plan as the socket takes. False: the binder is gone. */
-static bool feed(struct binding *binding, int slot)
+static bool feed(struct binder_pool *pool, int slot)
 {
-	struct job *job = binding->job[slot];
+	struct plan_job *job = pool->job[slot];
 
 	while (job && (!job->begun || job->sent < job->plan.plan.count)) {
 		struct wire_plan_inbox *plan = &job->plan;
@@ -79,7 +79,7 @@ static bool feed(struct binding *binding, int slot)
 		size_t count = wire_plan_chunk(&message, plan->id, (enum wire_plan_kind)plan->kind, plan->policy_digest,
 					       &plan->plan, job->sent, &plan->enclosure);
 
-		error = wire_send(binding->worker[slot].socket, &message, fds, fd_count);
+		error = wire_send(pool->worker[slot].socket, &message, fds, fd_count);
 		if (error == -EAGAIN)
 			return true;
 		if (error < 0)
@@ -90,187 +90,187 @@ static bool feed(struct binding *binding, int slot)
 		job->begun = true;
 		job->sent += count;
 	}
-	binding->job[slot] = job_free(job);
+	pool->job[slot] = plan_job_free(job);
 	return true;
 }
 
 /* Keeps what the plan is to let a user open: it counts once the binder has done it. */
-static void note_grants(struct binding *binding, int slot, const struct plan *plan)
+static void note_grants(struct binder_pool *pool, int slot, const struct plan *plan)
 {
-	plan_done(&binding->granting[slot]);
-	grants_withdraw(&binding->grants, plan);
+	plan_done(&pool->granting[slot]);
+	node_grants_withdraw(&pool->grants, plan);
 	for (size_t i = 0; i < plan->count; i++)
-		if (plan->step[i].kind == STEP_GRANT && plan_add(&binding->granting[slot], &plan->step[i]) < 0)
+		if (plan->step[i].kind == STEP_GRANT && plan_add(&pool->granting[slot], &plan->step[i]) < 0)
 			log_error("out of memory: the nodes of a claim will not hold against udev");
 }
 
-static void assign(struct binding *binding, int slot, struct job *job)
+static void assign(struct binder_pool *pool, int slot, struct plan_job *job)
 {
-	note_grants(binding, slot, &job->plan.plan);
-	deed_set_begin(&binding->doing[slot], job->plan.kind, &job->plan.plan, &job->plan.enclosure.owner);
-	binders_assign(&binding->binders, slot, job->plan.id);
-	binding->job[slot] = job;
-	if (!feed(binding, slot))
-		lose(binding, slot);
+	note_grants(pool, slot, &job->plan.plan);
+	deed_set_begin(&pool->doing[slot], job->plan.kind, &job->plan.plan, &job->plan.enclosure.owner);
+	binder_slots_assign(&pool->slots, slot, job->plan.id);
+	pool->job[slot] = job;
+	if (!feed(pool, slot))
+		lose(pool, slot);
 }
 
 /* Gives waiting plans to idle binders, and sees to it that one is idle. */
-static void dispatch(struct binding *binding)
+static void dispatch(struct binder_pool *pool)
 {
-	while (binding->waiting.first && !binding->crew->hopeless) {
-		int slot = binders_find_idle(&binding->binders);
-		struct job *job;
+	while (pool->waiting.first && !pool->supervisor->hopeless) {
+		int slot = binder_slots_find_idle(&pool->slots);
+		struct plan_job *job;
 
-		if (slot < 0 && add_binder(binding) == 0)
-			slot = binders_find_idle(&binding->binders);
-		if (slot < 0 && binders_are_busy(&binding->binders))
+		if (slot < 0 && add_binder(pool) == 0)
+			slot = binder_slots_find_idle(&pool->slots);
+		if (slot < 0 && binder_slots_are_busy(&pool->slots))
 			return; /* one of those will take it */
-		job = job_queue_take(&binding->waiting);
+		job = plan_job_queue_take(&pool->waiting);
 		if (slot >= 0) {
-			assign(binding, slot, job);
+			assign(pool, slot, job);
 			continue;
 		}
-		turn_away(binding, job, "the executor has no worker for it, and can't start one");
+		turn_away(pool, job, "the executor has no worker for it, and can't start one");
 	}
-	if (binders_want_spare(&binding->binders) && !binding->crew->hopeless)
-		add_binder(binding);
+	if (binder_slots_want_spare(&pool->slots) && !pool->supervisor->hopeless)
+		add_binder(pool);
 }
 
-int binding_start(struct binding *binding, struct crew *crew, const struct host *host)
+int binder_pool_start(struct binder_pool *pool, struct supervisor *supervisor, const struct host *host)
 {
 	int error = 0;
 
-	*binding = (struct binding){ .crew = crew, .grants = { .host = host } };
-	for (size_t i = 0; i < BINDERS_SLOTS; i++)
-		binding->worker[i].socket = -1;
-	while (error == 0 && binders_want_spare(&binding->binders))
-		error = add_binder(binding);
+	*pool = (struct binder_pool){ .supervisor = supervisor, .grants = { .host = host } };
+	for (size_t i = 0; i < BINDER_SLOTS; i++)
+		pool->worker[i].socket = -1;
+	while (error == 0 && binder_slots_want_spare(&pool->slots))
+		error = add_binder(pool);
 	return error;
 }
 
-void binding_run(struct binding *binding, struct job *job)
+void binder_pool_run(struct binder_pool *pool, struct plan_job *job)
 {
-	if (binding->waiting.count >= WAITING_MAX) {
-		turn_away(binding, job, "too many plans wait for a worker already");
+	if (pool->waiting.count >= WAITING_MAX) {
+		turn_away(pool, job, "too many plans wait for a worker already");
 		return;
 	}
-	job_queue_put(&binding->waiting, job);
-	dispatch(binding);
+	plan_job_queue_put(&pool->waiting, job);
+	dispatch(pool);
 }
 
-void binding_overdue(struct binding *binding, uint64_t plan)
+void binder_pool_overdue(struct binder_pool *pool, uint64_t plan)
 {
-	int slot = binders_find_plan(&binding->binders, plan);
+	int slot = binder_slots_find_plan(&pool->slots, plan);
 
 	/* One that waits for a binder still goes on waiting: it was not touched, and its turn comes. */
 	if (slot < 0)
 		return;
-	log_warning("a plan passed its deadline: the binder [%d] is stuck in the kernel", binding->worker[slot].pid);
-	binders_overdue(&binding->binders, slot);
-	dispatch(binding);
+	log_warning("a plan passed its deadline: the binder [%d] is stuck in the kernel", pool->worker[slot].pid);
+	binder_slots_overdue(&pool->slots, slot);
+	dispatch(pool);
 }
 
-void binding_renew(struct binding *binding)
+void binder_pool_renew(struct binder_pool *pool)
 {
-	binders_renew(&binding->binders);
-	for (int i = 0; i < BINDERS_SLOTS; i++) {
-		if (!binders_is_outdated(&binding->binders, i))
+	binder_slots_renew(&pool->slots);
+	for (int i = 0; i < BINDER_SLOTS; i++) {
+		if (!binder_slots_is_outdated(&pool->slots, i))
 			continue;
-		worker_end(&binding->worker[i]);
-		binders_lost(&binding->binders, i);
+		worker_end(&pool->worker[i]);
+		binder_slots_lost(&pool->slots, i);
 	}
-	dispatch(binding);
+	dispatch(pool);
 }
 
 /* The result of the plan that a binder has. False: it is none of that. */
-static bool finish(struct binding *binding, int slot, union wire_message *message, struct descriptors *fds)
+static bool finish(struct binder_pool *pool, int slot, union wire_message *message, struct descriptors *fds)
 {
-	const struct binder_slot *state = &binding->binders.slot[slot];
+	const struct binder_slot *state = &pool->slots.slot[slot];
 
 	if ((state->state != BINDER_BUSY && state->state != BINDER_STUCK) || message->header.id != state->plan ||
-	    binding->job[slot])
+	    pool->job[slot])
 		return false;
-	crew_worked(binding->crew);
+	supervisor_worked(pool->supervisor);
 	if (message->result.outcome == WIRE_OUTCOME_DONE)
-		grants_take_up(&binding->grants, &binding->granting[slot]);
+		node_grants_take_up(&pool->grants, &pool->granting[slot]);
 	else
-		grants_give_up(&binding->grants, &binding->granting[slot]);
-	plan_done(&binding->granting[slot]);
+		node_grants_give_up(&pool->grants, &pool->granting[slot]);
+	plan_done(&pool->granting[slot]);
 	if (message->result.outcome == WIRE_OUTCOME_DONE)
-		deeds_note(&binding->deeds, &binding->doing[slot]);
-	deed_set_done(&binding->doing[slot]);
-	crew_answer_plan(binding->crew, message, fds);
-	if (!binders_finished(&binding->binders, slot))
-		worker_end(&binding->worker[slot]);
-	dispatch(binding);
+		done_plans_note(&pool->done_plans, &pool->doing[slot]);
+	deed_set_done(&pool->doing[slot]);
+	supervisor_answer_plan(pool->supervisor, message, fds);
+	if (!binder_slots_finished(&pool->slots, slot))
+		worker_end(&pool->worker[slot]);
+	dispatch(pool);
 	return true;
 }
 
-void binding_readable(struct binding *binding, int slot)
+void binder_pool_readable(struct binder_pool *pool, int slot)
 {
-	while (binding->worker[slot].socket >= 0 && outbox_is_empty(&binding->crew->outbox)) {
+	while (pool->worker[slot].socket >= 0 && outbox_is_empty(&pool->supervisor->outbox)) {
 		autoclose_list struct descriptors fds = { .count = 0 };
 		union wire_message message;
-		int got = wire_receive(binding->worker[slot].socket, &message, &fds);
+		int got = wire_receive(pool->worker[slot].socket, &message, &fds);
 
 		if (got == -EAGAIN)
 			return;
-		if (got > 0 && message.header.type == WIRE_TOPOLOGY_DONE && !binding->worker[slot].ready) {
-			binding->worker[slot].ready = true;
+		if (got > 0 && message.header.type == WIRE_TOPOLOGY_DONE && !pool->worker[slot].ready) {
+			pool->worker[slot].ready = true;
 			continue;
 		}
 		if (got > 0 && message.header.type == WIRE_DEVICE && message.header.id == 0) {
-			outbox_send(&binding->crew->outbox, &message, NULL);
+			outbox_send(&pool->supervisor->outbox, &message, NULL);
 			continue;
 		}
-		if (got <= 0 || message.header.type != WIRE_RESULT || !finish(binding, slot, &message, &fds)) {
-			lose(binding, slot);
+		if (got <= 0 || message.header.type != WIRE_RESULT || !finish(pool, slot, &message, &fds)) {
+			lose(pool, slot);
 			return;
 		}
 	}
 }
 
-void binding_writable(struct binding *binding, int slot)
+void binder_pool_writable(struct binder_pool *pool, int slot)
 {
-	if (!feed(binding, slot))
-		lose(binding, slot);
+	if (!feed(pool, slot))
+		lose(pool, slot);
 }
 
-bool binding_wants_to_write(const struct binding *binding, int slot)
+bool binder_pool_wants_to_write(const struct binder_pool *pool, int slot)
 {
-	return binding->job[slot] != NULL;
+	return pool->job[slot] != NULL;
 }
 
-bool binding_is_warm(const struct binding *binding)
+bool binder_pool_is_warm(const struct binder_pool *pool)
 {
-	for (size_t i = 0; i < BINDERS_SLOTS; i++)
-		if (binding->worker[i].socket >= 0 && !binding->worker[i].ready)
+	for (size_t i = 0; i < BINDER_SLOTS; i++)
+		if (pool->worker[i].socket >= 0 && !pool->worker[i].ready)
 			return false;
 	return true;
 }
 
-bool binding_is_busy(const struct binding *binding)
+bool binder_pool_is_busy(const struct binder_pool *pool)
 {
-	return binders_are_busy(&binding->binders);
+	return binder_slots_are_busy(&pool->slots);
 }
 
-void binding_cancel(struct binding *binding)
+void binder_pool_cancel(struct binder_pool *pool)
 {
-	struct job *job;
+	struct plan_job *job;
 
-	while ((job = job_queue_take(&binding->waiting)))
-		job_free(job);
+	while ((job = plan_job_queue_take(&pool->waiting)))
+		plan_job_free(job);
 }
 
-void binding_end(struct binding *binding)
+void binder_pool_end(struct binder_pool *pool)
 {
-	binding_cancel(binding);
-	for (size_t i = 0; i < BINDERS_SLOTS; i++) {
-		worker_end(&binding->worker[i]);
-		binding->job[i] = job_free(binding->job[i]);
-		plan_done(&binding->granting[i]);
-		deed_set_done(&binding->doing[i]);
+	binder_pool_cancel(pool);
+	for (size_t i = 0; i < BINDER_SLOTS; i++) {
+		worker_end(&pool->worker[i]);
+		pool->job[i] = plan_job_free(pool->job[i]);
+		plan_done(&pool->granting[i]);
+		deed_set_done(&pool->doing[i]);
 	}
-	grants_done(&binding->grants);
-	deeds_done(&binding->deeds);
+	node_grants_done(&pool->grants);
+	done_plans_done(&pool->done_plans);
 }

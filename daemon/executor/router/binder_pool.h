@@ -10,34 +10,34 @@
 #include "done_plans.h"
 #include "node_grants.h"
 
-struct binding {
-	struct crew *crew;
-	struct binders binders;
-	struct worker worker[BINDERS_SLOTS];
-	struct job *job[BINDERS_SLOTS]; /* that the binder has not got all of */
-	struct plan granting[BINDERS_SLOTS]; /* the steps of the binder's plan that let a user open nodes */
-	struct grants grants;
-	struct deed_set doing[BINDERS_SLOTS]; /* the devices of the binder's plan */
-	struct deeds deeds;
-	struct job_queue waiting;
+struct binder_pool {
+	struct supervisor *supervisor;
+	struct binder_slots slots;
+	struct worker worker[BINDER_SLOTS];
+	struct plan_job *job[BINDER_SLOTS]; /* that the binder has not got all of */
+	struct plan granting[BINDER_SLOTS]; /* the steps of the binder's plan that let a user open nodes */
+	struct node_grants grants;
+	struct deed_set doing[BINDER_SLOTS]; /* the devices of the binder's plan */
+	struct done_plans done_plans;
+	struct plan_job_queue waiting;
 };
 
-int binding_start(struct binding *binding, struct crew *crew, const struct host *host); /* 0 or -errno */
+int binder_pool_start(struct binder_pool *pool, struct supervisor *supervisor, const struct host *host); /* 0 or -errno */
 /* Takes a plan over. */
-void binding_run(struct binding *binding, struct job *job);
+void binder_pool_run(struct binder_pool *pool, struct plan_job *job);
 /* The deadline of a plan passed: its binder counts as stuck, and another takes its place. */
-void binding_overdue(struct binding *binding, uint64_t plan);
+void binder_pool_overdue(struct binder_pool *pool, uint64_t plan);
 /* A new policy is in force, of which the crew has a snapshot. */
-void binding_renew(struct binding *binding);
+void binder_pool_renew(struct binder_pool *pool);
 /* The socket of that binder can be read, or takes more. */
-void binding_readable(struct binding *binding, int slot);
-void binding_writable(struct binding *binding, int slot);
+void binder_pool_readable(struct binder_pool *pool, int slot);
+void binder_pool_writable(struct binder_pool *pool, int slot);
 /* True if the binder in that slot waits for place in its socket. */
-bool binding_wants_to_write(const struct binding *binding, int slot);
+bool binder_pool_wants_to_write(const struct binder_pool *pool, int slot);
 /* True if all binders that were started are ready. */
-bool binding_is_warm(const struct binding *binding);
+bool binder_pool_is_warm(const struct binder_pool *pool);
 /* True while plans run that were not given up. */
-bool binding_is_busy(const struct binding *binding);
+bool binder_pool_is_busy(const struct binder_pool *pool);
 /* Drops the plans that no binder has yet, without an answer: the executor ends, and its end is the answer. */
-void binding_cancel(struct binding *binding);
-void binding_end(struct binding *binding);
+void binder_pool_cancel(struct binder_pool *pool);
+void binder_pool_end(struct binder_pool *pool);

@@ -1,92 +1,92 @@
 #include "binder_slots.h"
 
-static size_t count(const struct binders *binders, enum binder_state state)
+static size_t count(const struct binder_slots *slots, enum binder_state state)
 {
 	size_t found = 0;
 
-	for (size_t i = 0; i < BINDERS_SLOTS; i++)
-		found += binders->slot[i].state == state;
+	for (size_t i = 0; i < BINDER_SLOTS; i++)
+		found += slots->slot[i].state == state;
 	return found;
 }
 
-int binders_find_idle(const struct binders *binders)
+int binder_slots_find_idle(const struct binder_slots *slots)
 {
-	for (int i = 0; i < BINDERS_SLOTS; i++)
-		if (binders->slot[i].state == BINDER_IDLE && binders->slot[i].generation == binders->generation)
+	for (int i = 0; i < BINDER_SLOTS; i++)
+		if (slots->slot[i].state == BINDER_IDLE && slots->slot[i].generation == slots->generation)
 			return i;
 	return -1;
 }
 
-int binders_find_place(const struct binders *binders)
+int binder_slots_find_place(const struct binder_slots *slots)
 {
-	if (count(binders, BINDER_IDLE) + count(binders, BINDER_BUSY) >= BINDERS_MAX)
+	if (count(slots, BINDER_IDLE) + count(slots, BINDER_BUSY) >= BINDER_SLOTS_MAX)
 		return -1;
-	for (int i = 0; i < BINDERS_SLOTS; i++)
-		if (binders->slot[i].state == BINDER_ABSENT)
+	for (int i = 0; i < BINDER_SLOTS; i++)
+		if (slots->slot[i].state == BINDER_ABSENT)
 			return i;
 	return -1;
 }
 
-bool binders_want_spare(const struct binders *binders)
+bool binder_slots_want_spare(const struct binder_slots *slots)
 {
-	size_t there = count(binders, BINDER_IDLE) + count(binders, BINDER_BUSY);
+	size_t there = count(slots, BINDER_IDLE) + count(slots, BINDER_BUSY);
 
-	return (there < BINDERS_SPARE_MAX || binders_find_idle(binders) < 0) && binders_find_place(binders) >= 0;
+	return (there < BINDER_SLOTS_SPARE_MAX || binder_slots_find_idle(slots) < 0) && binder_slots_find_place(slots) >= 0;
 }
 
-int binders_find_plan(const struct binders *binders, uint64_t plan)
+int binder_slots_find_plan(const struct binder_slots *slots, uint64_t plan)
 {
-	for (int i = 0; i < BINDERS_SLOTS; i++)
-		if ((binders->slot[i].state == BINDER_BUSY || binders->slot[i].state == BINDER_STUCK) &&
-		    binders->slot[i].plan == plan)
+	for (int i = 0; i < BINDER_SLOTS; i++)
+		if ((slots->slot[i].state == BINDER_BUSY || slots->slot[i].state == BINDER_STUCK) &&
+		    slots->slot[i].plan == plan)
 			return i;
 	return -1;
 }
 
-bool binders_are_busy(const struct binders *binders)
+bool binder_slots_are_busy(const struct binder_slots *slots)
 {
-	return count(binders, BINDER_BUSY) > 0;
+	return count(slots, BINDER_BUSY) > 0;
 }
 
-void binders_started(struct binders *binders, int slot)
+void binder_slots_started(struct binder_slots *slots, int slot)
 {
-	binders->slot[slot] = (struct binder_slot){ .state = BINDER_IDLE, .generation = binders->generation };
+	slots->slot[slot] = (struct binder_slot){ .state = BINDER_IDLE, .generation = slots->generation };
 }
 
-void binders_assign(struct binders *binders, int slot, uint64_t plan)
+void binder_slots_assign(struct binder_slots *slots, int slot, uint64_t plan)
 {
-	binders->slot[slot].state = BINDER_BUSY;
-	binders->slot[slot].plan = plan;
+	slots->slot[slot].state = BINDER_BUSY;
+	slots->slot[slot].plan = plan;
 }
 
-void binders_overdue(struct binders *binders, int slot)
+void binder_slots_overdue(struct binder_slots *slots, int slot)
 {
 	/* Beyond so many that hang, a further one goes on taking a place: then the machine needs help, not more of us. */
-	if (binders->slot[slot].state == BINDER_BUSY && count(binders, BINDER_STUCK) < BINDERS_STUCK_MAX)
-		binders->slot[slot].state = BINDER_STUCK;
+	if (slots->slot[slot].state == BINDER_BUSY && count(slots, BINDER_STUCK) < BINDER_SLOTS_STUCK_MAX)
+		slots->slot[slot].state = BINDER_STUCK;
 }
 
-bool binders_finished(struct binders *binders, int slot)
+bool binder_slots_finished(struct binder_slots *slots, int slot)
 {
-	bool keep = binders->slot[slot].generation == binders->generation && count(binders, BINDER_IDLE) < BINDERS_SPARE_MAX &&
-		    (binders->slot[slot].state == BINDER_BUSY || binders_find_place(binders) >= 0);
+	bool keep = slots->slot[slot].generation == slots->generation && count(slots, BINDER_IDLE) < BINDER_SLOTS_SPARE_MAX &&
+		    (slots->slot[slot].state == BINDER_BUSY || binder_slots_find_place(slots) >= 0);
 
-	binders->slot[slot].state = keep ? BINDER_IDLE : BINDER_ABSENT;
-	binders->slot[slot].plan = 0;
+	slots->slot[slot].state = keep ? BINDER_IDLE : BINDER_ABSENT;
+	slots->slot[slot].plan = 0;
 	return keep;
 }
 
-void binders_lost(struct binders *binders, int slot)
+void binder_slots_lost(struct binder_slots *slots, int slot)
 {
-	binders->slot[slot] = (struct binder_slot){ .state = BINDER_ABSENT };
+	slots->slot[slot] = (struct binder_slot){ .state = BINDER_ABSENT };
 }
 
-void binders_renew(struct binders *binders)
+void binder_slots_renew(struct binder_slots *slots)
 {
-	binders->generation++;
+	slots->generation++;
 }
 
-bool binders_is_outdated(const struct binders *binders, int slot)
+bool binder_slots_is_outdated(const struct binder_slots *slots, int slot)
 {
-	return binders->slot[slot].state == BINDER_IDLE && binders->slot[slot].generation != binders->generation;
+	return slots->slot[slot].state == BINDER_IDLE && slots->slot[slot].generation != slots->generation;
 }

@@ -9,10 +9,10 @@
 #include <stdint.h>
 
 enum {
-	BINDERS_MAX = 16, /* idle or busy */
-	BINDERS_STUCK_MAX = 64,
-	BINDERS_SPARE_MAX = 2,   /* that are there from the start, and are kept when there is nothing to do */
-	BINDERS_SLOTS = BINDERS_MAX + BINDERS_STUCK_MAX,
+	BINDER_SLOTS_MAX = 16, /* idle or busy */
+	BINDER_SLOTS_STUCK_MAX = 64,
+	BINDER_SLOTS_SPARE_MAX = 2,   /* that are there from the start, and are kept when there is nothing to do */
+	BINDER_SLOTS = BINDER_SLOTS_MAX + BINDER_SLOTS_STUCK_MAX,
 };
 
 enum binder_state { BINDER_ABSENT, BINDER_IDLE, BINDER_BUSY, BINDER_STUCK };
@@ -24,30 +24,30 @@ struct binder_slot {
 };
 
 /* All zero: there are none. */
-struct binders {
-	struct binder_slot slot[BINDERS_SLOTS];
+struct binder_slots {
+	struct binder_slot slot[BINDER_SLOTS];
 	uint32_t generation;
 };
 
 /* The slot of an idle binder with the policy in force, or -1. */
-int binders_find_idle(const struct binders *binders);
+int binder_slots_find_idle(const struct binder_slots *slots);
 /* A slot for a new binder; -1: there are as many as there may be. */
-int binders_find_place(const struct binders *binders);
+int binder_slots_find_place(const struct binder_slots *slots);
 /* True if there should be one more: fewer are there than are kept, or none is idle; and there is place. */
-bool binders_want_spare(const struct binders *binders);
+bool binder_slots_want_spare(const struct binder_slots *slots);
 /* The slot with that plan, busy or stuck, or -1. */
-int binders_find_plan(const struct binders *binders, uint64_t plan);
+int binder_slots_find_plan(const struct binder_slots *slots, uint64_t plan);
 /* True if a binder is busy, and not stuck. */
-bool binders_are_busy(const struct binders *binders);
+bool binder_slots_are_busy(const struct binder_slots *slots);
 
-void binders_started(struct binders *binders, int slot);
-void binders_assign(struct binders *binders, int slot, uint64_t plan);
+void binder_slots_started(struct binder_slots *slots, int slot);
+void binder_slots_assign(struct binder_slots *slots, int slot, uint64_t plan);
 /* Its plan passed the deadline. */
-void binders_overdue(struct binders *binders, int slot);
+void binder_slots_overdue(struct binder_slots *slots, int slot);
 /* Its plan is done. True: it is idle now; false: it is not needed, or has an old policy: the slot is absent, end it. */
-bool binders_finished(struct binders *binders, int slot);
+bool binder_slots_finished(struct binder_slots *slots, int slot);
 /* It is gone. */
-void binders_lost(struct binders *binders, int slot);
-/* A new policy is in force. True for a slot (binders_is_outdated) that is idle and has to be ended. */
-void binders_renew(struct binders *binders);
-bool binders_is_outdated(const struct binders *binders, int slot);
+void binder_slots_lost(struct binder_slots *slots, int slot);
+/* A new policy is in force. True for a slot (binder_slots_is_outdated) that is idle and has to be ended. */
+void binder_slots_renew(struct binder_slots *slots);
+bool binder_slots_is_outdated(const struct binder_slots *slots, int slot);

@@ -50,9 +50,9 @@ void deed_set_done(struct deed_set *set)
 	*set = (struct deed_set){ .device = NULL };
 }
 
-static struct deed *deed_of(struct deeds *deeds, const char *device)
+static struct deed *deed_of(struct done_plans *done_plans, const char *device)
 {
-	struct deed *deed = name_table_find(&deeds->devices, device);
+	struct deed *deed = name_table_find(&done_plans->devices, device);
 
 	if (deed)
 		return deed;
@@ -60,16 +60,16 @@ static struct deed *deed_of(struct deeds *deeds, const char *device)
 	if (!deed)
 		return NULL;
 	memcpy(deed->device, device, strlen(device) + 1);
-	if (name_table_add(&deeds->devices, deed->device, deed) == 0)
+	if (name_table_add(&done_plans->devices, deed->device, deed) == 0)
 		return deed;
 	free(deed);
 	return NULL;
 }
 
-void deeds_note(struct deeds *deeds, const struct deed_set *set)
+void done_plans_note(struct done_plans *done_plans, const struct deed_set *set)
 {
 	for (size_t i = 0; i < set->count; i++) {
-		struct deed *deed = deed_of(deeds, set->device[i]);
+		struct deed *deed = deed_of(done_plans, set->device[i]);
 
 		if (!deed)
 			continue;
@@ -79,7 +79,7 @@ void deeds_note(struct deeds *deeds, const struct deed_set *set)
 	}
 }
 
-enum wire_proof deeds_prove(const struct deeds *deeds, const struct record *record)
+enum wire_proof done_plans_prove(const struct done_plans *done_plans, const struct audit_record *record)
 {
 	uint32_t kind = record->kind == RECORD_GRANT ? WIRE_PLAN_CLAIM : WIRE_PLAN_RELEASE;
 
@@ -90,7 +90,7 @@ enum wire_proof deeds_prove(const struct deeds *deeds, const struct record *reco
 	if (!record->success || (record->kind != RECORD_GRANT && record->kind != RECORD_RELEASE))
 		return WIRE_PROOF_MISSING;
 	for (uint32_t i = 0; i < record->device_count; i++) {
-		const struct deed *deed = name_table_find(&deeds->devices, record->device[i]);
+		const struct deed *deed = name_table_find(&done_plans->devices, record->device[i]);
 
 		if (!deed || deed->kind != kind || deed->uid != record->uid || strcmp(deed->claim, record->claim) != 0)
 			return WIRE_PROOF_MISSING;
@@ -98,9 +98,9 @@ enum wire_proof deeds_prove(const struct deeds *deeds, const struct record *reco
 	return WIRE_PROOF_THERE;
 }
 
-void deeds_done(struct deeds *deeds)
+void done_plans_done(struct done_plans *done_plans)
 {
-	for (size_t i = 0; i < deeds->devices.allocated; i++)
-		free(deeds->devices.slot[i].value);
-	name_table_done(&deeds->devices);
+	for (size_t i = 0; i < done_plans->devices.allocated; i++)
+		free(done_plans->devices.slot[i].value);
+	name_table_done(&done_plans->devices);
 }

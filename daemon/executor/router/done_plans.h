@@ -8,7 +8,7 @@
 #include "../../../policy/util/name_table.h"
 
 /* By device, the last that was done with it. All zero is empty. */
-struct deeds {
+struct done_plans {
 	struct name_table devices; /* struct deed by the device's name */
 };
 
@@ -26,7 +26,7 @@ void deed_set_begin(struct deed_set *set, uint32_t kind, const struct plan *plan
 void deed_set_done(struct deed_set *set);
 
 /* The plan was done. Out of memory, its devices are not confirmed. */
-void deeds_note(struct deeds *deeds, const struct deed_set *set);
+void done_plans_note(struct done_plans *done_plans, const struct deed_set *set);
 /* Whether this executor did what the record says, with these devices, for this claim of this user. */
-enum wire_proof deeds_prove(const struct deeds *deeds, const struct record *record);
-void deeds_done(struct deeds *deeds);
+enum wire_proof done_plans_prove(const struct done_plans *done_plans, const struct audit_record *record);
+void done_plans_done(struct done_plans *done_plans);

@@ -33,12 +33,12 @@ enum { HEARD_AT_ONCE = 64, DRAIN_MSEC = 75000, EXHAUSTED_MSEC = 20, POLICY_TRIES
 struct executor {
 	const struct executor_options *options;
 	struct host host;
-	struct crew crew;
-	struct watching watching;
-	struct surveying surveying;
-	struct binding binding;
-	struct recording recording;
-	struct stopping stopping;
+	struct supervisor supervisor;
+	struct watcher_link link;
+	struct survey_queue queue;
+	struct binder_pool pool;
+	struct audit_queue audit_queue;
+	struct stop_requests requests;
 	struct wire_plan_inbox inbox; /* the plan that is just being received */
 	struct kernel_features kernel; /* as the broker was told */
 	struct policy *policy;        /* in force */
@@ -55,14 +55,14 @@ static void begin_end(struct executor *executor)
 		return;
 	executor->ending = true;
 	executor->deadline = clock_milliseconds() + DRAIN_MSEC;
-	binding_cancel(&executor->binding);
+	binder_pool_cancel(&executor->pool);
 }
 
 /* Results have nobody to go to: their FDs are closed, and the next broker puts the rest back, by what was given so far. */
 static void lose_broker(struct executor *executor)
 {
-	executor->crew.outbox.gone = true;
-	given_claims_freeze(&executor->crew.given);
+	executor->supervisor.outbox.gone = true;
+	given_claims_freeze(&executor->supervisor.given);
 	begin_end(executor);
 }
 
@@ -102,7 +102,7 @@ static int read_policy(const struct executor *executor, struct policy **policy, 
 static int begin_policy(struct executor *executor)
 {
 	struct policy *policy = NULL;
-	int error = read_policy(executor, &policy, &executor->crew.policy, &executor->refusal);
+	int error = read_policy(executor, &policy, &executor->supervisor.policy, &executor->refusal);
 
 	if (error < 0) {
 		struct diagnostics diagnostics = { 0 };
@@ -111,7 +111,7 @@ static int begin_policy(struct executor *executor)
 		error = policy_parse(NULL, 0, &(const struct name_resolver){ 0 }, &diagnostics, &policy);
 		diagnostics_done(&diagnostics);
 		if (error == 0)
-			error = policy_snapshot_make(policy, &executor->crew.policy);
+			error = policy_snapshot_make(policy, &executor->supervisor.policy);
 	}
 	if (error < 0) {
 		policy_free(policy);
@@ -129,15 +129,15 @@ static void reload_policy(struct executor *executor, uint64_t id)
 	int snapshot = -1, error = read_policy(executor, &policy, &snapshot, &refusal);
 
 	if (error == 0) {
-		descriptor_close(&executor->crew.policy);
-		executor->crew.policy = snapshot;
+		descriptor_close(&executor->supervisor.policy);
+		executor->supervisor.policy = snapshot;
 		policy_free(executor->policy);
 		executor->policy = policy;
-		binding_renew(&executor->binding);
+		binder_pool_renew(&executor->pool);
 	}
 	message.policy = (struct wire_policy){ .policy_digest = executor->policy->digest, .error = -error, .refusal = refusal };
 	wire_stamp(&message, WIRE_POLICY, id);
-	outbox_send(&executor->crew.outbox, &message, NULL);
+	outbox_send(&executor->supervisor.outbox, &message, NULL);
 }
 
 static void say_hello(struct executor *executor)
@@ -152,7 +152,7 @@ static void say_hello(struct executor *executor)
 	message.hello.kernel = executor->kernel;
 	host_features_boot_id(&executor->host, message.hello.boot_id);
 	wire_stamp(&message, WIRE_HELLO, 0);
-	outbox_send(&executor->crew.outbox, &message, NULL);
+	outbox_send(&executor->supervisor.outbox, &message, NULL);
 }
 
 /* Modules are loaded and parameters set at any time, without an event: a claim is decided on what is there now. */
@@ -168,17 +168,17 @@ static void tell_kernel(struct executor *executor)
 	memset(&message.kernel, 0, sizeof(message.kernel));
 	message.kernel.kernel = now;
 	wire_stamp(&message, WIRE_KERNEL, 0);
-	outbox_send(&executor->crew.outbox, &message, NULL);
+	outbox_send(&executor->supervisor.outbox, &message, NULL);
 }
 
-static void on_proven(void *context, struct job *job)
+static void on_proven(void *context, struct plan_job *job)
 {
 	struct executor *executor = context;
 
 	if (executor->ending)
-		job_free(job);
+		plan_job_free(job);
 	else
-		binding_run(&executor->binding, job);
+		binder_pool_run(&executor->pool, job);
 }
 
 /* True if the plan may go on to a worker; else why it may not. Whether the policy gives a claim is the binder's matter. */
@@ -189,22 +189,22 @@ static bool admit(struct executor *executor, char why[static TEXT_MAX])
 	/* Whatever policy says by now, what was given has to be put back. */
 	if (plan->kind == WIRE_PLAN_CLAIM && !recheck_policy(plan, executor->policy, why))
 		return false;
-	return given_claims_admit(&executor->crew.given, executor->policy, &executor->kernel, plan, why);
+	return given_claims_admit(&executor->supervisor.given, executor->policy, &executor->kernel, plan, why);
 }
 
 static void answer_plan(struct executor *executor, enum wire_outcome outcome, const char *text)
 {
 	union wire_message message;
 
-	job_answer(&message, executor->inbox.id, outcome, text);
-	outbox_send(&executor->crew.outbox, &message, NULL);
+	plan_job_answer(&message, executor->inbox.id, outcome, text);
+	outbox_send(&executor->supervisor.outbox, &message, NULL);
 	wire_plan_inbox_done(&executor->inbox);
 }
 
 /* A plan is there as a whole. */
 static void take_plan(struct executor *executor)
 {
-	struct job *job = calloc(1, sizeof(*job));
+	struct plan_job *job = calloc(1, sizeof(*job));
 	char why[TEXT_MAX] = "";
 
 	if (!job || !admit(executor, why)) {
@@ -221,9 +221,9 @@ static void take_plan(struct executor *executor)
 	job->plan = executor->inbox;
 	memset(&executor->inbox, 0, sizeof(executor->inbox));
 	if (job->plan.kind == WIRE_PLAN_RELEASE)
-		surveying_prove(&executor->surveying, job);
+		survey_queue_prove(&executor->queue, job);
 	else
-		binding_run(&executor->binding, job);
+		binder_pool_run(&executor->pool, job);
 }
 
 /* 0, or -errno: the wire is broken. */
@@ -234,7 +234,7 @@ static int hear(struct executor *executor, const union wire_message *message, st
 	switch ((enum wire_type)message->header.type) {
 	case WIRE_SURVEY:
 		tell_kernel(executor);
-		surveying_ask(&executor->surveying, &message->survey);
+		survey_queue_ask(&executor->queue, &message->survey);
 		return 0;
 	case WIRE_PLAN:
 		complete = wire_plan_inbox_add(&executor->inbox, &message->plan, fds);
@@ -242,20 +242,20 @@ static int hear(struct executor *executor, const union wire_message *message, st
 			take_plan(executor);
 		return complete < 0 ? complete : 0;
 	case WIRE_OVERDUE:
-		if (!surveying_overdue(&executor->surveying, message->header.id))
-			binding_overdue(&executor->binding, message->header.id);
+		if (!survey_queue_overdue(&executor->queue, message->header.id))
+			binder_pool_overdue(&executor->pool, message->header.id);
 		return 0;
 	case WIRE_RELOAD:
 		reload_policy(executor, message->header.id);
 		return 0;
 	case WIRE_AUDIT:
-		surveying_audit(&executor->surveying, &message->audit);
+		survey_queue_audit(&executor->queue, &message->audit);
 		return 0;
 	case WIRE_RECORD:
-		recording_ask(&executor->recording, &message->record);
+		audit_queue_ask(&executor->audit_queue, &message->record);
 		return 0;
 	case WIRE_STOP:
-		stopping_ask(&executor->stopping, &message->stop, fds);
+		stop_requests_ask(&executor->requests, &message->stop, fds);
 		return 0;
 	case WIRE_HELLO:
 	case WIRE_DEVICE:
@@ -280,7 +280,7 @@ static int hear(struct executor *executor, const union wire_message *message, st
 static void hear_broker(struct executor *executor)
 {
 	/* Not for ever: workers and signals want their turn, too. */
-	for (int i = 0; i < HEARD_AT_ONCE && !executor->ending && outbox_is_empty(&executor->crew.outbox); i++) {
+	for (int i = 0; i < HEARD_AT_ONCE && !executor->ending && outbox_is_empty(&executor->supervisor.outbox); i++) {
 		autoclose_list struct descriptors fds = { .count = 0 };
 		union wire_message message;
 		int got = wire_receive(executor->options->wire, &message, &fds);
@@ -338,7 +338,7 @@ static void see_workers_end(struct executor *executor)
 
 /* Who is looked at in one turn of the loop. */
 enum { TURN_SIGNALS, TURN_BROKER, TURN_WATCHER, TURN_SURVEYOR, TURN_RECORDER, TURN_STOPPERS };
-enum { TURN_BINDERS = TURN_STOPPERS + STOPS_MAX, TURN_MAX = TURN_BINDERS + BINDERS_SLOTS };
+enum { TURN_BINDERS = TURN_STOPPERS + STOPS_MAX, TURN_MAX = TURN_BINDERS + BINDER_SLOTS };
 struct turn {
 	struct pollfd fd[TURN_MAX];
 	int slot[TURN_MAX]; /* of a binder's; -1: another's */
@@ -353,7 +353,7 @@ static void add_to_turn(struct turn *turn, int fd, short events, int slot)
 
 static void plan_turn(const struct executor *executor, struct turn *turn)
 {
-	const struct outbox *outbox = &executor->crew.outbox;
+	const struct outbox *outbox = &executor->supervisor.outbox;
 	/* While something waits for the broker, nobody who could have more for it is listened to. */
 	bool listens = outbox_is_empty(outbox);
 	int broker = outbox->gone || (listens && executor->ending) || outbox->exhausted ? -1 : executor->options->wire;
@@ -361,52 +361,52 @@ static void plan_turn(const struct executor *executor, struct turn *turn)
 	turn->count = 0;
 	add_to_turn(turn, executor->signals, POLLIN, -1);
 	add_to_turn(turn, broker, listens ? POLLIN : POLLOUT, -1);
-	add_to_turn(turn, listens ? executor->watching.worker.socket : -1, POLLIN, -1);
-	add_to_turn(turn, listens ? executor->surveying.worker.socket : -1, POLLIN, -1);
-	add_to_turn(turn, listens ? executor->recording.worker.socket : -1,
-		    recording_wants_to_write(&executor->recording) ? POLLIN | POLLOUT : POLLIN, -1);
+	add_to_turn(turn, listens ? executor->link.worker.socket : -1, POLLIN, -1);
+	add_to_turn(turn, listens ? executor->queue.worker.socket : -1, POLLIN, -1);
+	add_to_turn(turn, listens ? executor->audit_queue.worker.socket : -1,
+		    audit_queue_wants_to_write(&executor->audit_queue) ? POLLIN | POLLOUT : POLLIN, -1);
 	for (size_t i = 0; i < STOPS_MAX; i++)
-		add_to_turn(turn, listens ? stopping_socket(&executor->stopping, i) : -1, POLLIN, -1);
-	for (int i = 0; i < BINDERS_SLOTS && listens; i++)
-		if (executor->binding.worker[i].socket >= 0)
-			add_to_turn(turn, executor->binding.worker[i].socket,
-				    binding_wants_to_write(&executor->binding, i) ? POLLIN | POLLOUT : POLLIN, i);
+		add_to_turn(turn, listens ? stop_requests_socket(&executor->requests, i) : -1, POLLIN, -1);
+	for (int i = 0; i < BINDER_SLOTS && listens; i++)
+		if (executor->pool.worker[i].socket >= 0)
+			add_to_turn(turn, executor->pool.worker[i].socket,
+				    binder_pool_wants_to_write(&executor->pool, i) ? POLLIN | POLLOUT : POLLIN, i);
 }
 
 static void take_turn(struct executor *executor, const struct turn *turn)
 {
 	if (turn->fd[TURN_SIGNALS].revents)
 		hear_signals(executor);
-	if (!outbox_is_empty(&executor->crew.outbox)) {
-		outbox_flush(&executor->crew.outbox);
+	if (!outbox_is_empty(&executor->supervisor.outbox)) {
+		outbox_flush(&executor->supervisor.outbox);
 		return;
 	}
 	if (turn->fd[TURN_WATCHER].revents)
-		watching_readable(&executor->watching);
+		watcher_link_readable(&executor->link);
 	if (turn->fd[TURN_SURVEYOR].revents)
-		surveying_readable(&executor->surveying);
+		survey_queue_readable(&executor->queue);
 	if (turn->fd[TURN_RECORDER].revents & ~POLLOUT)
-		recording_readable(&executor->recording);
+		audit_queue_readable(&executor->audit_queue);
 	else if (turn->fd[TURN_RECORDER].revents & POLLOUT)
-		recording_writable(&executor->recording);
+		audit_queue_writable(&executor->audit_queue);
 	for (size_t i = 0; i < STOPS_MAX; i++)
 		if (turn->fd[TURN_STOPPERS + i].revents)
-			stopping_readable(&executor->stopping, i);
+			stop_requests_readable(&executor->requests, i);
 	for (nfds_t i = TURN_BINDERS; i < turn->count; i++) {
 		/* Not one that was started in its slot in this turn. */
-		if (turn->fd[i].fd != executor->binding.worker[turn->slot[i]].socket)
+		if (turn->fd[i].fd != executor->pool.worker[turn->slot[i]].socket)
 			continue;
 		if (turn->fd[i].revents & POLLOUT)
-			binding_writable(&executor->binding, turn->slot[i]);
+			binder_pool_writable(&executor->pool, turn->slot[i]);
 		if (turn->fd[i].revents & ~POLLOUT)
-			binding_readable(&executor->binding, turn->slot[i]);
+			binder_pool_readable(&executor->pool, turn->slot[i]);
 	}
 	/* Then the first plan finds its workers warm. */
-	if (executor->surveying.worker.ready && binding_is_warm(&executor->binding))
-		watching_complete(&executor->watching);
+	if (executor->queue.worker.ready && binder_pool_is_warm(&executor->pool))
+		watcher_link_complete(&executor->link);
 	if (turn->fd[TURN_BROKER].revents)
 		hear_broker(executor);
-	if (executor->crew.hopeless)
+	if (executor->supervisor.hopeless)
 		fail(executor, "the executor can't work", ECHILD);
 }
 
@@ -415,7 +415,7 @@ static int time_left(const struct executor *executor)
 {
 	uint64_t now = clock_milliseconds();
 
-	if (executor->crew.outbox.exhausted)
+	if (executor->supervisor.outbox.exhausted)
 		return EXHAUSTED_MSEC;
 	if (!executor->ending)
 		return -1;
@@ -428,9 +428,9 @@ static bool is_over(const struct executor *executor)
 		return false;
 	if (clock_milliseconds() >= executor->deadline)
 		return true;
-	return executor->crew.hopeless ||
-	       (!binding_is_busy(&executor->binding) && recording_is_idle(&executor->recording) &&
-		outbox_is_empty(&executor->crew.outbox));
+	return executor->supervisor.hopeless ||
+	       (!binder_pool_is_busy(&executor->pool) && audit_queue_is_idle(&executor->audit_queue) &&
+		outbox_is_empty(&executor->supervisor.outbox));
 }
 
 static void loop(struct executor *executor)
@@ -447,7 +447,7 @@ static void loop(struct executor *executor)
 		}
 		take_turn(executor, &turn);
 		/* Seen at a send: the wire is not looked at any more, so nothing else would tell. */
-		if (executor->crew.outbox.gone)
+		if (executor->supervisor.outbox.gone)
 			lose_broker(executor);
 	}
 }
@@ -471,7 +471,7 @@ static int prepare(struct executor *executor)
 		return -errno;
 	error = begin_policy(executor);
 	return error < 0 ? error
-			 : given_claims_start(&executor->crew.given, &executor->host, executor->options->runtime_folder);
+			 : given_claims_start(&executor->supervisor.given, &executor->host, executor->options->runtime_folder);
 }
 
 /* The process at the other end of the wire, as the kernel says; 0: it does not. */
@@ -488,7 +488,7 @@ int executor_main(const struct executor_options *options)
 	struct executor executor = {
 		.options = options,
 		.host = { -1, -1, -1 },
-		.crew = { .outbox = { .socket = options->wire }, .program = options->program, .policy = -1 },
+		.supervisor = { .outbox = { .socket = options->wire }, .program = options->program, .policy = -1 },
 		.signals = -1,
 	};
 	int error = prepare(&executor);
@@ -498,28 +498,28 @@ int executor_main(const struct executor_options *options)
 		return EXIT_FAILURE;
 	}
 	say_hello(&executor);
-	error = binding_start(&executor.binding, &executor.crew, &executor.host);
+	error = binder_pool_start(&executor.pool, &executor.supervisor, &executor.host);
 	if (error == 0)
-		error = surveying_start(&executor.surveying, &executor.crew, &executor.host, on_proven, &executor);
+		error = survey_queue_start(&executor.queue, &executor.supervisor, &executor.host, on_proven, &executor);
 	if (error == 0)
-		error = watching_start(&executor.watching, &executor.crew, &executor.binding.grants);
+		error = watcher_link_start(&executor.link, &executor.supervisor, &executor.pool.grants);
 	if (error < 0)
 		return EXIT_FAILURE;
-	executor.surveying.broker = broker_of(options->wire);
-	recording_start(&executor.recording, &executor.crew, &executor.binding.deeds);
-	stopping_start(&executor.stopping, &executor.crew, &executor.surveying, &executor.host);
+	executor.queue.broker = broker_of(options->wire);
+	audit_queue_start(&executor.audit_queue, &executor.supervisor, &executor.pool.done_plans);
+	stop_requests_start(&executor.requests, &executor.supervisor, &executor.queue, &executor.host);
 	loop(&executor);
-	surveying_end(&executor.surveying);
-	stopping_end(&executor.stopping);
-	recording_end(&executor.recording);
-	binding_end(&executor.binding);
-	watching_end(&executor.watching);
+	survey_queue_end(&executor.queue);
+	stop_requests_end(&executor.requests);
+	audit_queue_end(&executor.audit_queue);
+	binder_pool_end(&executor.pool);
+	watcher_link_end(&executor.link);
 	see_workers_end(&executor);
-	outbox_done(&executor.crew.outbox);
+	outbox_done(&executor.supervisor.outbox);
 	wire_plan_inbox_done(&executor.inbox);
-	given_claims_end(&executor.crew.given);
+	given_claims_end(&executor.supervisor.given);
 	policy_free(executor.policy);
-	descriptor_close(&executor.crew.policy);
+	descriptor_close(&executor.supervisor.policy);
 	descriptor_close(&executor.signals);
 	host_close(&executor.host);
 	return executor.failed ? EXIT_FAILURE : EXIT_SUCCESS;

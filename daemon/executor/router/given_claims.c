@@ -68,7 +68,7 @@ static int open_files(const char *runtime_folder)
 	for (int i = 0; i < LOCKED_TRIES && files == -EADDRINUSE; i++) {
 		if (i > 0)
 			nanosleep(&pause, NULL);
-		files = journal_open(runtime_folder);
+		files = claim_files_open(runtime_folder);
 	}
 	return files;
 }
@@ -107,16 +107,16 @@ static int adopt(struct given_claims *given, const struct claim *read)
 static int read_file(struct given_claims *given, const char *file)
 {
 	struct claim claim = { .device = NULL };
-	int verdict = journal_read(given->folder, file, given->boot_id, &claim), error = 0;
+	int verdict = claim_files_read(given->folder, file, given->boot_id, &claim), error = 0;
 
-	if (verdict == JOURNAL_READ)
+	if (verdict == CLAIM_FILE_READ)
 		error = adopt(given, &claim);
-	free(verdict == JOURNAL_READ ? claim.device : NULL);
-	if (verdict == JOURNAL_STALE) {
+	free(verdict == CLAIM_FILE_READ ? claim.device : NULL);
+	if (verdict == CLAIM_FILE_STALE) {
 		unlinkat(given->folder, file, 0);
-	} else if (verdict == JOURNAL_CORRUPT || error == -EBUSY || error == -EINVAL) {
+	} else if (verdict == CLAIM_FILE_CORRUPT || error == -EBUSY || error == -EINVAL) {
 		log_error("what was given can't be read from %s: it is set aside, and its devices are left as they are", file);
-		journal_set_aside(given->folder, file);
+		claim_files_set_aside(given->folder, file);
 		return 0;
 	}
 	return verdict < 0 ? verdict : error;
@@ -135,8 +135,8 @@ int given_claims_start(struct given_claims *given, const struct host *host, cons
 	given->folder = open_folder(runtime_folder);
 	if (given->folder < 0)
 		return given->folder;
-	journal_drop_unfinished(given->folder);
-	file = journal_list(given->folder, &count);
+	claim_files_drop_unfinished(given->folder);
+	file = claim_files_list(given->folder, &count);
 	if (!file)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
@@ -156,7 +156,7 @@ static int write_down(struct given_claims *given, const char *id)
 
 	if (given->frozen)
 		return 0;
-	error = claim ? journal_write(given->folder, given->boot_id, claim) : journal_remove(given->folder, id);
+	error = claim ? claim_files_write(given->folder, given->boot_id, claim) : claim_files_remove(given->folder, id);
 	return !claim && error == -ENOENT ? 0 : error;
 }
 

@@ -16,7 +16,7 @@ struct grant {
 };
 
 /* The nodes of a grant as they are now. */
-static size_t nodes_of(const struct grants *grants, const struct grant *grant, struct vfio_node node[static VFIO_NODES_MAX])
+static size_t nodes_of(const struct node_grants *grants, const struct grant *grant, struct vfio_node node[static VFIO_NODES_MAX])
 {
 	uint64_t identity;
 	size_t count = 0;
@@ -24,15 +24,15 @@ static size_t nodes_of(const struct grants *grants, const struct grant *grant, s
 	if (!grant->device[0])
 		return node_acl_container(grants->host, &node[0]) == 0 && !node_acl_is_open_to_all(grants->host, &node[0]);
 
-	autoclose int folder = inspect_open(grants->host, grant->device);
+	autoclose int folder = pci_device_open(grants->host, grant->device);
 
-	if (folder >= 0 && inspect_identity(folder, &identity) == 0 && identity == grant->identity)
+	if (folder >= 0 && pci_device_identity(folder, &identity) == 0 && identity == grant->identity)
 		count = node_acl_nodes_of(grants->host, folder, node);
 	return count;
 }
 
 /* Grants anew what a node has lost. name: only this node; NULL: all of them. */
-static void renew(const struct grants *grants, const struct grant *grant, const char *name)
+static void renew(const struct node_grants *grants, const struct grant *grant, const char *name)
 {
 	struct vfio_node node[VFIO_NODES_MAX];
 	size_t count = nodes_of(grants, grant, node);
@@ -51,7 +51,7 @@ static bool is_of(const struct grant *grant, const struct step *step)
 	       (step->kind == STEP_UNBIND_VFIO || grant->uid == (uid_t)step->number);
 }
 
-static struct grant **find(struct grants *grants, const struct step *step)
+static struct grant **find(struct node_grants *grants, const struct step *step)
 {
 	struct grant **link = &grants->first;
 
@@ -60,7 +60,7 @@ static struct grant **find(struct grants *grants, const struct step *step)
 	return link;
 }
 
-static void add_grant(struct grants *grants, const struct step *step)
+static void add_grant(struct node_grants *grants, const struct step *step)
 {
 	struct grant **link = find(grants, step);
 	struct grant *grant = *link;
@@ -82,7 +82,7 @@ static void add_grant(struct grants *grants, const struct step *step)
 	renew(grants, grant, NULL);
 }
 
-static void drop(struct grants *grants, const struct step *step)
+static void drop(struct node_grants *grants, const struct step *step)
 {
 	struct grant **link, *grant;
 
@@ -92,21 +92,21 @@ static void drop(struct grants *grants, const struct step *step)
 	}
 }
 
-void grants_withdraw(struct grants *grants, const struct plan *plan)
+void node_grants_withdraw(struct node_grants *grants, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++)
 		if (plan->step[i].kind == STEP_REVOKE || plan->step[i].kind == STEP_UNBIND_VFIO)
 			drop(grants, &plan->step[i]);
 }
 
-void grants_take_up(struct grants *grants, const struct plan *plan)
+void node_grants_take_up(struct node_grants *grants, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++)
 		if (plan->step[i].kind == STEP_GRANT)
 			add_grant(grants, &plan->step[i]);
 }
 
-void grants_give_up(struct grants *grants, const struct plan *plan)
+void node_grants_give_up(struct node_grants *grants, const struct plan *plan)
 {
 	struct vfio_node node;
 	char why[TEXT_MAX];
@@ -118,16 +118,16 @@ void grants_give_up(struct grants *grants, const struct plan *plan)
 			log_warning("%s", why);
 	/* The node of a group that the user has by another device went, too. */
 	if (plan->count > 0)
-		grants_renew(grants, NULL);
+		node_grants_renew(grants, NULL);
 }
 
-void grants_renew(struct grants *grants, const char *node)
+void node_grants_renew(struct node_grants *grants, const char *node)
 {
 	for (const struct grant *grant = grants->first; grant; grant = grant->next)
 		renew(grants, grant, node);
 }
 
-void grants_done(struct grants *grants)
+void node_grants_done(struct node_grants *grants)
 {
 	while (grants->first) {
 		struct grant *grant = grants->first;

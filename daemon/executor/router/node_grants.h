@@ -9,18 +9,18 @@
 
 struct grant;
 
-struct grants {
+struct node_grants {
 	const struct host *host;
 	struct grant *first;
 };
 
 /* A plan is about to run: what it takes back is not renewed any more. */
-void grants_withdraw(struct grants *grants, const struct plan *plan);
+void node_grants_withdraw(struct node_grants *grants, const struct plan *plan);
 /* A plan is done: takes up what it granted, and sees to it that it holds now. */
-void grants_take_up(struct grants *grants, const struct plan *plan);
+void node_grants_take_up(struct node_grants *grants, const struct plan *plan);
 /* A plan was undone: what it granted on the container goes, too, unless another claim needs it; the rest holds on. */
-void grants_give_up(struct grants *grants, const struct plan *plan);
+void node_grants_give_up(struct node_grants *grants, const struct plan *plan);
 /* udev was at work on this node (NULL: perhaps on any). */
-void grants_renew(struct grants *grants, const char *node);
+void node_grants_renew(struct node_grants *grants, const char *node);
 /* Forgets all. The ACLs stay. */
-void grants_done(struct grants *grants);
+void node_grants_done(struct node_grants *grants);

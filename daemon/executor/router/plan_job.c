@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct job *job_free(struct job *job)
+struct plan_job *plan_job_free(struct plan_job *job)
 {
 	if (job) {
 		wire_plan_inbox_done(&job->plan);
@@ -14,7 +14,7 @@ struct job *job_free(struct job *job)
 	return NULL;
 }
 
-void job_queue_put(struct job_queue *queue, struct job *job)
+void plan_job_queue_put(struct plan_job_queue *queue, struct plan_job *job)
 {
 	job->next = NULL;
 	if (queue->last)
@@ -25,9 +25,9 @@ void job_queue_put(struct job_queue *queue, struct job *job)
 	queue->count++;
 }
 
-struct job *job_queue_take(struct job_queue *queue)
+struct plan_job *plan_job_queue_take(struct plan_job_queue *queue)
 {
-	struct job *job = queue->first;
+	struct plan_job *job = queue->first;
 
 	if (!job)
 		return NULL;
@@ -39,7 +39,7 @@ struct job *job_queue_take(struct job_queue *queue)
 	return job;
 }
 
-void job_answer(union wire_message *message, uint64_t id, enum wire_outcome outcome, const char *text)
+void plan_job_answer(union wire_message *message, uint64_t id, enum wire_outcome outcome, const char *text)
 {
 	memset(&message->result, 0, sizeof(message->result));
 	message->result.outcome = outcome;
@@ -48,11 +48,11 @@ void job_answer(union wire_message *message, uint64_t id, enum wire_outcome outc
 	wire_stamp(message, WIRE_RESULT, id);
 }
 
-void job_answer_untouched(union wire_message *message, struct job *job, const char *text, struct descriptors *fds)
+void plan_job_answer_untouched(union wire_message *message, struct plan_job *job, const char *text, struct descriptors *fds)
 {
 	bool release = job->plan.kind == WIRE_PLAN_RELEASE;
 
-	job_answer(message, job->plan.id, release ? WIRE_OUTCOME_INTERRUPTED : WIRE_OUTCOME_REFUSED, text);
+	plan_job_answer(message, job->plan.id, release ? WIRE_OUTCOME_INTERRUPTED : WIRE_OUTCOME_REFUSED, text);
 	if (!release || job->plan.enclosure.context < 0)
 		return;
 	descriptors_add(fds, descriptor_take(&job->plan.enclosure.context));

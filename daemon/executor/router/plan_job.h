@@ -6,28 +6,28 @@
 
 #include "../../base/wire.h"
 
-struct job {
-	struct job *next;             /* in the queue that it waits in; NULL: in none, or the last */
+struct plan_job {
+	struct plan_job *next;             /* in the queue that it waits in; NULL: in none, or the last */
 	struct wire_plan_inbox plan;
 	size_t sent;                  /* steps that the binder has got */
 	bool begun;                   /* the binder has got the first chunk, with the FDs */
 	unsigned proofs;              /* searches for holders so far */
 };
 
-struct job_queue {
-	struct job *first;
-	struct job *last;
+struct plan_job_queue {
+	struct plan_job *first;
+	struct plan_job *last;
 	size_t count;
 };
 
-struct job *job_free(struct job *job); /* takes NULL */
-void job_queue_put(struct job_queue *queue, struct job *job);
-struct job *job_queue_take(struct job_queue *queue); /* NULL: empty */
+struct plan_job *plan_job_free(struct plan_job *job); /* takes NULL */
+void plan_job_queue_put(struct plan_job_queue *queue, struct plan_job *job);
+struct plan_job *plan_job_queue_take(struct plan_job_queue *queue); /* NULL: empty */
 
 /* Fills in and stamps the answer to a job that no binder answers. */
-void job_answer(union wire_message *message, uint64_t id, enum wire_outcome outcome, const char *text);
+void plan_job_answer(union wire_message *message, uint64_t id, enum wire_outcome outcome, const char *text);
 /*
  * The same for a job that no binder has got, though nothing is wrong with it: a claim is refused, a release may be asked
  * for again. The context that came with a release goes back, in fds, which the caller owns.
  */
-void job_answer_untouched(union wire_message *message, struct job *job, const char *text, struct descriptors *fds);
+void plan_job_answer_untouched(union wire_message *message, struct plan_job *job, const char *text, struct descriptors *fds);

@@ -14,14 +14,14 @@
 #include <string.h>
 
 struct stop {
-	struct stopping *stopping;
+	struct stop_requests *requests;
 	size_t slot;
 	struct wire_stop question;
 	int pidfd;            /* -1: of a unit */
 	struct worker worker; /* once it may be done */
 };
 
-static void answer(struct stopping *stopping, uint64_t id, enum wire_stop_outcome outcome, int error, const char *text)
+static void answer(struct stop_requests *requests, uint64_t id, enum wire_stop_outcome outcome, int error, const char *text)
 {
 	union wire_message message;
 
@@ -30,12 +30,12 @@ static void answer(struct stopping *stopping, uint64_t id, enum wire_stop_outcom
 	message.stopped.error = error;
 	text_format(message.stopped.text, sizeof(message.stopped.text), "%s", text);
 	wire_stamp(&message, WIRE_STOPPED, id);
-	outbox_send(&stopping->crew->outbox, &message, NULL);
+	outbox_send(&requests->supervisor->outbox, &message, NULL);
 }
 
 static void drop(struct stop *stop)
 {
-	stop->stopping->stop[stop->slot] = NULL;
+	stop->requests->stop[stop->slot] = NULL;
 	worker_end(&stop->worker);
 	descriptor_close(&stop->pidfd);
 	free(stop);
@@ -45,15 +45,15 @@ static void conclude(struct stop *stop, enum wire_stop_outcome outcome, int erro
 {
 	if (outcome == WIRE_STOP_REFUSED)
 		log_warning("a stop was refused: %s", text);
-	answer(stop->stopping, stop->question.header.id, outcome, error, text);
+	answer(stop->requests, stop->question.header.id, outcome, error, text);
 	drop(stop);
 }
 
 /* Gives the stopper its work. */
 static void begin(struct stop *stop)
 {
-	struct stopping *stopping = stop->stopping;
-	int error = crew_start(stopping->crew, &stop->worker, WORKER_STOPPER);
+	struct stop_requests *requests = stop->requests;
+	int error = supervisor_start(requests->supervisor, &stop->worker, WORKER_STOPPER);
 
 	/* Its socket is empty and takes the message whole. */
 	if (error == 0)
@@ -70,12 +70,12 @@ static bool is_covered(const struct stop *stop, const struct found *found, char 
 	struct policy *policy = NULL;
 	char name[DEVICE_NAME_MAX];
 	bool covered = false;
-	int error = topology ? policy_snapshot_load(stop->stopping->crew->policy, &policy) : -ENOMEM;
+	int error = topology ? policy_snapshot_load(stop->requests->supervisor->policy, &policy) : -ENOMEM;
 
 	for (size_t i = 0; i < found->device_count && error == 0; i++) {
 		error = topology_put(topology, &found->device[i]);
 		if (error == 0 && policy->has_parents)
-			error = bridges_put(stop->stopping->host, topology, &found->device[i], name);
+			error = pci_bridges_put(stop->requests->host, topology, &found->device[i], name);
 	}
 	if (error < 0)
 		text_format(why, TEXT_MAX, "the policy can't be asked: %s", strerror(-error));
@@ -90,7 +90,7 @@ static bool is_covered(const struct stop *stop, const struct found *found, char 
 /* Whether the process, or one of the unit, was found to hold a device. */
 static bool holds(const struct stop *stop, const struct found *found, char why[static TEXT_MAX])
 {
-	const struct host *host = stop->stopping->host;
+	const struct host *host = stop->requests->host;
 	bool process = stop->question.what == REVOKE_STOP_PROCESS;
 
 	for (size_t i = 0; i < found->pid_count; i++) {
@@ -110,12 +110,12 @@ static bool holds(const struct stop *stop, const struct found *found, char why[s
 /* True for the processes that nobody may stop, whatever they hold. */
 static bool is_kept(const struct stop *stop)
 {
-	return stop->question.pid == 1 || stop->question.pid == stop->stopping->surveying->broker;
+	return stop->question.pid == 1 || stop->question.pid == stop->requests->queue->broker;
 }
 
 static bool may_stop(const struct stop *stop, const struct found *found, char why[static TEXT_MAX])
 {
-	const struct host *host = stop->stopping->host;
+	const struct host *host = stop->requests->host;
 
 	if (stop->question.what == REVOKE_STOP_UNIT && !stop_unit_is_possible(stop->question.unit, why))
 		return false;
@@ -128,7 +128,7 @@ static bool may_stop(const struct stop *stop, const struct found *found, char wh
 		text_format(why, TEXT_MAX, "none of the devices is there");
 		return false;
 	}
-	if (!given_by_rule(stop->stopping->crew->given.ledger, stop->question.device, stop->question.count,
+	if (!given_by_rule(stop->requests->supervisor->given.ledger, stop->question.device, stop->question.count,
 			   stop->question.rule)) {
 		text_format(why, TEXT_MAX, "the devices were not given to one claim by the rule \"%s\"", stop->question.rule);
 		return false;
@@ -139,7 +139,7 @@ static bool may_stop(const struct stop *stop, const struct found *found, char wh
 /* True for a process that has ended by itself. */
 static bool has_ended(const struct stop *stop)
 {
-	pid_t pid = stop->pidfd >= 0 ? process_of(stop->stopping->host, stop->pidfd) : 0;
+	pid_t pid = stop->pidfd >= 0 ? process_of(stop->requests->host, stop->pidfd) : 0;
 	struct pollfd state = { .fd = stop->pidfd, .events = POLLIN };
 
 	return pid == -1 || (pid > 0 && poll(&state, 1, 0) > 0);
@@ -162,44 +162,44 @@ static void on_found(void *context, const struct found *found, int error)
 	}
 }
 
-void stopping_start(struct stopping *stopping, struct crew *crew, struct surveying *surveying, const struct host *host)
+void stop_requests_start(struct stop_requests *requests, struct supervisor *supervisor, struct survey_queue *queue, const struct host *host)
 {
-	*stopping = (struct stopping){ .crew = crew, .surveying = surveying, .host = host };
+	*requests = (struct stop_requests){ .supervisor = supervisor, .queue = queue, .host = host };
 }
 
-void stopping_ask(struct stopping *stopping, const struct wire_stop *question, struct descriptors *fds)
+void stop_requests_ask(struct stop_requests *requests, const struct wire_stop *question, struct descriptors *fds)
 {
 	bool process = question->what == REVOKE_STOP_PROCESS;
 	struct stop *stop = NULL;
 	size_t slot = 0;
 
-	while (slot < STOPS_MAX && stopping->stop[slot])
+	while (slot < STOPS_MAX && requests->stop[slot])
 		slot++;
 	if (fds->count == (process ? 1 : 0) && slot < STOPS_MAX)
 		stop = calloc(1, sizeof(*stop));
 	if (!stop) {
-		answer(stopping, question->header.id, WIRE_STOP_FAILED, fds->count > 1 ? EBADMSG : EAGAIN,
+		answer(requests, question->header.id, WIRE_STOP_FAILED, fds->count > 1 ? EBADMSG : EAGAIN,
 		       "too much is being stopped already, or the process's pidfd is missing");
 		descriptors_close(fds);
 		return;
 	}
 	memcpy(&stop->question, question, question->header.size);
-	stop->stopping = stopping;
+	stop->requests = requests;
 	stop->slot = slot;
 	stop->pidfd = process ? descriptors_take(fds, 0) : -1;
 	stop->worker.socket = -1;
-	stopping->stop[slot] = stop;
-	surveying_search(stopping->surveying, stop->question.device, stop->question.count, on_found, stop);
+	requests->stop[slot] = stop;
+	survey_queue_search(requests->queue, stop->question.device, stop->question.count, on_found, stop);
 }
 
-int stopping_socket(const struct stopping *stopping, size_t slot)
+int stop_requests_socket(const struct stop_requests *requests, size_t slot)
 {
-	return stopping->stop[slot] ? stopping->stop[slot]->worker.socket : -1;
+	return requests->stop[slot] ? requests->stop[slot]->worker.socket : -1;
 }
 
-void stopping_readable(struct stopping *stopping, size_t slot)
+void stop_requests_readable(struct stop_requests *requests, size_t slot)
 {
-	struct stop *stop = stopping->stop[slot];
+	struct stop *stop = requests->stop[slot];
 	autoclose_list struct descriptors fds = { .count = 0 };
 	union wire_message message;
 	int got = wire_receive(stop->worker.socket, &message, &fds);
@@ -207,16 +207,16 @@ void stopping_readable(struct stopping *stopping, size_t slot)
 	if (got == -EAGAIN)
 		return;
 	if (got > 0 && message.header.type == WIRE_STOPPED && message.header.id == stop->question.header.id) {
-		outbox_send(&stopping->crew->outbox, &message, NULL);
+		outbox_send(&requests->supervisor->outbox, &message, NULL);
 		drop(stop);
 	} else {
 		conclude(stop, WIRE_STOP_FAILED, EIO, "the worker ended before it was through: nobody knows how far it came");
 	}
 }
 
-void stopping_end(struct stopping *stopping)
+void stop_requests_end(struct stop_requests *requests)
 {
 	for (size_t i = 0; i < STOPS_MAX; i++)
-		if (stopping->stop[i])
-			drop(stopping->stop[i]);
+		if (requests->stop[i])
+			drop(requests->stop[i]);
 }

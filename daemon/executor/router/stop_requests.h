@@ -10,19 +10,19 @@ enum { STOPS_MAX = 16 };
 
 struct stop;
 
-struct stopping {
-	struct crew *crew;
-	struct surveying *surveying;
+struct stop_requests {
+	struct supervisor *supervisor;
+	struct survey_queue *queue;
 	const struct host *host;
 	struct stop *stop[STOPS_MAX]; /* NULL: free */
 };
 
-void stopping_start(struct stopping *stopping, struct crew *crew, struct surveying *surveying, const struct host *host);
+void stop_requests_start(struct stop_requests *requests, struct supervisor *supervisor, struct survey_queue *queue, const struct host *host);
 /* A stop that the broker asks for. Takes the FDs over, which are empty then. */
-void stopping_ask(struct stopping *stopping, const struct wire_stop *question, struct descriptors *fds);
+void stop_requests_ask(struct stop_requests *requests, const struct wire_stop *question, struct descriptors *fds);
 /* The socket of a slot's stopper, or -1. */
-int stopping_socket(const struct stopping *stopping, size_t slot);
+int stop_requests_socket(const struct stop_requests *requests, size_t slot);
 /* That socket is readable. */
-void stopping_readable(struct stopping *stopping, size_t slot);
-/* Drops all, without an answer. What was begun goes on to its end. Call after surveying_end(). */
-void stopping_end(struct stopping *stopping);
+void stop_requests_readable(struct stop_requests *requests, size_t slot);
+/* Drops all, without an answer. What was begun goes on to its end. Call after survey_queue_end(). */
+void stop_requests_end(struct stop_requests *requests);

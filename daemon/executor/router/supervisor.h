@@ -8,7 +8,7 @@
 #include "outbox.h"
 #include "worker.h"
 
-struct crew {
+struct supervisor {
 	struct outbox outbox;
 	struct given_claims given;
 	int program;          /* the executor's own binary, to be executed again */
@@ -21,10 +21,10 @@ struct crew {
  * Answers a plan: what was given is settled, then the broker is told. Takes the FDs over (NULL: none), as outbox_send(). Every
  * plan that was let through is answered here and nowhere else.
  */
-void crew_answer_plan(struct crew *crew, union wire_message *result, struct descriptors *fds);
+void supervisor_answer_plan(struct supervisor *supervisor, union wire_message *result, struct descriptors *fds);
 /* Starts a worker, with a logged line on failure. 0 or -errno. */
-int crew_start(struct crew *crew, struct worker *worker, enum worker_role role);
+int supervisor_start(struct supervisor *supervisor, struct worker *worker, enum worker_role role);
 /* A worker is gone that should not be: counts, and makes sure that it is. */
-void crew_lost(struct crew *crew, struct worker *worker, enum worker_role role);
+void supervisor_lost(struct supervisor *supervisor, struct worker *worker, enum worker_role role);
 /* A worker did what it is there for. */
-void crew_worked(struct crew *crew);
+void supervisor_worked(struct supervisor *supervisor);

@@ -18,9 +18,9 @@ enum { HANGING_MSEC = 10000 };
 
 /* One question to the surveyor. */
 struct ask {
-	struct ask *next;            // surveying::first
-	struct job *job;             /* a release that waits for the answer; NULL: none does */
-	surveying_found searcher;    /* who searched; NULL: nobody did. If there is no job either, the broker asks */
+	struct ask *next;            // queue::first
+	struct plan_job *job;             /* a release that waits for the answer; NULL: none does */
+	survey_queue_found searcher;    /* who searched; NULL: nobody did. If there is no job either, the broker asks */
 	void *context;
 	struct found found;          /* of a search */
 	bool short_of_memory;        /* so that something is missing there */
@@ -31,7 +31,7 @@ struct ask {
 
 static void ask_free(struct ask *ask)
 {
-	job_free(ask->job);
+	plan_job_free(ask->job);
 	free(ask->found.device);
 	free(ask->found.pid);
 	free(ask->message);
@@ -39,7 +39,7 @@ static void ask_free(struct ask *ask)
 }
 
 /* The answer to a question of the broker's that nobody could answer. */
-static void answer_broker(struct surveying *surveying, const struct wire_header *question, int error)
+static void answer_broker(struct survey_queue *queue, const struct wire_header *question, int error)
 {
 	union wire_message message;
 
@@ -50,10 +50,10 @@ static void answer_broker(struct surveying *surveying, const struct wire_header 
 		message.survey_done = (struct wire_survey_done){ .error = error };
 		wire_stamp(&message, WIRE_SURVEY_DONE, question->id);
 	}
-	outbox_send(&surveying->crew->outbox, &message, NULL);
+	outbox_send(&queue->supervisor->outbox, &message, NULL);
 }
 
-static void answer_release(struct surveying *surveying, struct job *job, int error)
+static void answer_release(struct survey_queue *queue, struct plan_job *job, int error)
 {
 	struct descriptors fds = { .count = 0 };
 	union wire_message message;
@@ -63,54 +63,54 @@ static void answer_release(struct surveying *surveying, struct job *job, int err
 		    strerror(error));
 	/* The same question fails again only if it is too long. */
 	if (error == E2BIG)
-		job_answer(&message, job->plan.id, WIRE_OUTCOME_BROKEN, text);
+		plan_job_answer(&message, job->plan.id, WIRE_OUTCOME_BROKEN, text);
 	else
-		job_answer_untouched(&message, job, text, &fds);
+		plan_job_answer_untouched(&message, job, text, &fds);
 	message.result.error = error;
-	crew_answer_plan(surveying->crew, &message, &fds);
+	supervisor_answer_plan(queue->supervisor, &message, &fds);
 }
 
 /* Nothing was found out, and nothing was touched. */
-static void answer_failure(struct surveying *surveying, const struct ask *ask, int error)
+static void answer_failure(struct survey_queue *queue, const struct ask *ask, int error)
 {
 	static const struct found nothing = { .device = NULL };
 
 	if (ask->searcher)
 		ask->searcher(ask->context, &nothing, error);
 	else if (ask->job)
-		answer_release(surveying, ask->job, error);
+		answer_release(queue, ask->job, error);
 	else
-		answer_broker(surveying, &ask->message->header, error);
+		answer_broker(queue, &ask->message->header, error);
 }
 
 /* Gives the surveyor the next question, if it is free. */
-static void dispatch(struct surveying *surveying)
+static void dispatch(struct survey_queue *queue)
 {
-	while (!surveying->busy && surveying->first && surveying->worker.socket >= 0) {
+	while (!queue->busy && queue->first && queue->worker.socket >= 0) {
 		/* Its socket is empty when it is free, and takes a message whole. */
-		if (wire_send(surveying->worker.socket, surveying->first->message, NULL, 0) < 0)
+		if (wire_send(queue->worker.socket, queue->first->message, NULL, 0) < 0)
 			return; /* the end of the socket will be seen */
-		surveying->busy = true;
-		surveying->busy_since = clock_milliseconds();
+		queue->busy = true;
+		queue->busy_since = clock_milliseconds();
 	}
 }
 
-static struct ask *take_first(struct surveying *surveying)
+static struct ask *take_first(struct survey_queue *queue)
 {
-	struct ask *ask = surveying->first;
+	struct ask *ask = queue->first;
 
-	surveying->first = ask->next;
-	if (!surveying->first)
-		surveying->last = NULL;
-	surveying->count--;
-	surveying->busy = false;
+	queue->first = ask->next;
+	if (!queue->first)
+		queue->last = NULL;
+	queue->count--;
+	queue->busy = false;
 	return ask;
 }
 
 /* A question that waits for its place in the queue. NULL: there is no place. */
-static struct ask *new_ask(const struct surveying *surveying, const union wire_message *message)
+static struct ask *new_ask(const struct survey_queue *queue, const union wire_message *message)
 {
-	struct ask *ask = surveying->count < ASKS_MAX ? calloc(1, sizeof(*ask)) : NULL;
+	struct ask *ask = queue->count < ASKS_MAX ? calloc(1, sizeof(*ask)) : NULL;
 
 	if (!ask)
 		return NULL;
@@ -123,52 +123,52 @@ static struct ask *new_ask(const struct surveying *surveying, const union wire_m
 	return ask;
 }
 
-static void enqueue(struct surveying *surveying, struct ask *ask)
+static void enqueue(struct survey_queue *queue, struct ask *ask)
 {
-	if (surveying->last)
-		surveying->last->next = ask;
+	if (queue->last)
+		queue->last->next = ask;
 	else
-		surveying->first = ask;
-	surveying->last = ask;
-	surveying->count++;
-	dispatch(surveying);
+		queue->first = ask;
+	queue->last = ask;
+	queue->count++;
+	dispatch(queue);
 }
 
 /* Puts a question of the broker's into the queue; if there is no place it is answered. */
-static void enqueue_brokers(struct surveying *surveying, const union wire_message *message)
+static void enqueue_brokers(struct survey_queue *queue, const union wire_message *message)
 {
-	struct ask *ask = new_ask(surveying, message);
+	struct ask *ask = new_ask(queue, message);
 
 	if (ask)
-		enqueue(surveying, ask);
+		enqueue(queue, ask);
 	else
-		answer_broker(surveying, &message->header, ENOMEM);
+		answer_broker(queue, &message->header, ENOMEM);
 }
 
-int surveying_start(struct surveying *surveying, struct crew *crew, const struct host *host, surveying_proven proven,
+int survey_queue_start(struct survey_queue *queue, struct supervisor *supervisor, const struct host *host, survey_queue_proven proven,
 		    void *context)
 {
-	*surveying = (struct surveying){ .crew = crew, .host = host, .worker = { .socket = -1 }, .proven = proven,
+	*queue = (struct survey_queue){ .supervisor = supervisor, .host = host, .worker = { .socket = -1 }, .proven = proven,
 					 .context = context };
-	return crew_start(crew, &surveying->worker, WORKER_SURVEYOR);
+	return supervisor_start(supervisor, &queue->worker, WORKER_SURVEYOR);
 }
 
-void surveying_ask(struct surveying *surveying, const struct wire_survey *survey)
+void survey_queue_ask(struct survey_queue *queue, const struct wire_survey *survey)
 {
-	enqueue_brokers(surveying, (const union wire_message *)survey);
+	enqueue_brokers(queue, (const union wire_message *)survey);
 }
 
-void surveying_audit(struct surveying *surveying, const struct wire_audit *audit)
+void survey_queue_audit(struct survey_queue *queue, const struct wire_audit *audit)
 {
 	union wire_message message;
 
 	memcpy(&message, audit, audit->header.size);
-	message.audit.broker = surveying->broker;
-	enqueue_brokers(surveying, &message);
+	message.audit.broker = queue->broker;
+	enqueue_brokers(queue, &message);
 }
 
-void surveying_search(struct surveying *surveying, const char (*device)[DEVICE_NAME_MAX], size_t count,
-		      surveying_found found, void *context)
+void survey_queue_search(struct survey_queue *queue, const char (*device)[DEVICE_NAME_MAX], size_t count,
+		      survey_queue_found found, void *context)
 {
 	static const struct found nothing = { .device = NULL };
 	union wire_message message;
@@ -177,18 +177,18 @@ void surveying_search(struct surveying *surveying, const char (*device)[DEVICE_N
 	memset(&message.survey, 0, sizeof(message.survey));
 	message.survey.count = (uint32_t)count;
 	memcpy(message.survey.device, device, count * sizeof(*device));
-	wire_stamp(&message, WIRE_SURVEY, ++surveying->searches);
-	ask = new_ask(surveying, &message);
+	wire_stamp(&message, WIRE_SURVEY, ++queue->searches);
+	ask = new_ask(queue, &message);
 	if (!ask) {
 		found(context, &nothing, ENOMEM);
 		return;
 	}
 	ask->searcher = found;
 	ask->context = context;
-	enqueue(surveying, ask);
+	enqueue(queue, ask);
 }
 
-void surveying_prove(struct surveying *surveying, struct job *job)
+void survey_queue_prove(struct survey_queue *queue, struct plan_job *job)
 {
 	union wire_message message;
 	struct wire_survey *survey = &message.survey;
@@ -201,30 +201,30 @@ void surveying_prove(struct surveying *surveying, struct job *job)
 		if (step->kind != STEP_PROVE_NO_HOLDER || step->number == 1)
 			continue;
 		if (survey->count == GROUP_MEMBERS_MAX) {
-			answer_release(surveying, job, E2BIG);
-			job_free(job);
+			answer_release(queue, job, E2BIG);
+			plan_job_free(job);
 			return;
 		}
 		memcpy(survey->device[survey->count++], step->device, sizeof(step->device));
 	}
 	if (survey->count == 0) {
-		surveying->proven(surveying->context, job);
+		queue->proven(queue->context, job);
 		return;
 	}
 	job->proofs++;
 	wire_stamp(&message, WIRE_SURVEY, job->plan.id);
-	ask = new_ask(surveying, &message);
+	ask = new_ask(queue, &message);
 	if (!ask) {
-		answer_release(surveying, job, ENOMEM);
-		job_free(job);
+		answer_release(queue, job, ENOMEM);
+		plan_job_free(job);
 		return;
 	}
 	ask->job = job;
-	enqueue(surveying, ask);
+	enqueue(queue, ask);
 }
 
 /* Answers a release of which a device is held. False: the holder has ended meanwhile. */
-static bool answer_held(struct surveying *surveying, struct job *job, const struct ask *ask)
+static bool answer_held(struct survey_queue *queue, struct plan_job *job, const struct ask *ask)
 {
 	struct descriptors fds = { .count = 0 };
 	const struct plan *plan = &job->plan.plan;
@@ -234,8 +234,8 @@ static bool answer_held(struct surveying *surveying, struct job *job, const stru
 
 	if (fd < 0 && errno == ESRCH && job->proofs < PROOFS_MAX)
 		return false;
-	job_answer(&message, job->plan.id, WIRE_OUTCOME_HELD, "");
-	process_name(surveying->host, ask->holder, result->holder);
+	plan_job_answer(&message, job->plan.id, WIRE_OUTCOME_HELD, "");
+	process_name(queue->host, ask->holder, result->holder);
 	text_format(result->text, sizeof(result->text), "%s is held by %s[%d]", ask->device, result->holder,
 		    ask->holder);
 	memcpy(result->device, ask->device, sizeof(result->device));
@@ -252,44 +252,44 @@ static bool answer_held(struct surveying *surveying, struct job *job, const stru
 	}
 	if (fd >= 0)
 		descriptors_add(&fds, fd);
-	crew_answer_plan(surveying->crew, &message, &fds);
+	supervisor_answer_plan(queue->supervisor, &message, &fds);
 	return true;
 }
 
 /* The search for the holders of a release is over. Takes the ask's job out. */
-static void conclude(struct surveying *surveying, struct ask *ask, int error)
+static void conclude(struct survey_queue *queue, struct ask *ask, int error)
 {
-	struct job *job = ask->job;
+	struct plan_job *job = ask->job;
 
 	ask->job = NULL;
 	if (ask->holder == 0 && error == 0) {
-		surveying->proven(surveying->context, job);
+		queue->proven(queue->context, job);
 		return;
 	}
 	if (ask->holder == 0) {
-		answer_release(surveying, job, error);
-	} else if (!answer_held(surveying, job, ask)) {
-		surveying_prove(surveying, job);
+		answer_release(queue, job, error);
+	} else if (!answer_held(queue, job, ask)) {
+		survey_queue_prove(queue, job);
 		return;
 	}
-	job_free(job);
+	plan_job_free(job);
 }
 
 /* The answer to the first question is complete. */
-static void finish(struct surveying *surveying, const union wire_message *message)
+static void finish(struct survey_queue *queue, const union wire_message *message)
 {
-	struct ask *ask = take_first(surveying);
+	struct ask *ask = take_first(queue);
 	bool partial = ask->message->header.type == WIRE_AUDIT && ask->message->audit.more;
 
-	crew_worked(surveying->crew);
+	supervisor_worked(queue->supervisor);
 	if (ask->searcher)
 		ask->searcher(ask->context, &ask->found, ask->short_of_memory ? ENOMEM : message->survey_done.error);
 	else if (ask->job)
-		conclude(surveying, ask, message->survey_done.error);
+		conclude(queue, ask, message->survey_done.error);
 	else if (!partial)
-		outbox_send(&surveying->crew->outbox, message, NULL);
+		outbox_send(&queue->supervisor->outbox, message, NULL);
 	ask_free(ask);
-	dispatch(surveying);
+	dispatch(queue);
 }
 
 /* Appends to an array. */
@@ -343,22 +343,22 @@ static bool belongs(const union wire_message *message, const union wire_message 
 }
 
 /* Something that the surveyor says. False: not what a surveyor says now. */
-static bool hear(struct surveying *surveying, const union wire_message *message)
+static bool hear(struct survey_queue *queue, const union wire_message *message)
 {
-	struct ask *ask = surveying->first;
+	struct ask *ask = queue->first;
 
-	if (message->header.type == WIRE_TOPOLOGY_DONE && !surveying->worker.ready) {
-		surveying->worker.ready = true;
+	if (message->header.type == WIRE_TOPOLOGY_DONE && !queue->worker.ready) {
+		queue->worker.ready = true;
 		return true;
 	}
-	if (!surveying->busy || message->header.id != ask->message->header.id || !belongs(message, ask->message))
+	if (!queue->busy || message->header.id != ask->message->header.id || !belongs(message, ask->message))
 		return false;
 	if (message->header.type == WIRE_SURVEY_DONE || message->header.type == WIRE_AUDIT_DONE) {
-		finish(surveying, message);
+		finish(queue, message);
 	} else if (ask->searcher) {
 		keep_found(ask, message);
 	} else if (!ask->job) {
-		outbox_send(&surveying->crew->outbox, message, NULL);
+		outbox_send(&queue->supervisor->outbox, message, NULL);
 	} else if (message->header.type == WIRE_USE && message->use.use.kind == USE_HOLDER && ask->holder == 0) {
 		ask->holder = message->use.use.pid;
 		memcpy(ask->device, message->use.use.device, sizeof(ask->device));
@@ -367,53 +367,53 @@ static bool hear(struct surveying *surveying, const union wire_message *message)
 }
 
 /* The surveyor is gone, or has to go: another takes its place, but not the question that it had. */
-static void replace(struct surveying *surveying, int error)
+static void replace(struct survey_queue *queue, int error)
 {
-	crew_lost(surveying->crew, &surveying->worker, WORKER_SURVEYOR);
-	if (surveying->busy) {
-		struct ask *ask = take_first(surveying);
+	supervisor_lost(queue->supervisor, &queue->worker, WORKER_SURVEYOR);
+	if (queue->busy) {
+		struct ask *ask = take_first(queue);
 
-		answer_failure(surveying, ask, error);
+		answer_failure(queue, ask, error);
 		ask_free(ask);
 	}
-	if (!surveying->crew->hopeless && crew_start(surveying->crew, &surveying->worker, WORKER_SURVEYOR) < 0)
-		surveying->crew->hopeless = true;
-	dispatch(surveying);
+	if (!queue->supervisor->hopeless && supervisor_start(queue->supervisor, &queue->worker, WORKER_SURVEYOR) < 0)
+		queue->supervisor->hopeless = true;
+	dispatch(queue);
 }
 
-bool surveying_overdue(struct surveying *surveying, uint64_t plan)
+bool survey_queue_overdue(struct survey_queue *queue, uint64_t plan)
 {
-	const struct ask *ask = surveying->first;
+	const struct ask *ask = queue->first;
 
 	while (ask && (!ask->job || ask->job->plan.id != plan))
 		ask = ask->next;
 	if (!ask)
 		return false;
 	/* It waits for the surveyor, which may hang at another question. */
-	if (surveying->busy && clock_milliseconds() - surveying->busy_since >= HANGING_MSEC)
-		replace(surveying, ETIMEDOUT);
+	if (queue->busy && clock_milliseconds() - queue->busy_since >= HANGING_MSEC)
+		replace(queue, ETIMEDOUT);
 	return true;
 }
 
-void surveying_readable(struct surveying *surveying)
+void survey_queue_readable(struct survey_queue *queue)
 {
-	while (outbox_is_empty(&surveying->crew->outbox)) {
+	while (outbox_is_empty(&queue->supervisor->outbox)) {
 		autoclose_list struct descriptors fds = { .count = 0 };
 		union wire_message message;
-		int got = wire_receive(surveying->worker.socket, &message, &fds);
+		int got = wire_receive(queue->worker.socket, &message, &fds);
 
 		if (got == -EAGAIN)
 			return;
-		if (got <= 0 || !hear(surveying, &message)) {
-			replace(surveying, EIO);
+		if (got <= 0 || !hear(queue, &message)) {
+			replace(queue, EIO);
 			return;
 		}
 	}
 }
 
-void surveying_end(struct surveying *surveying)
+void survey_queue_end(struct survey_queue *queue)
 {
-	while (surveying->first)
-		ask_free(take_first(surveying));
-	worker_end(&surveying->worker);
+	while (queue->first)
+		ask_free(take_first(queue));
+	worker_end(&queue->worker);
 }

@@ -5,91 +5,91 @@
 #include <errno.h>
 #include <string.h>
 
-int watching_start(struct watching *watching, struct crew *crew, struct grants *grants)
+int watcher_link_start(struct watcher_link *link, struct supervisor *supervisor, struct node_grants *grants)
 {
-	*watching = (struct watching){ .crew = crew, .grants = grants, .worker = { .socket = -1 } };
-	return crew_start(crew, &watching->worker, WORKER_WATCHER);
+	*link = (struct watcher_link){ .supervisor = supervisor, .grants = grants, .worker = { .socket = -1 } };
+	return supervisor_start(supervisor, &link->worker, WORKER_WATCHER);
 }
 
-static void restart(struct watching *watching)
+static void restart(struct watcher_link *link)
 {
-	crew_lost(watching->crew, &watching->worker, WORKER_WATCHER);
-	known_devices_unsee(&watching->known);
+	supervisor_lost(link->supervisor, &link->worker, WORKER_WATCHER);
+	known_devices_unsee(&link->known);
 	/* Without a watcher the broker's picture of the host would grow old unnoticed. */
-	if (!watching->crew->hopeless && crew_start(watching->crew, &watching->worker, WORKER_WATCHER) < 0)
-		watching->crew->hopeless = true;
+	if (!link->supervisor->hopeless && supervisor_start(link->supervisor, &link->worker, WORKER_WATCHER) < 0)
+		link->supervisor->hopeless = true;
 }
 
 /* A second watcher can't know which devices that the first one told are gone by now. */
-static void tell_gone(struct watching *watching)
+static void tell_gone(struct watcher_link *link)
 {
 	const struct known_device *unseen;
 
-	while ((unseen = known_devices_unseen(&watching->known))) {
+	while ((unseen = known_devices_unseen(&link->known))) {
 		union wire_message gone;
 
 		memset(&gone.device_gone, 0, sizeof(gone.device_gone));
 		memcpy(gone.device_gone.name, unseen->name, strlen(unseen->name) + 1);
-		known_devices_forget(&watching->known, unseen->name);
+		known_devices_forget(&link->known, unseen->name);
 		wire_stamp(&gone, WIRE_DEVICE_GONE, 0);
-		outbox_send(&watching->crew->outbox, &gone, NULL);
+		outbox_send(&link->supervisor->outbox, &gone, NULL);
 	}
 }
 
-void watching_complete(struct watching *watching)
+void watcher_link_complete(struct watcher_link *link)
 {
 	union wire_message message;
 
-	if (!watching->listed || watching->complete)
+	if (!link->listed || link->complete)
 		return;
-	watching->complete = true;
+	link->complete = true;
 	wire_stamp(&message, WIRE_TOPOLOGY_DONE, 0);
-	outbox_send(&watching->crew->outbox, &message, NULL);
+	outbox_send(&link->supervisor->outbox, &message, NULL);
 }
 
 /* Passes one message on. False: not one of a watcher's. */
-static bool pass_on(struct watching *watching, const union wire_message *message)
+static bool pass_on(struct watcher_link *link, const union wire_message *message)
 {
 	if (message->header.type == WIRE_DEVICE) {
-		if (known_devices_see(&watching->known, message->device.device.name, "") < 0)
+		if (known_devices_see(&link->known, message->device.device.name, "") < 0)
 			return false;
 	} else if (message->header.type == WIRE_DEVICE_GONE) {
-		known_devices_forget(&watching->known, message->device_gone.name);
+		known_devices_forget(&link->known, message->device_gone.name);
 	} else if (message->header.type == WIRE_NODE) {
-		grants_renew(watching->grants, message->node.name);
+		node_grants_renew(link->grants, message->node.name);
 		return true;
 	} else if (message->header.type == WIRE_TOPOLOGY_DONE) {
-		crew_worked(watching->crew);
-		watching->worker.ready = watching->listed = true;
+		supervisor_worked(link->supervisor);
+		link->worker.ready = link->listed = true;
 		/* What udev did between two watchers nobody has told. */
-		grants_renew(watching->grants, NULL);
-		tell_gone(watching);
+		node_grants_renew(link->grants, NULL);
+		tell_gone(link);
 		return true;
 	} else {
 		return false;
 	}
-	outbox_send(&watching->crew->outbox, message, NULL);
+	outbox_send(&link->supervisor->outbox, message, NULL);
 	return true;
 }
 
-void watching_readable(struct watching *watching)
+void watcher_link_readable(struct watcher_link *link)
 {
-	while (outbox_is_empty(&watching->crew->outbox)) {
+	while (outbox_is_empty(&link->supervisor->outbox)) {
 		autoclose_list struct descriptors fds = { .count = 0 };
 		union wire_message message;
-		int got = wire_receive(watching->worker.socket, &message, &fds);
+		int got = wire_receive(link->worker.socket, &message, &fds);
 
 		if (got == -EAGAIN)
 			return;
-		if (got <= 0 || !pass_on(watching, &message)) {
-			restart(watching);
+		if (got <= 0 || !pass_on(link, &message)) {
+			restart(link);
 			return;
 		}
 	}
 }
 
-void watching_end(struct watching *watching)
+void watcher_link_end(struct watcher_link *link)
 {
-	worker_end(&watching->worker);
-	known_devices_done(&watching->known);
+	worker_end(&link->worker);
+	known_devices_done(&link->known);
 }

@@ -21,8 +21,8 @@ static void become(const char *role, int socket, int program, int policy)
 {
 	char *arguments[] = { (char *)"ioasid-executor", (char *)role, NULL };
 	/* Of the environment only what log lines need. */
-	char *journal = getenv("JOURNAL_STREAM");
-	char *environment[] = { journal ? journal - sizeof("JOURNAL_STREAM=") + 1 : NULL, NULL };
+	char *claim_files = getenv("JOURNAL_STREAM");
+	char *environment[] = { claim_files ? claim_files - sizeof("JOURNAL_STREAM=") + 1 : NULL, NULL };
 
 	socket = fcntl(socket, F_DUPFD, FREE_FD);
 	policy = policy >= 0 ? fcntl(policy, F_DUPFD, FREE_FD) : -1;

@@ -20,7 +20,7 @@ enum { HOLDS_MAX = 4096 };
 /* The audit while it runs. */
 struct course {
 	struct audit *audit;
-	struct audited_nodes nodes;
+	struct vfio_nodes nodes;
 	struct process_list processes;
 	struct holder_target *target; /* what can be mapped: the cdevs, and behind them whatever is anonymous */
 	size_t target_count;
@@ -115,9 +115,9 @@ static int add_anonymous(struct course *course, pid_t pid, const char *fd)
 		int folder;
 
 		text_format(hold.device, sizeof(hold.device), "%s", path_last(text));
-		folder = inspect_open(host, hold.device);
+		folder = pci_device_open(host, hold.device);
 		if (folder >= 0) {
-			inspect_group(folder, &hold.group);
+			pci_device_group(folder, &hold.group);
 			close(folder);
 		}
 	}
@@ -164,7 +164,7 @@ static int look_at_descriptor(struct course *course, pid_t pid, const char *fd, 
 		return add_anonymous(course, pid, fd);
 	if (!S_ISCHR(status->stx_mode))
 		return 0;
-	node = audited_nodes_find(&course->nodes, makedev(status->stx_rdev_major, status->stx_rdev_minor));
+	node = vfio_nodes_find(&course->nodes, makedev(status->stx_rdev_major, status->stx_rdev_minor));
 	if ((!node && is_common(status->stx_rdev_major)) || process_only_names(course->audit->host, pid, fd))
 		return 0;
 	if (!node)
@@ -212,7 +212,7 @@ static int add_mappings(struct course *course, const bool *mapped)
 
 		if (!mapped[i])
 			continue;
-		node = audited_nodes_find(&course->nodes, course->target[i].number);
+		node = vfio_nodes_find(&course->nodes, course->target[i].number);
 		if (node) {
 			hold = hold_of_node(node);
 			hold.kind = HOLD_MAPPING;
@@ -285,7 +285,7 @@ static int search_mappings(struct course *course)
 {
 	struct mapping_search search = { .host = course->audit->host, .target = course->target,
 					 .count = course->target_count, .processes = &course->processes,
-					 .patience = course->audit->patience };
+					 .timed_call = course->audit->timed_call };
 	int error;
 
 	course->mapped = calloc(course->processes.count * course->target_count + 1, sizeof(*course->mapped));
@@ -300,7 +300,7 @@ static int search_mappings(struct course *course)
 int audit_run(struct audit *audit)
 {
 	struct course course = { .audit = audit, .one_group = vfio_has_one_group(audit->host) };
-	int error = audited_nodes_read(audit->host, &course.nodes);
+	int error = vfio_nodes_read(audit->host, &course.nodes);
 
 	audit->compared = audit->broker > 0 && is_same(audit->broker, 0, audit->broker, 0) != -ENOSYS;
 	if (error == 0)
@@ -313,7 +313,7 @@ int audit_run(struct audit *audit)
 		error = look_at_process(&course, i);
 	if (error == 0)
 		error = node_access_find(audit->host, &course.nodes, audit->access, audit->to);
-	audited_nodes_done(&course.nodes);
+	vfio_nodes_done(&course.nodes);
 	process_list_done(&course.processes);
 	free(course.target);
 	free(course.mapped);

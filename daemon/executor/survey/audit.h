@@ -15,7 +15,7 @@ struct audit_context {
 
 struct audit {
 	const struct host *host;
-	struct patience *patience;
+	struct timed_call *timed_call;
 	pid_t broker;                 /* 0: not known, and nothing can be compared */
 	const struct audit_context *context;
 	size_t context_count;

@@ -92,18 +92,18 @@ static int report(const struct search *search)
 }
 
 /* Marks mappings, too. 0 or -errno. */
-static int mark_mappings(struct search *search, struct patience *patience)
+static int mark_mappings(struct search *search, struct timed_call *timed_call)
 {
 	struct mapping_search mappings = { .host = search->host, .target = search->target, .count = search->count,
 					   .processes = &search->processes, .one_group = search->one_group,
-					   .patience = patience, .held = search->held };
+					   .timed_call = timed_call, .held = search->held };
 	int error = mappings_find(&mappings);
 
 	search->blind = search->blind || mappings.blind;
 	return error;
 }
 
-int holders_find(const struct host *host, const struct holder_target *target, size_t count, struct patience *patience,
+int holders_find(const struct host *host, const struct holder_target *target, size_t count, struct timed_call *timed_call,
 		 holder_found found, void *context)
 {
 	struct search search = { .host = host, .target = target, .count = count, .found = found, .context = context };
@@ -123,7 +123,7 @@ int holders_find(const struct host *host, const struct holder_target *target, si
 	for (size_t i = 0; i < search.processes.count && error == 0; i++)
 		error = mark_descriptors(&search, search.processes.pid[i], search.held + i * count);
 	if (error == 0 && mappable)
-		error = mark_mappings(&search, patience);
+		error = mark_mappings(&search, timed_call);
 	if (error == 0)
 		error = report(&search);
 	free(search.held);

@@ -133,17 +133,17 @@ static struct maps_task *new_maps(const struct mapping_search *search, size_t fi
 }
 
 /* Searches the maps of some processes, in one call. 0, -ETIMEDOUT: at least one of them can't be read; -ENOMEM. */
-static int search_some(struct mapping_search *search, size_t first, size_t pid_count, unsigned patience)
+static int search_some(struct mapping_search *search, size_t first, size_t pid_count, unsigned timed_call)
 {
 	struct maps_task *task = new_maps(search, first, pid_count);
 	char key[32];
-	struct patience_task job = { .key = key, .run = run_maps, .free = free_maps };
+	struct timed_call_task job = { .key = key, .run = run_maps, .free = free_maps };
 	int error;
 
 	if (!task)
 		return -ENOMEM;
 	snprintf(key, sizeof(key), "maps of %d to %d", task->pid[0], task->pid[pid_count - 1]);
-	error = patience_run(search->patience, &job, patience, task);
+	error = timed_call_run(search->timed_call, &job, timed_call, task);
 	if (error == -ETIMEDOUT)
 		return error;
 	search->blind = search->blind || task->blind;

@@ -28,7 +28,7 @@ struct mapping_search {
 	size_t count;
 	const struct process_list *processes;
 	bool one_group;           /* what is anonymous is of the one group that VFIO has: see vfio_has_one_group() */
-	struct patience *patience; /* limits the waiting for a process that can't be looked at now */
+	struct timed_call *timed_call; /* limits the waiting for a process that can't be looked at now */
 	bool *held;               /* a row of count marks for each process; marks are added */
 	bool blind;               /* set: a process could not be looked into */
 };

@@ -63,18 +63,18 @@ static void free_opening(void *context)
 }
 
 /* An FD of the process's sysfs, or -errno. -ETIMEDOUT: it keeps us waiting. */
-static int open_with_patience(const struct host *host, struct patience *patience, pid_t pid)
+static int open_with_patience(const struct host *host, struct timed_call *timed_call, pid_t pid)
 {
 	struct opening *opening = calloc(1, sizeof(*opening));
 	char key[32];
-	struct patience_task task = { .key = key, .run = open_sys, .free = free_opening };
+	struct timed_call_task task = { .key = key, .run = open_sys, .free = free_opening };
 	int sys, error;
 
 	if (!opening)
 		return -ENOMEM;
 	*opening = (struct opening){ .proc = fcntl(host->proc, F_DUPFD_CLOEXEC, 3), .pid = pid, .sys = -1 };
 	snprintf(key, sizeof(key), "sys of %d", pid);
-	error = opening->proc < 0 ? -errno : patience_run(patience, &task, PATIENCE_MSEC, opening);
+	error = opening->proc < 0 ? -errno : timed_call_run(timed_call, &task, PATIENCE_MSEC, opening);
 	if (error == -ETIMEDOUT)
 		return error;
 	sys = error < 0 ? error : opening->sys;
@@ -104,9 +104,9 @@ static bool shows_namespace(const struct host *host, struct net_namespace *item)
 }
 
 /* Adds the namespace if it can be seen through this process. 1: it was; 0: it can't be; -ENOMEM, -ETIMEDOUT. */
-static int try_process(const struct host *host, struct patience *patience, pid_t pid, struct net_namespaces *out)
+static int try_process(const struct host *host, struct timed_call *timed_call, pid_t pid, struct net_namespaces *out)
 {
-	struct net_namespace item = { .sys = open_with_patience(host, patience, pid) };
+	struct net_namespace item = { .sys = open_with_patience(host, timed_call, pid) };
 	struct host there = { .sys = item.sys, .proc = host->proc, .dev = host->dev };
 	struct net_namespace *larger;
 
@@ -142,7 +142,7 @@ static struct candidate *find_candidate(struct candidate *all, size_t *count, co
 	return &all[(*count)++];
 }
 
-int net_namespaces_find(const struct host *host, struct patience *patience, struct net_namespaces *out)
+int net_namespaces_find(const struct host *host, struct timed_call *timed_call, struct net_namespaces *out)
 {
 	struct net_namespaces namespaces = { 0 };
 	struct candidate *all = calloc(NAMESPACES_MAX, sizeof(*all));
@@ -163,7 +163,7 @@ int net_namespaces_find(const struct host *host, struct patience *patience, stru
 		candidate = find_candidate(all, &count, id);
 		if (!candidate || candidate->found || candidate->tries++ >= TRIES_MAX)
 			continue;
-		result = try_process(host, patience, pid, &namespaces);
+		result = try_process(host, timed_call, pid, &namespaces);
 		if (result == -ETIMEDOUT) {
 			hangs++;
 			result = 0;

@@ -23,5 +23,5 @@ struct net_namespaces {
 };
 
 /* Finds them all. A namespace without a process, or whose processes have no sysfs of it, can't be found. 0 or -ENOMEM. */
-int net_namespaces_find(const struct host *host, struct patience *patience, struct net_namespaces *out);
+int net_namespaces_find(const struct host *host, struct timed_call *timed_call, struct net_namespaces *out);
 void net_namespaces_done(struct net_namespaces *namespaces);

@@ -14,7 +14,7 @@ enum { READ_WRITE = S_IROTH | S_IWOTH };
 
 struct look {
 	const struct host *host;
-	const struct audited_nodes *nodes;
+	const struct vfio_nodes *nodes;
 	node_access_found found;
 	void *context;
 };
@@ -141,7 +141,7 @@ static int look_at(const struct look *look, const char *name)
 	if (!S_ISCHR(status.st_mode))
 		return 0;
 	text_format(access.node, sizeof(access.node), "%s", name);
-	node = audited_nodes_find(look->nodes, status.st_rdev);
+	node = vfio_nodes_find(look->nodes, status.st_rdev);
 	if (node) {
 		access.group = node->group;
 		memcpy(access.device, node->device, sizeof(access.device));
@@ -179,7 +179,7 @@ static int look_into(const struct look *look, const char *folder, const char *pr
 	return error;
 }
 
-int node_access_find(const struct host *host, const struct audited_nodes *nodes, node_access_found found, void *context)
+int node_access_find(const struct host *host, const struct vfio_nodes *nodes, node_access_found found, void *context)
 {
 	const struct look look = { .host = host, .nodes = nodes, .found = found, .context = context };
 	int error = look_at(&look, "iommu");

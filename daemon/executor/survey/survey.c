@@ -164,7 +164,7 @@ static int on_holder(void *context, const struct holder_target *target, pid_t pi
 }
 
 static int find_holders(const struct host *host, const struct device *device, size_t count,
-			const struct block_nodes *blocks, struct patience *patience, struct uses *uses)
+			const struct block_nodes *blocks, struct timed_call *timed_call, struct uses *uses)
 {
 	struct finding finding = { .host = host, .uses = uses };
 	struct survey_nodes nodes;
@@ -172,7 +172,7 @@ static int find_holders(const struct host *host, const struct device *device, si
 
 	if (error < 0)
 		return error;
-	error = holders_find(host, nodes.target, nodes.count, patience, on_holder, &finding);
+	error = holders_find(host, nodes.target, nodes.count, timed_call, on_holder, &finding);
 	survey_nodes_done(&nodes);
 	return error;
 }
@@ -190,7 +190,7 @@ static bool is_driven(const struct device *device, size_t count)
 }
 
 static int survey_all(const struct host *host, const struct device *device, size_t count, bool processes,
-		      struct patience *patience, struct uses *uses)
+		      struct timed_call *timed_call, struct uses *uses)
 {
 	bool driven = is_driven(device, count);
 	struct block_nodes nodes = { 0 };
@@ -199,7 +199,7 @@ static int survey_all(const struct host *host, const struct device *device, size
 	for (size_t i = 0; i < count && error == 0; i++)
 		error = add_driver(host, &device[i], uses);
 	if (error == 0 && driven)
-		error = survey_network(host, device, count, processes ? patience : NULL, uses);
+		error = survey_network(host, device, count, processes ? timed_call : NULL, uses);
 	if (error == 0 && driven)
 		error = block_nodes_find(host, device, count, &nodes);
 	if (error == 0 && driven)
@@ -210,7 +210,7 @@ static int survey_all(const struct host *host, const struct device *device, size
 	if (error == 0 && driven)
 		error = survey_platform(host, device, count, uses);
 	if (error == 0 && processes)
-		error = find_holders(host, device, count, &nodes, patience, uses);
+		error = find_holders(host, device, count, &nodes, timed_call, uses);
 	/* The last, because it leaves out what the others have told of USB devices. */
 	if (error == 0 && driven)
 		error = survey_usb(host, device, count, uses);
@@ -219,7 +219,7 @@ static int survey_all(const struct host *host, const struct device *device, size
 }
 
 int survey_devices(const struct host *host, const struct device *device, size_t count, bool processes,
-		   struct patience *patience, struct uses *uses)
+		   struct timed_call *timed_call, struct uses *uses)
 {
 	struct survey_functions functions;
 	struct uses found = { .use = NULL };
@@ -227,7 +227,7 @@ int survey_devices(const struct host *host, const struct device *device, size_t 
 
 	if (error < 0)
 		return error;
-	error = survey_all(host, functions.device, functions.count, processes, patience, &found);
+	error = survey_all(host, functions.device, functions.count, processes, timed_call, &found);
 	if (error == 0)
 		error = mark_unknown(functions.device, functions.count, &found);
 	/* What was found so far is told even where the survey is incomplete. */

@@ -14,4 +14,4 @@
  * 0, or -errno: the survey is incomplete and must not be decided on.
  */
 int survey_devices(const struct host *host, const struct device *device, size_t count, bool processes,
-		   struct patience *patience, struct uses *uses);
+		   struct timed_call *timed_call, struct uses *uses);

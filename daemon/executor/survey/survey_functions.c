@@ -50,7 +50,7 @@ static int add_functions(const struct host *host, const struct device_index *ask
 		    sysfs_read_link_name(dirfd(stream), entry->d_name, address, sizeof(address)) < 0 ||
 		    device_index_find(asked, address))
 			continue;
-		error = inspect_summary(host, address, &device);
+		error = pci_device_summary(host, address, &device);
 		if (error == 0)
 			error = add(functions, &device);
 		else if (error == -ENOENT || error == -EBADMSG)

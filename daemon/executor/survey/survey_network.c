@@ -13,7 +13,7 @@
 /* What is needed while the interfaces are followed. */
 struct search {
 	const struct host *host;
-	struct patience *patience;
+	struct timed_call *timed_call;
 	struct uses *uses;
 	struct net_view view;
 	struct net_namespaces elsewhere;
@@ -118,8 +118,8 @@ static int look_elsewhere(struct search *search)
 {
 	int error = 0;
 
-	if (!search->looked_elsewhere && search->patience)
-		error = net_namespaces_find(search->host, search->patience, &search->elsewhere);
+	if (!search->looked_elsewhere && search->timed_call)
+		error = net_namespaces_find(search->host, search->timed_call, &search->elsewhere);
 	search->looked_elsewhere = true;
 	return error;
 }
@@ -204,7 +204,7 @@ static int add_device(struct search *search, const struct class_links *links, co
 
 	for (size_t i = 0; i < range.count && error == 0; i++) {
 		error = add_interface(search, &search->view, &range.link[i], NULL);
-		if (error == 0 && search->patience)
+		if (error == 0 && search->timed_call)
 			error = add_on_top_elsewhere(search, &range.link[i]);
 	}
 	if (error < 0 || range.count > 0 || !should_have_interface(search->host, device))
@@ -216,10 +216,10 @@ static int add_device(struct search *search, const struct class_links *links, co
 	return error < 0 ? error : 0;
 }
 
-int survey_network(const struct host *host, const struct device *device, size_t count, struct patience *patience,
+int survey_network(const struct host *host, const struct device *device, size_t count, struct timed_call *timed_call,
 		   struct uses *uses)
 {
-	struct search search = { .host = host, .patience = patience, .uses = uses };
+	struct search search = { .host = host, .timed_call = timed_call, .uses = uses };
 	struct class_links links;
 	int error = class_links_read(host, "net", &links);
 

@@ -13,5 +13,5 @@
  * Adds the uses of the functions. patience: looks for interfaces in other namespaces, too, which needs the surveyor's
  * capabilities; NULL: says only that they are in another. 0, -ENOMEM, or -errno: incomplete.
  */
-int survey_network(const struct host *host, const struct device *device, size_t count, struct patience *patience,
+int survey_network(const struct host *host, const struct device *device, size_t count, struct timed_call *timed_call,
 		   struct uses *uses);

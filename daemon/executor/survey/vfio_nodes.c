@@ -11,7 +11,7 @@
 
 #define VDPA_NODE "vhost-vdpa-"
 
-static int add(struct audited_nodes *nodes, const struct audited_node *node)
+static int add(struct vfio_nodes *nodes, const struct audited_node *node)
 {
 	if (nodes->count == nodes->allocated) {
 		size_t allocated = nodes->allocated ? nodes->allocated * 2 : 32;
@@ -35,14 +35,14 @@ static void read_device(const struct host *host, const char *name, struct audite
 	autoclose int folder = sysfs_open_folder(host->sys, path);
 
 	if (folder >= 0)
-		inspect_group(folder, &node->group);
+		pci_device_group(folder, &node->group);
 	if (sysfs_read_link_name(host->sys, path, device, sizeof(device)) == 0 && pci_address_is_valid(device))
 		text_format(node->device, sizeof(node->device), "%s", device);
 }
 
 /* The nodes of one class. folder: of the nodes below /dev, with its "/". */
 static int read_class(const struct host *host, const char *class, const char *folder, enum hold_kind kind,
-		      struct audited_nodes *nodes)
+		      struct vfio_nodes *nodes)
 {
 	const struct dirent *entry;
 	char path[320];
@@ -72,7 +72,7 @@ static int read_class(const struct host *host, const char *class, const char *fo
 }
 
 /* The node of a vDPA device, whose folder is named: a child of it, if the driver vhost_vdpa has it. */
-static int read_vdpa_node(const struct host *host, const char *device, struct audited_nodes *nodes)
+static int read_vdpa_node(const struct host *host, const char *device, struct vfio_nodes *nodes)
 {
 	DIR *stream = sysfs_list(host->sys, device);
 	const struct dirent *entry;
@@ -100,7 +100,7 @@ static int read_vdpa_node(const struct host *host, const char *device, struct au
  * The nodes of vhost-vdpa. They have no class: each is a child of its vDPA device. folder: of the devices, or of links to
  * them.
  */
-static int read_vdpa(const struct host *host, const char *folder, struct audited_nodes *nodes)
+static int read_vdpa(const struct host *host, const char *folder, struct vfio_nodes *nodes)
 {
 	DIR *stream = sysfs_list(host->sys, folder);
 	const struct dirent *entry;
@@ -119,7 +119,7 @@ static int read_vdpa(const struct host *host, const char *folder, struct audited
 
 /* One of the misc class. */
 static int read_misc(const struct host *host, const char *name, const char *label, enum hold_kind kind,
-		     struct audited_nodes *nodes)
+		     struct vfio_nodes *nodes)
 {
 	struct audited_node node = { .kind = kind, .group = -1 };
 	char path[64];
@@ -138,9 +138,9 @@ static int by_number(const void *a, const void *b)
 	return (one->number > other->number) - (one->number < other->number);
 }
 
-int audited_nodes_read(const struct host *host, struct audited_nodes *out)
+int vfio_nodes_read(const struct host *host, struct vfio_nodes *out)
 {
-	struct audited_nodes nodes = { .node = NULL };
+	struct vfio_nodes nodes = { .node = NULL };
 	int error = read_misc(host, "iommu", "iommu", HOLD_IOMMUFD, &nodes);
 
 	if (error == 0)
@@ -155,7 +155,7 @@ int audited_nodes_read(const struct host *host, struct audited_nodes *out)
 	if (error == 0)
 		error = read_vdpa(host, "devices", &nodes);
 	if (error < 0) {
-		audited_nodes_done(&nodes);
+		vfio_nodes_done(&nodes);
 		return error;
 	}
 	if (nodes.count > 0)
@@ -164,13 +164,13 @@ int audited_nodes_read(const struct host *host, struct audited_nodes *out)
 	return 0;
 }
 
-void audited_nodes_done(struct audited_nodes *nodes)
+void vfio_nodes_done(struct vfio_nodes *nodes)
 {
 	free(nodes->node);
-	*nodes = (struct audited_nodes){ .node = NULL };
+	*nodes = (struct vfio_nodes){ .node = NULL };
 }
 
-const struct audited_node *audited_nodes_find(const struct audited_nodes *nodes, dev_t number)
+const struct audited_node *vfio_nodes_find(const struct vfio_nodes *nodes, dev_t number)
 {
 	const struct audited_node key = { .number = number };
 

@@ -15,13 +15,13 @@ struct audited_node {
 	char device[DEVICE_NAME_MAX]; /* PCI function; "" none */
 };
 
-struct audited_nodes {
+struct vfio_nodes {
 	struct audited_node *node; /* sorted by number */
 	size_t count, allocated;
 };
 
 /* 0, -ENOMEM, or -errno of reading. */
-int audited_nodes_read(const struct host *host, struct audited_nodes *out);
-void audited_nodes_done(struct audited_nodes *nodes);
+int vfio_nodes_read(const struct host *host, struct vfio_nodes *out);
+void vfio_nodes_done(struct vfio_nodes *nodes);
 /* The node of a character device's number, or NULL. */
-const struct audited_node *audited_nodes_find(const struct audited_nodes *nodes, dev_t number);
+const struct audited_node *vfio_nodes_find(const struct vfio_nodes *nodes, dev_t number);

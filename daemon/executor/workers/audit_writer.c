@@ -28,7 +28,7 @@ static bool put_text(char *out, const char *name, const char *value)
 }
 
 /* "0000:01:00.0,0000:01:00.1", as far as there is place. Returns how many have none. */
-static uint32_t join(const struct record *record, uint32_t first, uint32_t count, char out[static DEVICES_TEXT_MAX])
+static uint32_t join(const struct audit_record *record, uint32_t first, uint32_t count, char out[static DEVICES_TEXT_MAX])
 {
 	size_t length = 0;
 
@@ -44,9 +44,9 @@ static uint32_t join(const struct record *record, uint32_t first, uint32_t count
 	return 0;
 }
 
-bool recorder_compose(const struct wire_record *message, int *type, char text[static AUDIT_TEXT_MAX])
+bool audit_writer_compose(const struct wire_record *message, int *type, char text[static AUDIT_TEXT_MAX])
 {
-	const struct record *record = &message->record;
+	const struct audit_record *record = &message->record;
 	char devices[DEVICES_TEXT_MAX], lockouts[DEVICES_TEXT_MAX];
 	uint32_t left_out = record->left_out + join(record, 0, record->device_count, devices) +
 			    join(record, record->device_count, record->lockout_count, lockouts);
@@ -83,7 +83,7 @@ static int write_record(int audit, const struct wire_record *record)
 
 	if (audit < 0)
 		return EPROTONOSUPPORT;
-	if (!recorder_compose(record, &type, text))
+	if (!audit_writer_compose(record, &type, text))
 		return ENOMEM;
 	/* Host, address and terminal are given, as unknown, so that none is looked up. */
 	result = audit_log_user_message(audit, type, text, "", "?", "", record->record.success == 1);
@@ -131,7 +131,7 @@ static int serve(int socket, int audit)
 	return error;
 }
 
-int recorder_main(int socket)
+int audit_writer_main(int socket)
 {
 	int audit = open_audit(), error = serve(socket, audit);
 

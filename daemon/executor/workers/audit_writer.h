@@ -12,7 +12,7 @@ enum { AUDIT_TEXT_MAX = 8192 };
  * The text of an audit record: "op=grant id=1000 device="0000:01:00.0" …", and its type, of libaudit's. False: out of
  * memory. Devices that have no place are counted.
  */
-bool recorder_compose(const struct wire_record *record, int *type, char text[static AUDIT_TEXT_MAX]);
+bool audit_writer_compose(const struct wire_record *record, int *type, char text[static AUDIT_TEXT_MAX]);
 
 /* Serves on the socket to the main process until that closes it. Returns the exit status of the process. */
-int recorder_main(int socket);
+int audit_writer_main(int socket);

@@ -70,7 +70,7 @@ static int tell_devices(const struct binder *binder, const struct run *run)
 		int error;
 
 		memset(&message.device, 0, sizeof(message.device));
-		if (inspect_device(&binder->host, run->device[i].name, NULL, &message.device.device) < 0)
+		if (pci_device_device(&binder->host, run->device[i].name, NULL, &message.device.device) < 0)
 			continue; /* the watcher tells that it is gone */
 		wire_stamp(&message, WIRE_DEVICE, 0);
 		error = wire_send(binder->socket, &message, NULL, 0);

@@ -15,9 +15,9 @@ static int make_override(struct run *run, const struct step *step)
 
 	if (!device)
 		return -ENODEV;
-	struct driver_subject subject = run_subject(run, device);
+	struct pci_driver_subject subject = run_subject(run, device);
 
-	return driver_write_override(&subject, step->value, run->why);
+	return pci_driver_write_override(&subject, step->value, run->why);
 }
 
 static int undo_override(struct run *run, const struct step *step)
@@ -28,12 +28,12 @@ static int undo_override(struct run *run, const struct step *step)
 
 	if (!device)
 		return 0; /* there is nothing left to put back */
-	struct driver_subject subject = run_subject(run, device);
+	struct pci_driver_subject subject = run_subject(run, device);
 
-	error = driver_read_override(&subject, now, run->why);
+	error = pci_driver_read_override(&subject, now, run->why);
 	if (error < 0 || strcmp(now, step->before) == 0)
 		return error;
-	return driver_write_override(&subject, step->before, run->why);
+	return pci_driver_write_override(&subject, step->before, run->why);
 }
 
 /* Unbinds with the disks of the device held, so that nobody can begin to use them on the way. */
@@ -51,9 +51,9 @@ static int make_unbind(struct run *run, const struct step *step)
 		return run_fail(run, error, "%s: its disk %s is in use", step->device, disk);
 	if (error < 0)
 		return run_fail(run, error, "%s: its disk %s can't be opened: %s", step->device, disk, strerror(-error));
-	struct driver_subject subject = run_subject(run, device);
+	struct pci_driver_subject subject = run_subject(run, device);
 
-	error = driver_unbind(&subject, step->before, run->why);
+	error = pci_driver_unbind(&subject, step->before, run->why);
 	for (size_t i = 0; i < count; i++)
 		close(held[i]);
 	free(held);
@@ -71,9 +71,9 @@ static const struct run_device *find_driver(struct run *run, const struct step *
 	*error = 0;
 	if (!device)
 		return NULL; /* there is nothing left to put back */
-	struct driver_subject subject = run_subject(run, device);
+	struct pci_driver_subject subject = run_subject(run, device);
 
-	*error = driver_read(&subject, now, run->why);
+	*error = pci_driver_read(&subject, now, run->why);
 	return *error < 0 ? NULL : device;
 }
 
@@ -86,10 +86,10 @@ static int undo_unbind(struct run *run, const struct step *step)
 
 	if (!device || strcmp(now, step->before) == 0)
 		return error;
-	struct driver_subject subject = run_subject(run, device);
+	struct pci_driver_subject subject = run_subject(run, device);
 
-	error = driver_write_override(&subject, step->before, run->why);
-	return error == 0 ? driver_probe(&subject, step->before, run->why) : error;
+	error = pci_driver_write_override(&subject, step->before, run->why);
+	return error == 0 ? pci_driver_probe(&subject, step->before, run->why) : error;
 }
 
 static int make_probe(struct run *run, const struct step *step)
@@ -100,9 +100,9 @@ static int make_probe(struct run *run, const struct step *step)
 
 	if (!device)
 		return -ENODEV;
-	struct driver_subject subject = run_subject(run, device);
+	struct pci_driver_subject subject = run_subject(run, device);
 
-	error = driver_probe(&subject, step->value, run->why);
+	error = pci_driver_probe(&subject, step->value, run->why);
 	if (error < 0)
 		return error;
 	if (!vfio_node_of(device->folder, node))
@@ -119,9 +119,9 @@ static int undo_probe(struct run *run, const struct step *step)
 
 	if (!device || strcmp(now, step->value) != 0)
 		return error;
-	struct driver_subject subject = run_subject(run, device);
+	struct pci_driver_subject subject = run_subject(run, device);
 
-	return driver_unbind(&subject, step->value, run->why);
+	return pci_driver_unbind(&subject, step->value, run->why);
 }
 
 const struct claim_step *claim_step_of(enum step_kind kind)
@@ -140,7 +140,7 @@ const struct claim_step *claim_step_of(enum step_kind kind)
 		[STEP_IOAS] = { deliver_ioas, NULL },
 		[STEP_ATTACH] = { deliver_attach, NULL },
 		[STEP_GRANT] = { deliver_grant, undo_grant },
-		[STEP_MEMLOCK] = { peer_limit_raise, peer_limit_put_back },
+		[STEP_MEMLOCK] = { memlock_limit_raise, memlock_limit_put_back },
 	};
 
 	return kind < STEP_KIND_COUNT && steps[kind].make ? &steps[kind] : NULL;

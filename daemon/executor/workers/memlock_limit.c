@@ -27,7 +27,7 @@ static bool peer_has_uid(const struct run *run)
 }
 
 /* Raises the limit; one that is higher already stays. */
-int peer_limit_raise(struct run *run, const struct step *step)
+int memlock_limit_raise(struct run *run, const struct step *step)
 {
 	struct rlimit limit;
 
@@ -55,7 +55,7 @@ int peer_limit_raise(struct run *run, const struct step *step)
 	return peer_lives(run) ? 0 : run_fail(run, -ESRCH, "the client [%d] has ended", run->peer);
 }
 
-int peer_limit_put_back(struct run *run, const struct step *step)
+int memlock_limit_put_back(struct run *run, const struct step *step)
 {
 	if (!run->limit_set || !peer_lives(run))
 		return 0;

@@ -7,6 +7,6 @@
 #include "plan_context.h"
 
 /* 0, or -errno with run->why. A limit that is higher already stays. */
-int peer_limit_raise(struct run *run, const struct step *step);
+int memlock_limit_raise(struct run *run, const struct step *step);
 /* The same; nothing to do where nothing was raised, or the client has ended. */
-int peer_limit_put_back(struct run *run, const struct step *step);
+int memlock_limit_put_back(struct run *run, const struct step *step);

@@ -84,16 +84,16 @@ static void open_devices(struct run *run)
 		uint64_t identity;
 
 		device->group = -1;
-		device->folder = inspect_open(run->host, device->name);
+		device->folder = pci_device_open(run->host, device->name);
 		if (device->folder < 0) {
 			device->folder = -1;
 			continue;
 		}
 		/* Another device in its place: ours is gone. */
-		if (inspect_identity(device->folder, &identity) < 0 || identity != device->identity)
+		if (pci_device_identity(device->folder, &identity) < 0 || identity != device->identity)
 			descriptor_close(&device->folder);
 		else
-			inspect_group(device->folder, &device->group);
+			pci_device_group(device->folder, &device->group);
 	}
 }
 
@@ -157,15 +157,15 @@ struct run_device *run_present(struct run *run, const struct step *step)
 {
 	struct run_device *device = run_device_of(run, step);
 
-	if (device && device->folder >= 0 && !inspect_is_gone(device->folder))
+	if (device && device->folder >= 0 && !pci_device_is_gone(device->folder))
 		return device;
 	run_fail(run, -ENODEV, "%s was removed meanwhile", step->device);
 	return NULL;
 }
 
-struct driver_subject run_subject(const struct run *run, const struct run_device *device)
+struct pci_driver_subject run_subject(const struct run *run, const struct run_device *device)
 {
-	return (struct driver_subject){ .host = run->host, .name = device->name, .folder = device->folder };
+	return (struct pci_driver_subject){ .host = run->host, .name = device->name, .folder = device->folder };
 }
 
 int run_fail(struct run *run, int error, const char *format, ...)

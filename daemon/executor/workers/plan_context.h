@@ -53,6 +53,6 @@ void run_end(struct run *run);
 struct run_device *run_device_of(const struct run *run, const struct step *step);
 /* The same, if the device is still there; else NULL, with run->why. */
 struct run_device *run_present(struct run *run, const struct step *step);
-struct driver_subject run_subject(const struct run *run, const struct run_device *device);
+struct pci_driver_subject run_subject(const struct run *run, const struct run_device *device);
 /* Writes run->why. Returns error. */
 int run_fail(struct run *run, int error, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -37,7 +37,7 @@ static bool add_device(struct plan_view *view, const char *name)
 
 	if (topology_find(view->topology, name))
 		return true;
-	error = view->waits ? inspect_device(view->host, name, NULL, &device) : inspect_summary(view->host, name, &device);
+	error = view->waits ? pci_device_device(view->host, name, NULL, &device) : pci_device_summary(view->host, name, &device);
 	if (error == -ENOENT) {
 		text_format(view->why, TEXT_MAX, "%s is not there any more", name);
 		return false;
@@ -65,7 +65,7 @@ static bool add_device(struct plan_view *view, const char *name)
 static bool add_group(struct plan_view *view, int32_t group)
 {
 	char(*name)[DEVICE_NAME_MAX] = calloc(GROUP_MEMBERS_MAX, sizeof(*name));
-	int count = name ? inspect_members(view->host, group, name, GROUP_MEMBERS_MAX) : -ENOMEM;
+	int count = name ? pci_device_members(view->host, group, name, GROUP_MEMBERS_MAX) : -ENOMEM;
 	bool added = count >= 0;
 
 	if (count < 0)
@@ -98,7 +98,7 @@ bool plan_view_look(struct plan_view *view, const struct plan *plan)
 bool plan_view_look_at_devices(struct plan_view *view, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++) {
-		autoclose int folder = plan->step[i].device[0] ? inspect_open(view->host, plan->step[i].device) : -1;
+		autoclose int folder = plan->step[i].device[0] ? pci_device_open(view->host, plan->step[i].device) : -1;
 
 		if (folder >= 0 && !add_device(view, plan->step[i].device))
 			return false;
@@ -110,7 +110,7 @@ bool plan_view_add_bridges(struct plan_view *view)
 {
 	for (size_t i = 0; i < view->count; i++) {
 		char name[DEVICE_NAME_MAX];
-		int error = bridges_put(view->host, view->topology, &view->device[i], name);
+		int error = pci_bridges_put(view->host, view->topology, &view->device[i], name);
 
 		if (error < 0)
 			return refuse(view, "can't be read from sysfs", name, error);

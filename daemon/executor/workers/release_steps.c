@@ -187,46 +187,46 @@ static int reset(struct run *run, const struct step *step, struct run_device *de
  */
 static bool bears_mark(const char *override, const struct step *step)
 {
-	return strcmp(override, PINNED_OVERRIDE) == 0 || driver_is_vfio(override) ||
+	return strcmp(override, PINNED_OVERRIDE) == 0 || pci_driver_is_vfio(override) ||
 	       (override[0] && strcmp(override, step->value) == 0);
 }
 
 static int unbind_vfio(struct run *run, const struct step *step, struct run_device *device, int *error)
 {
-	struct driver_subject subject = run_subject(run, device);
+	struct pci_driver_subject subject = run_subject(run, device);
 	char driver[DRIVER_NAME_MAX], override[DRIVER_NAME_MAX];
-	int result = driver_read(&subject, driver, run->why);
+	int result = pci_driver_read(&subject, driver, run->why);
 
 	if (result == 0 && (strcmp(driver, step->before) != 0 || !is_on_vfio(device)))
 		return 0;
 	if (result == 0)
-		result = driver_read_override(&subject, override, run->why);
+		result = pci_driver_read_override(&subject, override, run->why);
 	/* One that was on VFIO without an override gets one, so that a crash after the unbind leaves a mark. */
 	if (result == 0 && !override[0])
-		result = driver_write_override(&subject, driver, run->why);
+		result = pci_driver_write_override(&subject, driver, run->why);
 	if (result == 0)
-		result = driver_unbind(&subject, driver, run->why);
+		result = pci_driver_unbind(&subject, driver, run->why);
 	device->marked = device->unbound_from_vfio = result == 0;
 	return result == 0 ? 0 : broken(error, result);
 }
 
 /* Gives a driver to a device that has none; its override names that driver afterwards. */
-static int give_driver(struct run *run, const struct driver_subject *subject, const char *driver)
+static int give_driver(struct run *run, const struct pci_driver_subject *subject, const char *driver)
 {
-	int error = driver_write_override(subject, driver, run->why);
+	int error = pci_driver_write_override(subject, driver, run->why);
 
-	return error == 0 ? driver_probe(subject, driver, run->why) : error;
+	return error == 0 ? pci_driver_probe(subject, driver, run->why) : error;
 }
 
 static int restore(struct run *run, const struct step *step, struct run_device *device, int *error)
 {
-	struct driver_subject subject = run_subject(run, device);
+	struct pci_driver_subject subject = run_subject(run, device);
 	char driver[DRIVER_NAME_MAX], override[DRIVER_NAME_MAX];
-	int result = driver_read(&subject, driver, run->why);
+	int result = pci_driver_read(&subject, driver, run->why);
 	bool right = result == 0 && strcmp(driver, step->value) == 0;
 
 	if (result == 0)
-		result = driver_read_override(&subject, override, run->why);
+		result = pci_driver_read_override(&subject, override, run->why);
 	if (result == 0 && right && strcmp(override, step->before) == 0)
 		return 0;
 	if (result == 0 && !device->marked && !bears_mark(override, step)) {
@@ -240,7 +240,7 @@ static int restore(struct run *run, const struct step *step, struct run_device *
 	if (result == 0 && !right)
 		result = give_driver(run, &subject, step->value);
 	if (result == 0)
-		result = driver_write_override(&subject, step->before, run->why);
+		result = pci_driver_write_override(&subject, step->before, run->why);
 	return result == 0 ? 0 : broken(error, result);
 }
 
@@ -290,7 +290,7 @@ int release_step_make(struct run *run, const struct step *step, int *error)
 		return unmap(run, step, error);
 	if (step->kind == STEP_REVOKE && !step->device[0])
 		return revoke_nodes(run, step, NULL, error);
-	if (!device || device->folder < 0 || inspect_is_gone(device->folder))
+	if (!device || device->folder < 0 || pci_device_is_gone(device->folder))
 		return 0;
 	switch ((enum step_kind)step->kind) {
 	case STEP_PROVE_NO_HOLDER:
@@ -334,7 +334,7 @@ int release_step_make(struct run *run, const struct step *step, int *error)
 		outcome = WIRE_OUTCOME_BROKEN;
 		break;
 	}
-	if (outcome == 0 || !inspect_is_gone(device->folder))
+	if (outcome == 0 || !pci_device_is_gone(device->folder))
 		return outcome;
 	/* Unplugged in the middle of it: then all is said and done. */
 	run->why[0] = '\0';

@@ -13,7 +13,7 @@
 struct surveyor {
 	int socket;
 	struct host host;
-	struct patience *patience;
+	struct timed_call *timed_call;
 	struct audit_context *context; /* of the audit that is being received in parts */
 	size_t context_count;
 	uint64_t auditing;             /* its id */
@@ -35,9 +35,9 @@ static int tell_devices(const struct surveyor *surveyor, const struct wire_surve
 	*count = 0;
 	for (uint32_t i = 0; i < survey->count; i++) {
 		union wire_message message;
-		int error = inspect_device(&surveyor->host, survey->device[i], surveyor->patience, &device[*count]);
+		int error = pci_device_device(&surveyor->host, survey->device[i], surveyor->timed_call, &device[*count]);
 
-		if (error == INSPECT_LOCKED)
+		if (error == PCI_DEVICE_LOCKED)
 			*incomplete = EBUSY;
 		if (error >= 0) {
 			memset(&message.device, 0, sizeof(message.device));
@@ -68,7 +68,7 @@ static int answer(const struct surveyor *surveyor, const struct wire_survey *sur
 	if (device)
 		error = tell_devices(surveyor, survey, device, &count, &incomplete);
 	if (error == 0 && device) {
-		int found = survey_devices(&surveyor->host, device, count, true, surveyor->patience, &uses);
+		int found = survey_devices(&surveyor->host, device, count, true, surveyor->timed_call, &uses);
 
 		if (found < 0) {
 			log_warning("a survey is incomplete: %s", strerror(-found));
@@ -141,7 +141,7 @@ static int keep_contexts(struct surveyor *surveyor, const struct wire_audit *par
 static int answer_audit(struct surveyor *surveyor, const struct wire_audit *part)
 {
 	struct telling telling = { .surveyor = surveyor, .id = part->header.id };
-	struct audit audit = { .host = &surveyor->host, .patience = surveyor->patience, .broker = part->broker,
+	struct audit audit = { .host = &surveyor->host, .timed_call = surveyor->timed_call, .broker = part->broker,
 			       .hold = tell_hold, .access = tell_access, .to = &telling };
 	union wire_message message;
 	int error = keep_contexts(surveyor, part);
@@ -195,11 +195,11 @@ int surveyor_main(int socket)
 	int error = host_open(&surveyor.host, "");
 
 	if (error == 0) {
-		surveyor.patience = patience_new();
-		error = surveyor.patience ? serve(&surveyor) : -ENOMEM;
+		surveyor.timed_call = timed_call_new();
+		error = surveyor.timed_call ? serve(&surveyor) : -ENOMEM;
 	}
 	free(surveyor.context);
-	patience_free(surveyor.patience);
+	timed_call_free(surveyor.timed_call);
 	host_close(&surveyor.host);
 	if (error == 0 || error == -EPIPE || error == -ECONNRESET)
 		return EXIT_SUCCESS;

@@ -18,7 +18,7 @@ enum { RECEIVE_BUFFER = 128 * 1024 * 1024, SUBJECTS_MAX = 64 };
 struct watcher {
 	int socket;
 	struct host host;
-	struct patience *patience;
+	struct timed_call *timed_call;
 	struct udev *udev;
 	struct udev_monitor *monitor;
 	struct known_devices known;
@@ -57,7 +57,7 @@ static int tell_gone(struct watcher *watcher, const char *name)
 static int look_at(struct watcher *watcher, const char *name)
 {
 	struct device device;
-	int error = inspect_device(&watcher->host, name, watcher->patience, &device);
+	int error = pci_device_device(&watcher->host, name, watcher->timed_call, &device);
 
 	if (error >= 0)
 		return tell_device(watcher, &device);
@@ -293,8 +293,8 @@ int watcher_main(int socket)
 	int error = host_open(&watcher.host, "");
 
 	if (error == 0) {
-		watcher.patience = patience_new();
-		error = watcher.patience ? start_listening(&watcher) : -ENOMEM;
+		watcher.timed_call = timed_call_new();
+		error = watcher.timed_call ? start_listening(&watcher) : -ENOMEM;
 	}
 	if (error == 0)
 		error = scan(&watcher);
@@ -307,7 +307,7 @@ int watcher_main(int socket)
 	udev_monitor_unref(watcher.monitor);
 	udev_unref(watcher.udev);
 	known_devices_done(&watcher.known);
-	patience_free(watcher.patience);
+	timed_call_free(watcher.timed_call);
 	host_close(&watcher.host);
 	if (error == 0 || error == -EPIPE || error == -ECONNRESET)
 		return EXIT_SUCCESS;

@@ -158,7 +158,7 @@ void bus_answers_open(struct bus_call *call, struct bus_offer *offer, const stru
 {
 	static const char *const texts[] = { "nodes", NULL };
 	sd_bus *bus = call->books->bus;
-	uint64_t waiting = 0;
+	uint64_t waits = 0;
 	struct json_object *object = json_make_object();
 	struct descriptors fds = { .count = 0 };
 	sd_bus_message *reply = NULL;
@@ -186,7 +186,7 @@ void bus_answers_open(struct bus_call *call, struct bus_offer *offer, const stru
 	json_object_put(object);
 	descriptors_close(&fds);
 	bus_call_reply(call, reply, error);
-	offer->queued |= sd_bus_get_n_queued_write(bus, &waiting) >= 0 && waiting > 0;
+	offer->queued |= sd_bus_get_n_queued_write(bus, &waits) >= 0 && waits > 0;
 }
 
 void bus_answers_write(void *context, const struct answer *answer)

@@ -10,8 +10,8 @@
 
 struct bus_face {
 	struct bus_books books;
-	struct bus_link *link;
-	struct bus_link_listener link_listener;
+	struct bus_connection *link;
+	struct bus_connection_listener link_listener;
 	struct news_listener news_listener;
 	struct bus_callers *callers;
 	struct bus_signals *signals;
@@ -71,10 +71,10 @@ static int on_call(sd_bus_message *message, void *context, sd_bus_error *ignored
 }
 
 /* The first call of a connection; of those that wait to know who it is, if waiting. */
-static struct bus_call *call_of(const struct bus_face *face, const struct bus_caller *caller, bool waiting)
+static struct bus_call *call_of(const struct bus_face *face, const struct bus_caller *caller, bool waits)
 {
 	for (struct bus_call *call = face->books.first; call; call = call->next)
-		if (call->caller == caller && !(waiting && call->identified))
+		if (call->caller == caller && !(waits && call->identified))
 			return call;
 	return NULL;
 }
@@ -111,10 +111,10 @@ static const struct bus_callers_events caller_events = { .known = on_known, .unk
 /* True if copies that were sent may still be in this process, because the bus has not taken all that was sent to it. */
 static bool is_stuck_in_queue(const struct bus_face *face, const struct bus_offer *offer)
 {
-	uint64_t waiting = 0;
+	uint64_t waits = 0;
 
-	return offer->queued && face->books.bus && sd_bus_get_n_queued_write(face->books.bus, &waiting) >= 0 &&
-	       waiting > 0;
+	return offer->queued && face->books.bus && sd_bus_get_n_queued_write(face->books.bus, &waits) >= 0 &&
+	       waits > 0;
 }
 
 /* No descriptor of a device may be here when it is to be proven free. */
@@ -126,7 +126,7 @@ static void end_offer(struct bus_face *face, const struct claim *claim, bool ove
 		return;
 	if (is_stuck_in_queue(face, call->offer)) {
 		log_warning("claim %s: the bus has not taken its descriptors", claim->id);
-		bus_link_cut(face->link);
+		bus_connection_cut(face->link);
 	}
 	if (over)
 		bus_offer_end(call);
@@ -188,7 +188,7 @@ static void on_up(void *context, sd_bus *bus)
 		error = sd_bus_request_name_async(bus, &face->name, BUS_NAME, SD_BUS_NAME_QUEUE, on_name, face);
 	if (error < 0) {
 		log_error("the bus can't be used: %s", strerror(-error));
-		bus_link_cut(face->link);
+		bus_connection_cut(face->link);
 	}
 }
 
@@ -205,7 +205,7 @@ static void on_down(void *context)
 	face->books.bus = NULL;
 }
 
-int bus_face_new(sd_event *event, struct bus_link *link, struct arbiter *arbiter, struct bus_face **out)
+int bus_face_new(sd_event *event, struct bus_connection *link, struct arbiter *arbiter, struct bus_face **out)
 {
 	struct bus_face *face = calloc(1, sizeof(*face));
 	int error;
@@ -214,7 +214,7 @@ int bus_face_new(sd_event *event, struct bus_link *link, struct arbiter *arbiter
 		return -ENOMEM;
 	face->link = link;
 	face->news_listener = (struct news_listener){ .hear = on_news, .context = face };
-	face->link_listener = (struct bus_link_listener){ .up = on_up, .down = on_down, .context = face };
+	face->link_listener = (struct bus_connection_listener){ .up = on_up, .down = on_down, .context = face };
 	error = bus_books_init(&face->books, event, arbiter);
 	face->callers = bus_callers_new(&caller_events, face);
 	face->signals = bus_signals_new(event, arbiter);
@@ -227,7 +227,7 @@ int bus_face_new(sd_event *event, struct bus_link *link, struct arbiter *arbiter
 		return error;
 	}
 	arbiter_listen(arbiter, &face->news_listener);
-	bus_link_listen(link, &face->link_listener);
+	bus_connection_listen(link, &face->link_listener);
 	*out = face;
 	return 0;
 }
@@ -236,7 +236,7 @@ struct bus_face *bus_face_free(struct bus_face *face)
 {
 	if (!face)
 		return NULL;
-	bus_link_unlisten(face->link, &face->link_listener);
+	bus_connection_unlisten(face->link, &face->link_listener);
 	if (face->books.bus)
 		on_down(face);
 	/* Offers that a bus could come back for. */

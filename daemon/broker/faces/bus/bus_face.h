@@ -10,6 +10,6 @@
 struct bus_face;
 
 /* The arbiter must be ready. 0, -ENOMEM, -errno. */
-int bus_face_new(sd_event *event, struct bus_link *link, struct arbiter *arbiter, struct bus_face **out);
+int bus_face_new(sd_event *event, struct bus_connection *link, struct arbiter *arbiter, struct bus_face **out);
 /* Before the link and the arbiter. Takes NULL, returns NULL. */
 struct bus_face *bus_face_free(struct bus_face *face);

@@ -138,9 +138,9 @@ static int begin(struct listing *listing)
 /* True if there is room for one more that is large. */
 static bool bus_takes_more(const struct bus_listings *listings)
 {
-	uint64_t waiting = 0;
+	uint64_t waits = 0;
 
-	return sd_bus_get_n_queued_write(listings->books->bus, &waiting) >= 0 && waiting < WAITING_MAX;
+	return sd_bus_get_n_queued_write(listings->books->bus, &waits) >= 0 && waits < WAITING_MAX;
 }
 
 static void on_turn(void *context)

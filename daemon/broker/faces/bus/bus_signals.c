@@ -330,9 +330,9 @@ static void tell(struct bus_signals *signals, struct object *object)
 /* True if the bus takes what is sent to it. */
 static bool bus_takes_more(const struct bus_signals *signals)
 {
-	uint64_t waiting = 0;
+	uint64_t waits = 0;
 
-	return sd_bus_get_n_queued_write(signals->bus, &waiting) >= 0 && waiting < WAITING_MAX;
+	return sd_bus_get_n_queued_write(signals->bus, &waits) >= 0 && waits < WAITING_MAX;
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *context)

@@ -28,7 +28,7 @@ static bool write_device(struct varlink_listing *listing, const struct device *d
 	const struct claim_device *entry = NULL;
 	const struct claim *owner = ledger_owner(arbiter_registry(arbiter)->ledger, device->name, &entry);
 	bool see = owner && arbiter_may_see(arbiter, &listing->client->requester, owner);
-	struct outlook outlook = looking_outlook(arbiter_looking(arbiter),
+	struct outlook outlook = device_looks_outlook(arbiter_looking(arbiter),
 						 arbiter_is_operator(arbiter, &listing->client->requester));
 	struct json_object *object = reply_json_device(device, owner, entry, see, &outlook);
 	const char *text = json_text(object);
@@ -137,13 +137,13 @@ void varlink_listing_start(struct varlink_client *client, bool groups)
 	*listing = (struct varlink_listing){ .client = client, .first = true, .groups = groups,
 					     .looker = { .go_on = on_looked, .context = listing } };
 	client->listing = listing;
-	looking_ask(arbiter_looking(client->arbiter), &listing->looker, client->requester.subject.uid);
+	device_looks_ask(arbiter_looking(client->arbiter), &listing->looker, client->requester.subject.uid);
 }
 
 struct varlink_listing *varlink_listing_free(struct varlink_listing *listing)
 {
 	if (listing) {
-		looking_forget(&listing->looker);
+		device_looks_forget(&listing->looker);
 		free(listing->names);
 	}
 	free(listing);

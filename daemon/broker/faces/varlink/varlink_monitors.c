@@ -24,7 +24,7 @@ struct varlink_monitors {
 	struct accounts accounts;
 	size_t count;
 	size_t cut_off;
-	struct record_rate rate; /* of users' refusals: nobody pushes others' events out of a reader's reach by them */
+	struct rate_limit rate; /* of users' refusals: nobody pushes others' events out of a reader's reach by them */
 };
 
 /* One event, written down when the first is to get it: for those who see the claim, and for the others. */
@@ -162,7 +162,7 @@ static void hear(void *context, const struct news *news)
 	if (varlink_event_audience(news) == EVENT_NOBODY)
 		return;
 	if (varlink_event_audience(news) == EVENT_SUBJECT &&
-	    !record_rate_take(&monitors->rate, news->subject->uid, clock_usec(CLOCK_MONOTONIC), &left_out))
+	    !rate_limit_take(&monitors->rate, news->subject->uid, clock_usec(CLOCK_MONOTONIC), &left_out))
 		return;
 	tell(monitors, &telling);
 	if (news->kind == NEWS_CLAIM && news->before != news->claim->state)

@@ -23,30 +23,30 @@
 
 enum { CLAIMS_MAX = 64 };
 
-struct holding {
+struct claim_runtime {
 	struct ioasid_claim *claim;
 	struct edu edu;
 	unsigned char *memory;
 };
 
-static struct holding holdings[CLAIMS_MAX];
+static struct claim_runtime holdings[CLAIMS_MAX];
 static unsigned count, rounds;
 
 static void take(struct ioasid *connection, const char *device)
 {
-	struct holding *holding = &holdings[count];
+	struct claim_runtime *runtime = &holdings[count];
 	struct edu_space space;
 
-	if (ioasid_claim(connection, &device, 1, NULL, &holding->claim) < 0)
+	if (ioasid_claim(connection, &device, 1, NULL, &runtime->claim) < 0)
 		die("%s", ioasid_error_message(connection));
-	space.is_container = ioasid_claim_iommufd(holding->claim) < 0;
-	space.fd = space.is_container ? ioasid_claim_container(holding->claim) : ioasid_claim_iommufd(holding->claim);
-	space.ioas = ioasid_claim_ioas_id(holding->claim);
-	holding->memory = mmap(NULL, EDU_MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (holding->memory == MAP_FAILED)
+	space.is_container = ioasid_claim_iommufd(runtime->claim) < 0;
+	space.fd = space.is_container ? ioasid_claim_container(runtime->claim) : ioasid_claim_iommufd(runtime->claim);
+	space.ioas = ioasid_claim_ioas_id(runtime->claim);
+	runtime->memory = mmap(NULL, EDU_MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (runtime->memory == MAP_FAILED)
 		die_errno("mmap");
-	edu_open(&holding->edu, ioasid_claim_device_fd(holding->claim, device));
-	edu_map(&space, holding->memory);
+	edu_open(&runtime->edu, ioasid_claim_device_fd(runtime->claim, device));
+	edu_map(&space, runtime->memory);
 	count++;
 }
 
