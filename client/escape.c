@@ -18,13 +18,13 @@ struct range {
 static bool is_harmless(uint32_t code_point)
 {
 	static const struct range harmful[] = {
-		{ 0x00, 0x1f }, { 0x7f, 0x9f },     /* C0 and C1 controls, DEL */
-		{ 0xad, 0xad }, { 0x61c, 0x61c },   /* soft hyphen, Arabic letter mark */
-		{ 0x200b, 0x200f },                 /* zero width characters, direction marks */
-		{ 0x2028, 0x202e },                 /* line and paragraph separators, embeddings */
-		{ 0x2060, 0x206f },                 /* word joiner, isolates */
-		{ 0xfeff, 0xfeff }, { 0xfff0, 0xffff }, /* byte order mark, specials */
-		{ 0xe0000, 0xe0fff },               /* tags */
+		{ 0x00, 0x1f },       { 0x7f, 0x9f },     /* C0 and C1 controls, DEL */
+		{ 0xad, 0xad },       { 0x61c, 0x61c },   /* soft hyphen, Arabic letter mark */
+		{ 0x200b, 0x200f },                       /* zero width characters, direction marks */
+		{ 0x2028, 0x202e },                       /* line and paragraph separators, embeddings */
+		{ 0x2060, 0x206f },                       /* word joiner, isolates */
+		{ 0xfeff, 0xfeff },   { 0xfff0, 0xffff }, /* byte order mark, specials */
+		{ 0xe0000, 0xe0fff },                     /* tags */
 	};
 
 	for (size_t i = 0; i < sizeof(harmful) / sizeof(*harmful); i++)

@@ -66,7 +66,8 @@ struct ioasid *ioasid_disconnect(struct ioasid *connection);
 int ioasid_error_status(const struct ioasid *connection);
 /* One or more lines for people: what failed, why, and what to do. Never NULL. Valid until the next call. */
 const char *ioasid_error_message(const struct ioasid *connection);
-/* The Varlink error's name, "org.ioasid1.Busy"; "" where the failure was not the daemon's. Valid until the next call. */
+/* The Varlink error's name, "org.ioasid1.Busy"; "" where the failure was not the daemon's. Valid until the next call.
+ */
 const char *ioasid_error_name(const struct ioasid *connection);
 /* The Varlink error's parameters as JSON text; "{}" where there are none. Valid until the next call. */
 const char *ioasid_error_parameters(const struct ioasid *connection);
@@ -82,26 +83,27 @@ int ioasid_call(struct ioasid *connection, const char *method, const char *param
 
 /*
  * Asks what a claim of these devices would cost, without changing anything. mode: "attached", "open" or "node"; NULL
- * for "attached". *plan: JSON text of the type Plan of org.ioasid1.varlink, which the caller frees with free(). A refusal is
- * an answer (0), not an error. Errors: as ioasid_call().
+ * for "attached". *plan: JSON text of the type Plan of org.ioasid1.varlink, which the caller frees with free(). A
+ * refusal is an answer (0), not an error. Errors: as ioasid_call().
  */
 int ioasid_plan(struct ioasid *connection, const char *const *devices, size_t count, const char *mode, char **plan);
 
 /*
- * Claims devices, receives their FDs and acknowledges them. mode: as for ioasid_plan(); a claim in another mode than was
- * asked for is refused by this library. A claim whose FDs could not be received (-EMFILE: this
- * process is at its limit of open FDs) is rejected, so that it is rolled back by the daemon. All FDs are close-on-exec.
- * *claim is freed by ioasid_claim_release() or ioasid_claim_free(). The connection may be closed before the claim.
- * Errors: as ioasid_call(); ioasid_error_status() tells refused (3), busy (4), unknown (5), unsupported (6) apart.
+ * Claims devices, receives their FDs and acknowledges them. mode: as for ioasid_plan(); a claim in another mode than
+ * was asked for is refused by this library. A claim whose FDs could not be received (-EMFILE: this process is at its
+ * limit of open FDs) is rejected, so that it is rolled back by the daemon. All FDs are close-on-exec. *claim is freed
+ * by ioasid_claim_release() or ioasid_claim_free(). The connection may be closed before the claim. Errors: as
+ * ioasid_call(); ioasid_error_status() tells refused (3), busy (4), unknown (5), unsupported (6) apart.
  */
 int ioasid_claim(struct ioasid *connection, const char *const *devices, size_t count, const char *mode,
 		 struct ioasid_claim **claim);
 /*
  * The same, with something else than a descriptor that keeps the claim alive. lease: "descriptor" or NULL, as above;
  * "process": this process, for as long as it runs, whatever it executes; "unit": the systemd unit of that name, or this
- * process's own where unit is NULL; "operator": nothing, until somebody releases or revokes it. Another unit than one's own
- * and "operator" are for operators. ioasid_claim_lease_fd() is -1 then, but for the first: freeing the claim here does not end
- * it. Errors: as ioasid_claim(); -EREMOTEIO also where the kernel or the host can't tell that the process or unit ends.
+ * process's own where unit is NULL; "operator": nothing, until somebody releases or revokes it. Another unit than one's
+ * own and "operator" are for operators. ioasid_claim_lease_fd() is -1 then, but for the first: freeing the claim here
+ * does not end it. Errors: as ioasid_claim(); -EREMOTEIO also where the kernel or the host can't tell that the process
+ * or unit ends.
  */
 int ioasid_claim_leased(struct ioasid *connection, const char *const *devices, size_t count, const char *mode,
 			const char *lease, const char *unit, struct ioasid_claim **claim);
@@ -119,8 +121,8 @@ const char *ioasid_claim_interface(const struct ioasid_claim *claim);
  */
 int ioasid_claim_iommufd(const struct ioasid_claim *claim);
 /*
- * The VFIO container (type1v2, VFIO_IOMMU_MAP_DMA of <linux/vfio.h>), which all groups of the claim are in; -1 where the
- * interface is not "group" or the mode is not "attached". Owned by the claim.
+ * The VFIO container (type1v2, VFIO_IOMMU_MAP_DMA of <linux/vfio.h>), which all groups of the claim are in; -1 where
+ * the interface is not "group" or the mode is not "attached". Owned by the claim.
  */
 int ioasid_claim_container(const struct ioasid_claim *claim);
 /*
@@ -139,11 +141,12 @@ uint32_t ioasid_claim_ioas_id(const struct ioasid_claim *claim);
 /* The lease FD: whoever holds the last copy keeps the claim; -1 where something else does. Owned by the claim. */
 int ioasid_claim_lease_fd(const struct ioasid_claim *claim);
 /*
- * Asks, without waiting, whether an operator wants the claim back. Returns 1 if he does: *grace: how many milliseconds there
- * were for it when he said so; *reason: why, "" if he did not say, valid as long as the claim; both may be NULL. Release the
- * claim within that time; after it the devices are taken. 0: nobody does. -ENODATA: the daemon has closed the lease: the
- * claim is over, or the daemon was stopped (see ioasid_claim_resume()). -EBADF: its lease is no descriptor; other errors of
- * recv(). poll() of the lease FD for POLLIN says when to ask. Of several processes that have the lease only one reads it.
+ * Asks, without waiting, whether an operator wants the claim back. Returns 1 if he does: *grace: how many milliseconds
+ * there were for it when he said so; *reason: why, "" if he did not say, valid as long as the claim; both may be NULL.
+ * Release the claim within that time; after it the devices are taken. 0: nobody does. -ENODATA: the daemon has closed
+ * the lease: the claim is over, or the daemon was stopped (see ioasid_claim_resume()). -EBADF: its lease is no
+ * descriptor; other errors of recv(). poll() of the lease FD for POLLIN says when to ask. Of several processes that
+ * have the lease only one reads it.
  */
 int ioasid_claim_asked_back(struct ioasid_claim *claim, int64_t *grace, const char **reason);
 /* How many devices the claim has, and the address of each (NULL past the end; valid until the claim changes). */
@@ -163,25 +166,26 @@ int ioasid_claim_device_fd(const struct ioasid_claim *claim, const char *device)
  */
 int ioasid_claim_add(struct ioasid *connection, struct ioasid_claim *claim, const char *device);
 /*
- * Gives one device of a claim back: closes this process's FD of it, and of its group where the claim has no other device
- * in that, then asks the daemon to prove it free. In mode "node" there is nothing to close: the program that opened the
- * node has to. The last device of a claim can't be removed: release the claim. Errors: as ioasid_call(); -ENOENT: the
- * claim has it not; -EINVAL: it is the last. Where the daemon refuses, the device stays in the claim, without its FD.
+ * Gives one device of a claim back: closes this process's FD of it, and of its group where the claim has no other
+ * device in that, then asks the daemon to prove it free. In mode "node" there is nothing to close: the program that
+ * opened the node has to. The last device of a claim can't be removed: release the claim. Errors: as ioasid_call();
+ * -ENOENT: the claim has it not; -EINVAL: it is the last. Where the daemon refuses, the device stays in the claim,
+ * without its FD.
  */
 int ioasid_claim_remove(struct ioasid *connection, struct ioasid_claim *claim, const char *device);
 /*
  * Takes a claim up again after ioasidd was stopped or started anew. Over a restart a claim goes on as it is, and this
  * changes nothing. Where the service manager lost the lease (systemd before 257 does when the service is stopped; the
- * lease FD shows POLLHUP then) the claim lingers as long as an FD of it is open, and gets a new lease by this call: then
- * ioasid_claim_lease_fd() is another FD than before, which is closed. Call it where poll() of the lease FD shows POLLHUP, or
- * when another call has found the daemon started anew. Errors: as ioasid_call(); with -EREMOTEIO the claim is over, or
- * was never lost and has ended: free it. -EMFILE: the new lease did not fit into this process; try again.
+ * lease FD shows POLLHUP then) the claim lingers as long as an FD of it is open, and gets a new lease by this call:
+ * then ioasid_claim_lease_fd() is another FD than before, which is closed. Call it where poll() of the lease FD shows
+ * POLLHUP, or when another call has found the daemon started anew. Errors: as ioasid_call(); with -EREMOTEIO the claim
+ * is over, or was never lost and has ended: free it. -EMFILE: the new lease did not fit into this process; try again.
  */
 int ioasid_claim_resume(struct ioasid *connection, struct ioasid_claim *claim);
 /*
- * Closes all FDs of the claim, asks the daemon to take its devices back, waits for the answer and frees the claim, which
- * must not be used after, whatever is returned. Errors: as ioasid_call(); -EBUSY, status IOASID_BUSY: somebody else
- * still holds an FD, and the claim lingers until that ends, or it is quarantined until the operator opens it.
+ * Closes all FDs of the claim, asks the daemon to take its devices back, waits for the answer and frees the claim,
+ * which must not be used after, whatever is returned. Errors: as ioasid_call(); -EBUSY, status IOASID_BUSY: somebody
+ * else still holds an FD, and the claim lingers until that ends, or it is quarantined until the operator opens it.
  */
 int ioasid_claim_release(struct ioasid *connection, struct ioasid_claim *claim);
 /*
@@ -193,9 +197,9 @@ struct ioasid_claim *ioasid_claim_free(struct ioasid_claim *claim);
 /* Somebody who watches what happens. */
 struct ioasid_monitor;
 /*
- * Begins to watch, over a connection of its own; when this returns, everything that happens from then on is told. claim: only
- * what happens to this one and to its devices, until it is no more; NULL: all that this user may see. *monitor is closed with
- * ioasid_monitor_close(); the connection, which the failures are told on, may be closed before.
+ * Begins to watch, over a connection of its own; when this returns, everything that happens from then on is told.
+ * claim: only what happens to this one and to its devices, until it is no more; NULL: all that this user may see.
+ * *monitor is closed with ioasid_monitor_close(); the connection, which the failures are told on, may be closed before.
  * Errors: as ioasid_call(); ioasid_error_name() tells a claim that there is not, or is not the caller's
  * (org.ioasid1.NotFound), from too many watchers of this user (org.ioasid1.QuotaExceeded).
  */
@@ -203,12 +207,12 @@ int ioasid_monitor_open(struct ioasid *connection, const char *claim, struct ioa
 /* For poll(): POLLIN says that ioasid_monitor_next() may find something. Owned by the monitor. */
 int ioasid_monitor_fd(const struct ioasid_monitor *monitor);
 /*
- * The next event. timeout: how long to wait for it, in milliseconds; 0: not at all; negative: for ever. *event: JSON text
- * of the type Event of org.ioasid1.varlink, which the caller frees with free(); the first is of the kind "ready". Ask until it returns -EAGAIN before waiting
- * with poll() again: several may have come at once.
- * Errors: -EAGAIN: none within that time; nothing failed. -ENODATA: the claim that is watched is no more, and its last event
- * was told. -ECONNRESET: the daemon was ended, or has cut this watcher off because it did not read: open another one, and
- * list what there is. -EPROTO: what came makes no sense. -ENOMEM.
+ * The next event. timeout: how long to wait for it, in milliseconds; 0: not at all; negative: for ever. *event: JSON
+ * text of the type Event of org.ioasid1.varlink, which the caller frees with free(); the first is of the kind "ready".
+ * Ask until it returns -EAGAIN before waiting with poll() again: several may have come at once. Errors: -EAGAIN: none
+ * within that time; nothing failed. -ENODATA: the claim that is watched is no more, and its last event was told.
+ * -ECONNRESET: the daemon was ended, or has cut this watcher off because it did not read: open another one, and list
+ * what there is. -EPROTO: what came makes no sense. -ENOMEM.
  */
 int ioasid_monitor_next(struct ioasid *connection, struct ioasid_monitor *monitor, int timeout, char **event);
 /* NULL is allowed. Returns NULL. */

@@ -10,15 +10,15 @@
 
 /* Limits that the design fixes. */
 enum {
-	CLAIM_DEVICES_MAX = 64,      /* devices that one claim can hold */
-	GROUP_MEMBERS_MAX = 256,     /* members of a group that are looked at; a larger group can't be claimed */
-	DEVICE_NAME_MAX = 64,        /* bytes of a device's name, its NUL included */
-	DRIVER_NAME_MAX = 64,        /* bytes of a driver's name, its NUL included */
-	RULE_NAME_MAX = 128,         /* bytes of a rule's name, its NUL included */
-	CLAIM_ID_MAX = 40,           /* bytes of a claim's id, its NUL included */
-	TEXT_MAX = 256,              /* bytes of a sentence for people, its NUL included */
-	UNIT_NAME_MAX = 256,         /* bytes of a systemd unit's name, its NUL included */
-	COMMAND_NAME_MAX = 64,       /* bytes of a process's command name, escaped, its NUL included */
+	CLAIM_DEVICES_MAX = 64,  /* devices that one claim can hold */
+	GROUP_MEMBERS_MAX = 256, /* members of a group that are looked at; a larger group can't be claimed */
+	DEVICE_NAME_MAX = 64,    /* bytes of a device's name, its NUL included */
+	DRIVER_NAME_MAX = 64,    /* bytes of a driver's name, its NUL included */
+	RULE_NAME_MAX = 128,     /* bytes of a rule's name, its NUL included */
+	CLAIM_ID_MAX = 40,       /* bytes of a claim's id, its NUL included */
+	TEXT_MAX = 256,          /* bytes of a sentence for people, its NUL included */
+	UNIT_NAME_MAX = 256,     /* bytes of a systemd unit's name, its NUL included */
+	COMMAND_NAME_MAX = 64,   /* bytes of a process's command name, escaped, its NUL included */
 };
 
 /* What a claim can name. Only DEVICE_PCI is served so far. */
@@ -43,7 +43,7 @@ int delivery_mode_from_string(const char *text);
 /* Through which of VFIO's interfaces a claim is delivered. */
 enum vfio_interface {
 	INTERFACE_IOMMUFD, /* "iommufd": /dev/iommu, and a cdev for each device (Linux 6.6 and newer) */
-	INTERFACE_GROUP,   /* "group": containers (type1v2) and groups, which is all that kernels without iommufd have */
+	INTERFACE_GROUP, /* "group": containers (type1v2) and groups, which is all that kernels without iommufd have */
 	VFIO_INTERFACE_COUNT,
 };
 const char *vfio_interface_to_string(enum vfio_interface vfio_interface);
@@ -61,23 +61,23 @@ int severity_from_string(const char *text);
 
 /* What kind of use a survey found. */
 enum use_kind {
-	USE_DRIVER,           /* "driver": a host driver is bound, and nothing more was found */
-	USE_NETWORK_LINK,     /* "network-link": a network interface that is up, or that the default route goes through */
-	USE_NAMESPACE,        /* "network-namespace": its interface lives in another network namespace */
-	USE_MOUNT,            /* "mount": a block device of it is mounted */
-	USE_SWAP,             /* "swap": a block device of it is swapped to */
-	USE_BLOCK,            /* "block": a block device of it is held open exclusively (LVM, RAID, loop, a raw user) */
-	USE_HOLDER,           /* "holder": a process has an FD or a mapping of it */
-	USE_UNKNOWN_DRIVER,   /* "unknown-driver": one is bound, and what it is used for can't be told */
-	USE_ADDRESS,          /* "network-address": a network interface of it has an address */
-	USE_HIBERNATION,      /* "hibernation": the host hibernates to a block device of it */
-	USE_DISPLAY,          /* "display": a screen of the host, with its console or the programs that draw on it */
-	USE_CONSOLE,          /* "console": a serial line of it is a console of the kernel's */
-	USE_INPUT,            /* "input": a keyboard or mouse of the host */
-	USE_USB,              /* "usb-device": another USB device hangs on it */
-	USE_SOUND,            /* "sound": a sound card */
-	USE_MANAGEMENT,       /* "management": what the machine itself needs: TPM, BMC, watchdog */
-	USE_MEMORY,           /* "memory": memory of the host: persistent or CXL */
+	USE_DRIVER,         /* "driver": a host driver is bound, and nothing more was found */
+	USE_NETWORK_LINK,   /* "network-link": a network interface that is up, or that the default route goes through */
+	USE_NAMESPACE,      /* "network-namespace": its interface lives in another network namespace */
+	USE_MOUNT,          /* "mount": a block device of it is mounted */
+	USE_SWAP,           /* "swap": a block device of it is swapped to */
+	USE_BLOCK,          /* "block": a block device of it is held open exclusively (LVM, RAID, loop, a raw user) */
+	USE_HOLDER,         /* "holder": a process has an FD or a mapping of it */
+	USE_UNKNOWN_DRIVER, /* "unknown-driver": one is bound, and what it is used for can't be told */
+	USE_ADDRESS,        /* "network-address": a network interface of it has an address */
+	USE_HIBERNATION,    /* "hibernation": the host hibernates to a block device of it */
+	USE_DISPLAY,        /* "display": a screen of the host, with its console or the programs that draw on it */
+	USE_CONSOLE,        /* "console": a serial line of it is a console of the kernel's */
+	USE_INPUT,          /* "input": a keyboard or mouse of the host */
+	USE_USB,            /* "usb-device": another USB device hangs on it */
+	USE_SOUND,          /* "sound": a sound card */
+	USE_MANAGEMENT,     /* "management": what the machine itself needs: TPM, BMC, watchdog */
+	USE_MEMORY,         /* "memory": memory of the host: persistent or CXL */
 	USE_VIRTUAL_FUNCTION, /* "virtual-functions": some are enabled, which end with the physical function's driver */
 	USE_OPEN,             /* "open": a process has another device node of it open */
 	USE_KIND_COUNT,
@@ -89,8 +89,8 @@ int use_kind_from_string(const char *text);
 enum claim_state {
 	CLAIM_ASKED,
 	CLAIM_PLANNED,
-	CLAIM_PREPARING,   /* the executor changes the host */
-	CLAIM_OFFERED,     /* FDs were sent, the client has not acknowledged them */
+	CLAIM_PREPARING, /* the executor changes the host */
+	CLAIM_OFFERED,   /* FDs were sent, the client has not acknowledged them */
 	CLAIM_HELD,
 	CLAIM_RELEASING,
 	CLAIM_FREE,
@@ -170,7 +170,8 @@ enum hold_verdict {
 	HOLD_OF_CLAIM,   /* "claim": it is part of a claim */
 	HOLD_OF_SERVICE, /* "service": ioasidd itself has it, for a claim */
 	HOLD_FOREIGN,    /* "foreign": it came from no claim: somebody went round ioasidd */
-	HOLD_UNKNOWN,    /* "unknown": the device is part of a claim, and whether the process got it by that can't be told */
+	HOLD_UNKNOWN, /* "unknown": the device is part of a claim, and whether the process got it by that can't be told
+		       */
 	HOLD_VERDICT_COUNT,
 };
 const char *hold_verdict_to_string(enum hold_verdict verdict);
@@ -188,27 +189,27 @@ int reset_demand_from_string(const char *text);
 
 /* Why a claim can't be had. Each maps to one exit status by blocker_kind_to_exit_status(). */
 enum blocker_kind {
-	BLOCKER_UNKNOWN_DEVICE,       /* "unknown-device" (5) */
-	BLOCKER_UNKNOWN_POOL,         /* "unknown-pool" (5) */
-	BLOCKER_UNKNOWN_CLAIM,        /* "unknown-claim" (5) */
-	BLOCKER_KERNEL,               /* "kernel" (6): this kernel lacks what the mode needs */
-	BLOCKER_NO_IOMMU_GROUP,       /* "no-iommu-group" (6) */
-	BLOCKER_BRIDGE,               /* "bridge" (6): bridges are never claimed */
-	BLOCKER_NOT_RESTORABLE,       /* "not-restorable" (6): its driver could not be put back */
-	BLOCKER_NO_RESET,             /* "no-reset" (6): the rule requires a reset and the device has none */
-	BLOCKER_GROUP_TOO_LARGE,      /* "group-too-large" (6) */
-	BLOCKER_NO_RULE,              /* "no-rule" (3): deny by default */
-	BLOCKER_DENIED,               /* "denied" (3): a rule with effect deny matched first */
-	BLOCKER_NEVER,                /* "never" (3): the device, or a member it would lock out, is in never */
-	BLOCKER_MODE,                 /* "mode" (3): the rule does not allow this mode */
-	BLOCKER_LIMIT,                /* "limit" (3): more devices than the rule allows one user */
-	BLOCKER_LOCKOUT_NOT_COVERED,  /* "lockout-not-covered" (3): the rule does not let this member be locked out */
-	BLOCKER_DIFFERENT_RULES,      /* "different-rules" (3): the devices of one claim fall under several rules */
-	BLOCKER_POLICY,               /* "policy" (3): the broker and its executor hold different policies */
-	BLOCKER_IN_USE,               /* "in-use" (4): the host uses the device itself */
-	BLOCKER_MEMBER_IN_USE,        /* "member-in-use" (4): the host uses a member that would be locked out */
-	BLOCKER_CLAIMED,              /* "claimed" (4): the device belongs to another claim */
-	BLOCKER_OTHER_CONTEXT,        /* "other-context" (4): its group belongs to another claim's context */
+	BLOCKER_UNKNOWN_DEVICE,      /* "unknown-device" (5) */
+	BLOCKER_UNKNOWN_POOL,        /* "unknown-pool" (5) */
+	BLOCKER_UNKNOWN_CLAIM,       /* "unknown-claim" (5) */
+	BLOCKER_KERNEL,              /* "kernel" (6): this kernel lacks what the mode needs */
+	BLOCKER_NO_IOMMU_GROUP,      /* "no-iommu-group" (6) */
+	BLOCKER_BRIDGE,              /* "bridge" (6): bridges are never claimed */
+	BLOCKER_NOT_RESTORABLE,      /* "not-restorable" (6): its driver could not be put back */
+	BLOCKER_NO_RESET,            /* "no-reset" (6): the rule requires a reset and the device has none */
+	BLOCKER_GROUP_TOO_LARGE,     /* "group-too-large" (6) */
+	BLOCKER_NO_RULE,             /* "no-rule" (3): deny by default */
+	BLOCKER_DENIED,              /* "denied" (3): a rule with effect deny matched first */
+	BLOCKER_NEVER,               /* "never" (3): the device, or a member it would lock out, is in never */
+	BLOCKER_MODE,                /* "mode" (3): the rule does not allow this mode */
+	BLOCKER_LIMIT,               /* "limit" (3): more devices than the rule allows one user */
+	BLOCKER_LOCKOUT_NOT_COVERED, /* "lockout-not-covered" (3): the rule does not let this member be locked out */
+	BLOCKER_DIFFERENT_RULES,     /* "different-rules" (3): the devices of one claim fall under several rules */
+	BLOCKER_POLICY,              /* "policy" (3): the broker and its executor hold different policies */
+	BLOCKER_IN_USE,              /* "in-use" (4): the host uses the device itself */
+	BLOCKER_MEMBER_IN_USE,       /* "member-in-use" (4): the host uses a member that would be locked out */
+	BLOCKER_CLAIMED,             /* "claimed" (4): the device belongs to another claim */
+	BLOCKER_OTHER_CONTEXT,       /* "other-context" (4): its group belongs to another claim's context */
 	BLOCKER_KIND_COUNT,
 };
 const char *blocker_kind_to_string(enum blocker_kind kind);

@@ -1,6 +1,6 @@
 /*
- * A VM manager in small, in C with sd-bus: asks ioasidd over the system bus for a device, gets descriptors that are ready for
- * use, keeps the claim until it is asked to give it back or a line comes in, and gives it back.
+ * A VM manager in small, in C with sd-bus: asks ioasidd over the system bus for a device, gets descriptors that are
+ *ready for use, keeps the claim until it is asked to give it back or a line comes in, and gives it back.
  *
  *	cc -o claim-device claim-device.c $(pkg-config --cflags --libs libsystemd)
  *	./claim-device 0000:01:00.0
@@ -26,14 +26,15 @@
 
 /* What this program wants of the dictionaries in replies. -1: not there. The descriptors are its own. */
 struct details {
-	int lease;     /* whoever holds the last copy keeps the claim */
-	int context;   /* an iommufd, or, without iommufd, a VFIO container */
+	int lease;   /* whoever holds the last copy keeps the claim */
+	int context; /* an iommufd, or, without iommufd, a VFIO container */
 	int device;
-	int group;     /* without iommufd: of the device's group */
+	int group; /* without iommufd: of the device's group */
 	int64_t ioas_id;
 };
 
-/* Takes one entry {sv} of a reply, if it is one that is wanted. Those of the message are closed with it: so they are copied. */
+/* Takes one entry {sv} of a reply, if it is one that is wanted. Those of the message are closed with it: so they are
+ * copied. */
 static int take_entry(sd_bus_message *reply, struct details *out)
 {
 	const char *key, *type;
@@ -44,8 +45,8 @@ static int take_entry(sd_bus_message *reply, struct details *out)
 	if (result < 0)
 		return result;
 	if (strcmp(type, "h") == 0) {
-		int *place = strcmp(key, "lease") == 0	    ? &out->lease
-			     : strcmp(key, "fd") == 0	    ? &out->device
+		int *place = strcmp(key, "lease") == 0      ? &out->lease
+			     : strcmp(key, "fd") == 0       ? &out->device
 			     : strcmp(key, "group_fd") == 0 ? &out->group
 							    : &out->context;
 
@@ -88,7 +89,8 @@ static int claim(sd_bus *bus, const char *device, char **path, struct details *o
 	int result = sd_bus_message_new_method_call(bus, &call, NAME, ROOT, MANAGER, "Claim");
 
 	if (result >= 0)
-		/* One device, and one option; programs like QEMU, which bind the device themselves, take mode "open". */
+		/* One device, and one option; programs like QEMU, which bind the device themselves, take mode "open".
+		 */
 		result = sd_bus_message_append(call, "asa{sv}", 1, device, 1, "mode", "s", "attached");
 	if (result >= 0)
 		result = sd_bus_call(bus, call, PATIENCE_USEC, &error, &reply);
@@ -117,8 +119,8 @@ static int on_revocation(sd_bus_message *signal, void *context, sd_bus_error *er
 }
 
 /*
- * Gets the device's descriptor, and says that all was received: only then the claim is held. *asked becomes 1 when it is to be
- * given back.
+ * Gets the device's descriptor, and says that all was received: only then the claim is held. *asked becomes 1 when it
+ * is to be given back.
  */
 static int take_device(sd_bus *bus, const char *path, const char *device, struct details *out, int *asked)
 {
@@ -202,12 +204,13 @@ int main(int count, char **argument)
 		fprintf(stderr, "no system bus: %s\n", strerror(-result));
 		return EXIT_FAILURE;
 	}
-	if (claim(bus, argument[1], &path, &details) == 0 && take_device(bus, path, argument[1], &details, &asked) == 0) {
-		printf("%s: device is descriptor %d, context %d, IOAS %lld\n", argument[1], details.device, details.context,
-		       (long long)details.ioas_id);
+	if (claim(bus, argument[1], &path, &details) == 0 &&
+	    take_device(bus, path, argument[1], &details, &asked) == 0) {
+		printf("%s: device is descriptor %d, context %d, IOAS %lld\n", argument[1], details.device,
+		       details.context, (long long)details.ioas_id);
 		/*
-		 * Here memory is mapped (IOMMU_IOAS_MAP with the iommufd and IOAS, or VFIO_IOMMU_MAP_DMA with the container),
-		 * and the device is driven by its descriptor.
+		 * Here memory is mapped (IOMMU_IOAS_MAP with the iommufd and IOAS, or VFIO_IOMMU_MAP_DMA with the
+		 * container), and the device is driven by its descriptor.
 		 */
 		wait_for_the_end(bus, &asked);
 		/* All but the lease: the devices are proven free while the claim is still there to answer. */

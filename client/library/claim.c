@@ -125,8 +125,8 @@ int ioasid_claim_leased(struct ioasid *connection, const char *const *devices, s
 	claim = calloc(1, sizeof(*claim));
 	if (claim == NULL)
 		return connection_fail_memory(connection);
-	result = receive_offer(connection, NULL, NULL, leased, claim_json_question(devices, count, mode, lease, unit), &reply,
-			       &claim->is);
+	result = receive_offer(connection, NULL, NULL, leased, claim_json_question(devices, count, mode, lease, unit),
+			       &reply, &claim->is);
 	if (result < 0) {
 		free(claim);
 		return result;
@@ -351,7 +351,8 @@ int ioasid_claim_add(struct ioasid *connection, struct ioasid_claim *claim, cons
 
 	if (device == NULL)
 		return connection_fail_argument(connection, "the name of a device is missing");
-	result = receive_offer(connection, &claim->is, device, false, claim_json_claim(claim->is.id, device), &reply, &offer);
+	result = receive_offer(connection, &claim->is, device, false, claim_json_claim(claim->is.id, device), &reply,
+			       &offer);
 	if (result < 0)
 		return result;
 	result = open_by_group(connection, &claim->is, &offer);
@@ -470,9 +471,10 @@ int ioasid_claim_resume(struct ioasid *connection, struct ioasid_claim *claim)
 	if (reply.fds.truncated) {
 		/* Its other end is closed with it: the claim lingers as before. */
 		varlink_reply_done(&reply);
-		failure_set(&connection->failure, IOASID_FAILED,
-			    "the new lease of claim %s did not fit into this process: close some descriptors and try again",
-			    claim->is.id);
+		failure_set(
+			&connection->failure, IOASID_FAILED,
+			"the new lease of claim %s did not fit into this process: close some descriptors and try again",
+			claim->is.id);
 		return -EMFILE;
 	}
 	result = claim_reply_read_lease(&reply, &claim->is, &lease, &why);

@@ -7,7 +7,8 @@
 
 struct json_object;
 
-/* {"devices": [...], "mode": ..., "lease": ..., "unit": ...}, the caller's; all but devices may be NULL. NULL: out of memory. */
+/* {"devices": [...], "mode": ..., "lease": ..., "unit": ...}, the caller's; all but devices may be NULL. NULL: out of
+ * memory. */
 struct json_object *claim_json_question(const char *const *devices, size_t count, const char *mode, const char *lease,
 					const char *unit);
 /* {"claim": ..., "device": ...}, the caller's; device may be NULL. NULL: out of memory. */

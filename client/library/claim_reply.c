@@ -52,7 +52,10 @@ static bool is_absent(struct json_object *object, const char *key)
 static bool is_mode(const struct claim_reply *claim, enum delivery_mode mode)
 {
 	static const char *const text[] = {
-		[MODE_ATTACHED] = "attached", [MODE_OPEN] = "open", [MODE_NODE] = "node", [MODE_BROKERED] = "brokered",
+		[MODE_ATTACHED] = "attached",
+		[MODE_OPEN] = "open",
+		[MODE_NODE] = "node",
+		[MODE_BROKERED] = "brokered",
 	};
 
 	return strcmp(claim->mode, text[mode]) == 0;
@@ -285,7 +288,8 @@ static const char *read_context(struct varlink_reply *reply, bool leased, struct
 	if (wrong != NULL)
 		return wrong;
 	if (leased ? !take_fd(reply, parameters, "lease", &out->lease) : !is_absent(parameters, "lease"))
-		return leased ? "it names no descriptor for the lease" : "it has a lease, though something else keeps it alive";
+		return leased ? "it names no descriptor for the lease"
+			      : "it has a lease, though something else keeps it alive";
 	if (!is_absent(parameters, "iommufd") && !take_fd(reply, parameters, "iommufd", &out->iommufd))
 		return "it names no descriptor for the iommufd";
 	if (!is_absent(parameters, "container") && !take_fd(reply, parameters, "container", &out->container))

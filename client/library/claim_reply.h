@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 enum {
-	CLAIM_NODES_MAX = 4,  /* of one device; the kernel gives it one, or a group's and the container's */
-	NODE_PATH_MAX = 64,   /* bytes of a node's path, its NUL included */
+	CLAIM_NODES_MAX = 4, /* of one device; the kernel gives it one, or a group's and the container's */
+	NODE_PATH_MAX = 64,  /* bytes of a node's path, its NUL included */
 };
 
 struct claim_device_fd {
@@ -41,20 +41,21 @@ struct claim_reply {
 	struct claim_group_fd group[CLAIM_DEVICES_MAX];
 	size_t group_count;
 	struct claim_device_fd device[CLAIM_DEVICES_MAX];
-	size_t device_count;             /* at least 1 */
+	size_t device_count; /* at least 1 */
 };
 
 /* The claim's id alone, for giving back what could not be received. NULL if the reply names none that is sane. */
 const char *claim_reply_id(const struct varlink_reply *reply);
 /*
- * Reads the reply of Claim (grows NULL; leased: a lease has to come with it) or that of AddDevice about a claim that is to grow. On success the descriptors
- * belong to *out. -EPROTO: *why says what is wrong with it, and the descriptors are still the reply's or closed.
+ * Reads the reply of Claim (grows NULL; leased: a lease has to come with it) or that of AddDevice about a claim that is
+ * to grow. On success the descriptors belong to *out. -EPROTO: *why says what is wrong with it, and the descriptors are
+ * still the reply's or closed.
  */
 int claim_reply_read(struct varlink_reply *reply, const struct claim_reply *grows, bool leased, struct claim_reply *out,
 		     const char **why);
 /*
- * Reads the reply of Resume about a claim. *lease: a new one, the caller's, or -1: the one that he has is good. -EPROTO:
- * *why says what is wrong, and the descriptors are still the reply's.
+ * Reads the reply of Resume about a claim. *lease: a new one, the caller's, or -1: the one that he has is good.
+ * -EPROTO: *why says what is wrong, and the descriptors are still the reply's.
  */
 int claim_reply_read_lease(struct varlink_reply *reply, const struct claim_reply *claim, int *lease, const char **why);
 /* The place of a group's descriptor, by its number; -1 where the claim has it not. */

@@ -57,7 +57,8 @@ int connection_fail_call(struct ioasid *connection, const char *method, int resu
 		break;
 	case EPROTO:
 		connection_fail_sense(connection, method,
-				      *wrong != '\0' ? wrong : "it is too long, or has too many FDs, or others follow it");
+				      *wrong != '\0' ? wrong
+						     : "it is too long, or has too many FDs, or others follow it");
 		break;
 	case ENOMEM:
 		connection_fail_memory(connection);
@@ -198,12 +199,14 @@ int ioasid_call(struct ioasid *connection, const char *method, const char *param
 	if (method == NULL)
 		return connection_fail_argument(connection, "no method is named");
 	if (parameters != NULL) {
-		result = json_text_read(parameters, strlen(parameters), JSON_MESSAGE, PARAMETERS_DEPTH_MAX, &object, &problem);
+		result = json_text_read(parameters, strlen(parameters), JSON_MESSAGE, PARAMETERS_DEPTH_MAX, &object,
+					&problem);
 		if (result == -ENOMEM)
 			return connection_fail_memory(connection);
 		if (result < 0) {
-			snprintf(wrong, sizeof(wrong), "the parameters of the call are no JSON object: line %u, column %u: %s",
-				 problem.line, problem.column, problem.message);
+			snprintf(wrong, sizeof(wrong),
+				 "the parameters of the call are no JSON object: line %u, column %u: %s", problem.line,
+				 problem.column, problem.message);
 			return connection_fail_argument(connection, wrong);
 		}
 	}

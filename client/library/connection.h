@@ -25,8 +25,8 @@ int connection_call(struct ioasid *connection, const char *method, struct json_o
 int connection_call_plain(struct ioasid *connection, const char *method, struct json_object *parameters,
 			  struct varlink_reply *reply);
 /*
- * Sets the failure to why a call got no reply, an error of varlink_client_call(), which it returns. wrong: for -EPROTO what is
- * wrong with the reply; "": nothing more is known.
+ * Sets the failure to why a call got no reply, an error of varlink_client_call(), which it returns. wrong: for -EPROTO
+ * what is wrong with the reply; "": nothing more is known.
  */
 int connection_fail_call(struct ioasid *connection, const char *method, int result, const char *wrong);
 /* Sets the failure to an answer that makes no sense, and returns -EPROTO. why: "it names no lease". */

@@ -18,13 +18,13 @@ static void take_line(struct lease_lines *lines, const char *line)
 
 	if (json_text_read(line, strlen(line), JSON_MESSAGE, LINE_DEPTH_MAX, &object, &problem) < 0)
 		return;
-	if (json_object_object_get_ex(object, "event", &value) &&
-	    json_object_is_type(value, json_type_string) && strcmp(json_object_get_string(value), "revoke") == 0) {
+	if (json_object_object_get_ex(object, "event", &value) && json_object_is_type(value, json_type_string) &&
+	    strcmp(json_object_get_string(value), "revoke") == 0) {
 		lines->asked = true;
 		lines->grace = 0;
 		lines->reason[0] = '\0';
-		if (json_object_object_get_ex(object, "grace_usec", &value) && json_object_is_type(value, json_type_int) &&
-		    json_object_get_int64(value) > 0)
+		if (json_object_object_get_ex(object, "grace_usec", &value) &&
+		    json_object_is_type(value, json_type_int) && json_object_get_int64(value) > 0)
 			lines->grace = json_object_get_int64(value);
 		if (json_object_object_get_ex(object, "reason", &value) && json_object_is_type(value, json_type_string))
 			snprintf(lines->reason, sizeof(lines->reason), "%s", json_object_get_string(value));

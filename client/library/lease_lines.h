@@ -13,9 +13,9 @@ enum { LEASE_LINE_MAX = 4096, LEASE_REASON_MAX = 512 };
 struct lease_lines {
 	char text[LEASE_LINE_MAX];
 	size_t used;
-	bool skips;    /* a line that is too long is thrown away up to its end */
-	bool asked;    /* to give the claim back */
-	int64_t grace; /* microseconds that there were for it */
+	bool skips;                    /* a line that is too long is thrown away up to its end */
+	bool asked;                    /* to give the claim back */
+	int64_t grace;                 /* microseconds that there were for it */
 	char reason[LEASE_REASON_MAX]; /* "" none was given */
 };
 

@@ -73,7 +73,8 @@ static ssize_t receive_message(struct ioasid_monitor *monitor, int timeout)
 }
 
 /* The event of the next reply, which the caller frees; its failure is told. */
-static int next_event(struct ioasid *connection, struct ioasid_monitor *monitor, int timeout, struct json_object **event)
+static int next_event(struct ioasid *connection, struct ioasid_monitor *monitor, int timeout,
+		      struct json_object **event)
 {
 	struct varlink_reply reply = { 0 };
 	struct json_object *value;

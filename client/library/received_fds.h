@@ -21,10 +21,10 @@ enum {
 };
 
 struct received_fds {
-	int fd[RECEIVED_FDS_MAX];  /* -1 where it was taken */
-	size_t count;              /* that came */
-	size_t left;               /* that were not taken */
-	bool truncated;            /* some were lost: this process is at its limit, or may not have them */
+	int fd[RECEIVED_FDS_MAX]; /* -1 where it was taken */
+	size_t count;             /* that came */
+	size_t left;              /* that were not taken */
+	bool truncated;           /* some were lost: this process is at its limit, or may not have them */
 };
 
 /*

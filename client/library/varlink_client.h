@@ -1,14 +1,14 @@
 /*
- * The Varlink protocol as a client speaks it, over a stream socket: one message each way, file descriptors with the first
- * byte of the reply. Blocks. It never knows what a method means, and has no words for people.
+ * The Varlink protocol as a client speaks it, over a stream socket: one message each way, file descriptors with the
+ * first byte of the reply. Blocks. It never knows what a method means, and has no words for people.
  */
 #pragma once
 
 #include "varlink_frame.h"
 
 struct varlink_client {
-	int fd;        /* -1: not connected */
-	bool answered; /* a reply has come over this connection */
+	int fd;               /* -1: not connected */
+	bool answered;        /* a reply has come over this connection */
 	char wrong[TEXT_MAX]; /* after -EPROTO: what is wrong with the reply, "" where nothing more is known */
 };
 
@@ -19,8 +19,8 @@ struct varlink_client {
 int varlink_client_connect(struct varlink_client *client, const char *path);
 void varlink_client_disconnect(struct varlink_client *client);
 /*
- * Sends a call, as varlink_client_call() does, and receives nothing. more: it takes several replies, and nothing else can be
- * called over this connection then.
+ * Sends a call, as varlink_client_call() does, and receives nothing. more: it takes several replies, and nothing else
+ * can be called over this connection then.
  */
 int varlink_client_begin(struct varlink_client *client, const char *path, const char *method,
 			 struct json_object *parameters, bool more);

@@ -52,7 +52,9 @@ ssize_t varlink_input_receive(struct varlink_input *input, int socket, int flags
 		char bytes[CMSG_SPACE(sizeof(int) * RECEIVED_FDS_ROOM)];
 		struct cmsghdr align;
 	} control;
-	struct msghdr message = { .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes) };
+	struct msghdr message = { .msg_iovlen = 1,
+				  .msg_control = control.bytes,
+				  .msg_controllen = sizeof(control.bytes) };
 	size_t before = fds->count;
 	struct iovec part;
 	ssize_t size;
@@ -108,7 +110,8 @@ static int refuse(char wrong[static TEXT_MAX], const char *why)
 }
 
 /* Reads the members of a message; *name is the error's, which the caller frees in every case. */
-static int read_members(struct json_object *object, struct varlink_reply *reply, char **name, char wrong[static TEXT_MAX])
+static int read_members(struct json_object *object, struct varlink_reply *reply, char **name,
+			char wrong[static TEXT_MAX])
 {
 	struct json_object *error, *parameters = NULL, *continues;
 

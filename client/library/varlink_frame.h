@@ -1,6 +1,6 @@
 /*
- * Messages of the Varlink protocol as they go over the socket: one JSON object and a NUL each. Writes a call, gathers what
- * comes, and takes replies apart; what is sent by the other side is checked. Knows no connection and no method.
+ * Messages of the Varlink protocol as they go over the socket: one JSON object and a NUL each. Writes a call, gathers
+ * what comes, and takes replies apart; what is sent by the other side is checked. Knows no connection and no method.
  */
 #pragma once
 
@@ -20,7 +20,7 @@ struct varlink_reply {
 	char *error;                    /* the error's full name; NULL: the call succeeded */
 	struct json_object *parameters; /* an object, never NULL */
 	struct received_fds fds;
-	bool continues;                 /* another reply to the same call follows */
+	bool continues; /* another reply to the same call follows */
 };
 
 /* What has come and was not taken yet. All zero is empty. */
@@ -33,8 +33,8 @@ struct varlink_input {
 };
 
 /*
- * A call as an object, which the caller frees. parameters: stays the caller's; NULL: none. more: it takes several replies.
- * NULL: out of memory.
+ * A call as an object, which the caller frees. parameters: stays the caller's; NULL: none. more: it takes several
+ * replies. NULL: out of memory.
  */
 struct json_object *varlink_frame_call(const char *method, struct json_object *parameters, bool more);
 /*
@@ -45,8 +45,8 @@ ssize_t varlink_input_receive(struct varlink_input *input, int socket, int flags
 /* The length of the first message that is whole, its NUL included; 0: there is none. */
 size_t varlink_input_whole(struct varlink_input *input);
 /*
- * Takes the first message, of that length, as a reply; sets all of *reply but its fds. -EPROTO: it is no Varlink reply, and
- * input->wrong says why; -ENOMEM. It is taken all the same.
+ * Takes the first message, of that length, as a reply; sets all of *reply but its fds. -EPROTO: it is no Varlink reply,
+ * and input->wrong says why; -ENOMEM. It is taken all the same.
  */
 int varlink_input_take(struct varlink_input *input, size_t length, struct varlink_reply *reply);
 void varlink_input_done(struct varlink_input *input);

@@ -22,9 +22,9 @@
 #include <stdlib.h>
 
 const struct verb *const ioasidctl_verbs[] = {
-	&verb_status, &verb_list, &verb_show, &verb_plan, &verb_graph, &verb_snapshot, &verb_run, &verb_claim, &verb_release,
-	&verb_revoke, &verb_policy, &verb_monitor, &verb_audit, &verb_metrics, &verb_doctor,
-	NULL,
+	&verb_status, &verb_list,    &verb_show,    &verb_plan,   &verb_graph,  &verb_snapshot,
+	&verb_run,    &verb_claim,   &verb_release, &verb_revoke, &verb_policy, &verb_monitor,
+	&verb_audit,  &verb_metrics, &verb_doctor,  NULL,
 };
 
 static int dispatch(struct session *session, int read_status)

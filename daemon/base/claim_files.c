@@ -242,9 +242,8 @@ static bool device_from_json(struct json_object *object, struct claim_device *ou
 	    !get_text(object, "driver_override", out->before.driver_override, sizeof(out->before.driver_override)) ||
 	    !get_text(object, "vfio_node", out->before.vfio_node, sizeof(out->before.vfio_node)) ||
 	    !get_number(object, "group", -1, INT32_MAX, &group) ||
-	    !get_unsigned(object, "identity", &out->before.identity) ||
-	    !get_truth(object, "lockout", &out->lockout) || !get_truth(object, "restore", &out->restore) ||
-	    !get_text(object, "reset", reset, sizeof(reset)))
+	    !get_unsigned(object, "identity", &out->before.identity) || !get_truth(object, "lockout", &out->lockout) ||
+	    !get_truth(object, "restore", &out->restore) || !get_text(object, "reset", reset, sizeof(reset)))
 		return false;
 	demand = reset_demand_from_string(reset);
 	out->before.group = (int32_t)group;
@@ -260,8 +259,8 @@ static bool claim_from_json(struct json_object *object, struct claim *out)
 	int mode_value, interface_value, state_value, lease_value;
 
 	if (!get_text(object, "id", out->id, sizeof(out->id)) || !claim_id_is_valid(out->id) ||
-	    !get_text(object, "rule", out->rule, sizeof(out->rule)) ||
-	    !get_text(object, "mode", mode, sizeof(mode)) || !get_text(object, "state", state, sizeof(state)) ||
+	    !get_text(object, "rule", out->rule, sizeof(out->rule)) || !get_text(object, "mode", mode, sizeof(mode)) ||
+	    !get_text(object, "state", state, sizeof(state)) ||
 	    !get_text(object, "interface", interface, sizeof(interface)) ||
 	    !get_number(object, "uid", 0, UINT32_MAX, &uid) || !get_number(object, "gid", 0, UINT32_MAX, &gid) ||
 	    !get_number(object, "pid", 0, INT32_MAX, &pid) || !get_unsigned(object, "since", &out->since) ||
@@ -269,8 +268,7 @@ static bool claim_from_json(struct json_object *object, struct claim *out)
 	    !get_unsigned(object, "memlock", &out->memlock) ||
 	    !get_text(object, "note", out->note, sizeof(out->note)) ||
 	    !get_text(object, "changing", out->changing, sizeof(out->changing)) ||
-	    !get_truth(object, "revoked", &out->revoked) ||
-	    !get_text(object, "lease", lease, sizeof(lease)) ||
+	    !get_truth(object, "revoked", &out->revoked) || !get_text(object, "lease", lease, sizeof(lease)) ||
 	    !get_text(object, "lease_unit", out->lease_unit, sizeof(out->lease_unit)) ||
 	    !get_text(object, "lease_invocation", out->lease_invocation, sizeof(out->lease_invocation)) ||
 	    !get_text(object, "unit", out->unit, sizeof(out->unit)))
@@ -317,7 +315,8 @@ static bool devices_from_json(struct json_object *object, struct claim *out)
 	return true;
 }
 
-/* The object that a text is of, whole, or NULL: json-c leaves out what it has no memory for, and does not always say so. */
+/* The object that a text is of, whole, or NULL: json-c leaves out what it has no memory for, and does not always say
+ * so. */
 static struct json_object *parse(const char *text)
 {
 	struct json_object *object = NULL;
@@ -417,7 +416,8 @@ int claim_files_read(int claim_files, const char *file, const char *boot_id, str
 			break;
 		done += (size_t)got;
 	}
-	verdict = done == (size_t)status.st_size && strlen(text) == done ? judge(text, boot_id, claim) : CLAIM_FILE_CORRUPT;
+	verdict = done == (size_t)status.st_size && strlen(text) == done ? judge(text, boot_id, claim)
+									 : CLAIM_FILE_CORRUPT;
 	free(text);
 	return verdict;
 }
@@ -468,7 +468,8 @@ static bool is_unfinished(const char *file)
 	size_t length = strlen(file), end = sizeof(suffix) - 1;
 	char name[CLAIM_ID_MAX + 8], id[CLAIM_ID_MAX];
 
-	if (file[0] != '.' || length <= end + 1 || length - end - 1 >= sizeof(name) || strcmp(file + length - end, suffix) != 0)
+	if (file[0] != '.' || length <= end + 1 || length - end - 1 >= sizeof(name) ||
+	    strcmp(file + length - end, suffix) != 0)
 		return false;
 	memcpy(name, file + 1, length - end - 1);
 	name[length - end - 1] = '\0';

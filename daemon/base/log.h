@@ -1,7 +1,7 @@
 /*
  * Lines for the operator on standard error, in the form that systemd's journal reads (<priority> in front) when
- * JOURNAL_STREAM is set, and never waits for it. Text from outside is escaped, so that no device, client or file can forge a line. Knows no
- * type of the project.
+ * JOURNAL_STREAM is set, and never waits for it. Text from outside is escaped, so that no device, client or file can
+ * forge a line. Knows no type of the project.
  */
 #pragma once
 

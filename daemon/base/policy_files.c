@@ -24,17 +24,17 @@ struct found {
 	char *path;
 	char *text;
 	size_t length;
-	size_t order;  /* in which it was found */
-	bool draft;    /* it was named itself, and masks nothing */
+	size_t order; /* in which it was found */
+	bool draft;   /* it was named itself, and masks nothing */
 };
 struct collection {
 	struct found *item;
 	size_t count;
 	const char *const *folder; /* all that are looked at; with checking set files, too */
 	size_t folder_count;
-	bool checking;             /* see policy_files_check() */
-	bool roots;                /* while checking: the folder at hand has to be root's alone */
-	bool draft;                /* while checking: the file at hand is in no folder */
+	bool checking; /* see policy_files_check() */
+	bool roots;    /* while checking: the folder at hand has to be root's alone */
+	bool draft;    /* while checking: the file at hand is in no folder */
 };
 
 static void collection_done(struct collection *collection)
@@ -93,8 +93,10 @@ static bool daemon_can_read(const struct collection *collection, const struct st
 	user = getpwnam(DAEMON_USER);
 	if (is_readable_by(status, user))
 		return true;
-	diagnostics_add(diagnostics, true, path, 0, 0, "can't be read by the user %s, whom ioasidd runs as (mode %04o): chmod "
-			"go+%s it", DAEMON_USER, status->st_mode & 07777u, S_ISDIR(status->st_mode) ? "rx" : "r");
+	diagnostics_add(diagnostics, true, path, 0, 0,
+			"can't be read by the user %s, whom ioasidd runs as (mode %04o): chmod "
+			"go+%s it",
+			DAEMON_USER, status->st_mode & 07777u, S_ISDIR(status->st_mode) ? "rx" : "r");
 	return false;
 }
 
@@ -111,9 +113,8 @@ static bool owner_is_trusted(const struct collection *collection, const struct s
 			return false;
 	}
 	if (status->st_mode & (S_IWGRP | S_IWOTH)) {
-		diagnostics_add(diagnostics, error, path, 0, 0,
-				"can be written by others (mode %04o): chmod go-w it%s", status->st_mode & 07777u,
-				error ? "" : ", for ioasidd refuses that in its folders");
+		diagnostics_add(diagnostics, error, path, 0, 0, "can be written by others (mode %04o): chmod go-w it%s",
+				status->st_mode & 07777u, error ? "" : ", for ioasidd refuses that in its folders");
 		if (error)
 			return false;
 	}
@@ -267,8 +268,7 @@ static int collect_file(struct collection *collection, int folder_fd, const char
 	found.draft = collection->draft;
 	found.name = found.text ? strdup(name) : NULL;
 	if (found.name) {
-		struct found *grown =
-			realloc(collection->item, (collection->count + 1) * sizeof(*collection->item));
+		struct found *grown = realloc(collection->item, (collection->count + 1) * sizeof(*collection->item));
 
 		if (grown) {
 			collection->item = grown;
@@ -400,9 +400,9 @@ static int load(const char *const *folder, size_t count, bool checking, const st
 			qsort(collection.item, collection.count, sizeof(*collection.item), found_by_name);
 		for (size_t i = 0; i < collection.count; i++)
 			if (collection.item[i].length > 0) /* an empty file only masks */
-				source[sources++] = (struct policy_source){ collection.item[i].path,
-									    collection.item[i].text,
-									    collection.item[i].length };
+				source[sources++] =
+					(struct policy_source){ collection.item[i].path, collection.item[i].text,
+								collection.item[i].length };
 		error = policy_parse(source, sources, names, diagnostics, out);
 	}
 	free(source);

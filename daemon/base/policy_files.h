@@ -19,17 +19,17 @@
  */
 int policy_files_load(const char *const *folder, size_t count, struct diagnostics *diagnostics, struct policy **out);
 /*
- * The same without asking who users and groups are, which early at boot nobody may know: for what does not depend on any
- * subject. Each name stands for a number of its own, which means nothing.
+ * The same without asking who users and groups are, which early at boot nobody may know: for what does not depend on
+ * any subject. Each name stands for a number of its own, which means nothing.
  */
 int policy_files_load_unnamed(const char *const *folder, size_t count, struct diagnostics *diagnostics,
 			      struct policy **out);
 /*
- * The same for whoever wants to know before what a reload would say, and as strictly: of folders everything that the daemon
- * refuses is an error. Those that the daemon has (POLICY_FOLDER_ETC and POLICY_FOLDER_USR) have to be root's, and for root,
- * who can read all, a file has to be readable for the user that the daemon runs as, too. A path may also be a file, which
- * nothing masks: it is a draft, and what matters only once it is in a folder is a warning. Here a path that does not exist
- * is an error.
+ * The same for whoever wants to know before what a reload would say, and as strictly: of folders everything that the
+ * daemon refuses is an error. Those that the daemon has (POLICY_FOLDER_ETC and POLICY_FOLDER_USR) have to be root's,
+ * and for root, who can read all, a file has to be readable for the user that the daemon runs as, too. A path may also
+ * be a file, which nothing masks: it is a draft, and what matters only once it is in a folder is a warning. Here a path
+ * that does not exist is an error.
  */
 int policy_files_check(const char *const *path, size_t count, struct diagnostics *diagnostics, struct policy **out);
 /* Logs every diagnostic as "file:line:column: message". */

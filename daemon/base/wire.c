@@ -101,10 +101,9 @@ static bool plan_is_sane(const struct wire_plan *plan)
 static bool result_is_sane(const struct wire_result *result)
 {
 	return result->outcome < WIRE_OUTCOME_COUNT && result->kind <= STEP_KIND_COUNT && result->error >= 0 &&
-	       result->contexts <= 1 && result->groups <= CLAIM_DEVICES_MAX && result->devices <= CLAIM_DEVICES_MAX && result->pid >= 0 &&
-	       text_is_sane(result->device, sizeof(result->device)) &&
-	       text_is_sane(result->holder, sizeof(result->holder)) &&
-	       text_is_sane(result->text, sizeof(result->text));
+	       result->contexts <= 1 && result->groups <= CLAIM_DEVICES_MAX && result->devices <= CLAIM_DEVICES_MAX &&
+	       result->pid >= 0 && text_is_sane(result->device, sizeof(result->device)) &&
+	       text_is_sane(result->holder, sizeof(result->holder)) && text_is_sane(result->text, sizeof(result->text));
 }
 
 static bool audit_is_sane(const struct wire_audit *audit, size_t size)
@@ -130,8 +129,9 @@ static bool wire_record_is_sane(const struct wire_record *message, size_t size)
 
 static bool stop_is_sane(const struct wire_stop *stop, size_t size)
 {
-	if (size < stop_size(1) || stop->count < 1 || stop->count > CLAIM_DEVICES_MAX || size != stop_size(stop->count) ||
-	    !text_is_sane(stop->rule, sizeof(stop->rule)) || !text_is_sane(stop->unit, sizeof(stop->unit)))
+	if (size < stop_size(1) || stop->count < 1 || stop->count > CLAIM_DEVICES_MAX ||
+	    size != stop_size(stop->count) || !text_is_sane(stop->rule, sizeof(stop->rule)) ||
+	    !text_is_sane(stop->unit, sizeof(stop->unit)))
 		return false;
 	for (uint32_t i = 0; i < stop->count; i++)
 		if (!name_is_sane(stop->device[i]))
@@ -247,28 +247,68 @@ void wire_stamp(union wire_message *message, enum wire_type type, uint64_t id)
 	size_t size = 0;
 
 	switch (type) {
-	case WIRE_HELLO: size = sizeof(message->hello); break;
-	case WIRE_DEVICE: size = sizeof(message->device); break;
-	case WIRE_DEVICE_GONE: size = sizeof(message->device_gone); break;
-	case WIRE_KERNEL: size = sizeof(message->kernel); break;
-	case WIRE_NODE: size = sizeof(message->node); break;
+	case WIRE_HELLO:
+		size = sizeof(message->hello);
+		break;
+	case WIRE_DEVICE:
+		size = sizeof(message->device);
+		break;
+	case WIRE_DEVICE_GONE:
+		size = sizeof(message->device_gone);
+		break;
+	case WIRE_KERNEL:
+		size = sizeof(message->kernel);
+		break;
+	case WIRE_NODE:
+		size = sizeof(message->node);
+		break;
 	case WIRE_TOPOLOGY_DONE:
 	case WIRE_OVERDUE:
-	case WIRE_RELOAD: size = sizeof(message->plain); break;
-	case WIRE_USE: size = sizeof(message->use); break;
-	case WIRE_SURVEY_DONE: size = sizeof(message->survey_done); break;
-	case WIRE_RESULT: size = sizeof(message->result); break;
-	case WIRE_POLICY: size = sizeof(message->policy); break;
-	case WIRE_SURVEY: size = survey_size(message->survey.count); break;
-	case WIRE_PLAN: size = plan_size(message->plan.count); break;
-	case WIRE_HOLD: size = sizeof(message->hold); break;
-	case WIRE_NODE_ACCESS: size = sizeof(message->node_access); break;
-	case WIRE_AUDIT_DONE: size = sizeof(message->audit_done); break;
-	case WIRE_RECORDED: size = sizeof(message->recorded); break;
-	case WIRE_STOPPED: size = sizeof(message->stopped); break;
-	case WIRE_AUDIT: size = audit_size(message->audit.count); break;
-	case WIRE_RECORD: size = record_size(&message->record.record); break;
-	case WIRE_STOP: size = stop_size(message->stop.count); break;
+	case WIRE_RELOAD:
+		size = sizeof(message->plain);
+		break;
+	case WIRE_USE:
+		size = sizeof(message->use);
+		break;
+	case WIRE_SURVEY_DONE:
+		size = sizeof(message->survey_done);
+		break;
+	case WIRE_RESULT:
+		size = sizeof(message->result);
+		break;
+	case WIRE_POLICY:
+		size = sizeof(message->policy);
+		break;
+	case WIRE_SURVEY:
+		size = survey_size(message->survey.count);
+		break;
+	case WIRE_PLAN:
+		size = plan_size(message->plan.count);
+		break;
+	case WIRE_HOLD:
+		size = sizeof(message->hold);
+		break;
+	case WIRE_NODE_ACCESS:
+		size = sizeof(message->node_access);
+		break;
+	case WIRE_AUDIT_DONE:
+		size = sizeof(message->audit_done);
+		break;
+	case WIRE_RECORDED:
+		size = sizeof(message->recorded);
+		break;
+	case WIRE_STOPPED:
+		size = sizeof(message->stopped);
+		break;
+	case WIRE_AUDIT:
+		size = audit_size(message->audit.count);
+		break;
+	case WIRE_RECORD:
+		size = record_size(&message->record.record);
+		break;
+	case WIRE_STOP:
+		size = stop_size(message->stop.count);
+		break;
 	}
 	message->header.type = type;
 	message->header.size = (uint32_t)size;
@@ -279,8 +319,12 @@ void wire_stamp(union wire_message *message, enum wire_type type, uint64_t id)
 const char *wire_outcome_to_string(enum wire_outcome outcome)
 {
 	static const char *const words[WIRE_OUTCOME_COUNT] = {
-		[WIRE_OUTCOME_DONE] = "done",     [WIRE_OUTCOME_REFUSED] = "refused", [WIRE_OUTCOME_UNDONE] = "undone",
-		[WIRE_OUTCOME_BROKEN] = "broken", [WIRE_OUTCOME_HELD] = "held",       [WIRE_OUTCOME_NO_RESET] = "no-reset",
+		[WIRE_OUTCOME_DONE] = "done",
+		[WIRE_OUTCOME_REFUSED] = "refused",
+		[WIRE_OUTCOME_UNDONE] = "undone",
+		[WIRE_OUTCOME_BROKEN] = "broken",
+		[WIRE_OUTCOME_HELD] = "held",
+		[WIRE_OUTCOME_NO_RESET] = "no-reset",
 		[WIRE_OUTCOME_INTERRUPTED] = "interrupted",
 	};
 

@@ -4,8 +4,9 @@
  * length, number and string before anybody looks at them: each side takes the other for hostile.
  *
  * After connecting, the executor sends WIRE_HELLO, WIRE_DEVICE for each device, WIRE_TOPOLOGY_DONE; then events
- * (WIRE_DEVICE, WIRE_DEVICE_GONE, WIRE_KERNEL) as they come. The broker sends WIRE_SURVEY, WIRE_PLAN, WIRE_OVERDUE, WIRE_RELOAD,
- * WIRE_AUDIT, WIRE_RECORD and WIRE_STOP; each answer carries the id of its question. The end of the connection ends the executor, once its plans are through.
+ * (WIRE_DEVICE, WIRE_DEVICE_GONE, WIRE_KERNEL) as they come. The broker sends WIRE_SURVEY, WIRE_PLAN, WIRE_OVERDUE,
+ * WIRE_RELOAD, WIRE_AUDIT, WIRE_RECORD and WIRE_STOP; each answer carries the id of its question. The end of the
+ * connection ends the executor, once its plans are through.
  */
 #pragma once
 
@@ -19,34 +20,33 @@
 
 #include <stdint.h>
 
-enum { WIRE_VERSION = 4, WIRE_FD = 3, WIRE_STEPS_MAX = 64, WIRE_CONTEXTS_MAX = 256,
-       WIRE_AUDIT_CONTEXTS_MAX = 16384 };
+enum { WIRE_VERSION = 4, WIRE_FD = 3, WIRE_STEPS_MAX = 64, WIRE_CONTEXTS_MAX = 256, WIRE_AUDIT_CONTEXTS_MAX = 16384 };
 
 enum wire_type {
 	/* From the executor. */
 	WIRE_HELLO = 1,
-	WIRE_DEVICE,        /* appeared, or changed; id: the survey that read it anew, or 0 */
+	WIRE_DEVICE, /* appeared, or changed; id: the survey that read it anew, or 0 */
 	WIRE_DEVICE_GONE,
 	WIRE_TOPOLOGY_DONE, /* all devices were told */
 	WIRE_USE,           /* a finding of survey id */
 	WIRE_SURVEY_DONE,
-	WIRE_RESULT,        /* of plan id */
-	WIRE_POLICY,        /* answer to WIRE_RELOAD */
-	WIRE_KERNEL,        /* what the kernel offers has changed: a module was loaded, a parameter set */
-	WIRE_NODE,          /* inside the executor, from the watcher: udev was at work on this node of VFIO's */
-	WIRE_HOLD,       /* a finding of audit id: what a process holds */
-	WIRE_NODE_ACCESS,   /* a finding of audit id: a node that others than root can open */
+	WIRE_RESULT,      /* of plan id */
+	WIRE_POLICY,      /* answer to WIRE_RELOAD */
+	WIRE_KERNEL,      /* what the kernel offers has changed: a module was loaded, a parameter set */
+	WIRE_NODE,        /* inside the executor, from the watcher: udev was at work on this node of VFIO's */
+	WIRE_HOLD,        /* a finding of audit id: what a process holds */
+	WIRE_NODE_ACCESS, /* a finding of audit id: a node that others than root can open */
 	WIRE_AUDIT_DONE,
-	WIRE_RECORDED,      /* of record id */
-	WIRE_STOPPED,       /* of stop id */
+	WIRE_RECORDED, /* of record id */
+	WIRE_STOPPED,  /* of stop id */
 	/* From the broker. */
 	WIRE_SURVEY = 101,
 	WIRE_PLAN,
-	WIRE_OVERDUE,       /* plan id passed its deadline: count its worker as stuck, start another in its place */
-	WIRE_RELOAD,        /* read the policy files again */
-	WIRE_AUDIT,         /* look for everything that anybody holds of VFIO's */
-	WIRE_RECORD,        /* write this down in the kernel's audit log */
-	WIRE_STOP,          /* end a process or unit that does not let go of what was revoked */
+	WIRE_OVERDUE, /* plan id passed its deadline: count its worker as stuck, start another in its place */
+	WIRE_RELOAD,  /* read the policy files again */
+	WIRE_AUDIT,   /* look for everything that anybody holds of VFIO's */
+	WIRE_RECORD,  /* write this down in the kernel's audit log */
+	WIRE_STOP,    /* end a process or unit that does not let go of what was revoked */
 };
 
 struct wire_header {
@@ -57,10 +57,10 @@ struct wire_header {
 
 /* What policy files were refused for: the first error. */
 struct wire_refusal {
-	int32_t error;          /* positive errno, EINVAL: the files have errors; 0: they were not refused */
-	uint32_t line, column;  /* 0: the whole file */
-	uint32_t more;          /* how many errors there are beyond the first */
-	char file[TEXT_MAX];    /* "" where error says it all */
+	int32_t error;         /* positive errno, EINVAL: the files have errors; 0: they were not refused */
+	uint32_t line, column; /* 0: the whole file */
+	uint32_t more;         /* how many errors there are beyond the first */
+	char file[TEXT_MAX];   /* "" where error says it all */
 	char message[TEXT_MAX];
 };
 
@@ -71,7 +71,8 @@ struct wire_hello {
 	uint64_t policy_digest;
 	struct kernel_features kernel;
 	char boot_id[40]; /* /proc/sys/kernel/random/boot_id */
-	struct wire_refusal refusal; /* of the policy files at the start: then the policy in force gives nobody anything */
+	struct wire_refusal
+		refusal; /* of the policy files at the start: then the policy in force gives nobody anything */
 };
 
 struct wire_kernel {
@@ -123,9 +124,9 @@ enum wire_plan_kind { WIRE_PLAN_CLAIM, WIRE_PLAN_RELEASE };
 
 /*
  * A plan, in chunks of WIRE_STEPS_MAX steps, sent one after the other with the same id. With the first chunk come the
- * FDs: the context (an iommufd or a container) if context is 1, then the client's pidfd if peer is not 0. Each plan is a
- * claim's, and the executor keeps a ledger of what it gave to which: a claim's plan takes devices for a claim that is new, or
- * for one that grows; a release has to be the one that the ledger says.
+ * FDs: the context (an iommufd or a container) if context is 1, then the client's pidfd if peer is not 0. Each plan is
+ * a claim's, and the executor keeps a ledger of what it gave to which: a claim's plan takes devices for a claim that is
+ * new, or for one that grows; a release has to be the one that the ledger says.
  */
 struct wire_plan {
 	struct wire_header header;
@@ -147,8 +148,8 @@ enum wire_outcome {
 	WIRE_OUTCOME_BROKEN,   /* a step failed, and an undo too (or a release failed): the host is not as it was */
 	WIRE_OUTCOME_HELD,     /* a release found that somebody still has an FD */
 	WIRE_OUTCOME_NO_RESET, /* a release could not reset a device that has to be reset */
-	/* Whoever ran it is gone, or nobody could run it: nobody knows how far it came, and nothing of it runs any more. A release
-	 * may be run again as it is, and puts back what a claim has left. */
+	/* Whoever ran it is gone, or nobody could run it: nobody knows how far it came, and nothing of it runs any
+	 * more. A release may be run again as it is, and puts back what a claim has left. */
 	WIRE_OUTCOME_INTERRUPTED,
 	WIRE_OUTCOME_COUNT,
 };
@@ -157,10 +158,10 @@ const char *wire_outcome_to_string(enum wire_outcome outcome); /* "done", "no-re
 enum given_end wire_outcome_to_end(enum wire_outcome outcome);
 
 /*
- * What became of a plan. FDs after WIRE_PLAN_CLAIM that is done: the context, unless it was passed in; the groups in the
- * order of the STEP_GROUPs; the devices in the order of the STEP_OPENs or STEP_GROUP_DEVICEs (of those with number 0).
- * After WIRE_OUTCOME_HELD: the context that came with the plan, if contexts is 1; the holder's pidfd, if pid is not 0
- * and it could be had. After WIRE_OUTCOME_INTERRUPTED: that context, if no worker had it yet.
+ * What became of a plan. FDs after WIRE_PLAN_CLAIM that is done: the context, unless it was passed in; the groups in
+ * the order of the STEP_GROUPs; the devices in the order of the STEP_OPENs or STEP_GROUP_DEVICEs (of those with number
+ * 0). After WIRE_OUTCOME_HELD: the context that came with the plan, if contexts is 1; the holder's pidfd, if pid is not
+ * 0 and it could be had. After WIRE_OUTCOME_INTERRUPTED: that context, if no worker had it yet.
  */
 struct wire_result {
 	struct wire_header header;
@@ -174,10 +175,10 @@ struct wire_result {
 	uint32_t devices;  /* how many device FDs come */
 	int32_t pid;       /* of the holder, 0 unknown */
 	uint32_t reserved;
-	uint64_t memlock_before; /* the client's RLIMIT_MEMLOCK (soft) before STEP_MEMLOCK */
+	uint64_t memlock_before;      /* the client's RLIMIT_MEMLOCK (soft) before STEP_MEMLOCK */
 	char device[DEVICE_NAME_MAX]; /* of the step that failed, or that is held */
-	char holder[64];   /* the holder's command name, printable; "" unknown */
-	char text[TEXT_MAX]; /* one sentence for people; "" where outcome, step and error say it all */
+	char holder[64];              /* the holder's command name, printable; "" unknown */
+	char text[TEXT_MAX];          /* one sentence for people; "" where outcome, step and error say it all */
 };
 
 struct wire_policy {
@@ -243,7 +244,8 @@ struct wire_record {
 
 struct wire_recorded {
 	struct wire_header header;
-	int32_t error; /* 0: the kernel has it; EPROTONOSUPPORT: this kernel has no audit, which is no failure; other errno */
+	int32_t error; /* 0: the kernel has it; EPROTONOSUPPORT: this kernel has no audit, which is no failure; other
+			  errno */
 	uint32_t reserved;
 };
 
@@ -276,8 +278,8 @@ enum wire_stop_outcome {
 
 struct wire_stopped {
 	struct wire_header header;
-	uint32_t outcome; /* enum wire_stop_outcome */
-	int32_t error;    /* positive errno; 0 where there was none */
+	uint32_t outcome;    /* enum wire_stop_outcome */
+	int32_t error;       /* positive errno; 0 where there was none */
 	char text[TEXT_MAX]; /* one sentence for people; "" after WIRE_STOP_GONE */
 };
 
@@ -306,8 +308,8 @@ union wire_message {
 };
 
 /*
- * Fills in a header: the structure's own size, but for a survey, plan, audit, record or stop that of the entries it has (set
- * the counts first).
+ * Fills in a header: the structure's own size, but for a survey, plan, audit, record or stop that of the entries it has
+ * (set the counts first).
  */
 void wire_stamp(union wire_message *message, enum wire_type type, uint64_t id);
 
@@ -329,9 +331,10 @@ int wire_receive(int socket, union wire_message *message, struct descriptors *fd
 
 /* What goes with a plan. FDs stay the caller's. */
 struct wire_enclosure {
-	int context;    /* an iommufd or a container; -1: none */
-	pid_t peer;     /* the client: whose memlock limit is set, and who shows which groups and unit its user has; 0: none */
-	int peer_fd;    /* its pidfd */
+	int context; /* an iommufd or a container; -1: none */
+	pid_t peer; /* the client: whose memlock limit is set, and who shows which groups and unit its user has; 0: none
+		     */
+	int peer_fd; /* its pidfd */
 	struct plan_owner owner;
 };
 

@@ -18,7 +18,8 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-/* As EX_TEMPFAIL: nothing is wrong with this program, and its next start finds another executor. ioasidd(8) documents it. */
+/* As EX_TEMPFAIL: nothing is wrong with this program, and its next start finds another executor. ioasidd(8) documents
+ * it. */
 enum { EXIT_EXECUTOR_GONE = 75 };
 
 struct broker {
@@ -27,7 +28,7 @@ struct broker {
 	struct arbiter *arbiter;
 	struct varlink_server *server;
 	struct fdstore *store;
-	int listener; /* -1: the service manager passed none */
+	int listener;               /* -1: the service manager passed none */
 	struct bus_connection *bus; /* NULL: no bus is wanted */
 	struct bus_face *bus_face;
 	struct journal_log *journal_log;
@@ -65,8 +66,8 @@ static void on_lost(void *context, int error)
 {
 	struct broker *broker = context;
 
-	log_error("the executor is gone%s%s: ending; the next start puts right what was under way",
-		  error ? ": " : "", error ? strerror(-error) : "");
+	log_error("the executor is gone%s%s: ending; the next start puts right what was under way", error ? ": " : "",
+		  error ? strerror(-error) : "");
 	sd_event_exit(broker->event, EXIT_EXECUTOR_GONE);
 }
 
@@ -120,8 +121,10 @@ static int add_listeners(struct broker *broker)
 		error = kernel_audit_new(broker->arbiter, &broker->kernel_audit);
 	if (error >= 0)
 		error = metrics_new(broker->event, broker->arbiter, &broker->metrics);
-	broker->sources = (struct metrics_sources){ .arbiter = broker->arbiter, .metrics = broker->metrics,
-						    .journal_log = broker->journal_log, .kernel_audit = broker->kernel_audit };
+	broker->sources = (struct metrics_sources){ .arbiter = broker->arbiter,
+						    .metrics = broker->metrics,
+						    .journal_log = broker->journal_log,
+						    .kernel_audit = broker->kernel_audit };
 	return error;
 }
 
@@ -175,7 +178,8 @@ static int print_udev_rules(const struct options *options)
 	struct diagnostics diagnostics = { 0 };
 	struct policy *policy = NULL;
 	char *rules = NULL;
-	int error = policy_files_load_unnamed(options->policy_folder, options->policy_folder_count, &diagnostics, &policy);
+	int error =
+		policy_files_load_unnamed(options->policy_folder, options->policy_folder_count, &diagnostics, &policy);
 
 	if (error == 0)
 		error = reserve_to_udev(policy, &diagnostics, &rules);

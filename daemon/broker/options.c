@@ -32,8 +32,19 @@ static const char usage[] =
 	"  --no-bus                 do not offer org.ioasid1 on the system bus\n"
 	"  --help, --version\n";
 
-enum { OPTION_POLICY = 256, OPTION_RUNTIME, OPTION_STATE, OPTION_EXECUTOR, OPTION_JOURNAL, OPTION_USER, OPTION_DEADLINE, OPTION_NO_BUS,
-       OPTION_UDEV, OPTION_HELP, OPTION_VERSION };
+enum {
+	OPTION_POLICY = 256,
+	OPTION_RUNTIME,
+	OPTION_STATE,
+	OPTION_EXECUTOR,
+	OPTION_JOURNAL,
+	OPTION_USER,
+	OPTION_DEADLINE,
+	OPTION_NO_BUS,
+	OPTION_UDEV,
+	OPTION_HELP,
+	OPTION_VERSION
+};
 
 static const struct option long_options[] = {
 	{ "policy-dir", required_argument, NULL, OPTION_POLICY },
@@ -100,7 +111,8 @@ static bool take(int option, struct options *out)
 	case OPTION_DEADLINE:
 		if (parse_deadline(optarg, &out->plan_deadline_usec))
 			return true;
-		fprintf(stderr, "ioasidd: --plan-deadline wants a number of seconds from 1 to 3600, not '%s'\n", optarg);
+		fprintf(stderr, "ioasidd: --plan-deadline wants a number of seconds from 1 to 3600, not '%s'\n",
+			optarg);
 		return false;
 	default:
 		fprintf(stderr, "Try 'ioasidd --help'.\n");

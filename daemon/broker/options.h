@@ -15,11 +15,11 @@ struct options {
 	bool policy_folder_given;
 	const char *runtime_folder;
 	const char *state_folder;
-	const char *executor;      /* a command; NULL: the default */
-	const char *claim_files;       /* the journal's socket; NULL: records go there if standard error does */
-	const char *user;          /* to become when started by root */
+	const char *executor;    /* a command; NULL: the default */
+	const char *claim_files; /* the journal's socket; NULL: records go there if standard error does */
+	const char *user;        /* to become when started by root */
 	bool no_bus;
-	bool print_udev_rules;     /* write what the policy reserves, and end */
+	bool print_udev_rules; /* write what the policy reserves, and end */
 	uint64_t plan_deadline_usec;
 };
 

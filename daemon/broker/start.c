@@ -29,8 +29,10 @@ int start_find_user(const char *name, struct start_user *user)
 	struct passwd *entry = getpwnam(name);
 
 	if (!entry) {
-		log_error("there is no user '%s' to become: make it (systemd-sysusers, or 'useradd --system %s'), or name "
-			  "another one with --user", name, name);
+		log_error(
+			"there is no user '%s' to become: make it (systemd-sysusers, or 'useradd --system %s'), or name "
+			"another one with --user",
+			name, name);
 		return -ENOENT;
 	}
 	user->uid = entry->pw_uid;
@@ -75,8 +77,10 @@ static int connect_executor(void)
 	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
 		int error = -errno;
 
-		log_error("%s: no executor answers: %s. Start ioasid-executor.socket, or start ioasidd as root, or give it "
-			  "--executor", EXECUTOR_SOCKET, strerror(-error));
+		log_error(
+			"%s: no executor answers: %s. Start ioasid-executor.socket, or start ioasidd as root, or give it "
+			"--executor",
+			EXECUTOR_SOCKET, strerror(-error));
 		return error;
 	}
 	return descriptor_take(&fd);
@@ -85,8 +89,8 @@ static int connect_executor(void)
 /* In the child: the wire becomes FD 3, everything else is closed, and the command takes over. */
 static void become_executor(int wire, char **argument)
 {
-	char *environment[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LISTEN_FDS=1", NULL,
-				NULL, NULL };
+	char *environment[] = { "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LISTEN_FDS=1",
+				NULL, NULL, NULL };
 	const char *claim_files = getenv("JOURNAL_STREAM");
 	char listen_pid[32], journal_stream[64];
 	sigset_t none;
@@ -122,8 +126,8 @@ static size_t command_words(const struct options *options, char *command, char *
 	for (char *part = strtok_r(rest, " ", &rest); part && count < EXECUTOR_WORDS_MAX / 2;
 	     part = strtok_r(NULL, " ", &rest))
 		word[count++] = part;
-	for (size_t i = 0; options->policy_folder_given && i < options->policy_folder_count &&
-			   count + 2 < EXECUTOR_WORDS_MAX; i++) {
+	for (size_t i = 0;
+	     options->policy_folder_given && i < options->policy_folder_count && count + 2 < EXECUTOR_WORDS_MAX; i++) {
 		word[count++] = "--policy-dir";
 		word[count++] = (char *)options->policy_folder[i];
 	}
@@ -178,7 +182,8 @@ int start_drop_privileges(const struct start_user *user)
 		log_error("can't become uid %u: %s", user->uid, strerror(-error));
 		return error;
 	}
-	/* A service manager has seen to it where it was not us, and its filter takes the very question for an attack. */
+	/* A service manager has seen to it where it was not us, and its filter takes the very question for an attack.
+	 */
 	if (privileged && user->uid != 0 && setuid(0) == 0) {
 		log_error("the way back to root is open: giving up");
 		return -EPERM;

@@ -117,16 +117,18 @@ static int worker_main(const char *name)
 static int run(const char *const *folder, size_t count, const char *runtime_folder)
 {
 	static const char *const usual[] = { POLICY_FOLDER_ETC, POLICY_FOLDER_USR };
-	struct executor_options options = { .policy_folder = folder, .policy_folder_count = count,
-					    .runtime_folder = runtime_folder, .wire = WIRE_FD };
+	struct executor_options options = {
+		.policy_folder = folder, .policy_folder_count = count, .runtime_folder = runtime_folder, .wire = WIRE_FD
+	};
 
 	if (count == 0) {
 		options.policy_folder = usual;
 		options.policy_folder_count = 2;
 	}
 	if (!activation_is_right() || !is_wire(WIRE_FD)) {
-		fprintf(stderr, "ioasid-executor: file descriptor 3 is not the broker's socket: start ioasidd, which starts "
-				"its executor\n");
+		fprintf(stderr,
+			"ioasid-executor: file descriptor 3 is not the broker's socket: start ioasidd, which starts "
+			"its executor\n");
 		return EXIT_USAGE;
 	}
 	if (geteuid() != 0) {
@@ -147,12 +149,9 @@ static int run(const char *const *folder, size_t count, const char *runtime_fold
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "policy-dir", required_argument, NULL, 'p' },
-		{ "runtime-dir", required_argument, NULL, 'r' },
-		{ "worker", required_argument, NULL, 'w' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'v' },
-		{ NULL, 0, NULL, 0 },
+		{ "policy-dir", required_argument, NULL, 'p' }, { "runtime-dir", required_argument, NULL, 'r' },
+		{ "worker", required_argument, NULL, 'w' },     { "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' },          { NULL, 0, NULL, 0 },
 	};
 	const char *folder[POLICY_FOLDERS_MAX], *worker = NULL, *runtime_folder = EXECUTOR_RUNTIME_FOLDER;
 	size_t count = 0;

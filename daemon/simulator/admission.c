@@ -28,7 +28,8 @@ static void note_context(struct claim *claim, const struct context *context)
 		memcpy(attachment->key, context->key, sizeof(attachment->key));
 }
 
-/* The context that came with a plan has to be the claim's, and not another claim's. What is no context its step refuses. */
+/* The context that came with a plan has to be the claim's, and not another claim's. What is no context its step
+ * refuses. */
 static bool is_context_right(const struct run *run, const struct claim *claim, char why[static TEXT_MAX])
 {
 	const struct context *context =
@@ -48,8 +49,8 @@ static bool enter_claim(struct run *run, char why[static TEXT_MAX])
 
 	if (had && !is_context_right(run, had, why))
 		return false;
-	if (!given_take(given, run->policy->policy, run->machine->topology, &run->machine->kernel, &run->plan, &run->owner,
-			run->passed_context >= 0, &run->change, why))
+	if (!given_take(given, run->policy->policy, run->machine->topology, &run->machine->kernel, &run->plan,
+			&run->owner, run->passed_context >= 0, &run->change, why))
 		return false;
 	if (attach(ledger_find(given, run->owner.claim)))
 		return true;
@@ -63,8 +64,8 @@ static bool enter_release(struct run *run, char why[static TEXT_MAX])
 	const struct claim *claim = ledger_find(run->machine->given, run->owner.claim);
 
 	return (!claim || is_context_right(run, claim, why)) &&
-	       given_match_release(run->machine->given, run->policy->policy, run->machine->topology, &run->plan, &run->owner,
-				   run->passed_context >= 0, &run->change, why);
+	       given_match_release(run->machine->given, run->policy->policy, run->machine->topology, &run->plan,
+				   &run->owner, run->passed_context >= 0, &run->change, why);
 }
 
 bool admission_enter(struct run *run, char why[static TEXT_MAX])

@@ -1,6 +1,6 @@
 /*
- * What the executor's main process does with a plan before a worker gets it, and with its result: holds it against the ledger
- * of what was given (policy/check/given.h), which lives in the machine and so outlives each broker.
+ * What the executor's main process does with a plan before a worker gets it, and with its result: holds it against the
+ * ledger of what was given (policy/check/given.h), which lives in the machine and so outlives each broker.
  */
 #pragma once
 

@@ -1,6 +1,5 @@
 #include "attach.h"
 
-
 #include "../../policy/util/json_put.h"
 #include "../base/descriptors.h"
 #include "../base/log.h"
@@ -57,7 +56,10 @@ static int send_line(int control, const char *text, int wire)
 		{ .iov_base = (void *)"\n", .iov_len = 1 },
 	};
 	struct msghdr packet = {
-		.msg_iov = part, .msg_iovlen = 2, .msg_control = buffer.bytes, .msg_controllen = sizeof(buffer.bytes),
+		.msg_iov = part,
+		.msg_iovlen = 2,
+		.msg_control = buffer.bytes,
+		.msg_controllen = sizeof(buffer.bytes),
 	};
 	struct cmsghdr *header = CMSG_FIRSTHDR(&packet);
 

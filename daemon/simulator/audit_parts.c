@@ -59,11 +59,13 @@ static int keep_contexts(struct auditing *auditing, const struct wire_audit *par
 	return 0;
 }
 
-void auditing_hear(struct auditing *auditing, pid_t broker, const struct wire_audit *part, auditing_send send, void *context)
+void auditing_hear(struct auditing *auditing, pid_t broker, const struct wire_audit *part, auditing_send send,
+		   void *context)
 {
 	struct telling telling = { .id = part->header.id, .send = send, .context = context };
-	struct inquiry inquiry = { .machine = auditing->machine, .broker = broker, .hold = on_hold, .access = on_access,
-				   .to = &telling };
+	struct inquiry inquiry = {
+		.machine = auditing->machine, .broker = broker, .hold = on_hold, .access = on_access, .to = &telling
+	};
 	union wire_message message;
 	int error = keep_contexts(auditing, part);
 

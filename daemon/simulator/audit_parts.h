@@ -1,6 +1,6 @@
 /*
- * Audits as they come over the wire, in parts: gathers what the broker says of its contexts, and answers with what an inquiry
- * finds.
+ * Audits as they come over the wire, in parts: gathers what the broker says of its contexts, and answers with what an
+ * inquiry finds.
  */
 #pragma once
 
@@ -20,5 +20,6 @@ struct auditing {
 typedef void (*auditing_send)(void *context, const union wire_message *message);
 
 /* One part of an audit: the last is answered. broker: its pid, 0 unknown. */
-void auditing_hear(struct auditing *auditing, pid_t broker, const struct wire_audit *part, auditing_send send, void *context);
+void auditing_hear(struct auditing *auditing, pid_t broker, const struct wire_audit *part, auditing_send send,
+		   void *context);
 void auditing_done(struct auditing *auditing);

@@ -18,7 +18,7 @@
 
 enum {
 	MESSAGES_AT_ONCE = 64,
-	QUEUE_MAX = 4096,    /* answers that are not taken: no more questions are read then */
+	QUEUE_MAX = 4096, /* answers that are not taken: no more questions are read then */
 	RETRY_MILLISECONDS = 10,
 };
 
@@ -42,12 +42,12 @@ struct session {
 	struct wire_refusal refusal; /* of the files at the start, if its error is not 0 */
 	struct wire_plan_inbox inbox;
 	struct stops *stops;
-	pid_t broker;  /* its pid, 0 unknown */
+	pid_t broker; /* its pid, 0 unknown */
 	struct auditing auditing;
 	STAILQ_HEAD(, queued) queue;
 	size_t queue_length;
 	bool reading;
-	bool listed;   /* all devices were told */
+	bool listed; /* all devices were told */
 	bool over;
 	const struct simulated_device *next_listed; /* the device that is told next */
 };
@@ -278,8 +278,8 @@ static int load_policy(struct session *session, struct wire_refusal *told)
 {
 	struct diagnostics diagnostics = { .count = 0 };
 	struct policy *policy;
-	int error = policy_files_load((const char *const *)session->folder, session->folder_count, &diagnostics,
-				      &policy);
+	int error =
+		policy_files_load((const char *const *)session->folder, session->folder_count, &diagnostics, &policy);
 
 	policy_files_log(&diagnostics);
 	wire_refusal_make(told, error, &diagnostics);
@@ -375,7 +375,8 @@ static int handle(struct session *session, const union wire_message *message, st
 		keep_record(session, &message->record);
 		return 0;
 	case WIRE_STOP:
-		stops_begin(session->stops, &message->stop, session->policy.policy, session->broker, fds, on_stopped, session);
+		stops_begin(session->stops, &message->stop, session->policy.policy, session->broker, fds, on_stopped,
+			    session);
 		return 0;
 	case WIRE_HELLO:
 	case WIRE_DEVICE:

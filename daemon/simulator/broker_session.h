@@ -9,8 +9,8 @@
 struct session;
 
 struct session_order {
-	int socket;                  /* consumed on success */
-	const char *const *folder;   /* of the policy; copied */
+	int socket;                /* consumed on success */
+	const char *const *folder; /* of the policy; copied */
 	size_t folder_count;
 	/* The broker is gone (0), or broke the wire (-errno). The session is to be freed, but not in the call. */
 	void (*ended)(void *context, struct session *session, int error);

@@ -28,7 +28,8 @@ static int find_device(struct command_call *call, const struct json_value *value
 	if (json_object_is_type(value->object, json_type_string))
 		device = machine_find(call->machine, json_object_get_string(value->object));
 	if (!device)
-		return json_fields_refuse(value, false, &call->problem, "the address of a device that is there is wanted");
+		return json_fields_refuse(value, false, &call->problem,
+					  "the address of a device that is there is wanted");
 	*out = device;
 	return 0;
 }
@@ -79,10 +80,17 @@ static int read_order(struct command_call *call, const struct json_value *value,
 		      struct simulated_device **device)
 {
 	static const struct field fields[] = {
-		{ .key = "device", .read = read_text, .offset = offsetof(struct order, device),
-		  .size = DEVICE_NAME_MAX, .required = true },
-		{ .key = "driver", .read = read_text, .offset = offsetof(struct order, driver),
-		  .size = DRIVER_NAME_MAX, .valid = is_driver, .wanted = "a driver's name" },
+		{ .key = "device",
+		  .read = read_text,
+		  .offset = offsetof(struct order, device),
+		  .size = DEVICE_NAME_MAX,
+		  .required = true },
+		{ .key = "driver",
+		  .read = read_text,
+		  .offset = offsetof(struct order, driver),
+		  .size = DRIVER_NAME_MAX,
+		  .valid = is_driver,
+		  .wanted = "a driver's name" },
 	};
 	int error = json_fields_read(value, fields, sizeof(fields) / sizeof(*fields), order, &call->problem);
 
@@ -98,7 +106,8 @@ static int read_order(struct command_call *call, const struct json_value *value,
 static int tell(struct command_call *call, const struct json_value *value, int said)
 {
 	if (said == KERNEL_BLOCKED)
-		return json_fields_refuse(value, false, &call->problem, "it would wait for an unbind that is under way");
+		return json_fields_refuse(value, false, &call->problem,
+					  "it would wait for an unbind that is under way");
 	return said < 0 ? refuse_errno(value, &call->problem, said) : 0;
 }
 
@@ -119,7 +128,8 @@ static int command_unbind(struct command_call *call, const struct json_value *va
 	if (error < 0)
 		return error;
 	if (device->on_vfio && kernel_is_open(device))
-		return json_fields_refuse(value, false, &call->problem, "it would wait until nobody has the device open");
+		return json_fields_refuse(value, false, &call->problem,
+					  "it would wait until nobody has the device open");
 	return tell(call, value, kernel_unbind(device, call->machine));
 }
 
@@ -142,9 +152,15 @@ struct opening {
 static int command_open_node(struct command_call *call, const struct json_value *value)
 {
 	static const struct field fields[] = {
-		{ .key = "device", .read = read_text, .offset = offsetof(struct opening, device),
-		  .size = DEVICE_NAME_MAX, .required = true },
-		{ .key = "uid", .read = read_number32, .offset = offsetof(struct opening, uid), .max = INT32_MAX,
+		{ .key = "device",
+		  .read = read_text,
+		  .offset = offsetof(struct opening, device),
+		  .size = DEVICE_NAME_MAX,
+		  .required = true },
+		{ .key = "uid",
+		  .read = read_number32,
+		  .offset = offsetof(struct opening, uid),
+		  .max = INT32_MAX,
 		  .required = true },
 		{ .key = "group", .read = read_bool, .offset = offsetof(struct opening, by_group) },
 	};
@@ -168,9 +184,16 @@ static int command_open_node(struct command_call *call, const struct json_value 
 static int command_unit(struct command_call *call, const struct json_value *value)
 {
 	static const struct field fields[] = {
-		{ .key = "pid", .read = read_number32, .offset = offsetof(struct unit_member, pid), .min = 1, .max = INT32_MAX,
+		{ .key = "pid",
+		  .read = read_number32,
+		  .offset = offsetof(struct unit_member, pid),
+		  .min = 1,
+		  .max = INT32_MAX,
 		  .required = true },
-		{ .key = "unit", .read = read_text, .offset = offsetof(struct unit_member, unit), .size = UNIT_NAME_MAX,
+		{ .key = "unit",
+		  .read = read_text,
+		  .offset = offsetof(struct unit_member, unit),
+		  .size = UNIT_NAME_MAX,
 		  .required = true },
 	};
 	struct unit_member member = { .pid = 0 };
@@ -210,7 +233,8 @@ static int read_step(const struct field *field, const struct json_value *value, 
 			   : -EINVAL;
 
 	if (step < 0)
-		return json_fields_refuse(value, false, problem, "the name of a step (unbind), or \"result\", is wanted");
+		return json_fields_refuse(value, false, problem,
+					  "the name of a step (unbind), or \"result\", is wanted");
 	said->fault.step = step;
 	said->has_step = true;
 	return 0;
@@ -224,7 +248,8 @@ static int read_errno(const struct field *field, const struct json_value *value,
 	/* A number reads as its digits. */
 	said->fault.error = fault_errno_from_string(json_object_get_string(value->object));
 	if (said->fault.error < 0)
-		return json_fields_refuse(value, false, problem, "an errno, as a number or a name (\"EIO\"), is wanted");
+		return json_fields_refuse(value, false, problem,
+					  "an errno, as a number or a name (\"EIO\"), is wanted");
 	return 0;
 }
 
@@ -232,12 +257,21 @@ static int add_fault(struct command_call *call, const struct json_value *value, 
 {
 	static const struct field fields[] = {
 		{ .key = "step", .read = read_step },
-		{ .key = "device", .read = read_text, .offset = offsetof(struct said_fault, fault.device),
-		  .size = DEVICE_NAME_MAX, .valid = pci_address_is_valid, .wanted = "a full PCI address" },
+		{ .key = "device",
+		  .read = read_text,
+		  .offset = offsetof(struct said_fault, fault.device),
+		  .size = DEVICE_NAME_MAX,
+		  .valid = pci_address_is_valid,
+		  .wanted = "a full PCI address" },
 		{ .key = "undo", .read = read_bool, .offset = offsetof(struct said_fault, fault.undo) },
-		{ .key = "after", .read = read_number32, .offset = offsetof(struct said_fault, after),
+		{ .key = "after",
+		  .read = read_number32,
+		  .offset = offsetof(struct said_fault, after),
 		  .max = INT32_MAX },
-		{ .key = "times", .read = read_number32, .offset = offsetof(struct said_fault, times), .min = 1,
+		{ .key = "times",
+		  .read = read_number32,
+		  .offset = offsetof(struct said_fault, times),
+		  .min = 1,
 		  .max = INT32_MAX },
 		{ .key = "errno", .read = read_errno },
 	};
@@ -339,7 +373,8 @@ static struct json_object *files_to_json(struct simulated_device *device)
 	const struct device_file *file;
 	int64_t open = 0, bound = 0;
 
-	TAILQ_FOREACH(file, &device->files, link) {
+	TAILQ_FOREACH(file, &device->files, link)
+	{
 		open++;
 		bound += file->context != NULL;
 	}
@@ -357,7 +392,7 @@ static struct json_object *acls_to_json(const struct machine *machine)
 	bool whole = acls && put_acl(acls, "", &machine->container_acl);
 
 	TAILQ_FOREACH(device, &machine->devices, link)
-		whole = whole && put_acl(acls, device->now.name, &device->acl);
+	whole = whole && put_acl(acls, device->now.name, &device->acl);
 	if (whole)
 		return acls;
 	json_object_put(acls);
@@ -372,11 +407,12 @@ static struct json_object *groups_to_json(const struct machine *machine)
 	const struct device_file *file;
 	bool whole = groups != NULL;
 
-	TAILQ_FOREACH(group, &machine->group_files, link) {
+	TAILQ_FOREACH(group, &machine->group_files, link)
+	{
 		int64_t devices = 0;
 
 		TAILQ_FOREACH(file, &group->files, by_group_link)
-			devices++;
+		devices++;
 		whole = whole && (!group->group || json_put_number(groups, group->group->key, devices));
 	}
 	if (whole)
@@ -397,8 +433,8 @@ static int command_state(struct command_call *call, const struct json_value *val
 	open = json_object_new_object();
 	whole = open != NULL;
 	TAILQ_FOREACH(device, &call->machine->devices, link)
-		if (whole && !TAILQ_EMPTY(&device->files))
-			whole = json_put(open, device->now.name, files_to_json(device));
+	if (whole && !TAILQ_EMPTY(&device->files))
+		whole = json_put(open, device->now.name, files_to_json(device));
 	if (!whole) {
 		json_object_put(open);
 		return -ENOMEM;
@@ -423,7 +459,8 @@ static int read_folders(const struct field *field, const struct json_value *valu
 
 	if (!json_object_is_type(value->object, json_type_array) ||
 	    json_object_array_length(value->object) > FOLDERS_MAX)
-		return json_fields_refuse(value, false, problem, "an array of at most %d folders is wanted", FOLDERS_MAX);
+		return json_fields_refuse(value, false, problem, "an array of at most %d folders is wanted",
+					  FOLDERS_MAX);
 	call->folder = calloc(FOLDERS_MAX, sizeof(*call->folder));
 	if (!call->folder)
 		return -ENOMEM;

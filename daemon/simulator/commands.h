@@ -11,17 +11,17 @@
  *   {"open_node": {"device", "uid", "group"}}
  *       a program of that user opens the device by its path: by its cdev, or, where there is none or group is true, by
  *       container and group. Refused unless the nodes' ACLs let it. "pid": of the process, which holds it until killed
- *   {"unit": {"pid", "unit"}}             the process runs in that systemd unit. Without any there is no service manager
+ *   {"unit": {"pid", "unit"}}             the process runs in that systemd unit. Without any there is no service
+ * manager
  *   {"audit_log": true}                   "records": what was recorded so far, the oldest first
  *   {"audit_log": {"errno": N}}           recording says so from now on, and keeps nothing; 0: it does again
  *   {"fail": {"step", "device", "undo", "after", "times", "errno"}}
  *   {"hang": {"step", "device", "undo", "after", "times"}}
  *   {"kill": {"step", "device", "undo", "after", "times"}}
  *       the matching steps of plans fail, hang before they do anything, or find that the worker has ended, which undoes
- *       nothing. All keys may be left out. step: a step's name, or "result" for the moment before a result is sent, where
- *       whatever does not hang ends the worker; without it any, done or undone. undo: when the step
- *       is undone instead of done. after: so many are let through first. times: so many are struck (all). errno: a
- *       number or a name ("EIO")
+ *       nothing. All keys may be left out. step: a step's name, or "result" for the moment before a result is sent,
+ * where whatever does not hang ends the worker; without it any, done or undone. undo: when the step is undone instead
+ * of done. after: so many are let through first. times: so many are struck (all). errno: a number or a name ("EIO")
  *   {"unhang": true}                      lets go on what hangs; nothing more will
  *   {"clear_faults": true}                nothing more will fail or hang
  *   {"await": {"hung": N}}                answered once at least N plans hang,
@@ -50,11 +50,11 @@ struct command_call {
 	struct json_object *answer; /* an object to which members may be added */
 	struct json_problem problem;
 	/* Noted for the caller. */
-	bool awaits;          /* answer when: */
+	bool awaits; /* answer when: */
 	size_t hung_at_least;
 	size_t plans_at_most; /* SIZE_MAX: any number */
 	bool attach;
-	char **folder;        /* of attach: owned by the caller then, as is each of them */
+	char **folder; /* of attach: owned by the caller then, as is each of them */
 	size_t folder_count;
 	bool stop;
 };

@@ -19,13 +19,13 @@ struct control_client {
 	struct watch watch;
 	TAILQ_ENTRY(control_client) link; // control::clients
 	struct control *control;
-	char *line;          /* what has come and was not handled yet */
+	char *line; /* what has come and was not handled yet */
 	size_t line_length;
-	char *answer;        /* what was not taken yet */
+	char *answer; /* what was not taken yet */
 	size_t answer_length;
-	int passed;          /* an FD that came, for the next attach; -1: none */
+	int passed; /* an FD that came, for the next attach; -1: none */
 	bool attached;
-	bool closing;        /* once the answer is through */
+	bool closing; /* once the answer is through */
 	bool awaits;
 	size_t hung_at_least, plans_at_most;
 };
@@ -143,8 +143,7 @@ static void attach(struct control_client *client, const struct command_call *cal
 		answer_ok(client);
 		return;
 	}
-	text_format(text, sizeof(text), "attach: %s",
-		    error == -EBADF ? "no wire came with it" : strerror(-error));
+	text_format(text, sizeof(text), "attach: %s", error == -EBADF ? "no wire came with it" : strerror(-error));
 	answer_error(client, text);
 }
 

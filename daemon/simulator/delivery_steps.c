@@ -17,8 +17,10 @@ static int take_context(struct run *run, const struct step *step, bool container
 	struct context *passed;
 
 	if ((step->number == 1) != (run->passed_context >= 0)) {
-		run_say(run, step->number == 1 ? "the claim's %s did not come with the plan"
-					       : "a context (%s) came with a plan that opens one", what);
+		run_say(run,
+			step->number == 1 ? "the claim's %s did not come with the plan"
+					  : "a context (%s) came with a plan that opens one",
+			what);
 		return -EBADF;
 	}
 	if (step->number != 1)

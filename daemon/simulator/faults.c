@@ -27,7 +27,8 @@ enum fault_effect faults_strike(struct faults *faults, int step, const char *dev
 {
 	struct fault *fault;
 
-	TAILQ_FOREACH(fault, faults, link) {
+	TAILQ_FOREACH(fault, faults, link)
+	{
 		enum fault_effect effect = fault->kill ? FAULT_KILL : fault->error ? FAULT_FAIL : FAULT_HANG;
 
 		if (!matches(fault, step, device, undo))

@@ -12,15 +12,15 @@
 #define FAULT_AT_RESULT ((int)STEP_KIND_COUNT)
 
 struct fault {
-	TAILQ_ENTRY(fault) link; // faults
-	int step;                      /* enum step_kind, FAULT_AT_RESULT, or -1: any step, and the result */
-	char device[DEVICE_NAME_MAX];  /* "": any */
-	bool undo;                     /* strikes when the step is undone, not when it is done */
-	bool both;                     /* strikes at either */
-	bool kill;                     /* the worker ends there, and undoes nothing */
-	int error;                     /* positive errno to fail with; 0: hang, or be killed */
-	uint64_t after;                /* so many that match are let through first */
-	uint64_t times;                /* so many are struck; 0: all */
+	TAILQ_ENTRY(fault) link;      // faults
+	int step;                     /* enum step_kind, FAULT_AT_RESULT, or -1: any step, and the result */
+	char device[DEVICE_NAME_MAX]; /* "": any */
+	bool undo;                    /* strikes when the step is undone, not when it is done */
+	bool both;                    /* strikes at either */
+	bool kill;                    /* the worker ends there, and undoes nothing */
+	int error;                    /* positive errno to fail with; 0: hang, or be killed */
+	uint64_t after;               /* so many that match are let through first */
+	uint64_t times;               /* so many are struck; 0: all */
 };
 TAILQ_HEAD(faults, fault);
 

@@ -31,10 +31,11 @@ static int add(const struct json_value *value, struct machine *machine, const st
 	int error = machine_add(machine, description);
 
 	if (error == -EEXIST)
-		return json_fields_refuse(value, false, problem, "there is a device %s already", description->device.name);
+		return json_fields_refuse(value, false, problem, "there is a device %s already",
+					  description->device.name);
 	if (error == -EADDRINUSE)
 		return json_fields_refuse(value, false, problem, "another device has the node %s",
-				     description->device.vfio_node);
+					  description->device.vfio_node);
 	return error;
 }
 
@@ -174,7 +175,7 @@ struct json_object *host_to_json(const struct machine *machine)
 	bool whole = host && devices && uses;
 
 	TAILQ_FOREACH(device, &machine->devices, link)
-		whole = whole && add_device(devices, uses, device);
+	whole = whole && add_device(devices, uses, device);
 	whole = whole && json_put_number(host, "version", SNAPSHOT_VERSION) &&
 		json_put(host, "kernel", snapshot_kernel_to_json(&machine->kernel, machine->has_vfio_pci)) &&
 		json_put_text(host, "boot_id", machine->boot_id);

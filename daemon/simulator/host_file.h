@@ -1,6 +1,6 @@
 /*
- * The file that describes a host, which is a snapshot of one (policy/report/snapshot.h), read into a machine, and a machine
- * written as such a file. Strict: a file with an error is refused whole, with the place of the error.
+ * The file that describes a host, which is a snapshot of one (policy/report/snapshot.h), read into a machine, and a
+ * machine written as such a file. Strict: a file with an error is refused whole, with the place of the error.
  */
 #pragma once
 

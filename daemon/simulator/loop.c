@@ -91,10 +91,10 @@ void loop_set_timer(struct loop *loop, struct timer *timer, uint64_t millisecond
 	timer->due = now() + milliseconds;
 	timer->on = true;
 	TAILQ_FOREACH(other, &loop->timers, link)
-		if (other->due > timer->due) {
-			TAILQ_INSERT_BEFORE(other, timer, link);
-			return;
-		}
+	if (other->due > timer->due) {
+		TAILQ_INSERT_BEFORE(other, timer, link);
+		return;
+	}
 	TAILQ_INSERT_TAIL(&loop->timers, timer, link);
 }
 

@@ -21,7 +21,7 @@ struct watch {
 /* A moment that is waited for. Lives in its owner; all zero is one that is off. */
 struct timer {
 	TAILQ_ENTRY(timer) link; // loop::timers
-	uint64_t due; /* CLOCK_MONOTONIC milliseconds */
+	uint64_t due;            /* CLOCK_MONOTONIC milliseconds */
 	bool on;
 	void (*expired)(struct timer *timer);
 };

@@ -260,7 +260,7 @@ void machine_remove(struct simulated_device *device)
 
 	machine_wake(device);
 	TAILQ_FOREACH(listener, &machine->listeners, link)
-		listener->gone(listener, device);
+	listener->gone(listener, device);
 	if (device->changed)
 		TAILQ_REMOVE(&machine->changed, device, changed_link);
 	TAILQ_REMOVE(&machine->devices, device, link);
@@ -334,7 +334,7 @@ void machine_publish(struct machine *machine)
 		TAILQ_REMOVE(&machine->changed, device, changed_link);
 		device->changed = false;
 		TAILQ_FOREACH(listener, &machine->listeners, link)
-			listener->changed(listener, &device->now);
+		listener->changed(listener, &device->now);
 	}
 }
 

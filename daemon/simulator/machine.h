@@ -1,7 +1,7 @@
 /*
  * The simulated host's state: its devices, their groups and buses, what the host does with them, and who has which file
- * open. Told to listeners as it changes. How the state changes is the matter of simulated_kernel.c; only that file, and the
- * functions here, write to these structures.
+ * open. Told to listeners as it changes. How the state changes is the matter of simulated_kernel.c; only that file, and
+ * the functions here, write to these structures.
  */
 #pragma once
 
@@ -19,7 +19,7 @@ struct simulated_device;
 
 /* Waits for something on a device to come free: a file closed, an unbind through, the device gone. All zero: not. */
 struct waiter {
-	TAILQ_ENTRY(waiter) link; // simulated_device::waiters
+	TAILQ_ENTRY(waiter) link;        // simulated_device::waiters
 	struct simulated_device *device; /* NULL: it waits for nothing */
 	/* Called once, and waits for nothing then. May only take a note: it must change nothing on the machine. */
 	void (*wake)(struct waiter *waiter);
@@ -28,13 +28,13 @@ struct waiter {
 /* One iommufd, or one container of VFIO's. */
 struct context {
 	struct stand_in stand_in;
-	char key[24];          /* its stand-in's inode, in machine::contexts while there are FDs of it */
+	char key[24]; /* its stand-in's inode, in machine::contexts while there are FDs of it */
 	struct machine *machine;
-	bool open;             /* there are FDs of it */
-	bool container;        /* it is a container: it has groups, and neither objects nor address spaces */
-	size_t files;          /* that are bound to it, or groups that are in it: they keep it, too */
-	uint32_t last_object;  /* objects of the iommufd are numbered from 1 */
-	uint32_t *ioas;        /* those of them that are address spaces */
+	bool open;            /* there are FDs of it */
+	bool container;       /* it is a container: it has groups, and neither objects nor address spaces */
+	size_t files;         /* that are bound to it, or groups that are in it: they keep it, too */
+	uint32_t last_object; /* objects of the iommufd are numbered from 1 */
+	uint32_t *ioas;       /* those of them that are address spaces */
 	size_t ioas_count;
 };
 
@@ -43,32 +43,32 @@ struct group_file {
 	struct stand_in stand_in;
 	TAILQ_ENTRY(group_file) link; // machine::group_files
 	struct machine *machine;
-	struct simulated_group *group; /* NULL: its last device has left VFIO, and another can open the group anew */
-	struct context *container;     /* NULL: in none */
+	struct simulated_group *group;   /* NULL: its last device has left VFIO, and another can open the group anew */
+	struct context *container;       /* NULL: in none */
 	TAILQ_HEAD(, device_file) files; /* devices that were opened by it: they keep it, too */
-	bool open;                     /* there are FDs of it */
+	bool open;                       /* there are FDs of it */
 };
 
 /* One open file of a device, by its cdev or by its group. */
 struct device_file {
 	struct stand_in stand_in;
-	TAILQ_ENTRY(device_file) link;       // simulated_device::files
-	TAILQ_ENTRY(device_file) bound_link; // simulated_group::bound, if there is a context
+	TAILQ_ENTRY(device_file) link;          // simulated_device::files
+	TAILQ_ENTRY(device_file) bound_link;    // simulated_group::bound, if there is a context
 	TAILQ_ENTRY(device_file) by_group_link; // group_file::files, if it was opened by its group
 	struct simulated_device *device;
 	struct group_file *by_group; /* NULL: opened by its cdev */
-	struct context *context; /* NULL: not bound */
-	uint32_t ioas;           /* it is attached to; 0: none */
+	struct context *context;     /* NULL: not bound */
+	uint32_t ioas;               /* it is attached to; 0: none */
 };
 
 /* An IOMMU group, as far as DMA goes: its members are the topology's. */
 struct simulated_group {
-	char key[16];          /* its number, in machine::groups */
+	char key[16]; /* its number, in machine::groups */
 	int32_t number;
 	size_t members;
-	size_t host_drivers;   /* members that are bound to a driver which uses the host's DMA */
+	size_t host_drivers;             /* members that are bound to a driver which uses the host's DMA */
 	TAILQ_HEAD(, device_file) bound; /* files of members that are bound, all of them to one context: its owner */
-	struct group_file *opened; /* NULL: nobody has it open */
+	struct group_file *opened;       /* NULL: nobody has it open */
 };
 
 struct bus {
@@ -89,11 +89,11 @@ struct simulated_device {
 	TAILQ_HEAD(, device_file) files;
 	TAILQ_HEAD(, waiter) waiters;
 	struct machine *machine;
-	struct device now;                     /* as sysfs shows it */
-	struct acl acl;                        /* of its nodes */
-	char (*driver)[DRIVER_NAME_MAX];       /* as in its description */
+	struct device now;               /* as sysfs shows it */
+	struct acl acl;                  /* of its nodes */
+	char (*driver)[DRIVER_NAME_MAX]; /* as in its description */
 	size_t driver_count;
-	char vendor_vfio[DRIVER_NAME_MAX];     /* a vendor's driver that offers VFIO without being called so; or "" */
+	char vendor_vfio[DRIVER_NAME_MAX]; /* a vendor's driver that offers VFIO without being called so; or "" */
 	struct said_use *use;
 	size_t use_count;
 	struct simulated_group *group; /* NULL: none */
@@ -123,21 +123,21 @@ struct machine {
 	TAILQ_HEAD(, simulated_device) leaving; /* unplugged, and closed by all: removed when the loop comes round */
 	struct timer departure;
 	TAILQ_HEAD(, machine_listener) listeners;
-	struct topology *topology;   /* the same devices, for the policy core */
-	struct name_table by_name;   /* simulated_device by name */
+	struct topology *topology; /* the same devices, for the policy core */
+	struct name_table by_name; /* simulated_device by name */
 	struct name_table groups;
 	struct name_table buses;
-	struct name_table contexts;  /* those that are open */
+	struct name_table contexts; /* those that are open */
 	TAILQ_HEAD(, group_file) group_files;
-	struct ledger *given;        /* what the executor has given, and whom */
-	struct acl container_acl;    /* of /dev/vfio/vfio */
+	struct ledger *given;     /* what the executor has given, and whom */
+	struct acl container_acl; /* of /dev/vfio/vfio */
 	struct audit_log audit_log;
 	struct units units;
-	uint64_t unmapped;           /* how many times a context was emptied */
+	uint64_t unmapped; /* how many times a context was emptied */
 	uint64_t last_identity;
-	uint64_t *vfio_number;       /* bit N: vfioN is taken */
+	uint64_t *vfio_number; /* bit N: vfioN is taken */
 	size_t vfio_words;
-	size_t vfio_hint;            /* no word before this one has a bit free */
+	size_t vfio_hint; /* no word before this one has a bit free */
 };
 
 /* 0, -ENOMEM, -errno. The loop has to outlive the machine. */

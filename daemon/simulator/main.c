@@ -13,53 +13,60 @@
 
 enum { FOLDERS_MAX = 16, FAULTS_MAX = 64 };
 
-static const char usage[] =
-	"Usage: ioasid-simulator [OPTION]... HOST.json\n"
-	"       ioasid-simulator [--policy-dir DIR]... --attach SOCKET\n"
-	"Stands in for ioasid-executor: serves a simulated host to the ioasidd at\n"
-	"descriptor 3. ioasidd --executor 'ioasid-simulator HOST.json' starts it so.\n"
-	"\n"
-	"      --policy-dir DIR   read the policy there (repeat: the first wins)\n"
-	"      --fail STEP[:DEVICE][=ERRNO]\n"
-	"                         let that step of every plan fail (EIO if left out)\n"
-	"      --hang STEP[:DEVICE]\n"
-	"                         let it hang\n"
-	"      --control SOCKET   take orders there while running, see below\n"
-	"      --stay             serve those who attach at the control socket and not\n"
-	"                         descriptor 3; print \"ready\" once they can, and run\n"
-	"                         until told to stop\n"
-	"      --attach SOCKET    hand descriptor 3 to the simulator that has this\n"
-	"                         control socket, and wait\n"
-	"      --help             show this and exit\n"
-	"      --version          show the version and exit\n"
-	"\n"
-	"STEP: override, unbind, probe, context, container, group, group-device, open,\n"
-	"  bind, ioas, attach, grant, memlock, revoke, unmap, prove-no-holder,\n"
-	"  prove-unbound, prove-group-free, bus-master-off, reset, unbind-vfio, restore;\n"
-	"  undo-STEP: when it is undone; result: before the result is sent; any\n"
-	"\n"
-	"HOST.json, with comments:\n"
-	"  {\"kernel\": {\"release\", \"iommufd\", \"vfio_cdev\", \"vfio_group\",\n"
-	"   \"unsafe_interrupts\", \"noiommu\", \"vfio_pci\"},\n"
-	"   \"boot_id\": \"...\", \"devices\": [Device...], \"uses\": [Use...]}\n"
-	"Device and Use have those keys of the types in org.ioasid1.varlink that tell of\n"
-	"the host; a device also \"drivers\", which take it when it is probed. All but its\n"
-	"address, vendor_id, device_id and class can be left out.\n"
-	"\n"
-	"Orders are lines of JSON, answered with {\"ok\": true} or {\"error\": \"...\"}:\n"
-	"  {\"add\": Device}  {\"remove\": ADDRESS}  {\"use\": Use}  {\"clear_uses\": ADDRESS}\n"
-	"  {\"bind\": {\"device\", \"driver\"}}  {\"unbind\": ADDRESS}\n"
-	"  {\"override\": {\"device\", \"driver\"}}\n"
-	"  {\"open_node\": {\"device\", \"uid\", \"group\"}}\n"
-	"  {\"unit\": {\"pid\", \"unit\"}}  {\"audit_log\": true}  {\"audit_log\": {\"errno\"}}\n"
-	"  {\"fail\": {\"step\", \"device\", \"undo\", \"after\", \"times\", \"errno\"}}\n"
-	"  {\"hang\": {\"step\", \"device\", \"undo\", \"after\", \"times\"}}\n"
-	"  {\"kill\": {\"step\", \"device\", \"undo\", \"after\", \"times\"}}\n"
-	"  {\"unhang\": true}  {\"clear_faults\": true}  {\"state\": true}  {\"stop\": true}\n"
-	"  {\"await\": {\"hung\": N}}  {\"await\": {\"plans\": N}}\n";
+static const char usage[] = "Usage: ioasid-simulator [OPTION]... HOST.json\n"
+			    "       ioasid-simulator [--policy-dir DIR]... --attach SOCKET\n"
+			    "Stands in for ioasid-executor: serves a simulated host to the ioasidd at\n"
+			    "descriptor 3. ioasidd --executor 'ioasid-simulator HOST.json' starts it so.\n"
+			    "\n"
+			    "      --policy-dir DIR   read the policy there (repeat: the first wins)\n"
+			    "      --fail STEP[:DEVICE][=ERRNO]\n"
+			    "                         let that step of every plan fail (EIO if left out)\n"
+			    "      --hang STEP[:DEVICE]\n"
+			    "                         let it hang\n"
+			    "      --control SOCKET   take orders there while running, see below\n"
+			    "      --stay             serve those who attach at the control socket and not\n"
+			    "                         descriptor 3; print \"ready\" once they can, and run\n"
+			    "                         until told to stop\n"
+			    "      --attach SOCKET    hand descriptor 3 to the simulator that has this\n"
+			    "                         control socket, and wait\n"
+			    "      --help             show this and exit\n"
+			    "      --version          show the version and exit\n"
+			    "\n"
+			    "STEP: override, unbind, probe, context, container, group, group-device, open,\n"
+			    "  bind, ioas, attach, grant, memlock, revoke, unmap, prove-no-holder,\n"
+			    "  prove-unbound, prove-group-free, bus-master-off, reset, unbind-vfio, restore;\n"
+			    "  undo-STEP: when it is undone; result: before the result is sent; any\n"
+			    "\n"
+			    "HOST.json, with comments:\n"
+			    "  {\"kernel\": {\"release\", \"iommufd\", \"vfio_cdev\", \"vfio_group\",\n"
+			    "   \"unsafe_interrupts\", \"noiommu\", \"vfio_pci\"},\n"
+			    "   \"boot_id\": \"...\", \"devices\": [Device...], \"uses\": [Use...]}\n"
+			    "Device and Use have those keys of the types in org.ioasid1.varlink that tell of\n"
+			    "the host; a device also \"drivers\", which take it when it is probed. All but its\n"
+			    "address, vendor_id, device_id and class can be left out.\n"
+			    "\n"
+			    "Orders are lines of JSON, answered with {\"ok\": true} or {\"error\": \"...\"}:\n"
+			    "  {\"add\": Device}  {\"remove\": ADDRESS}  {\"use\": Use}  {\"clear_uses\": ADDRESS}\n"
+			    "  {\"bind\": {\"device\", \"driver\"}}  {\"unbind\": ADDRESS}\n"
+			    "  {\"override\": {\"device\", \"driver\"}}\n"
+			    "  {\"open_node\": {\"device\", \"uid\", \"group\"}}\n"
+			    "  {\"unit\": {\"pid\", \"unit\"}}  {\"audit_log\": true}  {\"audit_log\": {\"errno\"}}\n"
+			    "  {\"fail\": {\"step\", \"device\", \"undo\", \"after\", \"times\", \"errno\"}}\n"
+			    "  {\"hang\": {\"step\", \"device\", \"undo\", \"after\", \"times\"}}\n"
+			    "  {\"kill\": {\"step\", \"device\", \"undo\", \"after\", \"times\"}}\n"
+			    "  {\"unhang\": true}  {\"clear_faults\": true}  {\"state\": true}  {\"stop\": true}\n"
+			    "  {\"await\": {\"hung\": N}}  {\"await\": {\"plans\": N}}\n";
 
-enum option_value { OPTION_POLICY_DIR = 256, OPTION_FAIL, OPTION_HANG, OPTION_CONTROL, OPTION_STAY, OPTION_ATTACH,
-		    OPTION_HELP, OPTION_VERSION };
+enum option_value {
+	OPTION_POLICY_DIR = 256,
+	OPTION_FAIL,
+	OPTION_HANG,
+	OPTION_CONTROL,
+	OPTION_STAY,
+	OPTION_ATTACH,
+	OPTION_HELP,
+	OPTION_VERSION
+};
 
 static const struct option options[] = {
 	{ "policy-dir", required_argument, NULL, OPTION_POLICY_DIR },

@@ -28,16 +28,16 @@ struct run {
 	pid_t peer;
 	struct plan_owner owner;
 	struct given_change change; /* what it does to what was given */
-	bool entered;       /* it was let through: its result is settled */
+	bool entered;               /* it was let through: its result is settled */
 	/* run_done of run.h. NULL: nobody wants the result any more. */
 	void (*done)(void *context, const union wire_message *result, struct descriptors *fds);
 	void *done_context;
 
-	size_t next;        /* the step that is done next; while it is undone: the number of steps not undone yet */
+	size_t next; /* the step that is done next; while it is undone: the number of steps not undone yet */
 	bool undoing;
-	bool ready;         /* in runs::ready */
-	bool hung;          /* until somebody says go on */
-	bool struck;        /* a fault has struck at this very step: not again */
+	bool ready;  /* in runs::ready */
+	bool hung;   /* until somebody says go on */
+	bool struck; /* a fault has struck at this very step: not again */
 	struct waiter waiter;
 	struct timer timed_call; /* how long a holder is waited for */
 	bool patience_over;
@@ -48,14 +48,14 @@ struct run {
 	size_t group_count;
 	struct device_file *file[CLAIM_DEVICES_MAX]; /* in the order of the STEP_OPENs or STEP_GROUP_DEVICEs */
 	size_t file_count;
-	bool *skip;         /* a release: steps of a device where one has failed, by number of the step */
-	bool *marked;       /* a release: restores of a device that the plan itself has unbound */
-	bool locked;        /* no other plan is at work on its devices */
+	bool *skip;   /* a release: steps of a device where one has failed, by number of the step */
+	bool *marked; /* a release: restores of a device that the plan itself has unbound */
+	bool locked;  /* no other plan is at work on its devices */
 	uint64_t policy_digest;
 	const struct policy_in_force *policy; /* where it came from. NULL: that is gone */
-	struct wire_result result; /* as far as it is known */
-	int pidfd;          /* of the holder; owned, or -1 */
-	char why[TEXT_MAX]; /* what the last step has to say */
+	struct wire_result result;            /* as far as it is known */
+	int pidfd;                            /* of the holder; owned, or -1 */
+	char why[TEXT_MAX];                   /* what the last step has to say */
 };
 
 /* The run waits for something: it is called again then. */

@@ -185,7 +185,8 @@ static bool may_stop(struct stop *stop, const struct policy *policy, pid_t broke
 	if (!is_covered(stop, policy, why))
 		return false;
 	if (!given_by_rule(stop->stops->machine->given, question->device, question->count, question->rule)) {
-		text_format(why, TEXT_MAX, "the devices were not given to one claim by the rule \"%s\"", question->rule);
+		text_format(why, TEXT_MAX, "the devices were not given to one claim by the rule \"%s\"",
+			    question->rule);
 		return false;
 	}
 	return holds(stop, why);
@@ -221,7 +222,8 @@ static int gather(struct stop *stop, int *pidfd)
 	if (stop->question.what == REVOKE_STOP_PROCESS)
 		return add_target(stop, descriptor_take(pidfd));
 	for (size_t i = 0; i < units->count && error == 0; i++) {
-		int fd = strcmp(units->member[i].unit, stop->question.unit) == 0 ? pidfd_open(units->member[i].pid, 0) : -1;
+		int fd = strcmp(units->member[i].unit, stop->question.unit) == 0 ? pidfd_open(units->member[i].pid, 0)
+										 : -1;
 
 		if (fd >= 0)
 			error = add_target(stop, fd);
@@ -236,8 +238,10 @@ static void begin(struct stop *stop, int *pidfd)
 	if (stop->question.what == REVOKE_STOP_UNIT && stop->stops->machine->units.count == 0) {
 		char text[TEXT_MAX];
 
-		text_format(text, sizeof(text), "%s can't be stopped: this host runs no systemd. With \"stop\": \"process\" the "
-			    "rule lets single processes be ended", stop->question.unit);
+		text_format(text, sizeof(text),
+			    "%s can't be stopped: this host runs no systemd. With \"stop\": \"process\" the "
+			    "rule lets single processes be ended",
+			    stop->question.unit);
 		conclude(stop, WIRE_STOP_UNSUPPORTED, EOPNOTSUPP, text);
 		return;
 	}

@@ -22,8 +22,7 @@ int do_revoke(struct run *run, const struct step *step)
 
 int do_unmap(struct run *run, const struct step *step)
 {
-	struct context *context =
-		run->passed_context < 0 ? NULL : kernel_context_of(run->machine, run->passed_context);
+	struct context *context = run->passed_context < 0 ? NULL : kernel_context_of(run->machine, run->passed_context);
 
 	if (context)
 		kernel_unmap(context);
@@ -82,9 +81,10 @@ int do_prove_unbound(struct run *run, const struct step *step)
 		return error;
 	if (!run->patience_over)
 		return run_wait(run, device, PATIENCE_MILLISECONDS);
-	run_say(run, error == -EINVAL  ? "%s is bound already, by somebody who has an FD of it"
-		     : error == -EBUSY ? "%s: somebody has its IOMMU group open"
-				       : "%s: its IOMMU group belongs to another context",
+	run_say(run,
+		error == -EINVAL  ? "%s is bound already, by somebody who has an FD of it"
+		: error == -EBUSY ? "%s: somebody has its IOMMU group open"
+				  : "%s: its IOMMU group belongs to another context",
 		step->device);
 	return error;
 }
@@ -116,7 +116,8 @@ int do_bus_master_off(struct run *run, const struct step *step)
 static bool was_unbound(const struct run *run, const char *device)
 {
 	for (size_t i = 0; i < run->plan.count; i++)
-		if (run->plan.step[i].kind == STEP_RESTORE && strcmp(run->plan.step[i].device, device) == 0 && run->marked[i])
+		if (run->plan.step[i].kind == STEP_RESTORE && strcmp(run->plan.step[i].device, device) == 0 &&
+		    run->marked[i])
 			return true;
 	return false;
 }
@@ -149,8 +150,8 @@ int do_unbind_vfio(struct run *run, const struct step *step)
 	struct simulated_device *device = run_device(run, step);
 	int error = 0;
 
-	if (!device || (device->locked_by != run &&
-			(strcmp(device->now.driver, step->before) != 0 || !is_on_vfio(device))))
+	if (!device ||
+	    (device->locked_by != run && (strcmp(device->now.driver, step->before) != 0 || !is_on_vfio(device))))
 		return 0;
 	/* One that was on VFIO without an override gets one, so that a crash after the unbind leaves a mark. */
 	if (!*device->now.driver_override)

@@ -271,11 +271,12 @@ static bool struck(struct run *run, int kind, const char *device, int *error)
 	return true;
 }
 
-/* The step that the run has come to, done or undone. 0, STEP_WAITS (a fault's hang, too, or the run has ended), -errno. */
+/* The step that the run has come to, done or undone. 0, STEP_WAITS (a fault's hang, too, or the run has ended), -errno.
+ */
 static int take_step(struct run *run, size_t index)
 {
 	const struct step *step = &run->plan.step[index];
-	int (*action)(struct run *run, const struct step *step);
+	int (*action)(struct run * run, const struct step *step);
 	int error;
 
 	action = run->undoing ? step_actions[step->kind].undo : step_actions[step->kind].act;
@@ -412,8 +413,8 @@ static bool is_under_way(const struct run *run)
 	const struct run *other;
 
 	TAILQ_FOREACH(other, &run->runs->all, link)
-		if (other != run && other->entered && other->done && strcmp(other->owner.claim, run->owner.claim) == 0)
-			return true;
+	if (other != run && other->entered && other->done && strcmp(other->owner.claim, run->owner.claim) == 0)
+		return true;
 	return false;
 }
 
@@ -436,8 +437,8 @@ static void enter(struct run *run)
 	}
 }
 
-int plan_runs_start(struct runs *runs, struct wire_plan_inbox *inbox, const struct policy_in_force *policy, run_done done,
-	       void *context)
+int plan_runs_start(struct runs *runs, struct wire_plan_inbox *inbox, const struct policy_in_force *policy,
+		    run_done done, void *context)
 {
 	struct run *run = calloc(1, sizeof(*run));
 	bool *skip = calloc(inbox->plan.count + 1, sizeof(*skip));
@@ -474,10 +475,10 @@ void runs_forget(struct runs *runs, const void *context)
 	struct run *run;
 
 	TAILQ_FOREACH(run, &runs->all, link)
-		if (run->done_context == context) {
-			run->done = NULL;
-			run->policy = NULL;
-		}
+	if (run->done_context == context) {
+		run->done = NULL;
+		run->policy = NULL;
+	}
 }
 
 void runs_unhang(struct runs *runs)
@@ -485,7 +486,8 @@ void runs_unhang(struct runs *runs)
 	struct run *run;
 
 	faults_clear(runs->faults, true);
-	TAILQ_FOREACH(run, &runs->all, link) {
+	TAILQ_FOREACH(run, &runs->all, link)
+	{
 		if (!run->hung)
 			continue;
 		run->hung = false;

@@ -23,8 +23,8 @@ struct runs *plan_runs_free(struct runs *runs);
  * looked at then: it and context have to stay until done() or runs_forget(). done may be called before this returns. 0;
  * -ENOMEM: done is not called.
  */
-int plan_runs_start(struct runs *runs, struct wire_plan_inbox *inbox, const struct policy_in_force *policy, run_done done,
-	       void *context);
+int plan_runs_start(struct runs *runs, struct wire_plan_inbox *inbox, const struct policy_in_force *policy,
+		    run_done done, void *context);
 /* Whoever had these plans is gone: they go on, their FDs are closed at the end and nobody is told. */
 void runs_forget(struct runs *runs, const void *context);
 /* Lets go on what a fault has made hang, and clears the faults that would hang others. */

@@ -1,6 +1,6 @@
 /*
- * What a binder looks at before it touches anything: whether a claim's plan was made under the policy that is in force here,
- * for devices that are as they were then, and whether that policy covers it. Changes nothing.
+ * What a binder looks at before it touches anything: whether a claim's plan was made under the policy that is in force
+ * here, for devices that are as they were then, and whether that policy covers it. Changes nothing.
  */
 #pragma once
 

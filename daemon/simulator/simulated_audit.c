@@ -20,7 +20,7 @@ struct course {
 	const struct inquiry *inquiry;
 	struct known_file *file; /* sorted by inode */
 	size_t count, allocated;
-	struct hold *hold;       /* of the process that is looked at */
+	struct hold *hold; /* of the process that is looked at */
 	size_t hold_count, hold_allocated;
 	int error;
 };
@@ -57,7 +57,8 @@ static int32_t only_group(const struct machine *machine)
 	const struct simulated_device *device;
 	int32_t group = -1;
 
-	TAILQ_FOREACH(device, &machine->devices, link) {
+	TAILQ_FOREACH(device, &machine->devices, link)
+	{
 		if (!device->on_vfio || !device->group)
 			continue;
 		if (group >= 0 && group != device->group->number)
@@ -74,20 +75,24 @@ static void know_files(struct course *course, const struct machine *machine)
 	const struct group_file *group;
 
 	TAILQ_FOREACH(device, &machine->devices, link)
-		TAILQ_FOREACH(file, &device->files, link) {
-			struct hold hold = { .kind = HOLD_DEVICE, .count = 1, .group = device->now.group };
+	TAILQ_FOREACH(file, &device->files, link)
+	{
+		struct hold hold = { .kind = HOLD_DEVICE, .count = 1, .group = device->now.group };
 
-			/* What was opened by a group shows no device. */
-			if (file->by_group) {
-				hold.group = only_group(machine);
-			} else {
-				memcpy(hold.device, device->now.name, sizeof(hold.device));
-				text_format(hold.node, sizeof(hold.node), "vfio/devices/%s", device->now.vfio_node);
-			}
-			know(course, file->stand_in.inode, &hold);
+		/* What was opened by a group shows no device. */
+		if (file->by_group) {
+			hold.group = only_group(machine);
+		} else {
+			memcpy(hold.device, device->now.name, sizeof(hold.device));
+			text_format(hold.node, sizeof(hold.node), "vfio/devices/%s", device->now.vfio_node);
 		}
-	TAILQ_FOREACH(group, &machine->group_files, link) {
-		struct hold hold = { .kind = HOLD_GROUP, .count = 1, .group = group->group ? group->group->number : -1 };
+		know(course, file->stand_in.inode, &hold);
+	}
+	TAILQ_FOREACH(group, &machine->group_files, link)
+	{
+		struct hold hold = { .kind = HOLD_GROUP,
+				     .count = 1,
+				     .group = group->group ? group->group->number : -1 };
 
 		if (group->group)
 			text_format(hold.node, sizeof(hold.node), "vfio/%d", group->group->number);
@@ -247,8 +252,8 @@ static void look_at_processes(struct course *course)
 }
 
 /* Tells of a node that an ACL lets others open than root. */
-static void tell_node(const struct inquiry *inquiry, const char *node, const struct simulated_device *device, int32_t group,
-		      const struct acl *acl)
+static void tell_node(const struct inquiry *inquiry, const char *node, const struct simulated_device *device,
+		      int32_t group, const struct acl *acl)
 {
 	struct node_access access = { .group = group, .mode = 0660 };
 
@@ -273,15 +278,16 @@ static void look_at_nodes(const struct inquiry *inquiry)
 	char node[DEVICE_NAME_MAX];
 
 	tell_node(inquiry, "vfio/vfio", NULL, -1, &machine->container_acl);
-	TAILQ_FOREACH(device, &machine->devices, link) {
+	TAILQ_FOREACH(device, &machine->devices, link)
+	{
 		if (!device->on_vfio)
 			continue;
 		if (machine->kernel.vfio_cdev)
-			tell_node(inquiry, text_format(node, sizeof(node), "vfio/devices/%s", device->now.vfio_node), device,
-				  device->now.group, &device->acl);
+			tell_node(inquiry, text_format(node, sizeof(node), "vfio/devices/%s", device->now.vfio_node),
+				  device, device->now.group, &device->acl);
 		if (machine->kernel.vfio_group)
-			tell_node(inquiry, text_format(node, sizeof(node), "vfio/%d", device->now.group), NULL, device->now.group,
-				  &device->acl);
+			tell_node(inquiry, text_format(node, sizeof(node), "vfio/%d", device->now.group), NULL,
+				  device->now.group, &device->acl);
 	}
 }
 

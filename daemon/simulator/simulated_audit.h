@@ -1,6 +1,6 @@
 /*
- * An audit of the simulated host: which real processes hold its stand-ins, and whom the ACLs of its nodes let in. As the
- * surveyor does it on a real host; sees no more than this process may see.
+ * An audit of the simulated host: which real processes hold its stand-ins, and whom the ACLs of its nodes let in. As
+ * the surveyor does it on a real host; sees no more than this process may see.
  */
 #pragma once
 

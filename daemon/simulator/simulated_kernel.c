@@ -264,8 +264,8 @@ int kernel_unplug(struct simulated_device *device)
 	if (device->leaving)
 		return KERNEL_BLOCKED;
 	TAILQ_FOREACH(other, &device->machine->devices, link)
-		if (strcmp(other->now.parent, device->now.name) == 0)
-			return -ENOTEMPTY;
+	if (strcmp(other->now.parent, device->now.name) == 0)
+		return -ENOTEMPTY;
 	if (device->on_vfio)
 		drop_node(device);
 	if (kernel_is_open(device)) {
@@ -552,7 +552,7 @@ void kernel_hear_of_closes(struct machine *machine)
 	struct simulated_device *device;
 
 	TAILQ_FOREACH(device, &machine->devices, link)
-		kernel_is_within_reach(device);
+	kernel_is_within_reach(device);
 	for (size_t i = 0; i < machine->contexts.allocated; i++) {
 		struct context *context;
 
@@ -570,8 +570,8 @@ void kernel_close_all(struct machine *machine)
 	struct device_file *file;
 
 	TAILQ_FOREACH(device, &machine->devices, link)
-		while ((file = TAILQ_FIRST(&device->files)))
-			kernel_close_device(file);
+	while ((file = TAILQ_FIRST(&device->files)))
+		kernel_close_device(file);
 	while ((group = TAILQ_FIRST(&machine->group_files)))
 		kernel_close_group(group);
 	for (size_t i = 0; i < machine->contexts.allocated; i++)

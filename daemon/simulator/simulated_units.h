@@ -22,6 +22,7 @@ struct units {
 
 /* The process is in this unit from now on. 0, -ENOMEM. */
 int units_put(struct units *units, pid_t pid, const char *unit);
-/* The unit of a process, as was said, or else as its control group says; leaf: else that group's last part. Returns out. */
+/* The unit of a process, as was said, or else as its control group says; leaf: else that group's last part. Returns
+ * out. */
 const char *units_find(const struct units *units, pid_t pid, bool leaf, char out[static UNIT_NAME_MAX]);
 void units_done(struct units *units);

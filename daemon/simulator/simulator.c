@@ -51,10 +51,10 @@ static void on_detached(void *context, struct control_client *client)
 	struct broker *broker;
 
 	TAILQ_FOREACH(broker, &simulator->brokers, link)
-		if (broker->client == client) {
-			broker->client = NULL;
-			broker->over = true;
-		}
+	if (broker->client == client) {
+		broker->client = NULL;
+		broker->over = true;
+	}
 	loop_set_timer(simulator->loop, &simulator->turn, 0);
 }
 

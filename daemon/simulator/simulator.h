@@ -15,9 +15,9 @@ struct simulator_order {
 	size_t folder_count;
 	const struct fault *fault; /* in force from the start */
 	size_t fault_count;
-	const char *control_path;  /* NULL: no control socket */
-	int wire;                  /* a broker's wire, consumed: its end is the simulator's; -1: none, brokers attach */
-	void (*ready)(void);       /* called once everything is there; may be NULL */
+	const char *control_path; /* NULL: no control socket */
+	int wire;                 /* a broker's wire, consumed: its end is the simulator's; -1: none, brokers attach */
+	void (*ready)(void);      /* called once everything is there; may be NULL */
 };
 
 /*

@@ -15,8 +15,8 @@ static bool is_of_device(const struct simulated_device *device, ino_t inode)
 	const struct device_file *file;
 
 	TAILQ_FOREACH(file, &device->files, link)
-		if (!file->by_group && file->stand_in.inode == inode)
-			return true;
+	if (!file->by_group && file->stand_in.inode == inode)
+		return true;
 	return device->group && device->group->opened && device->group->opened->stand_in.inode == inode;
 }
 

@@ -14,5 +14,6 @@ struct holder {
 /* Called for each; not 0 ends the search, which returns that. */
 typedef int (*holder_found)(void *context, const struct holder *holder);
 
-/* Every process, other than this one, that is seen to have the device's cdev or its group open. 0, or what found() said. */
+/* Every process, other than this one, that is seen to have the device's cdev or its group open. 0, or what found()
+ * said. */
 int holders_find(const struct simulated_device *device, holder_found found, void *context);

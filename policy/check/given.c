@@ -65,7 +65,8 @@ static bool limits_hold(const struct entry *entry, const struct policy *policy)
 		return refuse(entry->why, "the rule \"%s\" gives a user %u devices, and uid %u would have more",
 			      rule->name, rule->device_limit, uid);
 	if (ledger_devices_under(entry->given, rule->name) + more > rule->device_total_limit)
-		return refuse(entry->why, "the rule \"%s\" gives %u devices to all users together, and they would have more",
+		return refuse(entry->why,
+			      "the rule \"%s\" gives %u devices to all users together, and they would have more",
 			      rule->name, rule->device_total_limit);
 	if (ledger_devices_of_user(entry->given, uid) + more > policy->user_device_limit)
 		return refuse(entry->why, "the policy gives a user %u devices, and uid %u would have more",
@@ -147,8 +148,10 @@ static bool enter(struct entry *entry, const struct device *device)
 {
 	bool taken = is_taken(entry->plan, device->name);
 	struct claim_device *had = claim_find_device(entry->claim, device->name);
-	struct claim_device new = { .before = *device, .lockout = !taken,
-				    .reset = taken ? entry->rule->reset : RESET_SKIP, .restore = entry->rule->restore };
+	struct claim_device new = { .before = *device,
+				    .lockout = !taken,
+				    .reset = taken ? entry->rule->reset : RESET_SKIP,
+				    .restore = entry->rule->restore };
 	int error;
 
 	take_override(entry->plan, &new.before);
@@ -242,8 +245,13 @@ bool given_take(struct ledger *given, const struct policy *policy, const struct 
 		const struct kernel_features *kernel, const struct plan *plan, const struct plan_owner *owner,
 		bool context_passed, struct given_change *out, char why[static TEXT_MAX])
 {
-	struct entry entry = { .given = given, .topology = topology, .plan = plan, .owner = owner, .change = out,
-			       .rule = find_allow_rule(policy, owner->rule), .claim = ledger_find(given, owner->claim),
+	struct entry entry = { .given = given,
+			       .topology = topology,
+			       .plan = plan,
+			       .owner = owner,
+			       .change = out,
+			       .rule = find_allow_rule(policy, owner->rule),
+			       .claim = ledger_find(given, owner->claim),
 			       .why = why };
 	bool entered;
 
@@ -262,7 +270,8 @@ bool given_take(struct ledger *given, const struct policy *policy, const struct 
 	return entered;
 }
 
-/* True if the device of a step is gone, or is as the plan would leave it: then a crash came before it was given, or after. */
+/* True if the device of a step is gone, or is as the plan would leave it: then a crash came before it was given, or
+ * after. */
 static bool is_untouched(const struct topology *topology, const struct plan *plan, const struct step *step)
 {
 	const struct device *device = topology_find(topology, step->device);
@@ -299,8 +308,11 @@ static bool drop_unknown(const struct ledger *given, const struct topology *topo
 		const struct claim *owner = step->device[0] ? ledger_owner(given, step->device, NULL) : claim;
 
 		if ((owner && owner != claim) || (step->device[0] && !owner && !is_untouched(topology, plan, step)))
-			return refuse(why, "the executor did not give %s to the claim %s: it is left as it is. An operator has "
-					   "to look what it is used for, and to give it its driver back", step->device, id);
+			return refuse(
+				why,
+				"the executor did not give %s to the claim %s: it is left as it is. An operator has "
+				"to look what it is used for, and to give it its driver back",
+				step->device, id);
 	}
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct step *step = &plan->step[i];
@@ -326,8 +338,8 @@ static int order(const void *a, const void *b)
 }
 
 /*
- * A device that was on VFIO when it was claimed was not touched, so its driver_override is not known here: it can have had
- * none, or its driver's name.
+ * A device that was on VFIO when it was claimed was not touched, so its driver_override is not known here: it can have
+ * had none, or its driver's name.
  */
 static void allow_override(const struct plan *plan, struct plan *made, const struct claim_device *device, size_t count)
 {
@@ -389,7 +401,8 @@ static bool proves_by_unbind(const struct plan *plan)
 static bool is_release_of(const struct plan *plan, const struct claim *claim, const struct claim_device *device,
 			  size_t count, bool pin)
 {
-	const struct giving_back how = { .interface = claim->interface, .pin = pin,
+	const struct giving_back how = { .interface = claim->interface,
+					 .pin = pin,
 					 .by_unbind = !pin && proves_by_unbind(plan) };
 	struct plan made = { .step = NULL };
 	bool same = true;
@@ -410,7 +423,8 @@ static bool is_revocation(const struct plan *plan, const struct claim *claim)
 {
 	struct plan made = { .step = NULL };
 	bool same = claim->mode == MODE_NODE &&
-		    plan_for_revocation(&made, claim->device, claim->device_count, claim->uid, revokes_container(plan)) == 0 &&
+		    plan_for_revocation(&made, claim->device, claim->device_count, claim->uid,
+					revokes_container(plan)) == 0 &&
 		    is_same_release(plan, &made);
 
 	plan_done(&made);
@@ -437,8 +451,8 @@ static bool is_removal_of(const struct plan *plan, const struct claim *claim, co
 }
 
 /*
- * True if the plan puts back the whole claim. What has to be reset, and whether drivers come back, the rule says that gave it:
- * as it did then, or as it does now.
+ * True if the plan puts back the whole claim. What has to be reset, and whether drivers come back, the rule says that
+ * gave it: as it did then, or as it does now.
  */
 static bool is_whole_release(const struct policy *policy, const struct plan *plan, const struct claim *claim)
 {
@@ -485,15 +499,16 @@ static bool find_effect(const struct policy *policy, const struct plan *plan, co
 }
 
 bool given_match_release(const struct ledger *given, const struct policy *policy, const struct topology *topology,
-			 struct plan *plan, const struct plan_owner *owner, bool context_passed, struct given_change *out,
-			 char why[static TEXT_MAX])
+			 struct plan *plan, const struct plan_owner *owner, bool context_passed,
+			 struct given_change *out, char why[static TEXT_MAX])
 {
 	const struct claim *claim = ledger_find(given, owner->claim);
 
 	*out = (struct given_change){ .effect = GIVEN_NOTHING };
 	memcpy(out->claim, owner->claim, sizeof out->claim);
 	for (size_t i = 0; i < plan->count; i++)
-		if (!step_is_sane(&plan->step[i]) || plan->step[i].kind < STEP_REVOKE || plan->step[i].kind > STEP_RESTORE)
+		if (!step_is_sane(&plan->step[i]) || plan->step[i].kind < STEP_REVOKE ||
+		    plan->step[i].kind > STEP_RESTORE)
 			return refuse(why, "step %zu of the release is none of a release", i);
 	if (!drop_unknown(given, topology, plan, claim, owner->claim, why))
 		return false;
@@ -505,7 +520,8 @@ bool given_match_release(const struct ledger *given, const struct policy *policy
 
 bool given_ends_claim(const struct given_change *change, enum given_end end)
 {
-	return (change->effect == GIVEN_CLAIM && end == GIVEN_UNDONE) || (change->effect == GIVEN_RELEASE && end == GIVEN_DONE);
+	return (change->effect == GIVEN_CLAIM && end == GIVEN_UNDONE) ||
+	       (change->effect == GIVEN_RELEASE && end == GIVEN_DONE);
 }
 
 bool given_settle(struct ledger *given, const struct given_change *change, enum given_end end)

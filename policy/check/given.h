@@ -1,8 +1,9 @@
 /*
- * The executor's ledger of what it gave: which devices to which claim, for whom, by which rule, and how each was before.
- * A broker that was taken over can say what it likes; what this ledger does not know was never given, so nothing of it is
- * reset, unbound or restored, and what it knows is put back as it was and in no other way. No text in sysfs is believed:
- * a driver_override marks a device as taken only where the ledger says so. Pure: the files are the executor's matter.
+ * The executor's ledger of what it gave: which devices to which claim, for whom, by which rule, and how each was
+ * before. A broker that was taken over can say what it likes; what this ledger does not know was never given, so
+ * nothing of it is reset, unbound or restored, and what it knows is put back as it was and in no other way. No text in
+ * sysfs is believed: a driver_override marks a device as taken only where the ledger says so. Pure: the files are the
+ * executor's matter.
  */
 #pragma once
 
@@ -37,10 +38,11 @@ bool given_take(struct ledger *given, const struct policy *policy, const struct 
 		bool context_passed, struct given_change *out, char why[static TEXT_MAX]);
 
 /*
- * Holds a release against the ledger. It has to be, step by step, one that the core makes of what the ledger has: of the
- * whole claim, of one device of it, of its nodes, or of its mappings. A rule that has changed since may have become milder. Steps about devices that the claim was never given
- * (a crash came before) are taken out of the plan, if by the topology nothing of a claim is left on them. True, with
- * what is left to do in *plan, perhaps nothing; or false with one sentence in why.
+ * Holds a release against the ledger. It has to be, step by step, one that the core makes of what the ledger has: of
+ * the whole claim, of one device of it, of its nodes, or of its mappings. A rule that has changed since may have become
+ * milder. Steps about devices that the claim was never given (a crash came before) are taken out of the plan, if by the
+ * topology nothing of a claim is left on them. True, with what is left to do in *plan, perhaps nothing; or false with
+ * one sentence in why.
  */
 bool given_match_release(const struct ledger *given, const struct policy *policy, const struct topology *topology,
 			 struct plan *plan, const struct plan_owner *owner, bool context_passed,
@@ -54,7 +56,8 @@ enum given_end {
 };
 /* True if the claim leaves the ledger with this end: what hangs on it has to be let go of before. */
 bool given_ends_claim(const struct given_change *change, enum given_end end);
-/* Settles the change. True if the ledger says something else of the claim now than it did while the plan was under way. */
+/* Settles the change. True if the ledger says something else of the claim now than it did while the plan was under way.
+ */
 bool given_settle(struct ledger *given, const struct given_change *change, enum given_end end);
 
 /* False where the ledger has this claim for another user: whoever says otherwise lies. */

@@ -15,7 +15,7 @@ struct check {
 	const struct plan_owner *owner;
 	struct claim_device *device; /* those to be opened first, in that order; then those that are pinned */
 	size_t taken, count;
-	struct name_table names; /* of all of them */
+	struct name_table names;  /* of all of them */
 	struct delivery delivery; /* as the plan has it */
 	char *why;
 };
@@ -57,8 +57,7 @@ static void read_delivery(struct check *check, const struct step *step)
 
 	if (step->kind == STEP_CONTEXT || step->kind == STEP_CONTAINER)
 		delivery->grows = step->number == 1;
-	if (step->kind == STEP_GROUP_DEVICE && step->number == 1 && device &&
-	    delivery->group_count < CLAIM_DEVICES_MAX)
+	if (step->kind == STEP_GROUP_DEVICE && step->number == 1 && device && delivery->group_count < CLAIM_DEVICES_MAX)
 		delivery->group[delivery->group_count++] = device->group;
 	if (step->kind == STEP_IOAS)
 		delivery->ioas_id = (uint32_t)step->number;
@@ -84,8 +83,10 @@ static bool begin_delivery(struct check *check)
 	if (interface < 0)
 		return refuse(check, "this kernel has neither iommufd nor VFIO groups");
 	/* Rights to nodes are for the subject and nobody else. */
-	check->delivery = (struct delivery){ .mode = plan_mode(check->plan), .interface = (enum vfio_interface)interface,
-					     .groups = kernel->vfio_group, .uid = check->owner->subject.uid };
+	check->delivery = (struct delivery){ .mode = plan_mode(check->plan),
+					     .interface = (enum vfio_interface)interface,
+					     .groups = kernel->vfio_group,
+					     .uid = check->owner->subject.uid };
 	return true;
 }
 
@@ -237,8 +238,10 @@ static bool rule_covers(struct check *check, size_t index)
 		return refuse(check, "the rule \"%s\" does not give the mode %s", rule->name,
 			      delivery_mode_to_string(check->delivery.mode));
 	if (check->host->kernel && check->host->kernel->unsafe_interrupts && !rule->accept_unsafe_interrupts)
-		return refuse(check, "this kernel runs with allow_unsafe_interrupts on, which the rule \"%s\" does not "
-				     "accept", rule->name);
+		return refuse(check,
+			      "this kernel runs with allow_unsafe_interrupts on, which the rule \"%s\" does not "
+			      "accept",
+			      rule->name);
 	if (check->taken > rule->device_limit || check->taken > rule->device_total_limit)
 		return refuse(check, "the rule \"%s\" gives %u devices, and the plan takes %zu", rule->name,
 			      rule->device_limit < rule->device_total_limit ? rule->device_limit
@@ -268,7 +271,8 @@ static bool rule_covers(struct check *check, size_t index)
 	return true;
 }
 
-/* The rule that the broker names, if it decides over all devices of the plan for the subject that it names; else NULL. */
+/* The rule that the broker names, if it decides over all devices of the plan for the subject that it names; else NULL.
+ */
 static const struct rule *find_deciding_rule(struct check *check)
 {
 	const struct plan_owner *owner = check->owner;
@@ -304,8 +308,7 @@ bool plan_is_covered(const struct policy *policy, const struct host_view *host, 
 		     const struct plan_owner *owner, char why[static TEXT_MAX])
 {
 	char reason[TEXT_MAX] = "";
-	struct check check = { .policy = policy, .host = host, .plan = plan, .owner = owner,
-			       .why = reason };
+	struct check check = { .policy = policy, .host = host, .plan = plan, .owner = owner, .why = reason };
 	bool covered;
 
 	if (plan->count == 0 || plan->count > PLAN_STEPS_MAX) {
@@ -334,7 +337,9 @@ bool plan_subject_is_shown(const struct policy *policy, const struct plan *plan,
 		return true;
 	if (shown && shown->uid == owner->subject.uid && subject_selector_matches(selector, shown))
 		return true;
-	text_format(why, TEXT_MAX, "the rule \"%s\" goes by groups or units, and nothing shows that uid %u has them: its client "
-				   "has to be there while it claims", owner->rule, owner->subject.uid);
+	text_format(why, TEXT_MAX,
+		    "the rule \"%s\" goes by groups or units, and nothing shows that uid %u has them: its client "
+		    "has to be there while it claims",
+		    owner->rule, owner->subject.uid);
 	return false;
 }

@@ -14,7 +14,8 @@ bool stop_is_covered(const struct policy *policy, const struct topology *topolog
 		return false;
 	}
 	if (what == REVOKE_STOP_NOTHING || what > found->revoke_stop) {
-		text_format(why, TEXT_MAX, "the rule \"%s\" lets no %s be stopped: its \"revoke\" says \"stop\": \"%s\"", rule,
+		text_format(why, TEXT_MAX,
+			    "the rule \"%s\" lets no %s be stopped: its \"revoke\" says \"stop\": \"%s\"", rule,
 			    what == REVOKE_STOP_UNIT ? "unit" : "process", revoke_stop_to_string(found->revoke_stop));
 		return false;
 	}
@@ -37,8 +38,12 @@ static bool ends_in(const char *text, const char *end)
 bool stop_unit_is_possible(const char *unit, char why[static TEXT_MAX])
 {
 	/* Without these there is nobody who could stop anything, or the host is no longer of use. */
-	static const char *const kept[] = { "init.scope", "dbus.service", "dbus-broker.service", "systemd-journald.service",
-					    "systemd-logind.service", "systemd-udevd.service" };
+	static const char *const kept[] = { "init.scope",
+					    "dbus.service",
+					    "dbus-broker.service",
+					    "systemd-journald.service",
+					    "systemd-logind.service",
+					    "systemd-udevd.service" };
 	bool possible = (ends_in(unit, ".service") || ends_in(unit, ".scope")) && !strchr(unit, '/') &&
 			strncmp(unit, "ioasidd", 7) != 0 && strncmp(unit, "ioasid-executor", 15) != 0;
 

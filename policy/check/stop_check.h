@@ -1,6 +1,7 @@
 /*
- * The executor's own check before it stops a process or a unit: what still holds when the broker was taken over. That the
- * process, or one of the unit, holds one of the devices is for the caller to find out; here is asked what the policy says.
+ * The executor's own check before it stops a process or a unit: what still holds when the broker was taken over. That
+ * the process, or one of the unit, holds one of the devices is for the caller to find out; here is asked what the
+ * policy says.
  */
 #pragma once
 

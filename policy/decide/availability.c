@@ -12,11 +12,13 @@ const struct use *availability_obstacle(const struct uses *uses, const char *dev
 /* What uses a device, as it may be told. */
 static void tell(const struct outlook *outlook, const char *member, const struct use *use, struct availability *out)
 {
-	text_format(out->use, sizeof out->use, "%s%s%s", member, member[0] ? ": " : "", use_told(use, outlook->to_operator));
+	text_format(out->use, sizeof out->use, "%s%s%s", member, member[0] ? ": " : "",
+		    use_told(use, outlook->to_operator));
 }
 
 /* Of a device by itself, without regard to its group; in use, if *use is something. */
-static enum device_availability own_state(const struct outlook *outlook, const struct device *device, const struct use **use)
+static enum device_availability own_state(const struct outlook *outlook, const struct device *device,
+					  const struct use **use)
 {
 	*use = NULL;
 	if (device->bridge)

@@ -1,6 +1,6 @@
 /*
- * Whether a device or a group can be had at all, whoever asks: what the lists of org.ioasid1 call its state. Pure; decides
- * nothing: a plan may refuse for other reasons still, but never because the host uses what is called free here.
+ * Whether a device or a group can be had at all, whoever asks: what the lists of org.ioasid1 call its state. Pure;
+ * decides nothing: a plan may refuse for other reasons still, but never because the host uses what is called free here.
  */
 #pragma once
 
@@ -11,19 +11,20 @@
 /* What is known of what the host does with devices. */
 struct outlook {
 	/*
-	 * True if the device was looked at lately; *use is then what stands against taking it (availability_obstacle()), or NULL.
-	 * It lives until the next call.
+	 * True if the device was looked at lately; *use is then what stands against taking it
+	 * (availability_obstacle()), or NULL. It lives until the next call.
 	 */
 	bool (*find)(void *context, const struct device *device, const struct use **use);
 	void *context;
 	const struct policy *policy; /* NULL: never is not known */
 	const struct topology *topology;
-	bool to_operator;            /* with mount points and processes */
+	bool to_operator; /* with mount points and processes */
 };
 
 struct availability {
-	const char *state; /* of the claim that has it, or an enum device_availability */
-	char use[TEXT_MAX + DEVICE_NAME_MAX]; /* what uses it; of another member, behind its name. "" where that is not the matter */
+	const char *state;                    /* of the claim that has it, or an enum device_availability */
+	char use[TEXT_MAX + DEVICE_NAME_MAX]; /* what uses it; of another member, behind its name. "" where that is not
+						 the matter */
 };
 
 /* What stands against taking a device, among the uses of a survey: what find() of an outlook gives. NULL: nothing. */

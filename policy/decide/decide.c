@@ -58,8 +58,8 @@ static void make_plan(struct judgement *judgement)
 	error = plan_for_claim(&judgement->result.plan, device, count, &delivery);
 	free(device);
 	if (error == -E2BIG)
-		say_plan_too_long(judgement_words(judgement_add_blocker(judgement, BLOCKER_GROUP_TOO_LARGE, NULL)), judgement->count,
-				  judgement->found_count);
+		say_plan_too_long(judgement_words(judgement_add_blocker(judgement, BLOCKER_GROUP_TOO_LARGE, NULL)),
+				  judgement->count, judgement->found_count);
 	else if (error < 0)
 		judgement->error = error;
 }
@@ -106,7 +106,8 @@ static void tell_of_policy_files(struct judgement *judgement)
 		say_policies_differ(judgement_words(judgement_add_blocker(judgement, BLOCKER_POLICY, NULL)));
 	for (size_t i = 0; host->policy_fault && i < result->blocker_count; i++)
 		if (blocker_kind_to_exit_status(result->blocker[i].kind) == EXIT_REFUSED)
-			say_policy_refused(judgement_words(&result->blocker[i]), judgement->by_operator ? host->policy_fault : NULL);
+			say_policy_refused(judgement_words(&result->blocker[i]),
+					   judgement->by_operator ? host->policy_fault : NULL);
 }
 
 static void judge_all(struct judgement *judgement)

@@ -1,6 +1,7 @@
 /*
  * Decisions: may this subject have these devices, what would be locked out, and what stands in the way. One pure
- * function that answers plan and claim in the broker. A decision changes nothing and depends on nothing but its arguments.
+ * function that answers plan and claim in the broker. A decision changes nothing and depends on nothing but its
+ * arguments.
  */
 #pragma once
 

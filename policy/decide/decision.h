@@ -21,12 +21,12 @@ struct request {
 	/* Full names; duplicates are taken as one. Or "pool:NAME" for any one of a pool, as often as devices are
 	 * wanted. */
 	const char *const *device;
-	size_t device_count;       /* 1 to CLAIM_DEVICES_MAX */
+	size_t device_count; /* 1 to CLAIM_DEVICES_MAX */
 	/* The devices of pools that uses speaks of; no other is chosen. NULL: uses speaks of all. */
 	const char *const *candidate;
 	size_t candidate_count;
-	int32_t numa_node;         /* where the client runs; -1: unknown, or of no matter */
-	bool for_operator;         /* an operator asks what the subject would get: he is told what operators are told */
+	int32_t numa_node; /* where the client runs; -1: unknown, or of no matter */
+	bool for_operator; /* an operator asks what the subject would get: he is told what operators are told */
 	enum delivery_mode mode;
 	const struct claim *claim; /* NULL for a new claim; else the claim that is to grow */
 };
@@ -43,13 +43,13 @@ struct lockout {
 
 struct blocker {
 	enum blocker_kind kind;
-	char device[DEVICE_NAME_MAX];  /* the asked-for device */
-	char member[DEVICE_NAME_MAX];  /* the member that blocks; "" where it is the device itself */
-	char use[TEXT_MAX];            /* what uses it; "" where that is not the matter */
-	char claim[CLAIM_ID_MAX];      /* the claim in the way; "" where none */
-	char rule[RULE_NAME_MAX];      /* the rule that decided; "" for deny by default */
-	char message[2 * TEXT_MAX];    /* one sentence: what blocks, naming member, use or owner, and rule */
-	char remedy[2 * TEXT_MAX];     /* one sentence: what would resolve it */
+	char device[DEVICE_NAME_MAX]; /* the asked-for device */
+	char member[DEVICE_NAME_MAX]; /* the member that blocks; "" where it is the device itself */
+	char use[TEXT_MAX];           /* what uses it; "" where that is not the matter */
+	char claim[CLAIM_ID_MAX];     /* the claim in the way; "" where none */
+	char rule[RULE_NAME_MAX];     /* the rule that decided; "" for deny by default */
+	char message[2 * TEXT_MAX];   /* one sentence: what blocks, naming member, use or owner, and rule */
+	char remedy[2 * TEXT_MAX];    /* one sentence: what would resolve it */
 };
 
 /* What each asked-for device falls under. */
@@ -74,19 +74,19 @@ struct note {
 };
 
 struct decision {
-	uid_t uid;                     /* whose claim it would be */
-	char unit[256];                /* from which systemd unit; "" where unknown */
+	uid_t uid;      /* whose claim it would be */
+	char unit[256]; /* from which systemd unit; "" where unknown */
 	bool allowed;
 	enum exit_status status;       /* EXIT_DONE, or of the blocker that counts most: 5, then 3, then 4, then 6 */
 	struct decided_device *device; /* in the order asked, without duplicates */
 	size_t device_count;
-	struct chosen *chosen;         /* in the order asked */
+	struct chosen *chosen; /* in the order asked */
 	size_t chosen_count;
-	struct lockout *lockout;       /* sorted by name */
+	struct lockout *lockout; /* sorted by name */
 	size_t lockout_count;
-	struct blocker *blocker;       /* all of them */
+	struct blocker *blocker; /* all of them */
 	size_t blocker_count;
-	struct note *note;             /* losses first, those from the worst to the least; then by kind */
+	struct note *note; /* losses first, those from the worst to the least; then by kind */
 	size_t note_count;
 	enum vfio_interface interface; /* that the devices come through, if allowed */
 	struct plan plan;              /* the steps; empty unless allowed */

@@ -18,7 +18,8 @@ static bool judge_owner(struct judgement *judgement, const struct asked *asked)
 	if (owner) {
 		struct other_claim other = judgement_other_claim(judgement, owner);
 
-		blocker = judgement_add_blocker(judgement, entry->lockout ? BLOCKER_OTHER_CONTEXT : BLOCKER_CLAIMED, asked);
+		blocker = judgement_add_blocker(judgement, entry->lockout ? BLOCKER_OTHER_CONTEXT : BLOCKER_CLAIMED,
+						asked);
 		if (other.disclosed)
 			text_format(blocker->claim, sizeof blocker->claim, "%s", owner->id);
 		if (entry->lockout)
@@ -36,7 +37,8 @@ static bool judge_owner(struct judgement *judgement, const struct asked *asked)
 		if (judgement_other_claim(judgement, owner).disclosed)
 			text_format(blocker->claim, sizeof blocker->claim, "%s", owner->id);
 		text_format(blocker->member, sizeof blocker->member, "%s", members[i]->name);
-		say_other_context(judgement_words(blocker), device->name, members[i]->name, judgement_other_claim(judgement, owner));
+		say_other_context(judgement_words(blocker), device->name, members[i]->name,
+				  judgement_other_claim(judgement, owner));
 		break;
 	}
 	return false;
@@ -66,15 +68,17 @@ static void judge_under_rule(struct judgement *judgement, const struct asked *as
 	const struct rule *rule = asked->rule;
 
 	if (!(rule->modes & 1u << request->mode))
-		say_mode(judgement_words(judgement_add_blocker(judgement, BLOCKER_MODE, asked)), device->name, rule, request->mode);
+		say_mode(judgement_words(judgement_add_blocker(judgement, BLOCKER_MODE, asked)), device->name, rule,
+			 request->mode);
 	else if (request->claim && request->claim->mode != request->mode)
-		say_claim_mode(judgement_words(judgement_add_blocker(judgement, BLOCKER_MODE, asked)), device->name, request->claim,
-			       request->mode);
+		say_claim_mode(judgement_words(judgement_add_blocker(judgement, BLOCKER_MODE, asked)), device->name,
+			       request->claim, request->mode);
 	if (coverage_lacks_reset(rule, device))
-		say_no_reset(judgement_words(judgement_add_blocker(judgement, BLOCKER_NO_RESET, asked)), device->name, rule);
+		say_no_reset(judgement_words(judgement_add_blocker(judgement, BLOCKER_NO_RESET, asked)), device->name,
+			     rule);
 	if (coverage_is_stuck_on_driver(device))
-		say_not_restorable(judgement_words(judgement_add_blocker(judgement, BLOCKER_NOT_RESTORABLE, asked)), device->name, NULL,
-				   device->driver);
+		say_not_restorable(judgement_words(judgement_add_blocker(judgement, BLOCKER_NOT_RESTORABLE, asked)),
+				   device->name, NULL, device->driver);
 	/* The client of another claim is a use of its device too, but the claim says more. */
 	if (!judge_owner(judgement, asked))
 		judge_use(judgement, asked);
@@ -95,22 +99,26 @@ void judge_device(struct judgement *judgement, struct asked *asked)
 		return;
 	}
 	if (!device) {
-		say_unknown_device(judgement_words(judgement_add_blocker(judgement, BLOCKER_UNKNOWN_DEVICE, asked)), asked->name);
+		say_unknown_device(judgement_words(judgement_add_blocker(judgement, BLOCKER_UNKNOWN_DEVICE, asked)),
+				   asked->name);
 		return;
 	}
 	if (device->bridge) {
 		say_bridge(judgement_words(judgement_add_blocker(judgement, BLOCKER_BRIDGE, asked)), device->name);
 		return;
 	}
-	asked->rule = policy_rule_for(judgement->policy, judgement->host->topology, judgement->request->subject,
-				      device);
+	asked->rule =
+		policy_rule_for(judgement->policy, judgement->host->topology, judgement->request->subject, device);
 	if (device->group < 0)
-		say_no_group(judgement_words(judgement_add_blocker(judgement, BLOCKER_NO_IOMMU_GROUP, asked)), device->name);
+		say_no_group(judgement_words(judgement_add_blocker(judgement, BLOCKER_NO_IOMMU_GROUP, asked)),
+			     device->name);
 	else if (device->no_iommu)
-		say_noiommu_group(judgement_words(judgement_add_blocker(judgement, BLOCKER_NO_IOMMU_GROUP, asked)), device);
+		say_noiommu_group(judgement_words(judgement_add_blocker(judgement, BLOCKER_NO_IOMMU_GROUP, asked)),
+				  device);
 	never = policy_never(judgement->policy, judgement->host->topology, device);
 	if (never) {
-		say_never(judgement_words(judgement_add_blocker(judgement, BLOCKER_NEVER, asked)), device->name, NULL, never);
+		say_never(judgement_words(judgement_add_blocker(judgement, BLOCKER_NEVER, asked)), device->name, NULL,
+			  never);
 		return;
 	}
 	if (!asked->rule) {
@@ -119,15 +127,16 @@ void judge_device(struct judgement *judgement, struct asked *asked)
 		return;
 	}
 	if (asked->rule->effect == RULE_DENY) {
-		say_denied(judgement_words(judgement_add_blocker(judgement, BLOCKER_DENIED, asked)), device->name, asked->rule);
+		say_denied(judgement_words(judgement_add_blocker(judgement, BLOCKER_DENIED, asked)), device->name,
+			   asked->rule);
 		return;
 	}
 	asked->eligible = true;
 	judgement_other_owner(judgement, device->name, &own, &entry);
 	asked->held = own && !entry->lockout;
 	if (asked->held)
-		say_already_claimed(judgement_words(judgement_add_blocker(judgement, BLOCKER_CLAIMED, asked)), device->name,
-				    judgement->request->claim);
+		say_already_claimed(judgement_words(judgement_add_blocker(judgement, BLOCKER_CLAIMED, asked)),
+				    device->name, judgement->request->claim);
 	else
 		judge_under_rule(judgement, asked);
 }
@@ -161,7 +170,8 @@ static void start_counts(const struct judgement *judgement, size_t index, struct
 	if (ledger && total->limit != UINT32_MAX)
 		total->had = ledger_devices_under(ledger, rule->name);
 	for (size_t i = 0; i < index; i++)
-		own->more += judgement->asked[i].eligible && !judgement->asked[i].held && judgement->asked[i].rule == rule;
+		own->more +=
+			judgement->asked[i].eligible && !judgement->asked[i].held && judgement->asked[i].rule == rule;
 	total->more = own->more;
 }
 
@@ -213,7 +223,8 @@ void judge_one_rule(struct judgement *judgement)
 			first = asked;
 		name = claim ? claim->rule : first->rule->name;
 		if (strcmp(asked->rule->name, name) != 0)
-			say_different_rules(judgement_words(judgement_add_blocker(judgement, BLOCKER_DIFFERENT_RULES, asked)),
+			say_different_rules(judgement_words(
+						    judgement_add_blocker(judgement, BLOCKER_DIFFERENT_RULES, asked)),
 					    asked->name, asked->rule, name, claim ? NULL : first->name);
 	}
 }

@@ -1,6 +1,6 @@
 /*
- * Judging the devices that a request names: each by itself under its rule, then all of them together. Never looks at the
- * other members of their groups but for who has them.
+ * Judging the devices that a request names: each by itself under its rule, then all of them together. Never looks at
+ * the other members of their groups but for who has them.
  */
 #pragma once
 

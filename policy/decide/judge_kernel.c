@@ -11,12 +11,14 @@ static void judge_interface(struct judgement *judgement)
 	if (mode == MODE_BROKERED)
 		say_mode_not_served(judgement_words(judgement_add_blocker(judgement, BLOCKER_KERNEL, NULL)), mode);
 	else if (interface < 0)
-		say_kernel_lacks(judgement_words(judgement_add_blocker(judgement, BLOCKER_KERNEL, NULL)), kernel->release,
-				 kernel->iommufd, kernel->vfio_cdev);
+		say_kernel_lacks(judgement_words(judgement_add_blocker(judgement, BLOCKER_KERNEL, NULL)),
+				 kernel->release, kernel->iommufd, kernel->vfio_cdev);
 	else if (claim && claim->interface != (enum vfio_interface)interface)
-		say_interface_changed(judgement_words(judgement_add_blocker(judgement, BLOCKER_KERNEL, NULL)), claim->interface);
+		say_interface_changed(judgement_words(judgement_add_blocker(judgement, BLOCKER_KERNEL, NULL)),
+				      claim->interface);
 	else if (mode == MODE_OPEN && interface != INTERFACE_IOMMUFD)
-		say_mode_needs_iommufd(judgement_words(judgement_add_blocker(judgement, BLOCKER_KERNEL, NULL)), kernel->release, mode);
+		say_mode_needs_iommufd(judgement_words(judgement_add_blocker(judgement, BLOCKER_KERNEL, NULL)),
+				       kernel->release, mode);
 	else
 		judgement->result.interface = (enum vfio_interface)interface;
 }
@@ -41,7 +43,8 @@ void judge_kernel(struct judgement *judgement)
 		return;
 	judge_interface(judgement);
 	if (kernel->unsafe_interrupts && !accepted)
-		say_unsafe_interrupts(judgement_words(judgement_add_blocker(judgement, BLOCKER_KERNEL, NULL)), refusing);
+		say_unsafe_interrupts(judgement_words(judgement_add_blocker(judgement, BLOCKER_KERNEL, NULL)),
+				      refusing);
 	if (kernel->noiommu)
 		say_noiommu(judgement_words(judgement_add_blocker(judgement, BLOCKER_KERNEL, NULL)));
 }

@@ -38,7 +38,8 @@ static void find_lockouts(struct judgement *judgement, const struct asked *asked
 
 	if (count > GROUP_MEMBERS_MAX) {
 		if (asked->eligible)
-			say_group_too_large(judgement_words(judgement_add_blocker(judgement, BLOCKER_GROUP_TOO_LARGE, asked)),
+			say_group_too_large(judgement_words(
+						    judgement_add_blocker(judgement, BLOCKER_GROUP_TOO_LARGE, asked)),
 					    asked->name, count);
 		return;
 	}
@@ -146,7 +147,8 @@ static void judge_lockout(struct judgement *judgement, const struct found *found
 		say_never(judgement_words(blocker), device, member->name,
 			  policy_never(judgement->policy, judgement->host->topology, member));
 	} else if (found->cover == COVER_NOT_ALLOWED) {
-		say_lockout_not_covered(judgement_words(blocker), device, member, told, rule, needed_lockout(judgement, rule));
+		say_lockout_not_covered(judgement_words(blocker), device, member, told, rule,
+					needed_lockout(judgement, rule));
 	} else if (found->cover == COVER_IN_USE) {
 		say_member_in_use(judgement_words(blocker), device, member, use, told, rule);
 	} else {

@@ -34,7 +34,7 @@ struct blocker *judgement_add_blocker(struct judgement *judgement, enum blocker_
 }
 
 struct note *judgement_add_note(struct judgement *judgement, enum note_kind kind, enum severity severity,
-			       const char *device)
+				const char *device)
 {
 	struct decision *result = &judgement->result;
 	struct note *note = &judgement->scrap_note;
@@ -65,7 +65,7 @@ struct sentences judgement_words(struct blocker *blocker)
 }
 
 const struct claim *judgement_other_owner(const struct judgement *judgement, const char *device, bool *own,
-				       const struct claim_device **entry)
+					  const struct claim_device **entry)
 {
 	const struct claim *owner = NULL;
 

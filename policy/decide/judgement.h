@@ -1,6 +1,6 @@
 /*
- * One decision while it is made: what was asked, what was found, and the blockers so far. The parts that judge share it;
- * nothing here decides.
+ * One decision while it is made: what was asked, what was found, and the blockers so far. The parts that judge share
+ * it; nothing here decides.
  */
 #pragma once
 
@@ -41,22 +41,23 @@ struct judgement {
 	const struct rule *needed_of; /* the rule that needed is for */
 	char needed[TEXT_MAX];
 	size_t notes_allocated;
-	struct blocker scrap;   /* what is said once memory is out */
+	struct blocker scrap; /* what is said once memory is out */
 	struct note scrap_note;
-	int error;            /* -ENOMEM, or 0 */
+	int error; /* -ENOMEM, or 0 */
 };
 
-/* Adds a blocker and returns it for its words. Once memory is out the words go nowhere. asked: NULL where none is meant. */
+/* Adds a blocker and returns it for its words. Once memory is out the words go nowhere. asked: NULL where none is
+ * meant. */
 struct blocker *judgement_add_blocker(struct judgement *judgement, enum blocker_kind kind, const struct asked *asked);
 /* Adds a note and returns it for its text, as above. device: "" where it is about none. */
 struct note *judgement_add_note(struct judgement *judgement, enum note_kind kind, enum severity severity,
-			       const char *device);
+				const char *device);
 struct sentences judgement_words(struct blocker *blocker);
 /*
- * The claim that has a device, with *entry its entry there, or NULL. The claim that is to grow counts as none, with *own
- * set.
+ * The claim that has a device, with *entry its entry there, or NULL. The claim that is to grow counts as none, with
+ * *own set.
  */
 const struct claim *judgement_other_owner(const struct judgement *judgement, const char *device, bool *own,
-					 const struct claim_device **entry);
+					  const struct claim_device **entry);
 /* How much of a claim in the way may be told to whoever asks. */
 struct other_claim judgement_other_claim(const struct judgement *judgement, const struct claim *claim);

@@ -22,10 +22,11 @@ static void note_group(struct judgement *judgement, const struct asked *asked)
 	if (count > NAMES_MAX)
 		text_append(names, sizeof names, " and %zu more", count - NAMES_MAX);
 	note = judgement_add_note(judgement, NOTE_PEERS, SEVERITY_IDLE, asked->device->name);
-	text_format(note->text, sizeof note->text,
-		    "%s: no hardware (ACS) keeps these apart, so each can reach the others by peer-to-peer DMA, whatever "
-		    "the IOMMU maps",
-		    names);
+	text_format(
+		note->text, sizeof note->text,
+		"%s: no hardware (ACS) keeps these apart, so each can reach the others by peer-to-peer DMA, whatever "
+		"the IOMMU maps",
+		names);
 }
 
 void note_peers(struct judgement *judgement)
@@ -51,15 +52,17 @@ void note_kernel(struct judgement *judgement)
 
 	if (kernel->unsafe_interrupts) {
 		note = judgement_add_note(judgement, NOTE_INTERRUPTS, SEVERITY_DISRUPTIVE, "");
-		text_format(note->text, sizeof note->text,
-			    "Interrupt remapping is not relied on (allow_unsafe_interrupts is on): whoever has a device "
-			    "can raise any interrupt of the host with it");
+		text_format(
+			note->text, sizeof note->text,
+			"Interrupt remapping is not relied on (allow_unsafe_interrupts is on): whoever has a device "
+			"can raise any interrupt of the host with it");
 	}
 	if (kernel->noiommu) {
 		note = judgement_add_note(judgement, NOTE_NO_IOMMU, SEVERITY_DISRUPTIVE, "");
-		text_format(note->text, sizeof note->text,
-			    "VFIO hands out devices without an IOMMU here (enable_unsafe_noiommu_mode is on): such a device "
-			    "can read and write all memory of the host");
+		text_format(
+			note->text, sizeof note->text,
+			"VFIO hands out devices without an IOMMU here (enable_unsafe_noiommu_mode is on): such a device "
+			"can read and write all memory of the host");
 	}
 }
 
@@ -119,10 +122,11 @@ static void note_physical(struct judgement *judgement, const struct device *devi
 	if (claims > 2)
 		text_append(text, sizeof text, "; %zu more are claimed", claims - 2);
 	note = judgement_add_note(judgement, NOTE_FUNCTIONS, SEVERITY_DISRUPTIVE, device->name);
-	text_format(note->text, sizeof note->text,
-		    "%s is a physical function with %u virtual functions: whoever has it controls them, and they end when "
-		    "it leaves its driver%s",
-		    device->name, device->virtual_functions, text);
+	text_format(
+		note->text, sizeof note->text,
+		"%s is a physical function with %u virtual functions: whoever has it controls them, and they end when "
+		"it leaves its driver%s",
+		device->name, device->virtual_functions, text);
 }
 
 void note_functions(struct judgement *judgement, const struct asked *asked)
@@ -163,6 +167,6 @@ void note_slot(struct judgement *judgement, const struct asked *asked)
 		return;
 	note = judgement_add_note(judgement, NOTE_SLOT, SEVERITY_IDLE, device->name);
 	text_format(note->text, sizeof note->text,
-		    "%s is on one card with %s, which %s not taken: a reset of the whole card, or its failure, hits %s", device->name,
-		    names, count > 1 ? "are" : "is", count > 1 ? "all" : "both");
+		    "%s is on one card with %s, which %s not taken: a reset of the whole card, or its failure, hits %s",
+		    device->name, names, count > 1 ? "are" : "is", count > 1 ? "all" : "both");
 }

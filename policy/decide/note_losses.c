@@ -13,14 +13,9 @@ const char *note_thing(const struct device *device)
 		unsigned digits;
 		const char *text;
 	} things[] = {
-		{ 0x0108, 4, "NVMe disk" },
-		{ 0x0207, 4, "InfiniBand card" },
-		{ 0x02, 2, "network card" },
-		{ 0x0302, 4, "compute card (GPU)" },
-		{ 0x03, 2, "graphics card" },
-		{ 0x0403, 4, "sound device" },
-		{ 0x0401, 4, "sound device" },
-		{ 0x01, 2, "disk controller" },
+		{ 0x0108, 4, "NVMe disk" },          { 0x0207, 4, "InfiniBand card" }, { 0x02, 2, "network card" },
+		{ 0x0302, 4, "compute card (GPU)" }, { 0x03, 2, "graphics card" },     { 0x0403, 4, "sound device" },
+		{ 0x0401, 4, "sound device" },       { 0x01, 2, "disk controller" },
 	};
 
 	for (size_t i = 0; i < sizeof things / sizeof *things; i++)
@@ -173,15 +168,18 @@ static void say_idle(const struct judgement *judgement, struct note *note, const
 			    device->driver);
 	else if (!device->driver[0])
 		text_format(note->text, sizeof note->text,
-			    "The host would lose nothing with the %s %s: no driver of the host has it", thing, device->name);
+			    "The host would lose nothing with the %s %s: no driver of the host has it", thing,
+			    device->name);
 	else if (use && use->kind == USE_UNKNOWN_DRIVER)
-		text_format(note->text, sizeof note->text,
-			    "The host would lose its %s %s (driver %s): no use was found, but what this driver is used for "
-			    "can't be told",
-			    thing, device->name, device->driver);
+		text_format(
+			note->text, sizeof note->text,
+			"The host would lose its %s %s (driver %s): no use was found, but what this driver is used for "
+			"can't be told",
+			thing, device->name, device->driver);
 	else
-		text_format(note->text, sizeof note->text, "The host would lose its %s %s (driver %s): nothing uses it now",
-			    thing, device->name, device->driver);
+		text_format(note->text, sizeof note->text,
+			    "The host would lose its %s %s (driver %s): nothing uses it now", thing, device->name,
+			    device->driver);
 }
 
 void note_loss(struct judgement *judgement, const struct device *device, const struct asked *asked, bool lockout)
@@ -196,13 +194,13 @@ void note_loss(struct judgement *judgement, const struct device *device, const s
 		kind = (enum use_kind)worst->kind;
 		list_facts(judgement, device->name, facts, sizeof facts);
 		name_of(use_told(worst, judgement->by_operator), name, sizeof name);
-		text_format(note->text, sizeof note->text, "The host would lose its %s %s%s (%s): %s", note_thing(device),
-			    name, device->name, facts,
+		text_format(note->text, sizeof note->text, "The host would lose its %s %s%s (%s): %s",
+			    note_thing(device), name, device->name, facts,
 			    severity == SEVERITY_FATAL ? fatal_consequence(kind) : disruptive_consequence(kind));
 	} else {
 		say_idle(judgement, note, device);
 	}
 	if (lockout)
-		text_append(note->text, sizeof note->text, "; nobody asked for it, but it shares an IOMMU group with %s",
-			    asked->name);
+		text_append(note->text, sizeof note->text,
+			    "; nobody asked for it, but it shares an IOMMU group with %s", asked->name);
 }

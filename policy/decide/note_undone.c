@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* Methods that reset one function alone. */
-#define FUNCTION_METHODS                                                                                               \
+#define FUNCTION_METHODS \
 	(RESET_METHOD_DEVICE_SPECIFIC | RESET_METHOD_ACPI | RESET_METHOD_FLR | RESET_METHOD_AF_FLR | RESET_METHOD_PM)
 
 static unsigned base_class(const struct device *device)
@@ -61,24 +61,26 @@ void note_undone(struct judgement *judgement, const struct device *device, const
 {
 	bool leaves = device_is_on_host_driver(device);
 	const char *gone = leaves ? gone_with_driver(device) : NULL;
-	enum severity severity =
-		uses_worst(judgement->host->uses, device->name, SEVERITY_DISRUPTIVE) ? SEVERITY_DISRUPTIVE : SEVERITY_IDLE;
+	enum severity severity = uses_worst(judgement->host->uses, device->name, SEVERITY_DISRUPTIVE)
+					 ? SEVERITY_DISRUPTIVE
+					 : SEVERITY_IDLE;
 	const size_t size = 2 * TEXT_MAX;
 
 	if (gone)
-		text_format(judgement_add_note(judgement, NOTE_NOT_UNDONE, severity, device->name)->text, size, "%s: %s",
-			    device->name, gone);
+		text_format(judgement_add_note(judgement, NOTE_NOT_UNDONE, severity, device->name)->text, size,
+			    "%s: %s", device->name, gone);
 	if (leaves && device->virtual_functions)
-		text_format(judgement_add_note(judgement, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text, size,
-			    "%s: its %u virtual functions end with its driver and are not made again", device->name,
-			    device->virtual_functions);
+		text_format(judgement_add_note(judgement, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text,
+			    size, "%s: its %u virtual functions end with its driver and are not made again",
+			    device->name, device->virtual_functions);
 	if (leaves && stays_off(asked))
-		text_format(judgement_add_note(judgement, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text, size,
-			    "%s: the rule \"%s\" leaves it without its driver (%s) after the claim (\"restore\": false)",
-			    device->name, asked->rule->name, device->driver);
+		text_format(
+			judgement_add_note(judgement, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text, size,
+			"%s: the rule \"%s\" leaves it without its driver (%s) after the claim (\"restore\": false)",
+			device->name, asked->rule->name, device->driver);
 	if (leaves && device->driver_fixed)
-		text_format(judgement_add_note(judgement, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text, size,
-			    "%s: its driver %s can't be unbound, nor bound again", device->name, device->driver);
+		text_format(judgement_add_note(judgement, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text,
+			    size, "%s: its driver %s can't be unbound, nor bound again", device->name, device->driver);
 	note_held_data(judgement, device);
 }
 
@@ -146,13 +148,14 @@ static void note_can_reset(struct judgement *judgement, const struct device *dev
 {
 	text_format(judgement_add_note(judgement, NOTE_RESET, SEVERITY_IDLE, device->name)->text, 2 * TEXT_MAX,
 		    "%s can be reset between owners (%s)", device->name, methods);
-	text_format(judgement_add_note(judgement, NOTE_NOT_UNDONE, SEVERITY_IDLE, device->name)->text, 2 * TEXT_MAX,
-		    base_class(device) == 0x01
-			    ? "%s: settings and firmware that were loaded into it are lost when it is reset; what is written on "
-			      "its disks stays"
-			    : "%s: what is stored inside while it runs (settings, loaded firmware, memory of the card) is lost "
-			      "when it is reset",
-		    device->name);
+	text_format(
+		judgement_add_note(judgement, NOTE_NOT_UNDONE, SEVERITY_IDLE, device->name)->text, 2 * TEXT_MAX,
+		base_class(device) == 0x01
+			? "%s: settings and firmware that were loaded into it are lost when it is reset; what is written on "
+			  "its disks stays"
+			: "%s: what is stored inside while it runs (settings, loaded firmware, memory of the card) is lost "
+			  "when it is reset",
+		device->name);
 }
 
 void note_reset(struct judgement *judgement, const struct asked *asked)
@@ -167,22 +170,25 @@ void note_reset(struct judgement *judgement, const struct asked *asked)
 
 	list_methods(device->reset_methods, methods, sizeof methods);
 	if (demand == RESET_SKIP)
-		text_format(judgement_add_note(judgement, NOTE_RESET, SEVERITY_DISRUPTIVE, device->name)->text, size,
-			    "%s is not reset between owners (the rule \"%s\" says \"reset\": \"skip\"): the next one finds it "
-			    "as it was left, with what is stored inside",
-			    device->name, asked->rule->name);
+		text_format(
+			judgement_add_note(judgement, NOTE_RESET, SEVERITY_DISRUPTIVE, device->name)->text, size,
+			"%s is not reset between owners (the rule \"%s\" says \"reset\": \"skip\"): the next one finds it "
+			"as it was left, with what is stored inside",
+			device->name, asked->rule->name);
 	else if (!device->reset_methods)
 		text_format(judgement_add_note(judgement, NOTE_RESET, SEVERITY_DISRUPTIVE, device->name)->text, size,
 			    "%s can't be reset at all: %s, with what is stored inside", device->name,
-			    demand == RESET_REQUIRE ? "the rule requires a reset, since the next owner would find it as it was "
-						      "left"
-						    : without_reset(allowed ? demand : RESET_SKIP));
+			    demand == RESET_REQUIRE
+				    ? "the rule requires a reset, since the next owner would find it as it was "
+				      "left"
+				    : without_reset(allowed ? demand : RESET_SKIP));
 	else if (!alone && count > 0)
-		text_format(judgement_add_note(judgement, NOTE_RESET, SEVERITY_DISRUPTIVE, device->name)->text, size,
-			    "%s can be reset only together with its whole bus (%s), where %s %s, too, and the kernel refuses "
-			    "that: %s",
-			    device->name, methods, others, count > 1 ? "are" : "is",
-			    without_reset(allowed ? demand : RESET_SKIP));
+		text_format(
+			judgement_add_note(judgement, NOTE_RESET, SEVERITY_DISRUPTIVE, device->name)->text, size,
+			"%s can be reset only together with its whole bus (%s), where %s %s, too, and the kernel refuses "
+			"that: %s",
+			device->name, methods, others, count > 1 ? "are" : "is",
+			without_reset(allowed ? demand : RESET_SKIP));
 	else
 		note_can_reset(judgement, device, methods);
 }

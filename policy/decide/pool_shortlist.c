@@ -156,8 +156,9 @@ static size_t count_wanted(const struct request *request, size_t index)
 int pool_shortlist(const struct policy *policy, const struct host_view *host, const struct request *request,
 		   const char **out)
 {
-	struct shortlist list = { .policy = policy, .host = host, .request = request, .out = out,
-				  .rules_left = RULES_LOOKED_AT_MAX };
+	struct shortlist list = {
+		.policy = policy, .host = host, .request = request, .out = out, .rules_left = RULES_LOOKED_AT_MAX
+	};
 	size_t pools = 0;
 
 	for (size_t i = 0; i < request->device_count; i++) {

@@ -8,8 +8,9 @@
 #define REMEDY(out, ...) text_format((out).remedy, SENTENCE_MAX, __VA_ARGS__)
 
 /*
- * What a use is to somebody who is no operator. NULL: its text says nothing that all users of the host can't see anyway.
- * Mount points, processes, addresses, other users' devices and the names that people gave are told to operators only.
+ * What a use is to somebody who is no operator. NULL: its text says nothing that all users of the host can't see
+ * anyway. Mount points, processes, addresses, other users' devices and the names that people gave are told to operators
+ * only.
  */
 static const char *use_in_general(enum use_kind kind)
 {
@@ -148,10 +149,12 @@ void say_mode_needs_iommufd(struct sentences out, const char *release, enum deli
 	char shown[64];
 
 	text_escape(shown, sizeof shown, release, strnlen(release, 64));
-	MESSAGE(out, "the mode %s needs iommufd (/dev/iommu and /dev/vfio/devices), which this kernel (%s) does not have",
+	MESSAGE(out,
+		"the mode %s needs iommufd (/dev/iommu and /dev/vfio/devices), which this kernel (%s) does not have",
 		delivery_mode_to_string(mode), shown);
-	REMEDY(out, "ask for the mode node, with which QEMU and others open the device by its path, or boot a kernel with "
-		    "CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV (Fedora, RHEL 9.4 and newer, Ubuntu 24.04 and newer)");
+	REMEDY(out,
+	       "ask for the mode node, with which QEMU and others open the device by its path, or boot a kernel with "
+	       "CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV (Fedora, RHEL 9.4 and newer, Ubuntu 24.04 and newer)");
 }
 
 void say_interface_changed(struct sentences out, enum vfio_interface had)
@@ -174,8 +177,10 @@ void say_unsafe_interrupts(struct sentences out, const struct rule *rule)
 	REMEDY(out, "turn the parameter allow_unsafe_interrupts of the modules iommufd and vfio_iommu_type1 off, and "
 		    "interrupt remapping on in the firmware");
 	if (rule)
-		text_append(out.remedy, SENTENCE_MAX, ", or have an operator write \"unsafe_interrupts\": \"accept\" in the "
-						      "rule \"%s\"", rule->name);
+		text_append(out.remedy, SENTENCE_MAX,
+			    ", or have an operator write \"unsafe_interrupts\": \"accept\" in the "
+			    "rule \"%s\"",
+			    rule->name);
 }
 
 void say_noiommu(struct sentences out)
@@ -188,8 +193,9 @@ void say_noiommu(struct sentences out)
 void say_policies_differ(struct sentences out)
 {
 	MESSAGE(out, "ioasidd and its executor do not hold the same policy, so that no claim is given");
-	REMEDY(out, "have an operator correct the policy files ('ioasidctl status' and 'ioasidctl policy check' say what is "
-		    "wrong) and run 'ioasidctl policy reload'");
+	REMEDY(out,
+	       "have an operator correct the policy files ('ioasidctl status' and 'ioasidctl policy check' say what is "
+	       "wrong) and run 'ioasidctl policy reload'");
 }
 
 void say_policy_refused(struct sentences out, const char *fault)
@@ -197,8 +203,9 @@ void say_policy_refused(struct sentences out, const char *fault)
 	text_append(out.message, SENTENCE_MAX, "; the policy files that are there have errors and are not in force");
 	if (fault)
 		text_append(out.message, SENTENCE_MAX, " (%s)", fault);
-	REMEDY(out, "have an operator see what 'ioasidctl policy check' says, correct the files, and run 'ioasidctl policy "
-		    "reload'");
+	REMEDY(out,
+	       "have an operator see what 'ioasidctl policy check' says, correct the files, and run 'ioasidctl policy "
+	       "reload'");
 }
 
 void say_bridge(struct sentences out, const char *device)
@@ -216,12 +223,15 @@ void say_no_group(struct sentences out, const char *device)
 
 void say_noiommu_group(struct sentences out, const struct device *device)
 {
-	MESSAGE(out, "the IOMMU group of %s was made by VFIO's no-IOMMU mode, and stays until its driver is unbound, whatever "
-		     "that mode is now: nothing would hold back its DMA", device->name);
-	REMEDY(out, "turn enable_unsafe_noiommu_mode of the module vfio off and unbind %s from %s (echo %s > "
-		    "/sys/bus/pci/devices/%s/driver/unbind); then give it an IOMMU: enable that in the firmware and on the "
-		    "kernel command line", device->name, device->driver[0] ? device->driver : "its driver", device->name,
-	       device->name);
+	MESSAGE(out,
+		"the IOMMU group of %s was made by VFIO's no-IOMMU mode, and stays until its driver is unbound, whatever "
+		"that mode is now: nothing would hold back its DMA",
+		device->name);
+	REMEDY(out,
+	       "turn enable_unsafe_noiommu_mode of the module vfio off and unbind %s from %s (echo %s > "
+	       "/sys/bus/pci/devices/%s/driver/unbind); then give it an IOMMU: enable that in the firmware and on the "
+	       "kernel command line",
+	       device->name, device->driver[0] ? device->driver : "its driver", device->name, device->name);
 }
 
 void say_group_too_large(struct sentences out, const char *device, size_t members)
@@ -394,8 +404,8 @@ void say_member_in_use(struct sentences out, const char *device, const struct de
 {
 	REMEDY(out, "%s", how_to_end(use));
 	if (use->kind == USE_HOLDER) {
-		MESSAGE(out, "%s would lock out %s, which is held by a process that did not get it from ioasidd%s%s", device,
-			member->name, between(use, told), details(use, told));
+		MESSAGE(out, "%s would lock out %s, which is held by a process that did not get it from ioasidd%s%s",
+			device, member->name, between(use, told), details(use, told));
 		return;
 	}
 	MESSAGE(out,

@@ -1,6 +1,7 @@
 /*
  * What is written down of one act of the daemon's: a grant, a refusal, a revocation. A record says failure until it is
- * committed as a success, which is the last thing that whoever acts does. Plain data; where it is written is others' work.
+ * committed as a success, which is the last thing that whoever acts does. Plain data; where it is written is others'
+ * work.
  */
 #pragma once
 
@@ -13,19 +14,19 @@
 enum { AUDIT_RECORD_DEVICES_MAX = 128 };
 
 struct audit_record {
-	uint32_t kind;          /* enum record_kind */
-	uint32_t success;       /* 1: it was done. What is all zero failed */
-	uint32_t uid;           /* whose claim it is, or who asked for one; of a policy load who wanted it */
-	uint32_t actor;         /* who did it: the operator's uid where one acts on another's claim, else as uid */
-	int32_t pid;            /* of the client, or of the process that was stopped; 0 unknown */
-	uint32_t device_count;  /* devices that were asked for: the first in device */
-	uint32_t lockout_count; /* members that are locked out: those after them */
-	uint32_t left_out;      /* how many more there were */
-	uint64_t policy_digest; /* of the policy that it was decided under; 0: none */
-	char claim[CLAIM_ID_MAX];   /* "" none */
-	char rule[RULE_NAME_MAX];   /* that decided; "" none */
-	char unit[UNIT_NAME_MAX];   /* the client's, or the one that was stopped; "" unknown */
-	char text[TEXT_MAX];        /* one sentence for people: why it was refused, what failed; "" nothing to say */
+	uint32_t kind;            /* enum record_kind */
+	uint32_t success;         /* 1: it was done. What is all zero failed */
+	uint32_t uid;             /* whose claim it is, or who asked for one; of a policy load who wanted it */
+	uint32_t actor;           /* who did it: the operator's uid where one acts on another's claim, else as uid */
+	int32_t pid;              /* of the client, or of the process that was stopped; 0 unknown */
+	uint32_t device_count;    /* devices that were asked for: the first in device */
+	uint32_t lockout_count;   /* members that are locked out: those after them */
+	uint32_t left_out;        /* how many more there were */
+	uint64_t policy_digest;   /* of the policy that it was decided under; 0: none */
+	char claim[CLAIM_ID_MAX]; /* "" none */
+	char rule[RULE_NAME_MAX]; /* that decided; "" none */
+	char unit[UNIT_NAME_MAX]; /* the client's, or the one that was stopped; "" unknown */
+	char text[TEXT_MAX];      /* one sentence for people: why it was refused, what failed; "" nothing to say */
 	char device[AUDIT_RECORD_DEVICES_MAX][DEVICE_NAME_MAX];
 };
 

@@ -43,10 +43,10 @@ struct device {
 	uint16_t device;
 	uint16_t subsystem_vendor;
 	uint16_t subsystem_device;
-	uint8_t bridge;                          /* 1: PCI-to-PCI bridge (header type 1); never claimed, never moved */
-	uint8_t driver_fixed;                    /* 1: the bound driver has no bind and unbind attributes */
-	uint8_t no_iommu;                        /* 1: its group was made by VFIO's no-IOMMU mode: nothing isolates it */
-	uint8_t reserved[5];                     /* 0 */
+	uint8_t bridge;       /* 1: PCI-to-PCI bridge (header type 1); never claimed, never moved */
+	uint8_t driver_fixed; /* 1: the bound driver has no bind and unbind attributes */
+	uint8_t no_iommu;     /* 1: its group was made by VFIO's no-IOMMU mode: nothing isolates it */
+	uint8_t reserved[5];  /* 0 */
 };
 
 /* A PCI address in full, lower case: "0000:01:00.0". */

@@ -8,8 +8,7 @@ bool hold_is_sane(const struct hold *hold)
 {
 	return hold->pid > 0 && hold->kind < HOLD_KIND_COUNT && hold->count > 0 && hold->group >= -1 &&
 	       hold->service <= 1 && text_is_printable(hold->device, sizeof hold->device) &&
-	       text_is_printable(hold->node, sizeof hold->node) &&
-	       text_is_printable(hold->claim, sizeof hold->claim) &&
+	       text_is_printable(hold->node, sizeof hold->node) && text_is_printable(hold->claim, sizeof hold->claim) &&
 	       text_is_printable(hold->command, sizeof hold->command) &&
 	       text_is_printable(hold->unit, sizeof hold->unit);
 }
@@ -79,8 +78,9 @@ static void originate(struct hold_origin *out, enum hold_verdict verdict, const 
 }
 
 /*
- * The claim that a device is of which the kernel does not name, as it does not for one that was opened by its group: the
- * process's own, if it has no group from elsewhere, and no more such devices than its claims have. NULL: that can't be told.
+ * The claim that a device is of which the kernel does not name, as it does not for one that was opened by its group:
+ * the process's own, if it has no group from elsewhere, and no more such devices than its claims have. NULL: that can't
+ * be told.
  */
 static const struct claim *owner_of_unnamed(const struct holder *holder, const struct hold *hold)
 {
@@ -151,7 +151,8 @@ static void judge(const struct holder *holder, const struct hold *hold, struct h
 		judge_device(holder, hold, out);
 }
 
-void hold_judge(const struct hold *hold, size_t count, const struct ledger *ledger, bool compared, struct hold_origin *out)
+void hold_judge(const struct hold *hold, size_t count, const struct ledger *ledger, bool compared,
+		struct hold_origin *out)
 {
 	for (size_t first = 0, end; first < count; first = end) {
 		struct holder holder = { .hold = hold + first, .ledger = ledger, .compared = compared };

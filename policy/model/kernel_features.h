@@ -9,13 +9,13 @@
 #include <stdint.h>
 
 struct kernel_features {
-	uint32_t iommufd;      /* 1: /dev/iommu is there */
-	uint32_t vfio_cdev;    /* 1: VFIO has device cdevs */
-	uint32_t vfio_group;   /* 1: VFIO has groups and containers */
+	uint32_t iommufd;           /* 1: /dev/iommu is there */
+	uint32_t vfio_cdev;         /* 1: VFIO has device cdevs */
+	uint32_t vfio_group;        /* 1: VFIO has groups and containers */
 	uint32_t unsafe_interrupts; /* 1: allow_unsafe_interrupts is on in iommufd or vfio_iommu_type1 */
-	uint32_t noiommu;      /* 1: enable_unsafe_noiommu_mode is on */
+	uint32_t noiommu;           /* 1: enable_unsafe_noiommu_mode is on */
 	uint32_t reserved;
-	char release[64];      /* uname -r */
+	char release[64]; /* uname -r */
 };
 
 /* iommufd where the kernel has it and VFIO's cdevs with it, else groups; -ENOTSUP: it has neither. */

@@ -17,27 +17,28 @@ struct claim_device {
 struct claim {
 	char id[CLAIM_ID_MAX];
 	char rule[RULE_NAME_MAX];
-	uid_t uid;            /* owner */
+	uid_t uid; /* owner */
 	gid_t gid;
-	pid_t pid;            /* that asked; 0 where unknown */
+	pid_t pid; /* that asked; 0 where unknown */
 	enum delivery_mode mode;
 	enum vfio_interface interface;
 	enum claim_state state;
-	enum lease_kind lease; /* what keeps it alive */
+	enum lease_kind lease;          /* what keeps it alive */
 	char lease_unit[UNIT_NAME_MAX]; /* LEASE_UNIT: which; "" else */
-	char lease_invocation[33]; /* LEASE_UNIT: the run of it that is meant, 32 hexadecimal digits; "": unknown, or else */
-	char unit[UNIT_NAME_MAX]; /* that the owner asked from; "" unknown */
-	uint32_t ioas_id;     /* MODE_ATTACHED with iommufd; 0 until known */
-	uint64_t memlock;     /* bytes granted; 0: none */
-	uint64_t since;       /* CLOCK_REALTIME microseconds, told by the caller */
-	char note[TEXT_MAX];  /* why it lingers, is quarantined or stuck; "" else */
-	bool revoked;         /* an operator takes it back, or has */
+	char lease_invocation[33]; /* LEASE_UNIT: the run of it that is meant, 32 hexadecimal digits; "": unknown, or
+				      else */
+	char unit[UNIT_NAME_MAX];  /* that the owner asked from; "" unknown */
+	uint32_t ioas_id;          /* MODE_ATTACHED with iommufd; 0 until known */
+	uint64_t memlock;          /* bytes granted; 0: none */
+	uint64_t since;            /* CLOCK_REALTIME microseconds, told by the caller */
+	char note[TEXT_MAX];       /* why it lingers, is quarantined or stuck; "" else */
+	bool revoked;              /* an operator takes it back, or has */
 	char changing[DEVICE_NAME_MAX]; /* the device that is being added or taken back; "": none */
-	bool adding;          /* that device is added, and nobody has acknowledged it yet */
-	bool lease_lost;      /* not by its client: a restart lost its lease, and its client may resume the claim */
+	bool adding;                    /* that device is added, and nobody has acknowledged it yet */
+	bool lease_lost; /* not by its client: a restart lost its lease, and its client may resume the claim */
 	struct claim_device *device;
 	size_t device_count;
-	void *attachment;     /* the ledger's user's own; never looked at here */
+	void *attachment; /* the ledger's user's own; never looked at here */
 };
 
 /* True for what claims are called: 32 lower-case hexadecimal digits. */
@@ -53,7 +54,8 @@ struct ledger *ledger_free(struct ledger *ledger);
  * ledger_remove(). -ENOMEM, or -EINVAL for an id that is empty, too long or not printable.
  */
 int ledger_add(struct ledger *ledger, const char *id, struct claim **out);
-/* Adds a claim as it was written down, with its devices, which are copied. -EBUSY: another claim has one; as ledger_add(). */
+/* Adds a claim as it was written down, with its devices, which are copied. -EBUSY: another claim has one; as
+ * ledger_add(). */
 int ledger_adopt(struct ledger *ledger, const struct claim *read, struct claim **out);
 void ledger_remove(struct ledger *ledger, struct claim *claim);
 struct claim *ledger_find(const struct ledger *ledger, const char *id);
@@ -74,14 +76,14 @@ struct claim *ledger_owner(const struct ledger *ledger, const char *device, cons
 /* How many asked-for devices of a group the claim has, apart from one name (may be NULL). */
 size_t claim_devices_in_group(const struct claim *claim, int32_t group, const char *apart_from);
 /*
- * The entries that a plan gives back which takes this device out of its claim: its own, and unless others of its group were
- * asked for, which *pin says, those of the members that only it locks out. Copies, which the caller frees; NULL: out of memory,
- * or the claim does not have it.
+ * The entries that a plan gives back which takes this device out of its claim: its own, and unless others of its group
+ * were asked for, which *pin says, those of the members that only it locks out. Copies, which the caller frees; NULL:
+ * out of memory, or the claim does not have it.
  */
 struct claim_device *claim_copy_removal(const struct claim *claim, const char *device, size_t *count, bool *pin);
 /*
- * Takes an asked-for device out of its claim that was given back, or was never got: with the members that only it locked
- * out; where its group has others that were asked for, it becomes locked out itself.
+ * Takes an asked-for device out of its claim that was given back, or was never got: with the members that only it
+ * locked out; where its group has others that were asked for, it becomes locked out itself.
  */
 void ledger_shrink(struct ledger *ledger, struct claim *claim, const char *device);
 /* The entry of a device in a claim, or NULL. Valid until the claim's devices change. */

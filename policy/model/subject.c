@@ -14,8 +14,8 @@ bool subject_has_group(const struct subject *subject, gid_t gid)
 
 bool unit_name_is_valid(const char *name)
 {
-	static const char *const suffixes[] = { ".service", ".scope", ".slice", ".target", ".socket", ".mount",
-						".automount", ".swap", ".device", ".timer", ".path" };
+	static const char *const suffixes[] = { ".service",   ".scope", ".slice",  ".target", ".socket", ".mount",
+						".automount", ".swap",  ".device", ".timer",  ".path" };
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@";
 	size_t length = strlen(name);
 

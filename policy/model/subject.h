@@ -17,8 +17,8 @@ struct subject {
 	gid_t gid;
 	gid_t groups[SUBJECT_GROUPS_MAX]; /* supplementary groups; the primary one need not be among them */
 	size_t group_count;
-	pid_t pid;                        /* 0 where unknown */
-	char unit[UNIT_NAME_MAX];         /* systemd unit, "" where unknown */
+	pid_t pid;                /* 0 where unknown */
+	char unit[UNIT_NAME_MAX]; /* systemd unit, "" where unknown */
 };
 
 /* True for a name that systemd could give a unit: one of its suffixes, its letters only, below UNIT_NAME_MAX bytes. */

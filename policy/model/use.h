@@ -9,10 +9,10 @@
 
 struct use {
 	char device[DEVICE_NAME_MAX];
-	char text[TEXT_MAX];   /* the chain a person can read: "nvme0n1 > nvme0n1p2 > mounted on /" */
-	uint32_t kind;         /* enum use_kind */
-	uint32_t severity;     /* enum severity */
-	int32_t pid;           /* USE_HOLDER: of the process, else 0 */
+	char text[TEXT_MAX]; /* the chain a person can read: "nvme0n1 > nvme0n1p2 > mounted on /" */
+	uint32_t kind;       /* enum use_kind */
+	uint32_t severity;   /* enum severity */
+	int32_t pid;         /* USE_HOLDER: of the process, else 0 */
 	uint32_t reserved;
 };
 

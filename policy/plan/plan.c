@@ -94,7 +94,8 @@ bool step_equals(const struct step *a, const struct step *b)
 
 bool step_is_waived(const struct step *step)
 {
-	return (step->kind == STEP_PROVE_UNBOUND || step->kind == STEP_PROVE_GROUP_FREE) && step->number == PROOF_BY_UNBIND;
+	return (step->kind == STEP_PROVE_UNBOUND || step->kind == STEP_PROVE_GROUP_FREE) &&
+	       step->number == PROOF_BY_UNBIND;
 }
 
 bool step_takes_device(const struct step *step)
@@ -139,16 +140,18 @@ static const char *describe_delivery(const struct step *step, char *out, size_t 
 	unsigned long long number = step->number;
 
 	if (step->kind == STEP_CONTAINER)
-		return text_format(out, size, "%s", number ? "use the claim's VFIO container" : "open a new VFIO container");
+		return text_format(out, size, "%s",
+				   number ? "use the claim's VFIO container" : "open a new VFIO container");
 	if (step->kind == STEP_GROUP)
 		return text_format(out, size, "open the IOMMU group of %s and put it into the container", step->device);
 	if (step->kind == STEP_GROUP_DEVICE)
-		return text_format(out, size, number ? "leave the opening of %s to the client, which has its group"
-						     : "open %s by its IOMMU group",
+		return text_format(out, size,
+				   number ? "leave the opening of %s to the client, which has its group"
+					  : "open %s by its IOMMU group",
 				   step->device);
 	if (step->kind == STEP_GRANT)
-		return text_format(out, size, "let the user %llu open %s%s", number, step->device[0] ? "the nodes of " : "",
-				   nodes);
+		return text_format(out, size, "let the user %llu open %s%s", number,
+				   step->device[0] ? "the nodes of " : "", nodes);
 	return text_format(out, size, "let the user %llu open %s%s no more", number,
 			   step->device[0] ? "the nodes of " : "", nodes);
 }
@@ -264,8 +267,8 @@ static bool gives_group(const struct delivery *delivery)
 }
 
 /*
- * A device that is on a VFIO driver stays there; but not a locked-out member whose group the client opens, by which it could
- * open the member, too.
+ * A device that is on a VFIO driver stays there; but not a locked-out member whose group the client opens, by which it
+ * could open the member, too.
  */
 static bool stays(const struct claim_device *device, const struct delivery *delivery)
 {
@@ -342,7 +345,8 @@ static void add_by_node(struct plan *plan, int *error, const struct claim_device
 {
 	if (delivery->interface == INTERFACE_IOMMUFD)
 		add(plan, error, STEP_CONTEXT, NULL, "", "", delivery->grows);
-	/* A claim that grows has the container's since it was made: without iommufd that is what tells the two apart. */
+	/* A claim that grows has the container's since it was made: without iommufd that is what tells the two apart.
+	 */
 	if (!delivery->grows && (delivery->interface == INTERFACE_GROUP || delivery->groups))
 		add(plan, error, STEP_GRANT, NULL, "", "", delivery->uid);
 	for (size_t i = 0; i < count; i++)
@@ -417,8 +421,7 @@ static void add_proof(struct plan *plan, int *error, enum step_kind kind, const 
 		add(plan, error, kind, before, "", "", device->reset);
 }
 
-int plan_for_release(struct plan *plan, const struct claim_device *device, size_t count,
-		     const struct giving_back *how)
+int plan_for_release(struct plan *plan, const struct claim_device *device, size_t count, const struct giving_back *how)
 {
 	static const enum step_kind proofs[] = {
 		STEP_PROVE_NO_HOLDER, STEP_PROVE_UNBOUND, STEP_BUS_MASTER_OFF, STEP_RESET, STEP_UNBIND_VFIO,

@@ -118,7 +118,7 @@ struct json_object *reply_json_groups(const struct topology *topology, const str
 		for (end = first + 1; end < count && device[end]->group == device[first]->group;)
 			end++;
 		json_add(array, reply_json_group(device[first]->group, device + first, end - first,
-							      group_owner(ledger, device + first, end - first), outlook));
+						 group_owner(ledger, device + first, end - first), outlook));
 	}
 	if (!device)
 		json_lacks_memory();
@@ -140,8 +140,7 @@ struct json_object *reply_json_interface(const struct kernel_features *kernel)
 {
 	int interface = kernel_interface(kernel);
 
-	return interface < 0 ? NULL
-			     : json_make_string(vfio_interface_to_string((enum vfio_interface)interface));
+	return interface < 0 ? NULL : json_make_string(vfio_interface_to_string((enum vfio_interface)interface));
 }
 
 struct json_object *reply_json_claim(const struct claim *claim)
@@ -377,7 +376,8 @@ static void advise_on_hold(const struct hold *hold, const struct hold_origin *or
 	else if (origin->verdict == HOLD_UNKNOWN)
 		text_format(out, 2 * TEXT_MAX, "%s, unless it is meant to have it by a claim", end);
 	else if (hold->kind == HOLD_IOMMUFD || hold->kind == HOLD_CONTAINER)
-		text_format(out, 2 * TEXT_MAX, "alone it reaches no device; %s if it has no business with devices", end);
+		text_format(out, 2 * TEXT_MAX, "alone it reaches no device; %s if it has no business with devices",
+			    end);
 	else
 		text_format(out, 2 * TEXT_MAX, "%s, and start it so that it claims what it uses (ioasidctl run)", end);
 }
@@ -413,7 +413,8 @@ static void advise_on_node(const struct node_access *access, bool granted, char 
 		text_format(out, 2 * TEXT_MAX, "setfacl -b /dev/%s, ", access->node);
 	if (access->uid != 0 || access->gid != 0)
 		text_append(out, 2 * TEXT_MAX, "chown root:root /dev/%s, ", access->node);
-	text_append(out, 2 * TEXT_MAX, "chmod 0600 /dev/%s; see which udev rule or program lets them (ioasidd's rules set 0600)",
+	text_append(out, 2 * TEXT_MAX,
+		    "chmod 0600 /dev/%s; see which udev rule or program lets them (ioasidd's rules set 0600)",
 		    access->node);
 }
 

@@ -13,8 +13,8 @@
 #include <json-c/json.h>
 
 /*
- * owner: the claim that has the device, or NULL; entry: its entry there. see: the reader may know the claim's id. outlook:
- * NULL: what the host does with it was not looked at.
+ * owner: the claim that has the device, or NULL; entry: its entry there. see: the reader may know the claim's id.
+ * outlook: NULL: what the host does with it was not looked at.
  */
 struct json_object *reply_json_device(const struct device *device, const struct claim *owner,
 				      const struct claim_device *entry, bool see, const struct outlook *outlook);

@@ -77,7 +77,8 @@ static void append_revoke(char *out, const struct rule *rule)
 	if (milliseconds % 1000 != 0)
 		text_append(out, LINE_SIZE, "; %llu ms to let go when revoked", (unsigned long long)milliseconds);
 	else if (rule->revoke_grace_usec != REVOKE_GRACE_USEC)
-		text_append(out, LINE_SIZE, "; %llu s to let go when revoked", (unsigned long long)(milliseconds / 1000));
+		text_append(out, LINE_SIZE, "; %llu s to let go when revoked",
+			    (unsigned long long)(milliseconds / 1000));
 	if (rule->revoke_stop != REVOKE_STOP_NOTHING)
 		text_append(out, LINE_SIZE, "; then the %s is stopped", revoke_stop_to_string(rule->revoke_stop));
 }
@@ -93,7 +94,8 @@ static const char *how_text(const struct rule *rule, char out[static LINE_SIZE])
 	for (unsigned mode = 0; mode < DELIVERY_MODE_COUNT; mode++) {
 		if (!(rule->modes & 1u << mode))
 			continue;
-		text_append(out, LINE_SIZE, "%s%s", first ? "" : ", ", delivery_mode_to_string((enum delivery_mode)mode));
+		text_append(out, LINE_SIZE, "%s%s", first ? "" : ", ",
+			    delivery_mode_to_string((enum delivery_mode)mode));
 		first = false;
 	}
 	if (rule->lockout == LOCKOUT_NONE) {

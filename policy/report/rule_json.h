@@ -9,7 +9,7 @@
 #include <json-c/json.h>
 
 /*
- * The reply of GetPolicy, owned by the caller. reader: only the rules that could apply to him, whatever unit he runs in;
- * NULL: all.
+ * The reply of GetPolicy, owned by the caller. reader: only the rules that could apply to him, whatever unit he runs
+ * in; NULL: all.
  */
 struct json_object *rule_json_policy(const struct policy *policy, const struct subject *reader);

@@ -16,8 +16,8 @@ enum { SNAPSHOT_DEPTH_MAX = 8 };
 
 /* A snapshot while it is read: its devices are found by name. */
 struct reading {
-	struct snapshot snapshot; /* first: fields are read into it */
-	struct name_table by_name; /* struct device_description; made when all of them are there */
+	struct snapshot snapshot;           /* first: fields are read into it */
+	struct name_table by_name;          /* struct device_description; made when all of them are there */
 	uint64_t node[VFIO_NODES_MAX / 64]; /* bit N: vfioN is taken */
 };
 
@@ -27,7 +27,9 @@ static bool is_boot_id(const char *text)
 }
 
 static const struct field kernel_fields[] = {
-	{ .key = "release", .read = read_text, .offset = offsetof(struct snapshot, kernel.release),
+	{ .key = "release",
+	  .read = read_text,
+	  .offset = offsetof(struct snapshot, kernel.release),
 	  .size = sizeof(((struct kernel_features *)0)->release) },
 	{ .key = "iommufd", KERNEL_BOOL(iommufd) },
 	{ .key = "vfio_cdev", KERNEL_BOOL(vfio_cdev) },
@@ -49,7 +51,8 @@ static int read_version(const struct field *field, const struct json_value *valu
 	if (!json_object_is_type(value->object, json_type_int) ||
 	    json_object_get_int64(value->object) != SNAPSHOT_VERSION)
 		return json_fields_refuse(value, false, problem,
-				     "%d is wanted: another version can't be read by this ioasidd", SNAPSHOT_VERSION);
+					  "%d is wanted: another version can't be read by this ioasidd",
+					  SNAPSHOT_VERSION);
 	return 0;
 }
 
@@ -75,8 +78,9 @@ int snapshot_check_references(const struct json_value *value, const struct devic
 		if (!physical_function)
 			return snapshot_refuse_missing(value, "physical_function", problem);
 		if (*physical_function->physical_function)
-			return json_fields_refuse(value, false, problem, "its physical_function %s is a virtual one itself",
-					     device->physical_function);
+			return json_fields_refuse(value, false, problem,
+						  "its physical_function %s is a virtual one itself",
+						  device->physical_function);
 	}
 	return 0;
 }
@@ -183,8 +187,11 @@ static int check_uses(const struct field *field, const struct json_value *value,
 static const struct field snapshot_fields[] = {
 	{ .key = "version", .read = read_version },
 	{ .key = "kernel", .read = read_kernel },
-	{ .key = "boot_id", .read = read_text, .offset = offsetof(struct snapshot, boot_id),
-	  .size = sizeof(((struct snapshot *)0)->boot_id), .valid = is_boot_id,
+	{ .key = "boot_id",
+	  .read = read_text,
+	  .offset = offsetof(struct snapshot, boot_id),
+	  .size = sizeof(((struct snapshot *)0)->boot_id),
+	  .valid = is_boot_id,
 	  .wanted = "a boot id (01234567-89ab-4cde-8f01-23456789abcd)" },
 	{ .key = "devices", .read = read_devices, .required = true, .wanted = "an array of devices" },
 	{ .key = "uses", .read = check_uses },
@@ -216,7 +223,10 @@ static int read_uses(const struct json_value *root, struct reading *reading, str
 static int read_root(const struct json_text *json, struct snapshot *out, struct json_problem *problem)
 {
 	static const struct kernel_features usual = {
-		.iommufd = 1, .vfio_cdev = 1, .vfio_group = 1, .release = "6.12.0-simulated",
+		.iommufd = 1,
+		.vfio_cdev = 1,
+		.vfio_group = 1,
+		.release = "6.12.0-simulated",
 	};
 	struct reading *reading = calloc(1, sizeof(*reading));
 	struct json_value root = json_text_root(json);
@@ -227,7 +237,7 @@ static int read_root(const struct json_text *json, struct snapshot *out, struct 
 	reading->snapshot.kernel = usual;
 	reading->snapshot.has_vfio_pci = true;
 	error = json_fields_read(&root, snapshot_fields, sizeof(snapshot_fields) / sizeof(*snapshot_fields), reading,
-			    problem);
+				 problem);
 	if (error == 0)
 		error = read_uses(&root, reading, problem);
 	name_table_done(&reading->by_name);

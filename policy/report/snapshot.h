@@ -1,7 +1,7 @@
 /*
  * A host as a text: {"version": 1, "kernel": {…}, "boot_id": "…", "devices": [Device…], "uses": [Use…]},
- * JSON with comments. `ioasidctl snapshot` writes it, the simulator boots from it, and plans are made of it where no daemon is.
- * Strict: a text with an error is refused whole, with the place of the error. Reads no file.
+ * JSON with comments. `ioasidctl snapshot` writes it, the simulator boots from it, and plans are made of it where no
+ * daemon is. Strict: a text with an error is refused whole, with the place of the error. Reads no file.
  */
 #pragma once
 
@@ -19,11 +19,11 @@ enum {
 
 struct snapshot {
 	struct kernel_features kernel;
-	bool has_vfio_pci; /* the kernel has the driver vfio-pci */
-	char boot_id[40];  /* "" where the text has none */
+	bool has_vfio_pci;                 /* the kernel has the driver vfio-pci */
+	char boot_id[40];                  /* "" where the text has none */
 	struct device_description *device; /* in the order of the text */
 	size_t count, allocated;
-	struct uses uses;  /* as the text has them: bound drivers and virtual functions are uses without being said */
+	struct uses uses; /* as the text has them: bound drivers and virtual functions are uses without being said */
 };
 
 /*
@@ -33,7 +33,8 @@ struct snapshot {
 int snapshot_read(const char *text, size_t length, struct snapshot *out, struct json_problem *problem);
 void snapshot_done(struct snapshot *snapshot);
 
-/* Appends what is a use without being said: that a driver is bound, and that there are virtual functions. 0, -ENOMEM. */
+/* Appends what is a use without being said: that a driver is bound, and that there are virtual functions. 0, -ENOMEM.
+ */
 int snapshot_own_uses(const struct device *device, struct uses *uses);
 /* The uses of a device: its own, and those that the snapshot has of it; appended. 0, -ENOMEM. */
 int snapshot_uses_of(const struct snapshot *snapshot, const struct device *device, struct uses *uses);

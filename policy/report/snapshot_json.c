@@ -72,8 +72,9 @@ static int read_reset_methods(const struct field *field, const struct json_value
 				     : -EINVAL;
 
 		if (method < 0)
-			return json_fields_refuse(&item, false, problem,
-					     "one of device_specific, acpi, flr, af_flr, pm, bus, cxl_bus is wanted");
+			return json_fields_refuse(
+				&item, false, problem,
+				"one of device_specific, acpi, flr, af_flr, pm, bus, cxl_bus is wanted");
 		((struct device_description *)out)->device.reset_methods |= (uint32_t)method;
 	}
 	return 0;
@@ -124,7 +125,9 @@ static const struct field device_fields[] = {
 	{ .key = "virtual_functions_max", DEVICE_NUMBER(virtual_functions_max), .min = 0, .max = UINT16_MAX },
 	{ .key = "bridge", .read = read_bool8, .offset = DEVICE(bridge) },
 	{ .key = "reset_methods", .read = read_reset_methods },
-	{ .key = "vfio_node", DEVICE_TEXT(vfio_node), .valid = is_vfio_node,
+	{ .key = "vfio_node",
+	  DEVICE_TEXT(vfio_node),
+	  .valid = is_vfio_node,
 	  .wanted = "a name such as vfio0, or null" },
 	{ .key = "drivers", .read = read_drivers },
 };
@@ -160,7 +163,7 @@ int device_from_json(const struct json_value *value, struct device_description *
 	struct device_description description = { .device = { .group = -1, .numa_node = -1 } };
 	struct json_value bridge;
 	int error = json_fields_read(value, device_fields, sizeof(device_fields) / sizeof(*device_fields), &description,
-				problem);
+				     problem);
 
 	if (error == 0 && !json_value_member(value, "bridge", &bridge))
 		description.device.bridge = description.device.class_code >> 8 == 0x0604;
@@ -181,9 +184,10 @@ static int read_use_kind(const struct field *field, const struct json_value *val
 			   : -EINVAL;
 
 	if (kind < 0)
-		return json_fields_refuse(value, false, problem,
-				     "a kind of use is wanted, as a plan's uses have it: mount, swap, network-link, "
-				     "display or another");
+		return json_fields_refuse(
+			value, false, problem,
+			"a kind of use is wanted, as a plan's uses have it: mount, swap, network-link, "
+			"display or another");
 	if (kind == USE_DRIVER)
 		return json_fields_refuse(value, false, problem, "a bound driver is a use by itself: leave it out");
 	((struct use *)out)->kind = (uint32_t)kind;
@@ -204,8 +208,12 @@ static int read_severity(const struct field *field, const struct json_value *val
 }
 
 static const struct field use_fields[] = {
-	{ .key = "device", .read = read_text, .offset = offsetof(struct use, device), .size = DEVICE_NAME_MAX,
-	  .required = true, WANTED_ADDRESS },
+	{ .key = "device",
+	  .read = read_text,
+	  .offset = offsetof(struct use, device),
+	  .size = DEVICE_NAME_MAX,
+	  .required = true,
+	  WANTED_ADDRESS },
 	{ .key = "kind", .read = read_use_kind, .required = true },
 	{ .key = "severity", .read = read_severity, .required = true },
 	{ .key = "text", .read = read_text, .offset = offsetof(struct use, text), .size = TEXT_MAX, .required = true },
@@ -270,15 +278,13 @@ struct json_object *device_to_json(const struct device_description *device)
 	    put_hex(object, "subsystem_device_id", 4, now->subsystem_device) &&
 	    put_hex(object, "class", 6, now->class_code) && json_put_text(object, "driver", now->driver) &&
 	    json_put_text(object, "driver_override", now->driver_override) &&
-	    json_put_bool(object, "driver_fixed", now->driver_fixed) &&
-	    json_put_number(object, "group", now->group) &&
-	    (!now->no_iommu || json_put_bool(object, "no_iommu", true)) && json_put_number(object, "numa_node", now->numa_node) &&
-	    json_put_text(object, "parent", now->parent) &&
+	    json_put_bool(object, "driver_fixed", now->driver_fixed) && json_put_number(object, "group", now->group) &&
+	    (!now->no_iommu || json_put_bool(object, "no_iommu", true)) &&
+	    json_put_number(object, "numa_node", now->numa_node) && json_put_text(object, "parent", now->parent) &&
 	    json_put_text(object, "physical_function", now->physical_function) &&
 	    json_put_number(object, "virtual_functions", now->virtual_functions) &&
 	    json_put_number(object, "virtual_functions_max", now->virtual_functions_max) &&
-	    json_put_bool(object, "bridge", now->bridge) &&
-	    put_reset_methods(object, now->reset_methods) &&
+	    json_put_bool(object, "bridge", now->bridge) && put_reset_methods(object, now->reset_methods) &&
 	    json_put_text(object, "vfio_node", now->vfio_node) && put_drivers(object, device))
 		return object;
 	json_object_put(object);

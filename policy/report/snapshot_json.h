@@ -12,7 +12,7 @@ enum { VFIO_NODES_MAX = 65536 }; /* more than any host has, and few enough to ha
 
 /* What a snapshot says of a device. */
 struct device_description {
-	struct device device; /* its identity is not looked at */
+	struct device device;            /* its identity is not looked at */
 	char (*driver)[DRIVER_NAME_MAX]; /* host drivers that take it when it is probed, the first first; malloc'ed */
 	size_t driver_count;
 };

@@ -102,8 +102,8 @@ int policy_check(const struct policy *policy, struct diagnostics *diagnostics)
 	checking.entries = calloc(policy->rule_count + 1, sizeof *checking.entries);
 	if (checking.entries && never) {
 		for (size_t i = 0; i < policy->rule_count; i++)
-			checking.entries[i] = (struct policy_index_entry){ &policy->rule[i].subject,
-									   &policy->rule[i].device };
+			checking.entries[i] =
+				(struct policy_index_entry){ &policy->rule[i].subject, &policy->rule[i].device };
 		for (size_t i = 0; i < policy->never_count; i++)
 			never[i].device = &policy->never[i].device;
 		checking.rules = policy_index_new(policy, checking.entries, policy->rule_count);

@@ -17,7 +17,7 @@ enum { ANCESTORS_MAX = 256 };
 struct candidate {
 	const struct topology *topology;
 	const struct device *device;
-	bool any_driver; /* whatever driver is bound now, it had another */
+	bool any_driver;                       /* whatever driver is bound now, it had another */
 	const char *text[SELECTOR_LIST_COUNT]; /* NULL for parents, pools, and what is unknown */
 	char id[10], subsystem[10];            /* "1234:11e8" */
 	char class_code[7];                    /* "020000" */
@@ -211,7 +211,7 @@ bool subject_selector_matches(const struct subject_selector *selector, const str
 }
 
 const struct never_entry *policy_never(const struct policy *policy, const struct topology *topology,
-				      const struct device *device)
+				       const struct device *device)
 {
 	struct candidate candidate;
 

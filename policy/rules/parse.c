@@ -240,9 +240,10 @@ static const struct {
 	void (*read)(struct reading *reading, const struct json_value *value);
 	bool first; /* read before anything that names pools */
 } top_keys[] = {
-	{ "pools", read_pools, true },  { "rules", read_rules, false },         { "reserve", read_reserve, false },
-	{ "never", read_never, false }, { "operators", read_operators, false },
-	{ "user_limits", read_user_limits, false }, { "$schema", read_schema, false },
+	{ "pools", read_pools, true },          { "rules", read_rules, false },
+	{ "reserve", read_reserve, false },     { "never", read_never, false },
+	{ "operators", read_operators, false }, { "user_limits", read_user_limits, false },
+	{ "$schema", read_schema, false },
 };
 
 static void read_top(struct reading *reading, const struct file *file, bool first)

@@ -254,7 +254,8 @@ static void read_grace(struct parse *parse, const struct json_value *value, stru
 
 	if (text && !time_from_text(text, &rule->revoke_grace_usec))
 		parse_error(parse, value,
-			    "'%s' is no time of at most 24 hours: write a number with ms, s, m or h, such as \"30s\"", text);
+			    "'%s' is no time of at most 24 hours: write a number with ms, s, m or h, such as \"30s\"",
+			    text);
 }
 
 static void read_revoke(struct parse *parse, const struct json_value *value, struct rule *rule)
@@ -269,7 +270,8 @@ static void read_revoke(struct parse *parse, const struct json_value *value, str
 		if (strcmp(member.key, "grace") == 0) {
 			read_grace(parse, &member, rule);
 		} else if (strcmp(member.key, "stop") == 0) {
-			if (parse_word(parse, &member, revoke_stop_from_string, "\"nothing\", \"process\", \"unit\"", &stop))
+			if (parse_word(parse, &member, revoke_stop_from_string, "\"nothing\", \"process\", \"unit\"",
+				       &stop))
 				rule->revoke_stop = (enum revoke_stop)stop;
 		} else {
 			parse_unknown_key(parse, &member, "grace, stop");
@@ -283,11 +285,16 @@ static const struct {
 	bool required, allowing;
 	void (*read)(struct parse *parse, const struct json_value *value, struct rule *rule);
 } rule_keys[] = {
-	{ "name", true, false, read_name },        { "effect", true, false, read_effect },
-	{ "subject", false, false, read_subject }, { "device", true, false, read_device },
-	{ "lockout", false, true, read_lockout },  { "modes", false, true, read_modes },
-	{ "limits", false, true, read_limits },    { "reset", false, true, read_reset },
-	{ "restore", false, true, read_restore },  { "in_use", false, true, read_in_use },
+	{ "name", true, false, read_name },
+	{ "effect", true, false, read_effect },
+	{ "subject", false, false, read_subject },
+	{ "device", true, false, read_device },
+	{ "lockout", false, true, read_lockout },
+	{ "modes", false, true, read_modes },
+	{ "limits", false, true, read_limits },
+	{ "reset", false, true, read_reset },
+	{ "restore", false, true, read_restore },
+	{ "in_use", false, true, read_in_use },
 	{ "unsafe_interrupts", false, true, read_unsafe_interrupts },
 	{ "revoke", false, true, read_revoke },
 };

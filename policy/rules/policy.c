@@ -97,11 +97,9 @@ struct policy *policy_free(struct policy *policy)
 const char *selector_list_to_string(enum selector_list list)
 {
 	static const char *const names[SELECTOR_LIST_COUNT] = {
-		[SELECTOR_ADDRESS] = "address",     [SELECTOR_ID] = "id",
-		[SELECTOR_SUBSYSTEM] = "subsystem", [SELECTOR_CLASS] = "class",
-		[SELECTOR_DRIVER] = "driver",       [SELECTOR_KIND] = "kind",
-		[SELECTOR_NUMA_NODE] = "numa_node", [SELECTOR_PARENT] = "parent",
-		[SELECTOR_POOL] = "pool",
+		[SELECTOR_ADDRESS] = "address",     [SELECTOR_ID] = "id",         [SELECTOR_SUBSYSTEM] = "subsystem",
+		[SELECTOR_CLASS] = "class",         [SELECTOR_DRIVER] = "driver", [SELECTOR_KIND] = "kind",
+		[SELECTOR_NUMA_NODE] = "numa_node", [SELECTOR_PARENT] = "parent", [SELECTOR_POOL] = "pool",
 	};
 
 	return (unsigned)list < SELECTOR_LIST_COUNT ? names[list] : NULL;

@@ -52,25 +52,25 @@ enum lockout_permission { LOCKOUT_NONE, LOCKOUT_UNUSED, LOCKOUT_NAMED };
 
 struct rule {
 	char name[RULE_NAME_MAX];
-	char *file;            /* where it stands, for messages */
+	char *file; /* where it stands, for messages */
 	unsigned line, column;
 	enum rule_effect effect;
 	struct subject_selector subject;
 	struct device_selector device;
 	enum lockout_permission lockout;
 	struct text_list lockout_named; /* full addresses, only with LOCKOUT_NAMED */
-	uint32_t modes;        /* bit (1 << enum delivery_mode) */
-	uint32_t device_limit; /* devices of one user under this rule; UINT32_MAX: no limit */
-	uint32_t device_total_limit; /* devices of all users together under this rule; UINT32_MAX: no limit */
+	uint32_t modes;                 /* bit (1 << enum delivery_mode) */
+	uint32_t device_limit;          /* devices of one user under this rule; UINT32_MAX: no limit */
+	uint32_t device_total_limit;    /* devices of all users together under this rule; UINT32_MAX: no limit */
 	/* Of one claim, and only where brokered is the only mode; UINT64_MAX: no limit. */
 	uint64_t ioasid_limit, byte_limit, pasid_limit;
-	uint64_t memlock;      /* bytes; 0: the client's limit is left alone */
+	uint64_t memlock; /* bytes; 0: the client's limit is left alone */
 	enum reset_demand reset;
-	bool restore;          /* put drivers back after; true by default */
-	bool take_in_use;      /* "in_use": "take" */
+	bool restore;                  /* put drivers back after; true by default */
+	bool take_in_use;              /* "in_use": "take" */
 	bool accept_unsafe_interrupts; /* "unsafe_interrupts": "accept" */
-	uint64_t revoke_grace_usec; /* how long the client gets to let go by itself; 30 s by default */
-	enum revoke_stop revoke_stop; /* what may be stopped after that; nothing by default */
+	uint64_t revoke_grace_usec;    /* how long the client gets to let go by itself; 30 s by default */
+	enum revoke_stop revoke_stop;  /* what may be stopped after that; nothing by default */
 };
 
 struct never_entry {
@@ -101,7 +101,7 @@ struct policy {
 	size_t reserve_count;
 	struct pool *pool; /* sorted by name */
 	size_t pool_count;
-	uint32_t user_device_limit; /* devices of one user under all rules together; UINT32_MAX: no limit */
+	uint32_t user_device_limit;        /* devices of one user under all rules together; UINT32_MAX: no limit */
 	struct subject_selector operators; /* uid 0 is one always and is not listed; any is false */
 	char **file;                       /* the files it was made of, in the order that they were read */
 	size_t file_count;
@@ -126,9 +126,9 @@ struct name_resolver {
 /* What is wrong or doubtful in a policy, and where. */
 struct diagnostic {
 	char *file;
-	unsigned line;   /* from 1; 0: the whole file */
-	unsigned column; /* from 1, in bytes; 0: unknown */
-	bool error;      /* false: a warning */
+	unsigned line;          /* from 1; 0: the whole file */
+	unsigned column;        /* from 1, in bytes; 0: unknown */
+	bool error;             /* false: a warning */
 	char message[TEXT_MAX]; /* says what to do, too */
 };
 struct diagnostics {
@@ -169,7 +169,8 @@ const struct pool *policy_pool(const struct policy *policy, const char *name);
  */
 bool device_selector_matches(const struct policy *policy, const struct topology *topology,
 			     const struct device_selector *selector, const struct device *device);
-/* The same of a device that may be claimed: one on a VFIO driver can have had any driver before, so drivers don't count. */
+/* The same of a device that may be claimed: one on a VFIO driver can have had any driver before, so drivers don't
+ * count. */
 bool device_selector_matched_before(const struct policy *policy, const struct topology *topology,
 				    const struct device_selector *selector, const struct device *device);
 void device_selector_done(struct device_selector *selector);
@@ -179,7 +180,7 @@ bool policy_pool_has(const struct policy *policy, const struct topology *topolog
 		     const struct device *device);
 /* The entry of never that matches, or NULL. */
 const struct never_entry *policy_never(const struct policy *policy, const struct topology *topology,
-				      const struct device *device);
+				       const struct device *device);
 /* The rule of that name, allow or deny, or NULL. No two have the same. */
 const struct rule *policy_find_rule(const struct policy *policy, const char *name);
 /* The first rule that matches subject and device, allow or deny, or NULL. */

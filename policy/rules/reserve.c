@@ -113,8 +113,7 @@ static void put_item(struct writing *writing, enum selector_list list, const cha
 				*c = (char)(*c - 'a' + 'A');
 		break;
 	case SELECTOR_CLASS:
-		text_format(text, sizeof text, "0x%s%s", item,
-			    !glob_has_wildcard(item) && strlen(item) < 6 ? "*" : "");
+		text_format(text, sizeof text, "0x%s%s", item, !glob_has_wildcard(item) && strlen(item) < 6 ? "*" : "");
 		break;
 	case SELECTOR_PARENT:
 		text_format(text, sizeof text, "*/%s/*", item);
@@ -279,9 +278,10 @@ size_t reserve_verify(const struct policy *policy, const struct topology *topolo
 			text_append(message, sizeof message, "is on the driver %s", device->driver);
 		else
 			text_append(message, sizeof message, "is on no driver");
-		text_append(message, sizeof message,
-			    ": start ioasidd-reserve.service before its drivers are loaded (make the initramfs anew and "
-			    "boot), or install the rules of 'ioasidd --print-udev-rules'");
+		text_append(
+			message, sizeof message,
+			": start ioasidd-reserve.service before its drivers are loaded (make the initramfs anew and "
+			"boot), or install the rules of 'ioasidd --print-udev-rules'");
 		report(context, device, message);
 		count++;
 	}

@@ -11,8 +11,8 @@ enum { LIST_UID = SELECTOR_LIST_COUNT, LIST_GID, LIST_UNIT, LIST_COUNT };
 
 /* All that stands under one text, or one beginning of a text. */
 struct bucket {
-	uint64_t hash; /* of the list and the text; 0: empty */
-	uint32_t used; /* texts of all entries that begin so: how crowded it would be */
+	uint64_t hash;  /* of the list and the text; 0: empty */
+	uint32_t used;  /* texts of all entries that begin so: how crowded it would be */
 	uint32_t first; /* link plus one; 0: none */
 };
 
@@ -72,8 +72,8 @@ static const void *fixed_part(const struct list *list, size_t item, size_t *leng
 		*length = sizeof *list->id;
 		return &list->id[item];
 	}
-	*length = list->number == SELECTOR_POOL ? strlen(list->text->item[item])
-						: strcspn(list->text->item[item], "*?[");
+	*length =
+		list->number == SELECTOR_POOL ? strlen(list->text->item[item]) : strcspn(list->text->item[item], "*?[");
 	return list->text->item[item];
 }
 
@@ -145,8 +145,9 @@ struct policy_index *policy_index_new(const struct policy *policy, const struct 
 
 	if (!index)
 		return NULL;
-	*index = (struct policy_index){ .policy = policy, .entry = entry, .count = count, .bucket_count = 16,
-					.universal = SIZE_MAX };
+	*index = (struct policy_index){
+		.policy = policy, .entry = entry, .count = count, .bucket_count = 16, .universal = SIZE_MAX
+	};
 	for (size_t i = 0; i < count; i++)
 		for (unsigned k = 0; k < LIST_COUNT; k++)
 			items += list_of(&entry[i], k).count;

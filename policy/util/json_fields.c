@@ -39,7 +39,7 @@ static const struct field *find_field(const struct field *field, size_t count, c
 }
 
 int json_fields_read(const struct json_value *object, const struct field *field, size_t count, void *out,
-		struct json_problem *problem)
+		     struct json_problem *problem)
 {
 	struct json_children children = json_value_children(object);
 	struct json_value value;
@@ -55,7 +55,7 @@ int json_fields_read(const struct json_value *object, const struct field *field,
 			return refuse_unknown(&value, field, count, problem);
 		if (!value.object && found->required)
 			return json_fields_refuse(&value, false, problem, "null won't do: %s is wanted",
-					     found->wanted ? found->wanted : "a value");
+						  found->wanted ? found->wanted : "a value");
 		seen |= UINT64_C(1) << (found - field);
 		if (!value.object)
 			continue;
@@ -89,7 +89,8 @@ int read_text(const struct field *field, const struct json_value *value, void *o
 		return refuse_kind(field, value, problem, "a text");
 	length = (size_t)json_object_get_string_len(value->object);
 	if (length >= field->size)
-		return json_fields_refuse(value, false, problem, "the text is too long: %zu bytes at most", field->size - 1);
+		return json_fields_refuse(value, false, problem, "the text is too long: %zu bytes at most",
+					  field->size - 1);
 	/* What a NUL byte in it would hide has to be seen: it makes strlen() and the length differ. */
 	if (strlen(text) != length || !text_is_printable(text, length + 1))
 		return json_fields_refuse(value, false, problem, "the text has characters that can't be printed");
@@ -129,7 +130,7 @@ int read_number32(const struct field *field, const struct json_value *value, voi
 
 	if (!json_object_is_type(value->object, json_type_int) || number < field->min || number > field->max)
 		return json_fields_refuse(value, false, problem, "an integer from %lld to %lld is wanted",
-				     (long long)field->min, (long long)field->max);
+					  (long long)field->min, (long long)field->max);
 	*(int32_t *)member(field, out) = (int32_t)number;
 	return 0;
 }
@@ -152,7 +153,7 @@ static int64_t hexadecimal(const struct field *field, const struct json_value *v
 static int refuse_hexadecimal(const struct field *field, const struct json_value *value, struct json_problem *problem)
 {
 	return json_fields_refuse(value, false, problem, "a text of %zu hexadecimal digits in lower case is wanted",
-			     field->size);
+				  field->size);
 }
 
 int read_hex16(const struct field *field, const struct json_value *value, void *out, struct json_problem *problem)

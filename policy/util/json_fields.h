@@ -10,9 +10,9 @@ struct field {
 	const char *key;
 	/* Reads the value into the structure that out points to. 0, -ENOMEM, or -EINVAL with *problem filled. */
 	int (*read)(const struct field *field, const struct json_value *value, void *out, struct json_problem *problem);
-	size_t offset;      /* of the member in the structure */
-	size_t size;        /* of the member, if it is a text; the digits of a hexadecimal number */
-	int64_t min, max;   /* of a number */
+	size_t offset;    /* of the member in the structure */
+	size_t size;      /* of the member, if it is a text; the digits of a hexadecimal number */
+	int64_t min, max; /* of a number */
 	bool required;
 	/* Whether a text is in order, and what is wanted if it is not. NULL: any text. */
 	bool (*valid)(const char *text);
@@ -24,7 +24,7 @@ struct field {
  * 0, -ENOMEM, or -EINVAL with *problem filled.
  */
 int json_fields_read(const struct json_value *object, const struct field *field, size_t count, void *out,
-		struct json_problem *problem);
+		     struct json_problem *problem);
 /* Fills in a problem with the place of a value (or of its key). Returns -EINVAL. */
 int json_fields_refuse(const struct json_value *value, bool key, struct json_problem *problem, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));

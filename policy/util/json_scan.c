@@ -97,14 +97,14 @@ static int check_characters(struct scanner *scanner)
 	bool file = scanner->source == JSON_FILE;
 
 	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
-		return fail(scanner, 0, "begins with a byte order mark%s", file ? ": save it as UTF-8 without one" : "");
+		return fail(scanner, 0, "begins with a byte order mark%s",
+			    file ? ": save it as UTF-8 without one" : "");
 	for (size_t i = 0; i < length;) {
 		uint32_t character;
 		size_t bytes = text_character(text + i, length - i, &character);
 
 		if (bytes == 0)
-			return fail(scanner, i,
-				    "the byte 0x%02x is not part of any UTF-8 character%s",
+			return fail(scanner, i, "the byte 0x%02x is not part of any UTF-8 character%s",
 				    (unsigned char)text[i], file ? ": save the file as UTF-8" : "");
 		if (character != '\t' && character != '\n' && character != '\r' &&
 		    (character < 0x20 || (character == 0x7f && file)))
@@ -248,7 +248,8 @@ static size_t skip_decimals(struct scanner *scanner)
 	return scanner->at - start;
 }
 
-/* True if a whole number, of digits behind a sign that it may have, fits into 64 bits: signed, or unsigned if positive. */
+/* True if a whole number, of digits behind a sign that it may have, fits into 64 bits: signed, or unsigned if positive.
+ */
 static bool fits(const char *text, size_t length)
 {
 	static const char *const largest[] = { "18446744073709551615", "9223372036854775808" };
@@ -440,8 +441,7 @@ int json_scan(const char *text, size_t length, enum json_source source, unsigned
 	if (error == 0) {
 		skip_space(&scanner);
 		if (scanner.at < length)
-			error = fail(&scanner, scanner.at,
-				     "something follows the end of the value%s",
+			error = fail(&scanner, scanner.at, "something follows the end of the value%s",
 				     source == JSON_FILE ? ": the file holds one" : "");
 	}
 	if (error < 0)

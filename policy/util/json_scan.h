@@ -1,7 +1,7 @@
 /*
- * The grammar of JSON, with comments if they are wanted, strictly, and where in the text each value stands. json-c reads
- * the values; it is laxer than RFC 8259 (NaN, raw line breaks in texts, overlong UTF-8) and tells no positions of values, so
- * this looks first. It refuses everything that json-c refuses and never makes a value itself.
+ * The grammar of JSON, with comments if they are wanted, strictly, and where in the text each value stands. json-c
+ * reads the values; it is laxer than RFC 8259 (NaN, raw line breaks in texts, overlong UTF-8) and tells no positions of
+ * values, so this looks first. It refuses everything that json-c refuses and never makes a value itself.
  */
 #pragma once
 
@@ -37,15 +37,18 @@ enum { JSON_TEXT_MAX = 64 * 1024 * 1024 }; /* bytes that are looked at, at most 
 
 /* Who wrote the text. */
 enum json_source {
-	JSON_FILE,    /* a person: comments are allowed (// to the end of the line, or between slash-star and star-slash) */
-	JSON_MESSAGE, /* a program: JSON as RFC 8259 has it, with numbers that 64 bits or a double can hold, and nothing else */
-	JSON_CALL,    /* the same, but \u0000 in a text that is no key and numbers out of range are left to who reads the value */
+	JSON_FILE, /* a person: comments are allowed (// to the end of the line, or between slash-star and star-slash)
+		    */
+	JSON_MESSAGE, /* a program: JSON as RFC 8259 has it, with numbers that 64 bits or a double can hold, and nothing
+			 else */
+	JSON_CALL, /* the same, but \u0000 in a text that is no key and numbers out of range are left to who reads the
+		      value */
 };
 
 /*
- * Scans a text: comments become spaces, then the rest has to be one JSON value in UTF-8 whose objects and arrays nest at
- * most depth_max deep, without \u0000 in any text (but see JSON_CALL). Keys that are there twice are not found here. 0 with *out filled (free
- * it with json_scan_done()), -ENOMEM, or -EINVAL with *problem filled.
+ * Scans a text: comments become spaces, then the rest has to be one JSON value in UTF-8 whose objects and arrays nest
+ * at most depth_max deep, without \u0000 in any text (but see JSON_CALL). Keys that are there twice are not found here.
+ * 0 with *out filled (free it with json_scan_done()), -ENOMEM, or -EINVAL with *problem filled.
  */
 int json_scan(const char *text, size_t length, enum json_source source, unsigned depth_max, struct json_scan *out,
 	      struct json_problem *problem);

@@ -27,8 +27,9 @@ static struct json_object *tokenise(const char *text, size_t length, unsigned de
 		return NULL;
 	}
 	/*
-	 * The scan has been stricter. json-c's own checks differ by version: of UTF-8 (0.18 refuses good one), and of numbers
-	 * out of range, which some refuse and others cut off at the range's end, as all of them do without a flag.
+	 * The scan has been stricter. json-c's own checks differ by version: of UTF-8 (0.18 refuses good one), and of
+	 * numbers out of range, which some refuse and others cut off at the range's end, as all of them do without a
+	 * flag.
 	 */
 	object = json_tokener_parse_ex(tokener, text, (int)length);
 	/* A number ends only with what follows it: the end is told by one more byte. */
@@ -114,8 +115,8 @@ static int name_double_key(const struct json_scan *scan, uint32_t node, struct j
 }
 
 /*
- * Finds objects where json-c kept fewer members than the text has, and numbers that it made infinite. Walks both side by
- * side, which the walkers rely on.
+ * Finds objects where json-c kept fewer members than the text has, and numbers that it made infinite. Walks both side
+ * by side, which the walkers rely on.
  */
 static int check_values(const struct json_value *value, struct json_problem *problem)
 {
@@ -186,8 +187,8 @@ int json_text_new(const char *text, size_t length, unsigned depth_max, struct js
 	return read_text_of(text, length, JSON_FILE, depth_max, out, problem);
 }
 
-int json_text_read(const char *text, size_t length, enum json_source source, unsigned depth_max, struct json_object **out,
-		   struct json_problem *problem)
+int json_text_read(const char *text, size_t length, enum json_source source, unsigned depth_max,
+		   struct json_object **out, struct json_problem *problem)
 {
 	struct json_text *parsed;
 	int error = read_text_of(text, length, source, depth_max, &parsed, problem);

@@ -1,7 +1,7 @@
 /*
- * A JSON text, read by json-c, of which every value knows its place: for messages that say file, line and column. All JSON
- * that comes from outside goes through here. Refuses what is not strict JSON, keys that are there twice, and what follows the
- * value. A number out of range, where it is not refused, has the value at the range's end. Reads no file.
+ * A JSON text, read by json-c, of which every value knows its place: for messages that say file, line and column. All
+ * JSON that comes from outside goes through here. Refuses what is not strict JSON, keys that are there twice, and what
+ * follows the value. A number out of range, where it is not refused, has the value at the range's end. Reads no file.
  */
 #pragma once
 
@@ -35,18 +35,18 @@ struct json_children {
 };
 
 /*
- * Parses a text with comments whose objects and arrays nest at most depth_max deep. 0 and *out, which the caller frees; -ENOMEM; or
- * -EINVAL with *problem filled.
+ * Parses a text with comments whose objects and arrays nest at most depth_max deep. 0 and *out, which the caller frees;
+ * -ENOMEM; or -EINVAL with *problem filled.
  */
 int json_text_new(const char *text, size_t length, unsigned depth_max, struct json_text **out,
 		  struct json_problem *problem);
 struct json_text *json_text_free(struct json_text *text);
 /*
- * Reads a text into json-c's object, which the caller puts; no value of it knows its place. What is no object is refused. 0,
- * -ENOMEM, or -EINVAL with *problem filled.
+ * Reads a text into json-c's object, which the caller puts; no value of it knows its place. What is no object is
+ * refused. 0, -ENOMEM, or -EINVAL with *problem filled.
  */
-int json_text_read(const char *text, size_t length, enum json_source source, unsigned depth_max, struct json_object **out,
-		   struct json_problem *problem);
+int json_text_read(const char *text, size_t length, enum json_source source, unsigned depth_max,
+		   struct json_object **out, struct json_problem *problem);
 
 struct json_value json_text_root(const struct json_text *text);
 /* Starts to walk the members or items of a value, in the order of the text. Anything else has none. */

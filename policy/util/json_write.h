@@ -1,6 +1,6 @@
 /*
- * Making JSON that is whole or is not used: an allocation that fails on the way is remembered until the text is asked for, and
- * there is none then. Whoever makes an object need not look at each step. (json_put.h is for those who do.)
+ * Making JSON that is whole or is not used: an allocation that fails on the way is remembered until the text is asked
+ * for, and there is none then. Whoever makes an object need not look at each step. (json_put.h is for those who do.)
  *
  * Makers return NULL where memory ran out, which the others take as well as null; values are consumed in every case.
  */
@@ -24,9 +24,10 @@ void json_add(struct json_object *array, struct json_object *value);
 /* Memory ran out for something else that belongs into what is being made. */
 void json_lacks_memory(void);
 /*
- * False: memory ran out for what was made since this was last asked, or since the last text. For who has no use for a text,
- * and always asks: another one's text would not be there.
+ * False: memory ran out for what was made since this was last asked, or since the last text. For who has no use for a
+ * text, and always asks: another one's text would not be there.
  */
 bool json_is_whole(void);
-/* The object's text without blanks, its own as long as it is not changed. NULL: there is no object, or it is not whole. */
+/* The object's text without blanks, its own as long as it is not changed. NULL: there is no object, or it is not whole.
+ */
 const char *json_text(struct json_object *object);

@@ -33,7 +33,10 @@ static void answer(int socket, const int fds[static FDS])
 	char byte = 0;
 	struct iovec part = { .iov_base = &byte, .iov_len = 1 };
 	struct msghdr packet = {
-		.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room),
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.room,
+		.msg_controllen = sizeof(control.room),
 	};
 	struct cmsghdr *header = CMSG_FIRSTHDR(&packet);
 
@@ -61,7 +64,10 @@ static void ask(int socket)
 	char byte = 0;
 	struct iovec part = { .iov_base = &byte, .iov_len = 1 };
 	struct msghdr packet = {
-		.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof(control.room),
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = control.room,
+		.msg_controllen = sizeof(control.room),
 	};
 	const struct cmsghdr *header;
 	int fds[FDS];

@@ -26,8 +26,7 @@ static int by_value(const void *a, const void *b)
 }
 
 /* Rules as operators write them: by user, by address, id or class, with and without globs. The last one allows all. */
-static char *write_rules(unsigned from, unsigned count, bool everybody, bool first, bool last,
-			 size_t *length)
+static char *write_rules(unsigned from, unsigned count, bool everybody, bool first, bool last, size_t *length)
 {
 	/* For each rule its user and devices; then rules that everybody comes to and that only the device decides. */
 	static const char *const forms[] = {

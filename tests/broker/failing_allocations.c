@@ -1,7 +1,8 @@
 /*
- * Loaded into ioasidd before everything else: has one allocation fail that a test chooses, whoever asks for it, ioasidd or a
- * library. FAILING_ALLOCATIONS names the file that both map: how many allocations there were; the number of the one that
- * fails, 0 for none; how many have failed. With FAILING_ALLOCATIONS_TRACE each one that fails says on stderr where it is.
+ * Loaded into ioasidd before everything else: has one allocation fail that a test chooses, whoever asks for it, ioasidd
+ * or a library. FAILING_ALLOCATIONS names the file that both map: how many allocations there were; the number of the
+ * one that fails, 0 for none; how many have failed. With FAILING_ALLOCATIONS_TRACE each one that fails says on stderr
+ * where it is.
  */
 #include <errno.h>
 #include <execinfo.h>

@@ -1,7 +1,8 @@
 /*
  * Claims one device over the bus and gives it back, as often as asked: claim, open, acknowledge, release.
  *
- * usage: cycles DEVICE NUMBER; the bus is DBUS_SYSTEM_BUS_ADDRESS. Prints how long each took, in microseconds, a line each.
+ * usage: cycles DEVICE NUMBER; the bus is DBUS_SYSTEM_BUS_ADDRESS. Prints how long each took, in microseconds, a line
+ * each.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -36,8 +37,8 @@ static int take_lease(sd_bus_message *reply)
 	sd_bus_message_enter_container(reply, 'a', "{sv}");
 	while (sd_bus_message_enter_container(reply, 'e', "sv") > 0) {
 		sd_bus_message_read(reply, "s", &key);
-		if (strcmp(key, "lease") == 0 && sd_bus_message_peek_type(reply, NULL, &type) > 0 && strcmp(type, "h") == 0 &&
-		    sd_bus_message_read(reply, "v", "h", &fd) >= 0)
+		if (strcmp(key, "lease") == 0 && sd_bus_message_peek_type(reply, NULL, &type) > 0 &&
+		    strcmp(type, "h") == 0 && sd_bus_message_read(reply, "v", "h", &fd) >= 0)
 			lease = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 		else
 			sd_bus_message_skip(reply, "v");
@@ -51,8 +52,8 @@ static void cycle(sd_bus *bus, const char *device)
 	sd_bus_error error = SD_BUS_ERROR_NULL;
 	sd_bus_message *reply = NULL, *opened = NULL;
 	const char *claim;
-	int lease, result = sd_bus_call_method(bus, NAME, "/org/ioasid1", NAME ".Manager", "Claim", &error, &reply, "asa{sv}", 1,
-					       device, 0);
+	int lease, result = sd_bus_call_method(bus, NAME, "/org/ioasid1", NAME ".Manager", "Claim", &error, &reply,
+					       "asa{sv}", 1, device, 0);
 
 	if (result < 0 || sd_bus_message_read(reply, "o", &claim) < 0)
 		die("Claim", &error, result);

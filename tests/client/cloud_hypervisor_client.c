@@ -58,7 +58,8 @@ static int put(const char *api, const char *method, const char *body, int fd)
 	if (fd >= 0) {
 		message.msg_control = control.room;
 		message.msg_controllen = sizeof(control.room);
-		*CMSG_FIRSTHDR(&message) = (struct cmsghdr){ .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+		*CMSG_FIRSTHDR(&message) = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
+							     .cmsg_type = SCM_RIGHTS,
 							     .cmsg_len = CMSG_LEN(sizeof(int)) };
 		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), &fd, sizeof(fd));
 	}

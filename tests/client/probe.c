@@ -133,8 +133,8 @@ static int do_claim(struct probe *probe, struct json_object *out)
 static int do_claim_leased(struct probe *probe, struct json_object *out)
 {
 	const char *unit = strcmp(probe->word[2], "-") == 0 ? NULL : probe->word[2];
-	int result = ioasid_claim_leased(probe->connection, (const char *const *)probe->word + 3, probe->words - 3, NULL,
-					 probe->word[1], unit, &probe->claim);
+	int result = ioasid_claim_leased(probe->connection, (const char *const *)probe->word + 3, probe->words - 3,
+					 NULL, probe->word[1], unit, &probe->claim);
 
 	if (result == 0)
 		describe_claim(probe, out);
@@ -195,7 +195,8 @@ static int execute(struct probe *probe, struct json_object *out)
 	} else if (strcmp(verb, "asked") == 0) {
 		result = do_asked(probe, out);
 	} else if (strcmp(verb, "watch") == 0) {
-		result = ioasid_monitor_open(probe->connection, probe->words > 1 ? probe->word[1] : NULL, &probe->monitor);
+		result = ioasid_monitor_open(probe->connection, probe->words > 1 ? probe->word[1] : NULL,
+					     &probe->monitor);
 	} else if (strcmp(verb, "next") == 0) {
 		result = do_next(probe, out);
 	} else if (strcmp(verb, "unwatch") == 0) {

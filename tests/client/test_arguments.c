@@ -1,6 +1,7 @@
 /*
- * ioasidctl with command lines that nobody would write, without a daemon: each ends with a status of its own. All orders of up
- * to three arguments, and longer ones by chance. The program's main function runs in this process, so a crash ends the test.
+ * ioasidctl with command lines that nobody would write, without a daemon: each ends with a status of its own. All
+ * orders of up to three arguments, and longer ones by chance. The program's main function runs in this process, so a
+ * crash ends the test.
  */
 #include "../../client/tool/ioasidctl.h"
 #include "../../client/tool/core/verb.h"
@@ -25,13 +26,51 @@ static char long_argument[LONG_ARGUMENT + 1], long_option[LONG_ARGUMENT + 1];
 
 /* Beside the verbs. Each kind of argument that the reader tells apart. */
 static char *const pieces[] = {
-	"--",          "--json",     "-j",         "--help",     "-h",          "--version",       "--socket",
-	"--socket=",   "--socket=/nowhere/at/all", "--mode",     "--mode=open", "--failure-status", "--failure-status=9",
-	"--snapshot",  "--snapshot=/nowhere",      "--policy",   "--policy=/nowhere",              "--as",
-	"--as=",       "--lease",    "--lease=unit", "--unit",   "--unit=a.service",               "--grace",
-	"--grace=1",   "--reason",   "--reason=x", "--wait",     "--textfile",  "--all",           "--with-details",
-	"--nonsense",  "--=",        "-",          "---",        "-x",          "",                "01:00.0",
-	"true",        "check",      "group",      "7",          "\xff\xc0\x80", "\xc3\xa4",       long_argument,
+	"--",
+	"--json",
+	"-j",
+	"--help",
+	"-h",
+	"--version",
+	"--socket",
+	"--socket=",
+	"--socket=/nowhere/at/all",
+	"--mode",
+	"--mode=open",
+	"--failure-status",
+	"--failure-status=9",
+	"--snapshot",
+	"--snapshot=/nowhere",
+	"--policy",
+	"--policy=/nowhere",
+	"--as",
+	"--as=",
+	"--lease",
+	"--lease=unit",
+	"--unit",
+	"--unit=a.service",
+	"--grace",
+	"--grace=1",
+	"--reason",
+	"--reason=x",
+	"--wait",
+	"--textfile",
+	"--all",
+	"--with-details",
+	"--nonsense",
+	"--=",
+	"-",
+	"---",
+	"-x",
+	"",
+	"01:00.0",
+	"true",
+	"check",
+	"group",
+	"7",
+	"\xff\xc0\x80",
+	"\xc3\xa4",
+	long_argument,
 	long_option,
 };
 
@@ -129,16 +168,21 @@ static void test_all_short_lines(void **state)
 					size_t other = 0;
 
 					for (size_t i = 0; i < 3; i++)
-						line[1 + i] = i == at ? words[verb] : other++ == 0 ? pieces[a] : pieces[b];
+						line[1 + i] = i == at        ? words[verb]
+							      : other++ == 0 ? pieces[a]
+									     : pieces[b];
 					run_line(line, 4);
 				}
 	silence_end(&silence);
 }
 
-/* run with "--" at each place, and once more at each other: what is behind the first one after the verb is the command. */
+/* run with "--" at each place, and once more at each other: what is behind the first one after the verb is the command.
+ */
 static void test_every_place_of_the_separator(void **state)
 {
-	static char *const plain[] = { "--failure-status", "9", "run", "01:00.0", "no-such-command-at-all", "argument" };
+	static char *const plain[] = {
+		"--failure-status", "9", "run", "01:00.0", "no-such-command-at-all", "argument"
+	};
 	enum { PLAIN = sizeof(plain) / sizeof(*plain) };
 	struct silence silence = silence_begin();
 

@@ -86,7 +86,8 @@ static void make_debian(struct host *host)
 	put(host, "proc/cmdline", "quiet intel_iommu=on\n");
 	put(host, "proc/interrupts", "  8:  0  IR-IO-APIC    8-edge      rtc0\n");
 	put(host, "boot/config-" RELEASE, "CONFIG_VFIO=m\n# CONFIG_IOMMUFD is not set\n");
-	put(host, "lib/modules/" RELEASE "/modules.dep", "kernel/drivers/vfio/pci/vfio-pci.ko.xz: a\n"
+	put(host, "lib/modules/" RELEASE "/modules.dep",
+	    "kernel/drivers/vfio/pci/vfio-pci.ko.xz: a\n"
 	    "kernel/drivers/vfio/vfio_iommu_type1.ko.xz: b\n");
 	put(host, "sys/module/vfio_pci/refcnt", "0\n");
 	put(host, "sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "N\n");
@@ -358,8 +359,9 @@ static void test_odd_files(void **state)
 static void test_the_daemon(void **state)
 {
 	struct host *host = *state;
-	struct daemon_facts daemon = { .socket = "/s", .version = VERSION, .interface = "group", .release = RELEASE,
-				       .rules = 1 };
+	struct daemon_facts daemon = {
+		.socket = "/s", .version = VERSION, .interface = "group", .release = RELEASE, .rules = 1
+	};
 
 	make_debian(host);
 	look(host);

@@ -49,11 +49,11 @@ static void test_S9_what_steers_a_terminal_is_escaped(void **state)
 static void test_what_is_no_utf8_is_escaped_byte_by_byte(void **state)
 {
 	is_escaped("\x80\xff", false, "\\x80\\xff");
-	is_escaped("\xc0\xaf", false, "\\xc0\\xaf");                 /* overlong */
-	is_escaped("\xe0\x80\xaf", false, "\\xe0\\x80\\xaf");         /* overlong */
-	is_escaped("\xed\xa0\x80", false, "\\xed\\xa0\\x80");         /* surrogate */
+	is_escaped("\xc0\xaf", false, "\\xc0\\xaf");                   /* overlong */
+	is_escaped("\xe0\x80\xaf", false, "\\xe0\\x80\\xaf");          /* overlong */
+	is_escaped("\xed\xa0\x80", false, "\\xed\\xa0\\x80");          /* surrogate */
 	is_escaped("\xf4\x90\x80\x80", false, "\\xf4\\x90\\x80\\x80"); /* above 10FFFF */
-	is_escaped("\xe7\xb6", false, "\\xe7\\xb6");                 /* cut */
+	is_escaped("\xe7\xb6", false, "\\xe7\\xb6");                   /* cut */
 	is_escaped("\xe7\xb6z", false, "\\xe7\\xb6z");
 }
 

@@ -52,7 +52,11 @@ static void test_cells_count_columns_and_not_bytes(void **state)
 	assert_int_equal(layout_columns(&page.layout, "\u7db2\u00e4"), 3);
 	assert_int_equal(layout_columns(&page.layout, "\x1b"), 4);
 	assert_int_equal(layout_cell(&page.layout, "\u7db2\u7db2\u7db2", 4, true), 4);
-	assert_int_equal(layout_cell(&page.layout, "a\x1b" "b", 4, true), 4);
+	assert_int_equal(layout_cell(&page.layout,
+				     "a\x1b"
+				     "b",
+				     4, true),
+			 4);
 	page_has(&page, "\u7db2\u2026 a\u2026  ");
 	page_open(&page, 80, false, false);
 	layout_cell(&page.layout, "abcde", 4, true);

@@ -130,8 +130,9 @@ const char *role_of(const struct bench *bench, const char *name)
 		const char *name;
 		const char *role;
 	} known[] = {
-		{ roles->edu, "edu" }, { roles->nic, "nic" }, { roles->bridge, "bridge" }, { roles->alone, "alone" },
-		{ roles->good, "good" }, { roles->never, "never" }, { roles->other, "other" },
+		{ roles->edu, "edu" },     { roles->nic, "nic" },   { roles->bridge, "bridge" },
+		{ roles->alone, "alone" }, { roles->good, "good" }, { roles->never, "never" },
+		{ roles->other, "other" },
 	};
 
 	if (!*name)
@@ -152,7 +153,10 @@ void claimed_add(struct bench *bench, struct claimed *claimed, const char *name,
 	if (!device)
 		bail_out("%s is gone", name);
 	claimed->device[claimed->count++] = (struct claim_device){
-		.before = *device, .lockout = lockout, .reset = RESET_TRY, .restore = true,
+		.before = *device,
+		.lockout = lockout,
+		.reset = RESET_TRY,
+		.restore = true,
 	};
 }
 
@@ -161,8 +165,11 @@ void claimed_begin(struct bench *bench, struct claimed *claimed, const char *con
 {
 	static unsigned long long claims;
 
-	*claimed = (struct claimed){ .mode = MODE_ATTACHED, .context = -1, .group_fd = { -1, -1, -1, -1 },
-				     .device_fd = { -1, -1, -1, -1 }, .rule = "test cards and their neighbours" };
+	*claimed = (struct claimed){ .mode = MODE_ATTACHED,
+				     .context = -1,
+				     .group_fd = { -1, -1, -1, -1 },
+				     .device_fd = { -1, -1, -1, -1 },
+				     .rule = "test cards and their neighbours" };
 	snprintf(claimed->id, sizeof(claimed->id), "%032llx", ++claims);
 	if (asked[0] && strcmp(asked[0], bench->roles.good) == 0)
 		claimed->rule = "a card that can be reset";
@@ -201,11 +208,13 @@ void note_result(const struct bench *bench, const char *what, const struct resul
 		snprintf(end, sizeof(end), "contexts %u, groups %u, devices %u, ioas %s", wire->contexts, wire->groups,
 			 wire->devices, wire->ioas_id != 0 ? "yes" : "no");
 	else if (wire->outcome != WIRE_OUTCOME_REFUSED)
-		snprintf(end, sizeof(end), "at %s of %s: %s", step ? step : "no step",
-			 role_of(bench, wire->device), error);
+		snprintf(end, sizeof(end), "at %s of %s: %s", step ? step : "no step", role_of(bench, wire->device),
+			 error);
 	if (wire->outcome == WIRE_OUTCOME_HELD)
 		snprintf(end + strlen(end), sizeof(end) - strlen(end), ", by %s%s%s",
-			 wire->pid == 0 ? "somebody" : wire->pid == getpid() ? "me" : "another",
+			 wire->pid == 0          ? "somebody"
+			 : wire->pid == getpid() ? "me"
+						 : "another",
 			 result->fds.count == wire->contexts + 1 ? ", with a pidfd" : "",
 			 wire->contexts == 1 ? ", with the context" : "");
 	report_note("%s: %s%s%s", what, wire_outcome_to_string((enum wire_outcome)wire->outcome), *end ? " " : "", end);
@@ -237,7 +246,9 @@ struct plan_owner owner_of(const struct claimed *claimed)
 enum wire_outcome run_claim(struct bench *bench, struct claimed *claimed, const struct plan *plan, uint64_t digest,
 			    const char *what)
 {
-	const struct wire_enclosure enclosure = { .context = claimed->context, .peer_fd = -1, .owner = owner_of(claimed) };
+	const struct wire_enclosure enclosure = { .context = claimed->context,
+						  .peer_fd = -1,
+						  .owner = owner_of(claimed) };
 	uint64_t id = side_send_plan(&bench->side, WIRE_PLAN_CLAIM, digest, plan, &enclosure);
 	struct result result = side_await_result(&bench->side, id);
 	size_t next = 0;
@@ -347,7 +358,9 @@ static void describe_uses(const struct bench *bench, const char *device, char *o
 			continue;
 		snprintf(out + strlen(out), size - strlen(out), "%s%s %s%s", *out ? ", " : "",
 			 use_kind_to_string((enum use_kind)use->kind), severity_to_string((enum severity)use->severity),
-			 use->pid == 0 ? "" : use->pid == getpid() ? " by me" : " by another");
+			 use->pid == 0          ? ""
+			 : use->pid == getpid() ? " by me"
+						: " by another");
 	}
 	if (!*out)
 		snprintf(out, size, "none");

@@ -20,9 +20,9 @@ struct roles {
 
 struct bench {
 	struct side side;
-	const char *command; /* of the executor */
-	char folder[64];     /* of the policy, ours */
-	uint64_t digest;     /* of the policy, as we read it ourselves */
+	const char *command;           /* of the executor */
+	char folder[64];               /* of the policy, ours */
+	uint64_t digest;               /* of the policy, as we read it ourselves */
 	enum vfio_interface interface; /* that the other side's kernel has */
 	struct roles roles;
 };
@@ -46,16 +46,16 @@ struct claimed {
 	struct claim_device device[4];
 	size_t count;
 	char id[CLAIM_ID_MAX];
-	const char *rule;    /* that gives it */
+	const char *rule; /* that gives it */
 	enum delivery_mode mode;
-	uid_t uid;           /* whose it is */
+	uid_t uid; /* whose it is */
 	gid_t gid;
-	int context;         /* owned, or -1; with one the claim grows */
+	int context; /* owned, or -1; with one the claim grows */
 	uint32_t ioas;
 	int32_t had_group[4]; /* without iommufd: groups that the claim that grows has */
 	size_t had_groups;
-	int group_fd[4];     /* owned, or -1: in the order of the devices that they were opened for */
-	int device_fd[4];    /* owned, or -1: of those asked for, in their order */
+	int group_fd[4];  /* owned, or -1: in the order of the devices that they were opened for */
+	int device_fd[4]; /* owned, or -1: of those asked for, in their order */
 };
 
 /* Fills in the devices as a fresh survey shows them: those asked for, then those locked out; NULL ends each list. */

@@ -75,10 +75,12 @@ static void note_holds(struct bench *bench, const char *when, const struct audit
 		if (hold->pid != getpid() && hold->pid != child)
 			continue;
 		report_note("%s: %s has %u %s%s, device %s, group %s, claim %s", when,
-			    hold->pid == child ? "the child" : hold->service ? "the service" : "I", hold->count,
-			    hold_kind_to_string((enum hold_kind)hold->kind), hold->node[0] ? "" : " without a node",
-			    role_of(bench, hold->device), hold->group >= 0 ? "known" : "none",
-			    hold->claim[0] ? hold->claim : "none");
+			    hold->pid == child ? "the child"
+			    : hold->service    ? "the service"
+					       : "I",
+			    hold->count, hold_kind_to_string((enum hold_kind)hold->kind),
+			    hold->node[0] ? "" : " without a node", role_of(bench, hold->device),
+			    hold->group >= 0 ? "known" : "none", hold->claim[0] ? hold->claim : "none");
 		report_check(hold->uid == geteuid() && hold->command[0], "the process is not described: uid %u, '%s'",
 			     hold->uid, hold->command);
 	}
@@ -129,7 +131,8 @@ static void note_nodes(struct bench *bench, const char *when, const struct audit
 	for (size_t i = 0; i < audited->access_count; i++) {
 		const struct node_access *access = &audited->access[i];
 
-		/* What the machine itself lets others open is no matter of the contract, and a container is nobody's loss. */
+		/* What the machine itself lets others open is no matter of the contract, and a container is nobody's
+		 * loss. */
 		if (access->user_count != 1 || access->user[0] != SOMEBODY || strcmp(access->node, "vfio/vfio") == 0)
 			continue;
 		report_check(strstr(access->acl, "user:47110:rw-") != NULL, "the ACL is '%s'", access->acl);
@@ -275,8 +278,8 @@ void case_stop_refused(struct bench *bench)
 	strcpy(stop.unit, "init.scope");
 	stopped = side_stop_other(&bench->side, &stop, -1);
 	note_stop("a unit that is never stopped", &stopped);
-	report_note("they ended by %s", end_child(&child) == SIGHUP && end_child(&idle) == SIGHUP ? "SIGHUP, ours"
-												     : "something else");
+	report_note("they ended by %s",
+		    end_child(&child) == SIGHUP && end_child(&idle) == SIGHUP ? "SIGHUP, ours" : "something else");
 	claimed_close_devices(&claimed);
 	release(bench, &claimed, false, "release");
 	claimed_end(&claimed);

@@ -87,8 +87,11 @@ static void refuse_device(struct bench *bench, const char *name, const char *wha
 
 void case_devices_nobody_gets(struct bench *bench)
 {
-	struct claimed claimed = { .mode = MODE_ATTACHED, .context = -1, .count = 1,
-				   .group_fd = { -1, -1, -1, -1 }, .device_fd = { -1, -1, -1, -1 },
+	struct claimed claimed = { .mode = MODE_ATTACHED,
+				   .context = -1,
+				   .count = 1,
+				   .group_fd = { -1, -1, -1, -1 },
+				   .device_fd = { -1, -1, -1, -1 },
 				   .rule = "test cards and their neighbours" };
 
 	refuse_device(bench, bench->roles.never, "a device in never");

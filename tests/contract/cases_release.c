@@ -130,7 +130,8 @@ void case_unmapping(struct bench *bench)
 static void release_that_hangs(struct bench *bench, const struct claimed *claimed, bool pin, int held[static 2],
 			       struct claimed *other)
 {
-	const struct wire_enclosure enclosure = { .context = pin ? claimed->context : -1, .peer_fd = -1,
+	const struct wire_enclosure enclosure = { .context = pin ? claimed->context : -1,
+						  .peer_fd = -1,
 						  .owner = owner_of(claimed) };
 	struct plan plan = release_plan(bench, claimed, pin);
 	uint64_t id = side_send_plan(&bench->side, WIRE_PLAN_RELEASE, bench->digest, &plan, &enclosure);

@@ -1,5 +1,5 @@
-/* What a broker that was taken over may try: it gets no more than the policy gives somebody, and of what is held no more than
- * its owner has. */
+/* What a broker that was taken over may try: it gets no more than the policy gives somebody, and of what is held no
+ * more than its owner has. */
 #include "cases.h"
 
 #include <string.h>
@@ -8,7 +8,8 @@
 
 enum { SOMEBODY = 47110, SOMEBODY_ELSE = 47111 };
 
-/* A device that was never given is not reset, unbound, or given another driver, whatever is asked for and for which claim. */
+/* A device that was never given is not reset, unbound, or given another driver, whatever is asked for and for which
+ * claim. */
 void case_taken_over_release(struct bench *bench)
 {
 	const char *asked[] = { bench->roles.good, NULL };

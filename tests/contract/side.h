@@ -12,8 +12,8 @@ struct side {
 	struct wire_hello hello;
 	struct topology *topology; /* as told, with the events that have come since */
 	uint64_t last_id;
-	struct topology *surveyed; /* as the last survey found them: an event under way may tell what was before */
-	struct uses uses;          /* of the last survey */
+	struct topology *surveyed;     /* as the last survey found them: an event under way may tell what was before */
+	struct uses uses;              /* of the last survey */
 	char unknown[DEVICE_NAME_MAX]; /* a device that the last survey said is gone; "" none */
 };
 

@@ -1,29 +1,22 @@
 /*
- * Drives an executor by hand: starts it as the broker does, and speaks the wire as lines on standard input say. For looking
- * at what an executor does on a real machine, and for scenarios of the VM rig that need more than the product asks of it.
- * It is no broker: it decides nothing, and makes the plans that it is told to.
+ * Drives an executor by hand: starts it as the broker does, and speaks the wire as lines on standard input say. For
+ * looking at what an executor does on a real machine, and for scenarios of the VM rig that need more than the product
+ * asks of it. It is no broker: it decides nothing, and makes the plans that it is told to.
  *
  *   topology                              all devices that were told
  *   survey DEVICE...                      their uses
- *   rule NAME UID                         by which rule, and for which user, claims are made from now on: "all" and 0 before
- *   claim NAME attached|open DEVICE... [/ LOCKOUT...]
- *   post NAME attached|open ...           the same, without waiting for the result
- *   recall NAME attached|open DEVICE...   a claim of another run of this program, of devices that had no driver
- *   release NAME    post-release NAME     its devices, as they were before the claim
- *   await NAME                            the result of what was posted
- *   await-stuck NAME                      until its release hangs in the unbind: its VFIO node is gone, and no result comes
- *   overdue NAME                          says that its plan passed the deadline
- *   close NAME                            its device FDs; its context stays
- *   hide NAME                             its device FDs into a socket, where no process is seen to have them
- *   show NAME                             closes what was hidden
- *   reset NAME require|try|skip           what its release demands
- *   reload                                the policy
- *   audit [NAME]                          who holds what; NAME: its context is the claim of that name
- *   record KIND yes|no UID DEVICE...      in the audit log: done, or not
- *   stop process PID RULE DEVICE...       which holds one of the devices
- *   stop unit UNIT RULE DEVICE...
- *   grab PATH                             opens a disk for itself alone, and keeps it
- *   await-device DEVICE                   until it was told to be there
+ *   rule NAME UID                         by which rule, and for which user, claims are made from now on: "all" and 0
+ * before claim NAME attached|open DEVICE... [/ LOCKOUT...] post NAME attached|open ...           the same, without
+ * waiting for the result recall NAME attached|open DEVICE...   a claim of another run of this program, of devices that
+ * had no driver release NAME    post-release NAME     its devices, as they were before the claim await NAME the result
+ * of what was posted await-stuck NAME                      until its release hangs in the unbind: its VFIO node is
+ * gone, and no result comes overdue NAME                          says that its plan passed the deadline close NAME its
+ * device FDs; its context stays hide NAME                             its device FDs into a socket, where no process is
+ * seen to have them show NAME                             closes what was hidden reset NAME require|try|skip what its
+ * release demands reload                                the policy audit [NAME]                          who holds
+ * what; NAME: its context is the claim of that name record KIND yes|no UID DEVICE...      in the audit log: done, or
+ * not stop process PID RULE DEVICE...       which holds one of the devices stop unit UNIT RULE DEVICE... grab PATH
+ * opens a disk for itself alone, and keeps it await-device DEVICE                   until it was told to be there
  *   await-gone DEVICE                     until it was told to be gone
  *   drain                                 events that are there
  *   clock                                 milliseconds since the last clock
@@ -57,7 +50,7 @@ struct driven_claim {
 	bool releasing;
 	int context;
 	struct descriptors fds;
-	int box[2];    /* a socket pair that hides FDs; -1: none */
+	int box[2]; /* a socket pair that hides FDs; -1: none */
 };
 
 static int wire = -1;
@@ -84,8 +77,9 @@ static void say_device(const struct device *device)
 {
 	printf("%s %04x:%04x class %06x group %d driver %s override %s node %s%s%s\n", device->name, device->vendor,
 	       device->device, device->class_code, device->group, device->driver[0] ? device->driver : "-",
-	       device->driver_override[0] ? device->driver_override : "-", device->vfio_node[0] ? device->vfio_node : "-",
-	       device->bridge ? " bridge" : "", device->driver_fixed ? " fixed" : "");
+	       device->driver_override[0] ? device->driver_override : "-",
+	       device->vfio_node[0] ? device->vfio_node : "-", device->bridge ? " bridge" : "",
+	       device->driver_fixed ? " fixed" : "");
 }
 
 static void say_result(const char *what, const struct wire_result *result)
@@ -199,7 +193,8 @@ static void send_plan(struct driven_claim *claim, bool release)
 	struct plan plan = { .count = 0 };
 	const struct delivery delivery = { .mode = claim->mode, .interface = interface };
 	const struct giving_back how = { .interface = interface };
-	const struct wire_enclosure enclosure = { .context = release ? claim->context : -1, .peer_fd = -1,
+	const struct wire_enclosure enclosure = { .context = release ? claim->context : -1,
+						  .peer_fd = -1,
 						  .owner = claim->owner };
 	int error = release ? plan_for_release(&plan, claim->device, claim->count, &how)
 			    : plan_for_claim(&plan, claim->device, claim->count, &delivery);
@@ -268,7 +263,8 @@ static void recall(char *const *word, size_t count)
 
 static void hide(struct driven_claim *claim)
 {
-	struct msghdr packet = { .msg_iov = &(struct iovec){ .iov_base = (char[]){ 0 }, .iov_len = 1 }, .msg_iovlen = 1 };
+	struct msghdr packet = { .msg_iov = &(struct iovec){ .iov_base = (char[]){ 0 }, .iov_len = 1 },
+				 .msg_iovlen = 1 };
 	char control[CMSG_SPACE(sizeof(int) * DESCRIPTORS_MAX)] = "";
 	struct cmsghdr *header = (struct cmsghdr *)control;
 
@@ -278,7 +274,8 @@ static void hide(struct driven_claim *claim)
 	header->cmsg_type = SCM_RIGHTS;
 	header->cmsg_len = CMSG_LEN(sizeof(int) * claim->fds.count);
 	memcpy(CMSG_DATA(header), claim->fds.fd, sizeof(int) * claim->fds.count);
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, claim->box) < 0 || sendmsg(claim->box[0], &packet, 0) < 0)
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, claim->box) < 0 ||
+	    sendmsg(claim->box[0], &packet, 0) < 0)
 		die("the FDs can't be hidden: %s", strerror(errno));
 	descriptors_close(&claim->fds);
 }
@@ -328,7 +325,8 @@ static void say_clock(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	printf("clock: %.2f ms\n", (double)(now.tv_sec - before.tv_sec) * 1e3 + (double)(now.tv_nsec - before.tv_nsec) / 1e6);
+	printf("clock: %.2f ms\n",
+	       (double)(now.tv_sec - before.tv_sec) * 1e3 + (double)(now.tv_nsec - before.tv_nsec) / 1e6);
 	before = now;
 }
 
@@ -347,16 +345,18 @@ static void await_stuck(const struct driven_claim *claim)
 
 static void say_hold(const struct hold *hold)
 {
-	printf("hold: %s[%d] uid %u unit %s: %u %s %s device %s group %d claim %s%s\n", hold->command, hold->pid, hold->uid,
-	       hold->unit[0] ? hold->unit : "-", hold->count, hold_kind_to_string((enum hold_kind)hold->kind),
-	       hold->node[0] ? hold->node : "-", hold->device[0] ? hold->device : "-", hold->group,
-	       hold->claim[0] ? hold->claim : "-", hold->service ? " service" : "");
+	printf("hold: %s[%d] uid %u unit %s: %u %s %s device %s group %d claim %s%s\n", hold->command, hold->pid,
+	       hold->uid, hold->unit[0] ? hold->unit : "-", hold->count,
+	       hold_kind_to_string((enum hold_kind)hold->kind), hold->node[0] ? hold->node : "-",
+	       hold->device[0] ? hold->device : "-", hold->group, hold->claim[0] ? hold->claim : "-",
+	       hold->service ? " service" : "");
 }
 
 static void say_access(const struct node_access *access)
 {
 	printf("node: %s mode %04o owner %u:%u%s%s acl %s\n", access->node, access->mode, access->uid, access->gid,
-	       access->everybody ? " everybody" : "", access->groups ? " groups" : "", access->acl[0] ? access->acl : "-");
+	       access->everybody ? " everybody" : "", access->groups ? " groups" : "",
+	       access->acl[0] ? access->acl : "-");
 }
 
 /* claim: NULL: none is told of. */
@@ -391,7 +391,8 @@ static void write_record(char *const *word, size_t count)
 	if (kind < 0)
 		die("record KIND yes|no UID DEVICE...");
 	memset(&message.record, 0, sizeof(message.record));
-	audit_record_begin(&message.record.record, (enum record_kind)kind, (uid_t)atoi(word[2]), getpid(), "driven.service");
+	audit_record_begin(&message.record.record, (enum record_kind)kind, (uid_t)atoi(word[2]), getpid(),
+			   "driven.service");
 	for (size_t i = 3; i < count; i++)
 		audit_record_add_device(&message.record.record, word[i], false);
 	for (size_t i = 0; i < claim_count && count > 3; i++)
@@ -433,7 +434,8 @@ static void stop(char *const *word, size_t count)
 	descriptor_close(&pidfd);
 	while (hear(&message) != WIRE_STOPPED)
 		;
-	printf("stop: %s%s%s\n", outcome[message.stopped.outcome], message.stopped.text[0] ? ": " : "", message.stopped.text);
+	printf("stop: %s%s%s\n", outcome[message.stopped.outcome], message.stopped.text[0] ? ": " : "",
+	       message.stopped.text);
 }
 
 static void obey_about(struct driven_claim *claim, char *const *word, size_t count)

@@ -1,7 +1,7 @@
 /*
  * How long it takes to look at a machine of ten thousand devices for the first time, and at one device that comes: each
- * read from a simulated sysfs, a tenth of them network interfaces with addresses and a tenth disks with partitions, one of
- * them mounted; and beside that at one of ten. Prints BENCHMARK lines.
+ * read from a simulated sysfs, a tenth of them network interfaces with addresses and a tenth disks with partitions, one
+ * of them mounted; and beside that at one of ten. Prints BENCHMARK lines.
  *
  * usage: survey_speed FOLDER     the machines are made below it: a tmpfs is nearest to sysfs
  */
@@ -145,8 +145,9 @@ static void put_disk(const struct machine *machine, int number)
 static void put_device(const struct machine *machine, int number)
 {
 	static const char *const attribute[][2] = {
-		{ "vendor", "0x8086\n" },           { "device", "0x100e\n" },     { "subsystem_vendor", "0x8086\n" },
-		{ "subsystem_device", "0x100e\n" }, { "driver_override", "(null)\n" }, { "numa_node", "0\n" },
+		{ "vendor", "0x8086\n" },           { "device", "0x100e\n" },
+		{ "subsystem_vendor", "0x8086\n" }, { "subsystem_device", "0x100e\n" },
+		{ "driver_override", "(null)\n" },  { "numa_node", "0\n" },
 		{ "reset_method", "flr bus\n" },
 	};
 	static const char *const classes[] = { "0x020000\n", "0x010802\n", "0x088000\n" };
@@ -195,7 +196,8 @@ static void read_devices(struct machine *machine)
 	char address[16];
 
 	for (int i = 0; i < machine->count; i++)
-		if (pci_device_device(&machine->host, address_of(i, address), machine->timed_call, &machine->device[i]) < 0)
+		if (pci_device_device(&machine->host, address_of(i, address), machine->timed_call,
+				      &machine->device[i]) < 0)
 			die(address);
 }
 
@@ -218,7 +220,8 @@ static size_t survey_all(const struct machine *machine, int at_once)
 	return count;
 }
 
-/* What the watcher does when a device comes, in microseconds; and a survey of it, as a plan asks for, in milliseconds. */
+/* What the watcher does when a device comes, in microseconds; and a survey of it, as a plan asks for, in milliseconds.
+ */
 static void measure_event(const struct machine *machine, double *event, double *survey)
 {
 	struct known_devices known = { .count = 0 };

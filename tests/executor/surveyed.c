@@ -13,8 +13,8 @@
 struct uses uses;
 
 /*
- * Most tests are about what a driver has made of a device, and not about the driver: where the tree has none, one stands in,
- * of which nothing is told. Not of a network card, of which a driver without an interface is told a lot.
+ * Most tests are about what a driver has made of a device, and not about the driver: where the tree has none, one
+ * stands in, of which nothing is told. Not of a network card, of which a driver without an interface is told a lot.
  */
 static const char stand_in[] = "stand-in";
 

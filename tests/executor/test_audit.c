@@ -1,6 +1,6 @@
 /*
- * An audit of the real processes of this machine, on a fake sysfs in which everyday devices play the parts of VFIO's: null is
- * /dev/iommu, zero the container, full a group, urandom a device; on another one the last two are vDPA's.
+ * An audit of the real processes of this machine, on a fake sysfs in which everyday devices play the parts of VFIO's:
+ * null is /dev/iommu, zero the container, full a group, urandom a device; on another one the last two are vDPA's.
  */
 #include "../../daemon/executor/survey/audit.h"
 #include "tree.h"
@@ -111,11 +111,18 @@ static struct found audit_of(struct tree *host, pid_t pid, pid_t broker, int con
 {
 	const struct audit_context contexts[] = { { .fd = context, .claim = "one" } };
 	struct found found = { .pid = pid };
-	struct audit course = { .host = &host->host, .timed_call = timed_call, .broker = broker, .context = contexts,
-				.context_count = context >= 0 ? 1 : 0, .hold = on_hold, .access = on_access, .to = &found };
+	struct audit course = { .host = &host->host,
+				.timed_call = timed_call,
+				.broker = broker,
+				.context = contexts,
+				.context_count = context >= 0 ? 1 : 0,
+				.hold = on_hold,
+				.access = on_access,
+				.to = &found };
 	int error = audit_run(&course);
 
-	/* Without its capabilities others' processes can't be looked into: that is said, and our own are found all the same. */
+	/* Without its capabilities others' processes can't be looked into: that is said, and our own are found all the
+	 * same. */
 	assert_true(error == 0 || error == -EACCES);
 	found.compared = course.compared;
 	return found;

@@ -1,6 +1,6 @@
 /*
- * Paths that are walked by hand end where the kernel's own openat2() with RESOLVE_BENEATH ends, and fail where it fails:
- * for paths that were thought of, and for thousands of a small world full of links.
+ * Paths that are walked by hand end where the kernel's own openat2() with RESOLVE_BENEATH ends, and fail where it
+ * fails: for paths that were thought of, and for thousands of a small world full of links.
  */
 #include "../../daemon/executor/os/open_beneath.h"
 #include "../../daemon/base/descriptors.h"
@@ -74,9 +74,14 @@ static int expect_same(int base, const char *path, int flags)
 static void as_in_sysfs(void **state)
 {
 	static const char *const good[] = {
-		"bus/pci/devices/0000:01:00.0",       "bus/pci/devices/0000:01:00.0/vendor",
-		"bus/pci/devices/0000:01:00.0/",      "bus/pci/devices/./0000:01:00.0//vendor",
-		"bus/pci/devices/0000:01:00.0/../..", ".", "bus/pci/..", "bus/../bus",
+		"bus/pci/devices/0000:01:00.0",
+		"bus/pci/devices/0000:01:00.0/vendor",
+		"bus/pci/devices/0000:01:00.0/",
+		"bus/pci/devices/./0000:01:00.0//vendor",
+		"bus/pci/devices/0000:01:00.0/../..",
+		".",
+		"bus/pci/..",
+		"bus/../bus",
 	};
 
 	tree_file(&tree, "0x1234\n", "sys/devices/pci0000:00/0000:00:01.0/0000:01:00.0/vendor");
@@ -94,8 +99,10 @@ static void as_in_sysfs(void **state)
 /* SR-51 */
 static void ways_out(void **state)
 {
-	static const char *const bad[] = { "..", "../proc", "bus/../..", "/", "/sys", "out", "out/file", "absolute", "absolute/",
-					   "deep/out", "deep/out/file", "deep/../../file", "up", "up/sys" };
+	static const char *const bad[] = { "..",        "../proc",  "bus/../..",     "/",
+					   "/sys",      "out",      "out/file",      "absolute",
+					   "absolute/", "deep/out", "deep/out/file", "deep/../../file",
+					   "up",        "up/sys" };
 	char outside[128];
 
 	tree_file(&tree, "secret\n", "file");
@@ -165,8 +172,8 @@ static void a_world_of_links(void **state)
 		tree_file(&tree, "x", "sys/a/b/file");
 		tree_file(&tree, "x", "sys/b/a/c/file");
 		tree_file(&tree, "x", "sys/file");
-		for (const char *const *place = (const char *const[]){ "sys/c", "sys/d", "sys/a/d", "sys/b/a/e", "sys/a/b/c",
-								       "sys/e", NULL };
+		for (const char *const *place = (const char *const[]){ "sys/c", "sys/d", "sys/a/d", "sys/b/a/e",
+								       "sys/a/b/c", "sys/e", NULL };
 		     *place; place++) {
 			do
 				make_path(&seed, target, sizeof(target));

@@ -89,7 +89,8 @@ static void stuck_binders(void **state)
 	binder_slots_overdue(&slots, binder_slots_find_plan(&slots, 1000));
 	assert_true(binder_slots_are_busy(&slots));
 	assert_int_equal(count(&slots, BINDER_STUCK), BINDER_SLOTS_STUCK_MAX);
-	/* Those that come back after all are found by their plans; one replaces the spare that is busy, the next is too many. */
+	/* Those that come back after all are found by their plans; one replaces the spare that is busy, the next is too
+	 * many. */
 	assert_true(binder_slots_finished(&slots, binder_slots_find_plan(&slots, 7)));
 	assert_int_equal(binder_slots_find_plan(&slots, 7), -1);
 	assert_false(binder_slots_finished(&slots, binder_slots_find_plan(&slots, 8)));

@@ -525,12 +525,8 @@ static int end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(of_main),
-		cmocka_unit_test(of_binder),
-		cmocka_unit_test(of_surveyor),
-		cmocka_unit_test(of_watcher),
-		cmocka_unit_test(of_recorder),
-		cmocka_unit_test(of_stopper),
+		cmocka_unit_test(of_main),    cmocka_unit_test(of_binder),   cmocka_unit_test(of_surveyor),
+		cmocka_unit_test(of_watcher), cmocka_unit_test(of_recorder), cmocka_unit_test(of_stopper),
 	};
 
 	return cmocka_run_group_tests_name("call filters", tests, begin, end);

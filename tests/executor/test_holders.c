@@ -1,6 +1,6 @@
 /*
- * Who has a device, looked for among the real processes of this machine: an FD and a mapping of a child's are found, and
- * what has ended is not.
+ * Who has a device, looked for among the real processes of this machine: an FD and a mapping of a child's are found,
+ * and what has ended is not.
  */
 #include "../../daemon/executor/survey/holders.h"
 
@@ -85,7 +85,8 @@ static struct found find(const struct holder_target *target)
 	struct found found = { 0 };
 	int error = holders_find(&host, target, 1, timed_call, on_holder, &found);
 
-	/* Without its capabilities others' processes can't be looked into: that is said, and our own are found all the same. */
+	/* Without its capabilities others' processes can't be looked into: that is said, and our own are found all the
+	 * same. */
 	assert_true(error == 0 || error == -EACCES);
 	return found;
 }

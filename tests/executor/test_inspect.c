@@ -133,8 +133,19 @@ static void unknown_device(void **state)
 static void bad_numbers(void **state)
 {
 	static const char *const bad[] = {
-		"", "\n", "0x", "0x12345\n", "-1\n", "0x12 \n", " 0x12\n", "0x12\n0x13\n", "0X12\n", "0xAB\n",
-		"99999999999999999999999\n", "0x1\x7f\n", "4660\x01\n",
+		"",
+		"\n",
+		"0x",
+		"0x12345\n",
+		"-1\n",
+		"0x12 \n",
+		" 0x12\n",
+		"0x12\n0x13\n",
+		"0X12\n",
+		"0xAB\n",
+		"99999999999999999999999\n",
+		"0x1\x7f\n",
+		"4660\x01\n",
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {

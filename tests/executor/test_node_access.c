@@ -121,7 +121,8 @@ static void by_mode(void **state)
 	assert_true(found.access[3].everybody);
 }
 
-/* It gives nobody a device: whom the host lets open it is no finding, but an entry by which a claim let a user is one. */
+/* It gives nobody a device: whom the host lets open it is no finding, but an entry by which a claim let a user is one.
+ */
 static void containers(void **state)
 {
 	static const mode_t modes[] = { 0666, 0660, 0606, 0600 };

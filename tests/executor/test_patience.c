@@ -1,5 +1,6 @@
 /*
- * Calls that don't come back: they are left behind, asked for only once, and free what they have when they do come back.
+ * Calls that don't come back: they are left behind, asked for only once, and free what they have when they do come
+ * back.
  */
 #include "../../daemon/executor/os/timed_call.h"
 

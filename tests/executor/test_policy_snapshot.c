@@ -68,8 +68,10 @@ static struct policy *load_files(void)
 
 static void write_two_files(void)
 {
-	write_file("1.json", "{ \"rules\": [ { \"name\": \"root's\", \"effect\": \"allow\", \"subject\": { \"user\": [\"root\"],\n"
-			     "  \"group\": [\"root\"] }, \"device\": { \"id\": [\"1234:11e8\"] } } ] }\n");
+	write_file(
+		"1.json",
+		"{ \"rules\": [ { \"name\": \"root's\", \"effect\": \"allow\", \"subject\": { \"user\": [\"root\"],\n"
+		"  \"group\": [\"root\"] }, \"device\": { \"id\": [\"1234:11e8\"] } } ] }\n");
 	write_file("2.json", "{ \"never\": [ { \"class\": [\"0106\"], \"why\": \"disks\" } ] } // comment\n");
 }
 

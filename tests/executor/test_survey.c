@@ -115,7 +115,8 @@ static void route_through_bond_and_bridge(void **state)
 	tree_file(&tree, "0x1003\n", "sys/devices/virtual/net/br0/flags");
 	tree_link(&tree, "../../devices/virtual/net/bond0", "sys/class/net/bond0");
 	tree_link(&tree, "../../devices/virtual/net/br0", "sys/class/net/br0");
-	tree_file(&tree, ROUTE_HEADING "br0\t00000000\t0202000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n", "proc/1/net/route");
+	tree_file(&tree, ROUTE_HEADING "br0\t00000000\t0202000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n",
+		  "proc/1/net/route");
 	assert_int_equal(survey(&tree, NIC), 0);
 	assert_use(1, USE_NETWORK_LINK, SEVERITY_FATAL, "eth0 > bond0 > br0 > default route");
 }
@@ -130,8 +131,7 @@ static void interface_elsewhere(void **state)
 	tree_driver(&tree, NIC, "virtio-pci");
 	assert_int_equal(survey(&tree, NIC), 0);
 	assert_int_equal(uses.count, 1);
-	tree_link(&tree, "../../../../bus/virtio/drivers/virtio_net",
-		  "sys/devices/pci0000:00/" NIC "/virtio0/driver");
+	tree_link(&tree, "../../../../bus/virtio/drivers/virtio_net", "sys/devices/pci0000:00/" NIC "/virtio0/driver");
 	assert_int_equal(survey(&tree, NIC), 0);
 	assert_int_equal(uses.count, 2);
 	tree_driver(&tree, NIC, "pci-stub");
@@ -150,8 +150,9 @@ static void make_disk(void)
 static void mounted_partition(void **state)
 {
 	make_disk();
-	tree_file(&tree, "22 1 259:1 / /srv\\040data rw,relatime shared:1 - ext4 /dev/nvme0n1p1 rw\n"
-			 "23 1 0:5 / /dev rw - devtmpfs devtmpfs rw\n",
+	tree_file(&tree,
+		  "22 1 259:1 / /srv\\040data rw,relatime shared:1 - ext4 /dev/nvme0n1p1 rw\n"
+		  "23 1 0:5 / /dev rw - devtmpfs devtmpfs rw\n",
 		  "proc/1/mountinfo");
 	assert_int_equal(survey(&tree, DISK), 0);
 	assert_int_equal(uses.count, 2);
@@ -165,8 +166,9 @@ static void root_on_device_mapper(void **state)
 		  "sys/devices/pci0000:00/" DISK_FOLDER "/nvme0n1p2/holders/dm-0");
 	tree_file(&tree, "254:0\n", "sys/devices/virtual/block/dm-0/dev");
 	tree_link(&tree, "../../devices/virtual/block/dm-0", "sys/class/block/dm-0");
-	tree_file(&tree, "22 1 254:0 / / rw - ext4 /dev/mapper/root rw\n"
-			 "23 1 254:0 / /srv rw - ext4 /dev/mapper/root rw\n",
+	tree_file(&tree,
+		  "22 1 254:0 / / rw - ext4 /dev/mapper/root rw\n"
+		  "23 1 254:0 / /srv rw - ext4 /dev/mapper/root rw\n",
 		  "proc/1/mountinfo");
 	assert_int_equal(survey(&tree, DISK), 0);
 	assert_int_equal(uses.count, 3);
@@ -218,8 +220,9 @@ static void strange_mount_point(void **state)
 static void lines_that_are_none(void **state)
 {
 	make_disk();
-	tree_file(&tree, "\n22\n22 1 259:1 / /x\n22 1 259:1 / /x rw ext4 /dev/x rw\n22 1 259:x / /x rw - ext4 y rw\n"
-			 "22 1 2591 / /x rw - ext4 y rw\n22 1 259:1 / /srv rw - ext4 /dev/nvme0n1p1 rw",
+	tree_file(&tree,
+		  "\n22\n22 1 259:1 / /x\n22 1 259:1 / /x rw ext4 /dev/x rw\n22 1 259:x / /x rw - ext4 y rw\n"
+		  "22 1 2591 / /x rw - ext4 y rw\n22 1 259:1 / /srv rw - ext4 /dev/nvme0n1p1 rw",
 		  "proc/1/mountinfo");
 	assert_int_equal(survey(&tree, DISK), 0);
 	assert_int_equal(uses.count, 2);
@@ -231,8 +234,9 @@ static void swap_file(void **state)
 	make_disk();
 	tree_file(&tree, "22 1 259:1 / / rw - ext4 /dev/nvme0n1p1 rw\n23 22 259:2 / /srv rw - ext4 /dev/nvme0n1p2 rw\n",
 		  "proc/1/mountinfo");
-	tree_file(&tree, "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
-			 "/srv/a\\040swap                            file\t\t65532\t\t0\t\t-2\n",
+	tree_file(&tree,
+		  "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+		  "/srv/a\\040swap                            file\t\t65532\t\t0\t\t-2\n",
 		  "proc/swaps");
 	assert_int_equal(survey(&tree, DISK), 0);
 	assert_int_equal(uses.count, 4);

@@ -129,18 +129,18 @@ static void sound_card(void **state)
 	assert_use(1, USE_SOUND, SEVERITY_DISRUPTIVE, "controlC0 > open in pipewire[42]");
 }
 
-#define INPUT(name, path, handlers, events)                                                       \
-	"I: Bus=0003 Vendor=0627 Product=0001 Version=0111\nN: Name=\"" name "\"\nP: Phys=x\n"    \
+#define INPUT(name, path, handlers, events) \
+	"I: Bus=0003 Vendor=0627 Product=0001 Version=0111\nN: Name=\"" name "\"\nP: Phys=x\n" \
 	"S: Sysfs=/devices/pci0000:00/" path "\nU: Uniq=\nH: Handlers=" handlers "\nB: EV=" events "\n\n"
 
 static void keyboards_and_mice(void **state)
 {
 	tree_file(&tree,
 		  INPUT("QEMU USB \\\"Keyboard", USB "/usb1/1-2/1-2:1.0/0003:0627:0001.0001/input/input3",
-			"sysrq kbd event3 leds ", "120013")
-		  INPUT("QEMU Mouse", USB "/usb1/1-3/1-3:1.0/x/input/input4", "mouse0 event4 ", "17")
-		  INPUT("Buttons of a headset", USB "/usb1/1-4/1-4:1.0/x/input/input5", "kbd event5 ", "3")
-		  INPUT("Keyboard elsewhere", "0000:00:1f.0/input/input6", "kbd event6 ", "120013"),
+			"sysrq kbd event3 leds ",
+			"120013") INPUT("QEMU Mouse", USB "/usb1/1-3/1-3:1.0/x/input/input4", "mouse0 event4 ", "17")
+			  INPUT("Buttons of a headset", USB "/usb1/1-4/1-4:1.0/x/input/input5", "kbd event5 ", "3")
+				  INPUT("Keyboard elsewhere", "0000:00:1f.0/input/input6", "kbd event6 ", "120013"),
 		  "proc/bus/input/devices");
 	assert_int_equal(survey(&tree, USB), 0);
 	assert_int_equal(uses.count, 2);
@@ -269,7 +269,8 @@ static void driver_behind_virtio(void **state)
 {
 	tree_device(&tree, FUNCTION, "0x1af4", "0x1044", "0x00ff00");
 	tree_driver(&tree, FUNCTION, "virtio-pci");
-	tree_link(&tree, "../../../../bus/virtio/drivers/virtio_rng", "sys/devices/pci0000:00/" FUNCTION "/virtio0/driver");
+	tree_link(&tree, "../../../../bus/virtio/drivers/virtio_rng",
+		  "sys/devices/pci0000:00/" FUNCTION "/virtio0/driver");
 	assert_int_equal(survey(&tree, FUNCTION), 0);
 	assert_use(0, USE_DRIVER, SEVERITY_IDLE, "virtio-pci > virtio_rng is bound");
 }

@@ -14,20 +14,20 @@
 
 #define NIC "0000:00:03.0"
 #define ROUTE_HEADING "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
-#define FIB_TRIE                        \
-	"Main:\n"                       \
-	"  +-- 0.0.0.0/0 3 0 5\n"       \
-	"     |-- 0.0.0.0\n"            \
+#define FIB_TRIE \
+	"Main:\n" \
+	"  +-- 0.0.0.0/0 3 0 5\n" \
+	"     |-- 0.0.0.0\n" \
 	"        /0 universe UNICAST\n" \
-	"     +-- 10.0.2.0/24 2 0 2\n"  \
-	"        |-- 10.0.2.0\n"        \
+	"     +-- 10.0.2.0/24 2 0 2\n" \
+	"        |-- 10.0.2.0\n" \
 	"           /24 link UNICAST\n" \
-	"        |-- 10.0.2.15\n"       \
-	"           /32 host LOCAL\n"   \
-	"     |-- 127.0.0.1\n"          \
-	"        /32 host LOCAL\n"      \
-	"Local:\n"                      \
-	"        |-- 10.0.2.15\n"       \
+	"        |-- 10.0.2.15\n" \
+	"           /32 host LOCAL\n" \
+	"     |-- 127.0.0.1\n" \
+	"        /32 host LOCAL\n" \
+	"Local:\n" \
+	"        |-- 10.0.2.15\n" \
 	"           /32 host LOCAL\n"
 
 static struct tree tree;
@@ -65,8 +65,9 @@ static void addresses(void **state)
 {
 	tree_file(&tree, FIB_TRIE, "proc/1/net/fib_trie");
 	/* Of two networks that have the address, the narrower one. */
-	tree_file(&tree, ROUTE_HEADING "eth9\t0000000A\t00000000\t0001\t0\t0\t0\t000000FF\t0\t0\t0\n"
-				       "eth0\t0002000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n",
+	tree_file(&tree,
+		  ROUTE_HEADING "eth9\t0000000A\t00000000\t0001\t0\t0\t0\t000000FF\t0\t0\t0\n"
+				"eth0\t0002000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n",
 		  "proc/1/net/route");
 	tree_file(&tree,
 		  "fe80000000000000505400fffe123456 02 40 20 80     eth0\n"
@@ -86,8 +87,9 @@ static void through_bridge_and_vlan(void **state)
 	put_on("pci0000:00/" NIC "/net/eth0", "br0");
 	put_on("virtual/net/br0", "br0.7");
 	tree_file(&tree, FIB_TRIE, "proc/1/net/fib_trie");
-	tree_file(&tree, ROUTE_HEADING "br0.7\t00000000\t0202000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
-				       "br0.7\t0002000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n",
+	tree_file(&tree,
+		  ROUTE_HEADING "br0.7\t00000000\t0202000A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+				"br0.7\t0002000A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n",
 		  "proc/1/net/route");
 	assert_int_equal(survey(&tree, NIC), 0);
 	assert_int_equal(uses.count, 3);

@@ -146,10 +146,11 @@ static void loop_over_a_file(void **state)
 {
 	make_virtual("loop0", "7:0");
 	tree_file(&tree, "/srv/images/a.img\n", "sys/devices/virtual/block/loop0/loop/backing_file");
-	tree_file(&tree, "22 1 259:8 / / rw - ext4 /dev/nvme1n1 rw\n"
-			 "23 22 259:2 / /srv rw - ext4 /dev/nvme0n1p2 rw\n"
-			 "24 22 7:0 / /mnt rw - ext4 /dev/loop0 rw\n"
-			 "25 22 259:8 / /srv/image rw - ext4 /dev/nvme1n1 rw\n",
+	tree_file(&tree,
+		  "22 1 259:8 / / rw - ext4 /dev/nvme1n1 rw\n"
+		  "23 22 259:2 / /srv rw - ext4 /dev/nvme0n1p2 rw\n"
+		  "24 22 7:0 / /mnt rw - ext4 /dev/loop0 rw\n"
+		  "25 22 259:8 / /srv/image rw - ext4 /dev/nvme1n1 rw\n",
 		  "proc/1/mountinfo");
 	assert_int_equal(survey(&tree, DISK), 0);
 	assert_int_equal(uses.count, 2);

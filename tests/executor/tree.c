@@ -100,14 +100,19 @@ void tree_remove(const struct tree *tree, const char *format, ...)
 	assert_int_equal(nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
-void tree_device(const struct tree *tree, const char *address, const char *vendor, const char *id, const char *class_code)
+void tree_device(const struct tree *tree, const char *address, const char *vendor, const char *id,
+		 const char *class_code)
 {
 	const struct {
 		const char *name;
 		const char *text;
 	} attribute[] = {
-		{ "vendor", vendor },          { "device", id },           { "class", class_code },
-		{ "subsystem_vendor", vendor }, { "subsystem_device", id }, { "numa_node", "-1" },
+		{ "vendor", vendor },
+		{ "device", id },
+		{ "class", class_code },
+		{ "subsystem_vendor", vendor },
+		{ "subsystem_device", id },
+		{ "numa_node", "-1" },
 		{ "driver_override", "(null)" },
 	};
 	char target[128], line[64];

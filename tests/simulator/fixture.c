@@ -233,8 +233,8 @@ struct plan release_plan(struct fixture *fixture, const struct device *asked, co
 
 	if (locked_out)
 		device[count++] = (struct claim_device){ .before = *locked_out, .lockout = true, .restore = true };
-	if (plan_for_release(&plan, device, count,
-			     &(struct giving_back){ .interface = fixture->delivery.interface }) < 0)
+	if (plan_for_release(&plan, device, count, &(struct giving_back){ .interface = fixture->delivery.interface }) <
+	    0)
 		bail_out("no plan could be made");
 	return plan;
 }
@@ -246,8 +246,7 @@ void fixture_own(const struct plan *plan, struct wire_enclosure *enclosure)
 	const char *device = "";
 
 	for (size_t i = 0; i < plan->count && !*device; i++)
-		if (step_takes_device(&plan->step[i]) ||
-		    (plan->step[i].kind >= STEP_REVOKE && plan->step[i].device[0]))
+		if (step_takes_device(&plan->step[i]) || (plan->step[i].kind >= STEP_REVOKE && plan->step[i].device[0]))
 			device = plan->step[i].device;
 	for (; *device; device++)
 		hash = (hash ^ (unsigned char)*device) * 0x100000001b3u;

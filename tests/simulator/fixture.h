@@ -8,7 +8,7 @@
 #include <json-c/json_object.h>
 
 struct fixture {
-	char folder[64];  /* ours: the policy and the control socket */
+	char folder[64]; /* ours: the policy and the control socket */
 	char control_path[96];
 	struct side side; /* the wire; not of a simulator that was started to stay */
 	pid_t staying;    /* that simulator; 0: none */

@@ -319,8 +319,8 @@ static void test_rights_are_undone(void **state)
 	enclosure.peer_fd = pidfd_open(getpid(), 0);
 	fixture_own(&plan, &enclosure);
 	enclosure.owner.subject.uid = fixture.delivery.uid;
-	result = side_await_result(&fixture.side, side_send_plan(&fixture.side, WIRE_PLAN_CLAIM, fixture.digest, &plan,
-								 &enclosure));
+	result = side_await_result(&fixture.side,
+				   side_send_plan(&fixture.side, WIRE_PLAN_CLAIM, fixture.digest, &plan, &enclosure));
 	assert_int_equal(result.wire.outcome, WIRE_OUTCOME_UNDONE);
 	assert_int_equal(result.wire.kind, STEP_MEMLOCK);
 	assert_int_equal(result.wire.error, EPERM);
@@ -337,7 +337,10 @@ static void test_commands_that_are_wrong(void **state)
 	command_refused(&fixture, "{ 'open_node': { 'device': '" CARD "', 'uid': -1 } }", "an integer from 0");
 }
 
-#define ON(kernel, test) { #test " on " #kernel, test, start_##kernel, stop, NULL }
+#define ON(kernel, test) \
+	{ \
+#test " on " #kernel, test, start_##kernel, stop, NULL \
+	}
 
 int main(void)
 {

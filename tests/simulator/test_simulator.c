@@ -193,7 +193,8 @@ static void test_one_plan_of_a_claim_at_a_time(void **state)
 	free(before);
 }
 
-/* The worker ends at each step of a claim, of its undo and of its release, or before it can answer: a release puts all back. */
+/* The worker ends at each step of a claim, of its undo and of its release, or before it can answer: a release puts all
+ * back. */
 static void test_a_worker_that_ends_leaves_what_a_release_puts_back(void **state)
 {
 	static const char *const ends[] = { "{ 'kill': { 'step': 'result', 'times': 1 } }",
@@ -241,8 +242,7 @@ static void test_a_worker_that_ends_leaves_what_a_release_puts_back(void **state
 	free(before);
 }
 
-#define NEW_CARD                                                                                                       \
-	"'address': '0000:00:03.0', 'vendor_id': '1234', 'device_id': '11e8', 'class': '00ff00', 'group': 3"
+#define NEW_CARD "'address': '0000:00:03.0', 'vendor_id': '1234', 'device_id': '11e8', 'class': '00ff00', 'group': 3"
 
 static void survey(const char *name)
 {

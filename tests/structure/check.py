@@ -14,7 +14,7 @@ ROOT = Path(sys.argv[1]).resolve()
 POLICY_ARCHIVE = sys.argv[2] if len(sys.argv) > 2 else None
 
 TOP_LEVEL = {"daemon", "client", "policy", "units", "include", "tests", "meson.build", "README.md", "LICENSE", "NEWS.md"}
-FILE_LINES, FUNCTION_LINES = 600, 80
+FILE_LINES, FUNCTION_LINES, COLUMNS = 600, 80, 120
 
 MODULES_MAX = 27
 SAME_NAME = {"main", "words", "claim_steps", "delivery_steps", "release_steps"}
@@ -244,6 +244,20 @@ def check_sizes():
     check(f"every function has fewer than {FUNCTION_LINES} lines", functions)
 
 
+def check_format():
+    names = sources(".c", ".h")
+    wide = [f"{name}:{number}" for name in names + sources("meson.build")
+            for number, line in enumerate((ROOT / name).read_text(encoding="utf-8").splitlines(), 1)
+            if len(line) > COLUMNS]
+    check(f"no line has more than {COLUMNS} characters", wide)
+    # Other versions see some lines otherwise.
+    version = subprocess.run(["clang-format-14", "--version"], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(["clang-format-14", "--dry-run", *(ROOT / name for name in names)], capture_output=True,
+                         text=True, cwd=ROOT)
+    problems = sorted({line.split(": ", 1)[0] for line in out.stderr.splitlines() if "[-Wclang-format" in line})
+    check("C is laid out as .clang-format has it", problems if out.returncode == 0 else [version, out.stderr])
+
+
 def check_heads():
     problems = []
     for name in product_files():
@@ -265,6 +279,7 @@ def main():
     check_one_place_decides()
     check_purity()
     check_sizes()
+    check_format()
     check_heads()
     check_top_level()
     print(f"1..{len(results)}")

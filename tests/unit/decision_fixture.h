@@ -17,8 +17,8 @@
 #define DISK "0000:03:00.0"
 
 /* A rule "r" that allows alice all devices, with more keys: ", \"lockout\": \"unused\"" or "". */
-#define RULE_FOR_ALICE(more)                                                                                           \
-	"{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"subject\": {\"user\": \"alice\"}, \"device\": "       \
+#define RULE_FOR_ALICE(more) \
+	"{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"subject\": {\"user\": \"alice\"}, \"device\": " \
 	"{\"kind\": \"pci\"}" more "}]}"
 
 void host_init_two_groups(struct host *host);
@@ -30,7 +30,7 @@ struct question {
 	enum delivery_mode mode;
 	const struct claim *claim;
 	const char *device[CLAIM_DEVICES_MAX + 1];
-	size_t count; /* 0: up to the first NULL */
+	size_t count;      /* 0: up to the first NULL */
 	int32_t numa_node; /* plus one, so that 0 is unknown */
 	const char *const *candidate;
 	size_t candidate_count;

@@ -206,8 +206,7 @@ static bool is_used(const struct world *world, const struct device *device, bool
 {
 	for (size_t i = 0; i < world->use_count; i++)
 		if (strcmp(world->use[i].device, device->name) == 0 &&
-		    (world->use[i].kind == USE_HOLDER ||
-		     (!consent && world->use[i].severity >= SEVERITY_DISRUPTIVE)))
+		    (world->use[i].kind == USE_HOLDER || (!consent && world->use[i].severity >= SEVERITY_DISRUPTIVE)))
 			return true;
 	return false;
 }
@@ -333,8 +332,8 @@ static void judge_together(struct judging *judging)
 		all++;
 		if (of_rule == too_many(asked->rule->device_limit, had(judging->world, uid, asked->rule->name)))
 			block(judging, BLOCKER_LIMIT, asked, NULL);
-		if (of_rule == too_many(asked->rule->device_total_limit,
-					had(judging->world, UINT32_MAX, asked->rule->name)))
+		if (of_rule ==
+		    too_many(asked->rule->device_total_limit, had(judging->world, UINT32_MAX, asked->rule->name)))
 			block(judging, BLOCKER_LIMIT, asked, NULL);
 		if (all == too_many(judging->policy->user_device_limit, had(judging->world, uid, NULL)))
 			block(judging, BLOCKER_LIMIT, asked, NULL);

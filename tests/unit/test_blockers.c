@@ -75,7 +75,8 @@ static void test_kernel(void **state)
 	decision_done(&decision);
 	host.kernel.iommufd = 1;
 	ask_under(&host, RULE_FOR_ALICE(UNUSED), &question, &decision);
-	assert_contains(decision.blocker[0].message, "has no VFIO device nodes (/dev/vfio/devices), and no VFIO groups");
+	assert_contains(decision.blocker[0].message,
+			"has no VFIO device nodes (/dev/vfio/devices), and no VFIO groups");
 	decision_done(&decision);
 	host.kernel.vfio_cdev = 1;
 	host.kernel.unsafe_interrupts = 1;

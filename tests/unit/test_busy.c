@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define POLICY                                                                                                         \
-	"{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"kind\": \"pci\"}, \"lockout\": "         \
+#define POLICY \
+	"{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"kind\": \"pci\"}, \"lockout\": " \
 	"\"unused\"}], \"operators\": {\"user\": 1002}}"
 enum { ALICE = 1000, BOB = 1001, OPERATOR = 1002 };
 

@@ -226,11 +226,15 @@ static void bad_reserved(struct device *device)
 static void test_sanity(void **state)
 {
 	static void (*const spoil[])(struct device * device) = {
-		bad_name,       empty_name,  long_name, bad_driver,   long_driver, bad_override, long_override,
-		bad_parent,     long_parent, bad_pf,    long_pf,      bad_node,    other_node,   long_node,
-		bad_kind,       bad_class,   bad_group, bad_numa,     huge_numa,   bad_reset,    bad_functions,
-		huge_functions, bad_bridge,  bad_fixed, bad_reserved,
-		bad_no_iommu,   no_iommu_without_group,
+		bad_name,       empty_name,   long_name,
+		bad_driver,     long_driver,  bad_override,
+		long_override,  bad_parent,   long_parent,
+		bad_pf,         long_pf,      bad_node,
+		other_node,     long_node,    bad_kind,
+		bad_class,      bad_group,    bad_numa,
+		huge_numa,      bad_reset,    bad_functions,
+		huge_functions, bad_bridge,   bad_fixed,
+		bad_reserved,   bad_no_iommu, no_iommu_without_group,
 	};
 	struct device good = device_of("0000:01:00.0", 7, "e1000");
 

@@ -1,6 +1,6 @@
 /*
- * The executor's ledger of what it gave: what it enters, and which releases it lets through. Whatever a broker that was taken
- * over changes in the release that is right, the ledger refuses.
+ * The executor's ledger of what it gave: what it enters, and which releases it lets through. Whatever a broker that was
+ * taken over changes in the release that is right, the ledger refuses.
  */
 #include "decision_fixture.h"
 
@@ -54,8 +54,10 @@ static void end(struct scene *scene)
 static void add(struct scene *scene, struct asked *asked, const char *name, bool lockout)
 {
 	asked->device[asked->count++] = (struct claim_device){
-		.before = *host_device(&scene->host, name), .lockout = lockout,
-		.reset = lockout ? RESET_SKIP : RESET_REQUIRE, .restore = true,
+		.before = *host_device(&scene->host, name),
+		.lockout = lockout,
+		.reset = lockout ? RESET_SKIP : RESET_REQUIRE,
+		.restore = true,
 	};
 }
 
@@ -70,8 +72,11 @@ static struct plan_owner owner_of(const struct asked *asked, const char *rule)
 
 static bool take_by(struct scene *scene, const struct asked *asked, const char *rule)
 {
-	const struct delivery delivery = { .mode = asked->mode, .interface = INTERFACE_IOMMUFD, .uid = asked->uid,
-					   .grows = asked->grows, .ioas_id = asked->grows };
+	const struct delivery delivery = { .mode = asked->mode,
+					   .interface = INTERFACE_IOMMUFD,
+					   .uid = asked->uid,
+					   .grows = asked->grows,
+					   .ioas_id = asked->grows };
 	const struct plan_owner owner = owner_of(asked, rule);
 	struct plan plan = { .step = NULL };
 	bool taken;
@@ -114,8 +119,8 @@ static bool matches(struct scene *scene, const struct asked *asked, struct plan 
 {
 	const struct plan_owner owner = owner_of(asked, "");
 
-	return given_match_release(scene->given, scene->policy, scene->host.topology, plan, &owner, context, &scene->change,
-				   scene->why);
+	return given_match_release(scene->given, scene->policy, scene->host.topology, plan, &owner, context,
+				   &scene->change, scene->why);
 }
 
 static void give_back(struct scene *scene, const struct asked *asked, size_t count, bool pin, enum given_effect effect)
@@ -131,7 +136,8 @@ static void give_back(struct scene *scene, const struct asked *asked, size_t cou
 
 static void test_nothing_is_given_twice(void **state)
 {
-	struct asked card = { .id = ONE, .uid = 1000 }, again = { .id = TWO, .uid = 1001 }, sibling = again, disk = again;
+	struct asked card = { .id = ONE, .uid = 1000 }, again = { .id = TWO, .uid = 1001 }, sibling = again,
+		     disk = again;
 	struct scene scene;
 
 	begin(&scene);
@@ -235,9 +241,11 @@ static void change_every_step(enum delivery_mode mode, bool by_unbind)
 				step[0] = plan.step[i + 1], step[1] = plan.step[i];
 			else if (change == 6)
 				memmove(step, step + 1, (plan.count - i - 1) * sizeof *step), changed.count--;
-			if (memcmp(changed.step, plan.step, plan.count * sizeof *plan.step) == 0 && changed.count == plan.count)
+			if (memcmp(changed.step, plan.step, plan.count * sizeof *plan.step) == 0 &&
+			    changed.count == plan.count)
 				continue;
-			/* Whether the container is needed elsewhere, the broker knows; nodes that were not given are not closed. */
+			/* Whether the container is needed elsewhere, the broker knows; nodes that were not given are
+			 * not closed. */
 			if (matches(&scene, &card, &changed, false) && !(container && (change == 4 || change == 6)))
 				fail_msg("step %zu, change %u is let through", i, change);
 		}
@@ -285,7 +293,8 @@ static void test_what_was_there_before(void **state)
 	end(&scene);
 }
 
-/* Of a device that was on VFIO before nothing is written, so its driver_override is the broker's to know, within limits. */
+/* Of a device that was on VFIO before nothing is written, so its driver_override is the broker's to know, within
+ * limits. */
 static void test_what_was_on_vfio_before(void **state)
 {
 	static const struct {
@@ -381,8 +390,11 @@ static void test_what_was_never_given(void **state)
 	/* A reset alone, of what nobody has. */
 	plan = (struct plan){ .step = NULL };
 	add(&scene, &disk, DISK, false);
-	assert_int_equal(plan_add(&plan, &(struct step){ .kind = STEP_RESET, .device = DISK, .number = RESET_REQUIRE,
-							 .identity = disk.device[0].before.identity }), 0);
+	assert_int_equal(plan_add(&plan, &(struct step){ .kind = STEP_RESET,
+							 .device = DISK,
+							 .number = RESET_REQUIRE,
+							 .identity = disk.device[0].before.identity }),
+			 0);
 	assert_false(matches(&scene, &disk, &plan, false));
 	plan_done(&plan);
 	/* What is another claim's stays there. */
@@ -420,14 +432,10 @@ static void test_what_is_said_of_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing_is_given_twice),
-		cmocka_unit_test(test_members_that_no_step_is_about),
-		cmocka_unit_test(test_what_a_claim_may_not_be),
-		cmocka_unit_test(test_every_change_of_a_release),
-		cmocka_unit_test(test_what_was_there_before),
-		cmocka_unit_test(test_what_was_on_vfio_before),
-		cmocka_unit_test(test_growing_and_shrinking),
-		cmocka_unit_test(test_what_was_never_given),
+		cmocka_unit_test(test_nothing_is_given_twice),  cmocka_unit_test(test_members_that_no_step_is_about),
+		cmocka_unit_test(test_what_a_claim_may_not_be), cmocka_unit_test(test_every_change_of_a_release),
+		cmocka_unit_test(test_what_was_there_before),   cmocka_unit_test(test_what_was_on_vfio_before),
+		cmocka_unit_test(test_growing_and_shrinking),   cmocka_unit_test(test_what_was_never_given),
 		cmocka_unit_test(test_what_is_said_of_it),
 	};
 

@@ -30,7 +30,8 @@ static void host_with_claims(struct host *host, enum vfio_interface interface)
 	claim->interface = interface;
 }
 
-static struct hold hold_of(pid_t pid, uid_t uid, enum hold_kind kind, int32_t group, const char *device, const char *claim)
+static struct hold hold_of(pid_t pid, uid_t uid, enum hold_kind kind, int32_t group, const char *device,
+			   const char *claim)
 {
 	struct hold hold = { .pid = pid, .uid = uid, .kind = kind, .count = 1, .group = group };
 
@@ -63,7 +64,8 @@ static void check(const struct host *host, const struct expected *row, size_t co
 	hold_judge(hold, count, host->ledger, compared, origin);
 	for (size_t i = 0; i < count; i++) {
 		if (origin[i].verdict != row[i].verdict || strcmp(origin[i].claim, row[i].claim) != 0)
-			print_error("row %zu: %s of \"%s\"\n", i, hold_verdict_to_string(origin[i].verdict), origin[i].claim);
+			print_error("row %zu: %s of \"%s\"\n", i, hold_verdict_to_string(origin[i].verdict),
+				    origin[i].claim);
 		assert_int_equal(origin[i].verdict, row[i].verdict);
 		assert_string_equal(origin[i].claim, row[i].claim);
 	}
@@ -130,7 +132,8 @@ static void test_groups(void **state)
 	const struct expected rows[] = {
 		{ hold_of(205, 1001, HOLD_CONTAINER, -1, "", ""), HOLD_OF_CLAIM, "b" },
 		{ hold_of(300, 0, HOLD_CONTAINER, -1, "", ""), HOLD_FOREIGN, "" },
-		/* The kernel does not name what was opened by a group: it is the process's own claim's, if it can be no other's. */
+		/* The kernel does not name what was opened by a group: it is the process's own claim's, if it can be no
+		   other's. */
 		{ hold_of(101, 0, HOLD_CONTAINER, -1, "", "a"), HOLD_OF_CLAIM, "a" },
 		{ hold_of(101, 0, HOLD_DEVICE, -1, "", ""), HOLD_OF_CLAIM, "a" },
 		{ hold_of(102, 0, HOLD_CONTAINER, -1, "", "a"), HOLD_OF_CLAIM, "a" },
@@ -178,16 +181,19 @@ static struct node_access access_of(const char *node, const char *device, int32_
 
 static void test_nodes(void **state)
 {
-	struct node_access device = access_of("vfio/devices/vfio1", B, 2, 1001), group = access_of("vfio/2", "", 2, 1001);
+	struct node_access device = access_of("vfio/devices/vfio1", B, 2, 1001),
+			   group = access_of("vfio/2", "", 2, 1001);
 	struct node_access container = access_of("vfio/vfio", "", -1, 1001), iommu = access_of("iommu", "", -1, 1001);
-	struct node_access wrong = access_of("vfio/devices/vfio0", A, 1, 1000), owned = { .node = "iommu", .group = -1 };
+	struct node_access wrong = access_of("vfio/devices/vfio0", A, 1, 1000),
+			   owned = { .node = "iommu", .group = -1 };
 	struct host host;
 
 	host_with_claims(&host, INTERFACE_IOMMUFD);
 	assert_true(node_access_is_granted(&device, host.ledger));
 	assert_true(node_access_is_granted(&group, host.ledger));
 	assert_true(node_access_is_granted(&container, host.ledger));
-	/* /dev/iommu is nobody's, an attached claim gives no nodes, and nobody in particular is not granted anything. */
+	/* /dev/iommu is nobody's, an attached claim gives no nodes, and nobody in particular is not granted anything.
+	 */
 	assert_false(node_access_is_granted(&iommu, host.ledger));
 	assert_false(node_access_is_granted(&wrong, host.ledger));
 	assert_false(node_access_is_granted(&owned, host.ledger));
@@ -235,8 +241,8 @@ static void test_sanity(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_origins), cmocka_unit_test(test_service), cmocka_unit_test(test_groups),
-		cmocka_unit_test(test_no_claims), cmocka_unit_test(test_nodes), cmocka_unit_test(test_sanity),
+		cmocka_unit_test(test_origins),   cmocka_unit_test(test_service), cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_no_claims), cmocka_unit_test(test_nodes),   cmocka_unit_test(test_sanity),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -260,14 +260,10 @@ static void test_the_interface_has_changed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_which_interface),
-		cmocka_unit_test(test_attached_by_group),
-		cmocka_unit_test(test_open_needs_iommufd),
-		cmocka_unit_test(test_node),
-		cmocka_unit_test(test_unsafe_interrupts),
-		cmocka_unit_test(test_grow_by_group),
-		cmocka_unit_test(test_grow_many_of_one_group),
-		cmocka_unit_test(test_the_interface_has_changed),
+		cmocka_unit_test(test_which_interface),        cmocka_unit_test(test_attached_by_group),
+		cmocka_unit_test(test_open_needs_iommufd),     cmocka_unit_test(test_node),
+		cmocka_unit_test(test_unsafe_interrupts),      cmocka_unit_test(test_grow_by_group),
+		cmocka_unit_test(test_grow_many_of_one_group), cmocka_unit_test(test_the_interface_has_changed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -179,10 +179,12 @@ static void test_messages(void **state)
 	}
 }
 
-/* A method says more of them than the reader can: which of its parameters it is. With every json-c, they are not others. */
+/* A method says more of them than the reader can: which of its parameters it is. With every json-c, they are not
+ * others. */
 static void test_a_call_leaves_values_to_its_reader(void **state)
 {
-	static const char value[] = "{\"a\":[\"x\\u0000y\",99999999999999999999,-99999999999999999999,1e999]}", key[] = "{\"a\\u0000\":{}}";
+	static const char value[] = "{\"a\":[\"x\\u0000y\",99999999999999999999,-99999999999999999999,1e999]}",
+			  key[] = "{\"a\\u0000\":{}}";
 	struct json_problem problem;
 	struct json_object *object, *list;
 

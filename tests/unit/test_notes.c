@@ -8,8 +8,8 @@
 #include <string.h>
 
 enum { ALICE = 1000, BOB = 1001, OPERATOR = 1002 };
-#define RULE(more)                                                                                                     \
-	"{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"kind\": \"pci\"}, \"lockout\": "         \
+#define RULE(more) \
+	"{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"kind\": \"pci\"}, \"lockout\": " \
 	"\"unused\"" more "}], \"operators\": {\"user\": 1002}}"
 
 static const struct note *find_note(const struct decision *decision, enum note_kind kind, const char *device)
@@ -54,10 +54,11 @@ static void test_losses_from_the_worst(void **state)
 	decision = asked(&host, RULE(""), OPERATOR, CARD);
 	assert_int_equal(decision.note[0].kind, NOTE_LOSS);
 	assert_int_equal(decision.note[0].severity, SEVERITY_FATAL);
-	assert_string_equal(decision.note[0].text,
-			    "The host would lose its network card eth0 " NETWORK
-			    " (default route, address 10.0.2.15/24): it would be cut off from the network, and so would you "
-			    "if you work over it; nobody asked for it, but it shares an IOMMU group with " CARD);
+	assert_string_equal(
+		decision.note[0].text,
+		"The host would lose its network card eth0 " NETWORK
+		" (default route, address 10.0.2.15/24): it would be cut off from the network, and so would you "
+		"if you work over it; nobody asked for it, but it shares an IOMMU group with " CARD);
 	assert_int_equal(decision.note[1].kind, NOTE_LOSS);
 	assert_int_equal(decision.note[1].severity, SEVERITY_IDLE);
 	assert_string_equal(decision.note[1].text,
@@ -246,8 +247,9 @@ static void test_an_operator_asks_for_somebody(void **state)
 	struct subject alice = subject_of(ALICE);
 	const char *name = DISK;
 	struct request request = { .subject = &alice, .device = &name, .device_count = 1, .numa_node = -1 };
-	struct policy *policy = policy_of("{\"rules\": [{\"name\": \"r\", \"effect\": \"deny\", \"subject\": {\"user\": 1000}, "
-					  "\"device\": {\"kind\": \"pci\"}}], \"operators\": {\"user\": 1002}}");
+	struct policy *policy =
+		policy_of("{\"rules\": [{\"name\": \"r\", \"effect\": \"deny\", \"subject\": {\"user\": 1000}, "
+			  "\"device\": {\"kind\": \"pci\"}}], \"operators\": {\"user\": 1002}}");
 	struct decision decision;
 	struct host host;
 

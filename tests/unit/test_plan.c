@@ -183,7 +183,10 @@ static void test_claim_by_group_grows(void **state)
 		asked(vfio_device_of("0000:02:00.0", 2)),
 	};
 	struct delivery delivery = {
-		.interface = INTERFACE_GROUP, .grows = true, .group = { 9, 1 }, .group_count = 2,
+		.interface = INTERFACE_GROUP,
+		.grows = true,
+		.group = { 9, 1 },
+		.group_count = 2,
 	};
 	struct plan plan = { .step = NULL };
 
@@ -205,7 +208,8 @@ static void test_claim_by_node(void **state)
 		{ "context - - - 0", "grant 0000:01:00.0 - - 1000", "grant 0000:02:00.0 - - 1000", "memlock - - - 1" },
 		{ MEMBER_OFF_VFIO, "context - - - 0", "grant - - - 1000", "grant 0000:01:00.0 - - 1000",
 		  "grant 0000:02:00.0 - - 1000", "memlock - - - 1" },
-		{ MEMBER_OFF_VFIO, "grant - - - 1000", "grant 0000:01:00.0 - - 1000", "grant 0000:02:00.0 - - 1000", "memlock - - - 1" },
+		{ MEMBER_OFF_VFIO, "grant - - - 1000", "grant 0000:01:00.0 - - 1000", "grant 0000:02:00.0 - - 1000",
+		  "memlock - - - 1" },
 		{ "context - - - 1", "grant 0000:01:00.0 - - 1000", "grant 0000:02:00.0 - - 1000", "memlock - - - 1" },
 	};
 	static const struct delivery way[COUNT(steps)] = {
@@ -235,7 +239,10 @@ static void test_claim_by_node(void **state)
 static void test_revocation_and_unmapping(void **state)
 {
 	static const char *const steps[] = {
-		"unmap - - - 7", "revoke 0000:01:00.0 - - 1000", "revoke 0000:01:00.0 - - 1001", "revoke - - - 1001",
+		"unmap - - - 7",
+		"revoke 0000:01:00.0 - - 1000",
+		"revoke 0000:01:00.0 - - 1001",
+		"revoke - - - 1001",
 	};
 	struct claim_device device[] = {
 		asked(vfio_device_of("0000:01:00.0", 1)),
@@ -280,7 +287,9 @@ static void test_claim_order_at_random(void **state)
 		struct plan plan = { .step = NULL };
 		uint32_t last = STEP_OVERRIDE;
 		size_t kinds[STEP_KIND_COUNT] = { 0 }, taken = 0, moved = 0, bound = 0, probed = 0;
-		struct delivery way = { .mode = modes[dice_roll(&dice, COUNT(modes))], .memlock = 1, .uid = 1000,
+		struct delivery way = { .mode = modes[dice_roll(&dice, COUNT(modes))],
+					.memlock = 1,
+					.uid = 1000,
 					.interface = dice_roll(&dice, 2) ? INTERFACE_GROUP : INTERFACE_IOMMUFD };
 		bool fds = way.mode == MODE_ATTACHED, group = way.interface == INTERFACE_GROUP;
 
@@ -373,13 +382,14 @@ static void test_release_pinned(void **state)
 	plan_done(&plan);
 }
 
-/* An operator has waived the proof that the kernel refuses: the reset comes after the unbind, which is the proof then. */
+/* An operator has waived the proof that the kernel refuses: the reset comes after the unbind, which is the proof then.
+ */
 static void test_release_by_unbind(void **state)
 {
 	static const char *const steps[] = {
-		"prove-no-holder 0000:01:00.0 - - 0",   "prove-unbound 0000:01:00.0 - - 2",
-		"bus-master-off 0000:01:00.0 - - 0",    "unbind-vfio 0000:01:00.0 - vfio-pci 0",
-		"reset 0000:01:00.0 - - 0",             "restore 0000:01:00.0 e1000 - 0",
+		"prove-no-holder 0000:01:00.0 - - 0", "prove-unbound 0000:01:00.0 - - 2",
+		"bus-master-off 0000:01:00.0 - - 0",  "unbind-vfio 0000:01:00.0 - vfio-pci 0",
+		"reset 0000:01:00.0 - - 0",           "restore 0000:01:00.0 e1000 - 0",
 	};
 	struct claim_device device[] = { asked(device_of("0000:01:00.0", 1, "e1000")) };
 	struct plan plan = { .step = NULL };
@@ -485,7 +495,8 @@ int main(void)
 		cmocka_unit_test(test_claim_modes_not_served),
 		cmocka_unit_test(test_claim_order_at_random),
 		cmocka_unit_test(test_release),
-		cmocka_unit_test(test_release_pinned), cmocka_unit_test(test_release_by_unbind),
+		cmocka_unit_test(test_release_pinned),
+		cmocka_unit_test(test_release_by_unbind),
 		cmocka_unit_test(test_release_by_group),
 		cmocka_unit_test(test_release_without_restore),
 		cmocka_unit_test(test_too_long),

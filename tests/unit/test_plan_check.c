@@ -61,12 +61,13 @@ static bool covers(const struct policy *policy, const struct host_view *view, co
 }
 
 /*
- * Checks a plan for every subject that the policies speak of, by every rule. message: a part of why one of them is refused,
- * where all are; NULL: somebody is given it.
+ * Checks a plan for every subject that the policies speak of, by every rule. message: a part of why one of them is
+ * refused, where all are; NULL: somebody is given it.
  */
 static void check(struct host *host, const char *text, const struct plan *plan, const char *message)
 {
-	static const struct subject subjects[] = { { .uid = 1000, .gid = 100 }, { .uid = 1001, .gid = 100 },
+	static const struct subject subjects[] = { { .uid = 1000, .gid = 100 },
+						   { .uid = 1001, .gid = 100 },
 						   { .uid = 1001, .gid = 36 } };
 	struct policy *policy = policy_of(text);
 	bool covered = false, explained = false;
@@ -168,8 +169,9 @@ static void test_another_interface(void **state)
 /* Rights to nodes are for one user, and are not slipped in beside FDs. */
 static void test_rights_to_nodes(void **state)
 {
-	static const struct sent sent = { .taken = { CARD, DISK }, .pinned = { NETWORK }, .mode = MODE_NODE,
-					  .uid = 1000 };
+	static const struct sent sent = {
+		.taken = { CARD, DISK }, .pinned = { NETWORK }, .mode = MODE_NODE, .uid = 1000
+	};
 	static const struct sent attached = { .taken = { DISK } };
 	const struct step container = { .kind = STEP_GRANT, .number = 1000 };
 	struct host host;
@@ -461,8 +463,9 @@ static void test_host_has_changed(void **state)
 /* Every single change of a plan that is right makes one that is wrong. */
 static void change_every_step(const struct kernel_features *kernel, enum delivery_mode mode)
 {
-	const struct sent sent = { .taken = { CARD, DISK }, .pinned = { NETWORK }, .memlock = 4096, .mode = mode,
-				   .uid = 1000 };
+	const struct sent sent = {
+		.taken = { CARD, DISK }, .pinned = { NETWORK }, .memlock = 4096, .mode = mode, .uid = 1000
+	};
 	static const char policy[] = RULE_FOR_ALICE(UNUSED ", \"limits\": {\"memlock\": 4096}");
 	struct host host;
 	struct plan plan, changed = { .step = NULL };
@@ -480,11 +483,12 @@ static void change_every_step(const struct kernel_features *kernel, enum deliver
 		memmove(step, step + 1, (plan.count - i - 1) * sizeof *step);
 		changed.count = plan.count - 1;
 		/*
-		 * The memory limit is a step that a plan may have or not; without iommufd the container's grant is one that
-		 * a claim does not have that grows.
+		 * The memory limit is a step that a plan may have or not; without iommufd the container's grant is one
+		 * that a claim does not have that grows.
 		 */
 		check(&host, policy, &changed,
-		      i == plan.count - 1 || (!kernel->iommufd && plan.step[i].kind == STEP_GRANT && !plan.step[i].device[0])
+		      i == plan.count - 1 ||
+				      (!kernel->iommufd && plan.step[i].kind == STEP_GRANT && !plan.step[i].device[0])
 			      ? NULL
 			      : "");
 		memcpy(changed.step, plan.step, plan.count * sizeof *step);

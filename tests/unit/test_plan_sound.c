@@ -63,17 +63,18 @@ static void make_policy(struct dice *dice, char *out, size_t size)
 			PICK(dice, "\"kind\": \"pci\"", "\"address\": \"0000:01:*\"", "\"address\": \"0000:02:00.0\"",
 			     "\"address\": [\"0000:01:00.0\", \"0000:03:00.0\"]", "\"driver\": [\"e1000\", \"\"]"));
 		if (allow)
-			length += (size_t)snprintf(
-				out + length, size - length, "%s%s%s%s%s%s",
-				PICK(dice, "", ", \"lockout\": \"unused\"", ", \"lockout\": \"unused\"",
-				     ", \"lockout\": {\"named\": [\"0000:01:00.1\", \"0000:02:00.1\","
-				     "\"0000:02:00.2\"]}"),
-				PICK(dice, "", ", \"modes\": [\"open\", \"node\"]",
-				     ", \"modes\": [\"open\", \"attached\", \"node\"]"),
-				PICK(dice, "", "", ", \"unsafe_interrupts\": \"accept\""),
-				PICK(dice, "", "", ", \"limits\": {\"devices\": 2}"),
-				PICK(dice, ", \"reset\": \"try\"", ", \"reset\": \"try\"", ""),
-				PICK(dice, "", ", \"in_use\": \"take\""));
+			length +=
+				(size_t)snprintf(out + length, size - length, "%s%s%s%s%s%s",
+						 PICK(dice, "", ", \"lockout\": \"unused\"",
+						      ", \"lockout\": \"unused\"",
+						      ", \"lockout\": {\"named\": [\"0000:01:00.1\", \"0000:02:00.1\","
+						      "\"0000:02:00.2\"]}"),
+						 PICK(dice, "", ", \"modes\": [\"open\", \"node\"]",
+						      ", \"modes\": [\"open\", \"attached\", \"node\"]"),
+						 PICK(dice, "", "", ", \"unsafe_interrupts\": \"accept\""),
+						 PICK(dice, "", "", ", \"limits\": {\"devices\": 2}"),
+						 PICK(dice, ", \"reset\": \"try\"", ", \"reset\": \"try\"", ""),
+						 PICK(dice, "", ", \"in_use\": \"take\""));
 		length += (size_t)snprintf(out + length, size - length, "}");
 	}
 	snprintf(out + length, size - length, "]%s}",
@@ -139,17 +140,20 @@ static struct plan make_up(struct dice *dice, const struct host *host, const cha
 		}
 		if (pin_all ? related && !member->bridge : dice_roll(dice, 6) == 0)
 			device[filled++] = (struct claim_device){ .before = *member, .lockout = true };
-	next:;
+next:;
 	}
 	assert_int_equal(plan_for_claim(&plan, device, filled, delivery), 0);
 	return plan;
 }
 
-/* Holds decision and check against each other for one subject and one choice of devices. True if the plan is covered. */
+/* Holds decision and check against each other for one subject and one choice of devices. True if the plan is covered.
+ */
 static bool agree(struct dice *dice, const struct host *host, const struct policy *policy, const char *const *taken,
 		  size_t count, enum delivery_mode mode, const struct subject *subject, const char *text)
 {
-	struct delivery delivery = { .mode = mode, .groups = host->kernel.vfio_group, .uid = subject->uid,
+	struct delivery delivery = { .mode = mode,
+				     .groups = host->kernel.vfio_group,
+				     .uid = subject->uid,
 				     .interface = (enum vfio_interface)kernel_interface(&host->kernel) };
 	bool pin_all = dice_roll(dice, 3) > 0, may = may_have(host, policy, taken, count, mode, subject), is;
 	struct plan plan;

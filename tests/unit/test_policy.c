@@ -162,7 +162,11 @@ static void test_grace_times(void **state)
 		const char *text;
 		uint64_t usec;
 	} times[] = {
-		{ "0s", 0 }, { "250ms", 250000 }, { "1s", 1000000 }, { "2m", 120000000 }, { "24h", UINT64_C(86400000000) },
+		{ "0s", 0 },
+		{ "250ms", 250000 },
+		{ "1s", 1000000 },
+		{ "2m", 120000000 },
+		{ "24h", UINT64_C(86400000000) },
 	};
 
 	for (size_t i = 0; i < COUNT(times); i++) {
@@ -526,16 +530,23 @@ static void test_ten_thousand_rules(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_files),          cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_every_key),         cmocka_unit_test(test_memlock_sizes),
+		cmocka_unit_test(test_no_files),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_every_key),
+		cmocka_unit_test(test_memlock_sizes),
 		cmocka_unit_test(test_grace_times),
 		cmocka_unit_test(test_counted_limits),
-		cmocka_unit_test(test_two_names_one_uid), cmocka_unit_test(test_warnings),
-		cmocka_unit_test(test_device_selectors),  cmocka_unit_test(test_parents),
-		  cmocka_unit_test(test_subject_selectors),
-		cmocka_unit_test(test_large_uid),         cmocka_unit_test(test_order),
-		cmocka_unit_test(test_names_literally),   cmocka_unit_test(test_digest),
-		cmocka_unit_test(test_shipped_files),     cmocka_unit_test(test_ten_thousand_rules),
+		cmocka_unit_test(test_two_names_one_uid),
+		cmocka_unit_test(test_warnings),
+		cmocka_unit_test(test_device_selectors),
+		cmocka_unit_test(test_parents),
+		cmocka_unit_test(test_subject_selectors),
+		cmocka_unit_test(test_large_uid),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_names_literally),
+		cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_shipped_files),
+		cmocka_unit_test(test_ten_thousand_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

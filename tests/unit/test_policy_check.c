@@ -153,10 +153,11 @@ static void test_contradictions(void **state)
 /* Whatever the patterns: what is said to include another one matches all that the other matches. */
 static void test_soundness(void **state)
 {
-	static const char *const patterns[] = { "*", "0", "02", "0200", "020000", "02*", "02??00", "0[12]*", "0[!1]*",
-						"*00", "020[0-3]00", "??????", "01", "0106*", "[0-2]2*", "0*0*0" };
-	static const char *const texts[] = { "020000", "020100", "020300", "010600", "010802", "0c0330", "020001",
-					     "120000", "000000", "02ff00" };
+	static const char *const patterns[] = { "*",      "0",      "02",      "0200", "020000",     "02*",
+						"02??00", "0[12]*", "0[!1]*",  "*00",  "020[0-3]00", "??????",
+						"01",     "0106*",  "[0-2]2*", "0*0*0" };
+	static const char *const texts[] = { "020000", "020100", "020300", "010600", "010802",
+					     "0c0330", "020001", "120000", "000000", "02ff00" };
 	struct dice dice = dice_of(7);
 	size_t included = 0;
 	struct policy *policy = policy_of("{}");
@@ -201,12 +202,13 @@ static void test_index(void **state)
 	for (unsigned i = 0; i < RULES; i++) {
 		static const char *const classes[] = { "02", "0200", "03*", "0[23]*", "010802" };
 
-		length += (size_t)sprintf(
-			text + length,
-			"%s{\"name\": \"%u\", \"effect\": \"deny\", \"subject\": {\"user\": [%u, %u]},"
-			" \"device\": {\"address\": \"0000:%02x:%s\", \"class\": \"%s\"}}",
-			i ? "," : "", i, dice_roll(&dice, 9), 10 + dice_roll(&dice, 9), dice_roll(&dice, 200),
-			dice_roll(&dice, 3) ? "00.0" : "*", classes[dice_roll(&dice, COUNT(classes))]);
+		length +=
+			(size_t)sprintf(text + length,
+					"%s{\"name\": \"%u\", \"effect\": \"deny\", \"subject\": {\"user\": [%u, %u]},"
+					" \"device\": {\"address\": \"0000:%02x:%s\", \"class\": \"%s\"}}",
+					i ? "," : "", i, dice_roll(&dice, 9), 10 + dice_roll(&dice, 9),
+					dice_roll(&dice, 200), dice_roll(&dice, 3) ? "00.0" : "*",
+					classes[dice_roll(&dice, COUNT(classes))]);
 	}
 	strcpy(text + length, "]}");
 	source.length = length + 2;

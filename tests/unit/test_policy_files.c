@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RULES(name)                                                                                                    \
+#define RULES(name) \
 	"{\"rules\": [{\"name\": \"" name "\", \"effect\": \"deny\", \"device\": {\"address\": \"" name "\"}}]}"
 #define ONE RULES("0000:01:00.0")
 #define TWO RULES("0000:02:00.0")
@@ -257,8 +257,8 @@ int main(void)
 {
 #define ROW(test) cmocka_unit_test_setup_teardown(test, make_folders, remove_folders)
 	const struct CMUnitTest tests[] = {
-		ROW(test_order_and_masks), ROW(test_no_folders),     ROW(test_links),    ROW(test_link_to_link),
-		ROW(test_dangling_link),   ROW(test_fifo),           ROW(test_folder_as_file), ROW(test_writable),
+		ROW(test_order_and_masks), ROW(test_no_folders), ROW(test_links),          ROW(test_link_to_link),
+		ROW(test_dangling_link),   ROW(test_fifo),       ROW(test_folder_as_file), ROW(test_writable),
 		ROW(test_foreign),         ROW(test_contents),
 	};
 

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define POLICY(rule)                                                                                                   \
-	"{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"pool\": \"vfs\"}, \"lockout\": "         \
-	"\"unused\"" rule "},"                                                                                         \
-	" {\"name\": \"other\", \"effect\": \"allow\", \"device\": {\"class\": \"01\"}}],"                             \
+#define POLICY(rule) \
+	"{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"pool\": \"vfs\"}, \"lockout\": " \
+	"\"unused\"" rule "}," \
+	" {\"name\": \"other\", \"effect\": \"allow\", \"device\": {\"class\": \"01\"}}]," \
 	" \"pools\": {\"vfs\": [{\"id\": \"8086:10ca\"}], \"none\": [{\"id\": \"ffff:ffff\"}]}}"
 
 /* A virtual function in a group of its own, or with others. */
@@ -95,9 +95,9 @@ static void test_several(void **state)
 	assert_true(decision.allowed);
 	decision_done(&decision);
 	/* More than there are. */
-	question = (struct question){ .uid = 1000,
-				      .device = { "pool:vfs", "pool:vfs", "pool:vfs", "pool:vfs", "pool:vfs",
-						  "pool:vfs" } };
+	question = (struct question){
+		.uid = 1000, .device = { "pool:vfs", "pool:vfs", "pool:vfs", "pool:vfs", "pool:vfs", "pool:vfs" }
+	};
 	ask_under(&host, POLICY(""), &question, &decision);
 	assert_int_equal(decision.status, EXIT_UNKNOWN);
 	assert_int_equal(decision.chosen_count, 5);
@@ -163,8 +163,9 @@ static void test_unknown(void **state)
 static void test_candidates(void **state)
 {
 	static const char *const candidates[] = { "0000:03:00.3", "0000:99:00.0", "0000:02:00.1" };
-	struct question question = { .uid = 1000, .device = { "pool:vfs" }, .candidate = candidates,
-				     .candidate_count = COUNT(candidates) };
+	struct question question = {
+		.uid = 1000, .device = { "pool:vfs" }, .candidate = candidates, .candidate_count = COUNT(candidates)
+	};
 	struct host host;
 
 	host_init_pool(&host);
@@ -258,9 +259,9 @@ static void test_large_pool(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_best),       cmocka_unit_test(test_several),   cmocka_unit_test(test_none_free),
-		cmocka_unit_test(test_unknown),    cmocka_unit_test(test_candidates), cmocka_unit_test(test_same_rule),
-		cmocka_unit_test(test_shortlist),  cmocka_unit_test(test_large_pool),
+		cmocka_unit_test(test_best),      cmocka_unit_test(test_several),    cmocka_unit_test(test_none_free),
+		cmocka_unit_test(test_unknown),   cmocka_unit_test(test_candidates), cmocka_unit_test(test_same_rule),
+		cmocka_unit_test(test_shortlist), cmocka_unit_test(test_large_pool),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,9 +10,10 @@
 
 enum { POLICIES = 5000, CASES_OF_A_POLICY = 20 };
 
-static const char *const addresses[] = { "0000:00:01.0", "0000:00:02.0", "0000:01:00.0", "0000:01:00.1", "0000:01:00.2",
-					 "0000:02:00.0", "0000:02:00.1", "0000:03:00.0", "0000:03:00.1", "0000:04:00.0",
-					 "0001:01:00.0", "0001:02:00.0", "10000:01:00.0", "10000:02:00.0" };
+static const char *const addresses[] = { "0000:00:01.0",  "0000:00:02.0", "0000:01:00.0", "0000:01:00.1",
+					 "0000:01:00.2",  "0000:02:00.0", "0000:02:00.1", "0000:03:00.0",
+					 "0000:03:00.1",  "0000:04:00.0", "0001:01:00.0", "0001:02:00.0",
+					 "10000:01:00.0", "10000:02:00.0" };
 static const char *const drivers[] = { "", "", "e1000", "nvme", "e1000e" };
 static const char *const ids[] = { "8086:100e", "8086:10ca", "1234:11e8" };
 static const uint32_t classes[] = { 0x020000, 0x010802, 0x030000, 0x00ff00 };
@@ -49,9 +50,10 @@ static void add_list(struct dice *dice, char *text, const char *key, const char 
 
 static void add_selector(struct dice *dice, char *text, bool pools)
 {
-	static const char *const globs[] = { "*",	     "0000:*",	      "0000:0[1-2]:*", "0000:0?:00.0",
-					     "0000:01:00.0", "0000:01:00.1",  "0000:02:*",     "*.0",
-					     "0001:*",	     "10000:01:00.0", "0000:03:00.0",  "[!0]*" };
+	static const char *const globs[] = {
+		"*",         "0000:*", "0000:0[1-2]:*", "0000:0?:00.0",  "0000:01:00.0", "0000:01:00.1",
+		"0000:02:*", "*.0",    "0001:*",        "10000:01:00.0", "0000:03:00.0", "[!0]*"
+	};
 	static const char *const id_globs[] = { "8086:*", "8086:10ca", "1234:11e8", "*:100e", "8086:10?[ae]" };
 	static const char *const class_globs[] = { "02", "0200", "010802", "03*", "0?0000", "00" };
 	static const char *const driver_globs[] = { "", "e1000", "e1000*", "nvme", "*" };
@@ -219,8 +221,10 @@ static void generate_claims(struct dice *dice, struct world *world)
 	for (size_t i = 0; i < world->claim_count; i++) {
 		struct world_claim *claim = &world->claim[i];
 
-		*claim = (struct world_claim){ .id = ids_of_claims[i], .rule = rules[pick(dice, COUNT(rules))],
-					       .uid = 1000 + pick(dice, 2), .mode = (enum delivery_mode)pick(dice, 2) };
+		*claim = (struct world_claim){ .id = ids_of_claims[i],
+					       .rule = rules[pick(dice, COUNT(rules))],
+					       .uid = 1000 + pick(dice, 2),
+					       .mode = (enum delivery_mode)pick(dice, 2) };
 		for (unsigned k = 1 + pick(dice, 3); k > 0; k--) {
 			size_t device = pick(dice, (uint32_t)world->device_count);
 
@@ -259,8 +263,10 @@ static void generate_request(struct dice *dice, const struct world *world, struc
 	subject->group_count = pick(dice, 2);
 	subject->groups[0] = chance(dice, 50) ? 36 : 300;
 	strcpy(subject->unit, units[pick(dice, COUNT(units))]);
-	*out = (struct world_request){ .subject = subject, .numa_node = (int32_t)pick(dice, 3) - 1,
-				       .mode = (enum delivery_mode)pick(dice, 2), .count = 1 + pick(dice, 4) };
+	*out = (struct world_request){ .subject = subject,
+				       .numa_node = (int32_t)pick(dice, 3) - 1,
+				       .mode = (enum delivery_mode)pick(dice, 2),
+				       .count = 1 + pick(dice, 4) };
 	for (size_t i = 0; i < out->count; i++) {
 		if (chance(dice, 25))
 			out->text[i] = pools[chance(dice, 5) ? 2 : pick(dice, 2)];
@@ -362,7 +368,10 @@ static void test_agreement(void **state)
 		generate_request(&dice, &world, &subject, &asked);
 		build(&world, &host);
 		struct request request = {
-			.subject = &subject, .device = asked.text, .device_count = asked.count, .mode = asked.mode,
+			.subject = &subject,
+			.device = asked.text,
+			.device_count = asked.count,
+			.mode = asked.mode,
 			.numa_node = asked.numa_node,
 			.claim = asked.claim ? ledger_find(host.ledger, asked.claim->id) : NULL,
 		};
@@ -382,8 +391,8 @@ static void test_agreement(void **state)
 	assert_true(allowed > 1000);
 	assert_true(chosen > 10000);
 	for (int i = 0; i < BLOCKER_KIND_COUNT; i++)
-		if (kinds[i] < 100 && i != BLOCKER_UNKNOWN_CLAIM && i != BLOCKER_KERNEL && i != BLOCKER_GROUP_TOO_LARGE &&
-		    i != BLOCKER_POLICY)
+		if (kinds[i] < 100 && i != BLOCKER_UNKNOWN_CLAIM && i != BLOCKER_KERNEL &&
+		    i != BLOCKER_GROUP_TOO_LARGE && i != BLOCKER_POLICY)
 			fail_msg("%s came up %zu times", blocker_kind_to_string((enum blocker_kind)i), kinds[i]);
 }
 

@@ -87,7 +87,8 @@ static void test_no_injection(void **state)
 {
 	static const char text[] = "{\"pools\": {\"x\\\", RUN+=\\\"/bin/sh\": [{\"id\": \"8086:10ca\"}]},"
 				   " \"reserve\": [{\"pool\": \"x\\\", RUN+=\\\"/bin/sh\"}]}";
-	struct policy_source source = { .path = "a\nKERNEL==\"*\", RUN+=\"sh\".json", .text = text,
+	struct policy_source source = { .path = "a\nKERNEL==\"*\", RUN+=\"sh\".json",
+					.text = text,
 					.length = sizeof text - 1 };
 	struct diagnostics diagnostics = { .item = NULL };
 	struct policy *policy = NULL;
@@ -97,8 +98,10 @@ static void test_no_injection(void **state)
 	assert_int_equal(reserve_to_udev(policy, &diagnostics, &rules), 0);
 	for (char *line = strtok(rules, "\n"); line; line = strtok(NULL, "\n"))
 		if (line[0] != '#')
-			assert_string_equal(line, "ACTION==\"add\", SUBSYSTEM==\"pci\", ATTR{class}!=\"0x0604*\", "
-						  "ENV{PCI_ID}==\"8086:10CA\", ENV{IOASID_RESERVED}=\"1\", ATTR{driver_override}=\"vfio-pci\"");
+			assert_string_equal(
+				line,
+				"ACTION==\"add\", SUBSYSTEM==\"pci\", ATTR{class}!=\"0x0604*\", "
+				"ENV{PCI_ID}==\"8086:10CA\", ENV{IOASID_RESERVED}=\"1\", ATTR{driver_override}=\"vfio-pci\"");
 	free(rules);
 	policy_free(policy);
 }
@@ -131,7 +134,9 @@ static void test_verify(void **state)
 	host_add(&host, &slack);
 	host_add(&host, &other);
 	assert_int_equal(reserve_verify(policy, host.topology, host.ledger, count_report, text), 3);
-	assert_contains(text, "0000:02:00.0 is reserved (test.json:1), but is on the driver e1000: start ioasidd-reserve.service");
+	assert_contains(
+		text,
+		"0000:02:00.0 is reserved (test.json:1), but is on the driver e1000: start ioasidd-reserve.service");
 	assert_contains(text, "0000:03:00.0 is reserved (test.json:1), but is on no driver");
 	assert_contains(text, "0000:05:00.0 is reserved (test.json:1), but has no driver_override");
 	/* What a claim has is where the claim wants it. */

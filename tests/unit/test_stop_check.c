@@ -1,4 +1,5 @@
-/* What may be stopped: no more than a rule says, of the devices that the rule gives, and nothing that the host lives by. */
+/* What may be stopped: no more than a rule says, of the devices that the rule gives, and nothing that the host lives
+ * by. */
 #include "fixture.h"
 
 #include "../../policy/check/stop_check.h"
@@ -9,7 +10,8 @@ static const char text[] =
 	"{\"rules\": ["
 	" {\"name\": \"no\", \"effect\": \"deny\", \"device\": {\"id\": \"1234:11e8\"}},"
 	" {\"name\": \"keeps\", \"effect\": \"allow\", \"device\": {\"driver\": \"e1000\"}},"
-	" {\"name\": \"process\", \"effect\": \"allow\", \"device\": {\"driver\": \"e1000\"}, \"revoke\": {\"stop\": \"process\"}},"
+	" {\"name\": \"process\", \"effect\": \"allow\", \"device\": {\"driver\": \"e1000\"},"
+	" \"revoke\": {\"stop\": \"process\"}},"
 	" {\"name\": \"unit\", \"effect\": \"allow\", \"device\": {\"pool\": \"p\"}, \"revoke\": {\"stop\": \"unit\"}}],"
 	" \"pools\": {\"p\": [{\"id\": \"8086:100e\", \"driver\": \"e1000\"}]}}";
 
@@ -56,10 +58,21 @@ static void test_no_devices(void **state)
 
 static void test_units(void **state)
 {
-	static const char *const possible[] = { "a.service", "machine-qemu\\x2d1.scope", "systemd-nspawn@a.service", "x@1.service" };
+	static const char *const possible[] = { "a.service", "machine-qemu\\x2d1.scope", "systemd-nspawn@a.service",
+						"x@1.service" };
 	static const char *const kept[] = {
-		"", ".service", "init.scope", "-.slice", "machine.slice", "ioasidd.service", "ioasidd.socket",
-		"ioasid-executor.service", "ioasid-executor@0.service", "dbus.service", "systemd-journald.service", "a/b.service",
+		"",
+		".service",
+		"init.scope",
+		"-.slice",
+		"machine.slice",
+		"ioasidd.service",
+		"ioasidd.socket",
+		"ioasid-executor.service",
+		"ioasid-executor@0.service",
+		"dbus.service",
+		"systemd-journald.service",
+		"a/b.service",
 		"home.mount",
 	};
 	char why[TEXT_MAX];

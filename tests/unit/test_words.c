@@ -5,21 +5,21 @@
 #include <string.h>
 
 /* One enumeration through its pair of functions, which all have this shape but for the type of their argument. */
-#define ROUND_TRIP(name, count)                                                                                        \
-	do {                                                                                                           \
-		for (unsigned i = 0; i < (count); i++) {                                                               \
-			const char *text = name##_to_string((enum name)i);                                             \
-                                                                                                                       \
-			assert_non_null(text);                                                                         \
-			assert_true(text[0] != '\0');                                                                  \
-			assert_int_equal(name##_from_string(text), i);                                                 \
-			assert_int_equal(strspn(text, "abcdefghijklmnopqrstuvwxyz-"), strlen(text));                   \
-		}                                                                                                      \
-		assert_null(name##_to_string((enum name)(count)));                                                     \
-		assert_null(name##_to_string((enum name) - 1));                                                        \
-		assert_int_equal(name##_from_string(""), -EINVAL);                                                     \
-		assert_int_equal(name##_from_string("nonsense"), -EINVAL);                                             \
-		assert_int_equal(name##_from_string(NULL), -EINVAL);                                                   \
+#define ROUND_TRIP(name, count) \
+	do { \
+		for (unsigned i = 0; i < (count); i++) { \
+			const char *text = name##_to_string((enum name)i); \
+\
+			assert_non_null(text); \
+			assert_true(text[0] != '\0'); \
+			assert_int_equal(name##_from_string(text), i); \
+			assert_int_equal(strspn(text, "abcdefghijklmnopqrstuvwxyz-"), strlen(text)); \
+		} \
+		assert_null(name##_to_string((enum name)(count))); \
+		assert_null(name##_to_string((enum name) - 1)); \
+		assert_int_equal(name##_from_string(""), -EINVAL); \
+		assert_int_equal(name##_from_string("nonsense"), -EINVAL); \
+		assert_int_equal(name##_from_string(NULL), -EINVAL); \
 	} while (0)
 
 static void test_round_trips(void **state)
@@ -65,16 +65,26 @@ static void test_exit_statuses(void **state)
 		const char *kind;
 		enum exit_status status;
 	} expected[] = {
-		{ "unknown-device", 5 },  { "unknown-pool", 5 },
+		{ "unknown-device", 5 },
+		{ "unknown-pool", 5 },
 		{ "unknown-claim", 5 },
-		{ "kernel", 6 },          { "no-iommu-group", 6 },
-		{ "bridge", 6 },          { "not-restorable", 6 },
-		{ "no-reset", 6 },        { "group-too-large", 6 },
-		{ "no-rule", 3 },         { "denied", 3 },
-		{ "never", 3 },           { "mode", 3 },
-		{ "limit", 3 },           { "lockout-not-covered", 3 },
-		{ "different-rules", 3 }, { "policy", 3 }, { "in-use", 4 },
-		{ "member-in-use", 4 },   { "claimed", 4 },
+		{ "kernel", 6 },
+		{ "no-iommu-group", 6 },
+		{ "bridge", 6 },
+		{ "not-restorable", 6 },
+		{ "no-reset", 6 },
+		{ "group-too-large", 6 },
+		{ "no-rule", 3 },
+		{ "denied", 3 },
+		{ "never", 3 },
+		{ "mode", 3 },
+		{ "limit", 3 },
+		{ "lockout-not-covered", 3 },
+		{ "different-rules", 3 },
+		{ "policy", 3 },
+		{ "in-use", 4 },
+		{ "member-in-use", 4 },
+		{ "claimed", 4 },
 		{ "other-context", 4 },
 	};
 

@@ -10,8 +10,8 @@ static int fill(FILE *stream, mode_t mode, int (*write)(FILE *stream, void *cont
 {
 	int error = write(stream, context);
 
-	if (error == 0 && (fflush(stream) != 0 || ferror(stream) || fchmod(fileno(stream), mode) < 0 ||
-			   fsync(fileno(stream)) < 0))
+	if (error == 0 &&
+	    (fflush(stream) != 0 || ferror(stream) || fchmod(fileno(stream), mode) < 0 || fsync(fileno(stream)) < 0))
 		error = errno != 0 ? -errno : -EIO;
 	return error;
 }

@@ -17,7 +17,8 @@ const struct option_row command_line_options[] = {
 	{ "--policy", 0, "PATH", OPTION_POLICY, "with --snapshot: a policy file or folder; repeatable" },
 	{ "--as", 0, "USER", OPTION_SUBJECT, "as if this user, by name or number, asked" },
 	{ "--lease", 0, "LEASE", OPTION_LEASE, "what keeps it: descriptor, process, unit or operator" },
-	{ "--unit", 0, "UNIT", OPTION_SUBJECT | OPTION_LEASE, "the systemd unit that asks, or that --lease unit means" },
+	{ "--unit", 0, "UNIT", OPTION_SUBJECT | OPTION_LEASE,
+	  "the systemd unit that asks, or that --lease unit means" },
 	{ "--grace", 0, "SECONDS", OPTION_REVOCATION, "how long its client has to give it back by itself" },
 	{ "--reason", 0, "TEXT", OPTION_REVOCATION, "what the client is told" },
 	{ "--unbind", 0, NULL, OPTION_REVOCATION, "though nobody is found who keeps the devices" },
@@ -30,8 +31,7 @@ const struct option_row command_line_options[] = {
 	{ 0 },
 };
 
-__attribute__((format(printf, 2, 3)))
-static int wrong(struct command_line *line, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static int wrong(struct command_line *line, const char *format, ...)
 {
 	va_list arguments;
 
@@ -65,7 +65,8 @@ static int set_failure_status(struct command_line *line, const char *value)
 static int set_lease(struct command_line *line, const char *value)
 {
 	if (lease_kind_from_string(value) < 0)
-		return wrong(line, "there is no lease \"%s\"; the leases are descriptor, process, unit and operator", value);
+		return wrong(line, "there is no lease \"%s\"; the leases are descriptor, process, unit and operator",
+			     value);
 	line->lease = value;
 	return EXIT_DONE;
 }
@@ -169,7 +170,8 @@ static const struct option_row *find_option(const char *text, size_t length)
 	return NULL;
 }
 
-/* Reads the option at argv[*index], and its value if that is an argument of its own. *seen: a bit for each option's row. */
+/* Reads the option at argv[*index], and its value if that is an argument of its own. *seen: a bit for each option's
+ * row. */
 static int read_option(struct command_line *line, char **argv, int argc, int *index, unsigned int *seen)
 {
 	const char *text = argv[*index];
@@ -201,13 +203,15 @@ static int check(struct command_line *line, unsigned int seen)
 	if (verb == NULL)
 		return wrong(line, "no verb is given: what shall be done?");
 	for (const struct option_row *option = command_line_options; option->name != NULL; option++)
-		if ((seen & 1u << (option - command_line_options)) && option->bit != 0 && !(option->bit & verb->options))
+		if ((seen & 1u << (option - command_line_options)) && option->bit != 0 &&
+		    !(option->bit & verb->options))
 			return wrong(line, "%s takes no option %s", verb->name, option->name);
 	if (line->snapshot != NULL && line->socket != NULL)
 		return wrong(line, "--snapshot asks a file and --socket a daemon: give one of them");
 	if (line->snapshot == NULL && line->policy_count > 0)
 		return wrong(line, "--policy needs --snapshot: a daemon has its own policy");
-	if (line->unit != NULL && (verb->options & OPTION_LEASE) && (line->lease == NULL || strcmp(line->lease, "unit") != 0))
+	if (line->unit != NULL && (verb->options & OPTION_LEASE) &&
+	    (line->lease == NULL || strcmp(line->lease, "unit") != 0))
 		return wrong(line, "--unit needs --lease unit");
 	if (line->argument_count < (size_t)verb->minimum)
 		return wrong(line, "%s needs %s", verb->name, verb->arguments);

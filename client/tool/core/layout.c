@@ -23,8 +23,8 @@ void layout_detect(struct layout *layout, FILE *stream)
 	layout->width = WIDTH_DEFAULT;
 	layout->utf8 = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
 	layout->wrap = terminal;
-	layout->colour = terminal && (no_color == NULL || *no_color == '\0') && term != NULL &&
-			 strcmp(term, "dumb") != 0;
+	layout->colour =
+		terminal && (no_color == NULL || *no_color == '\0') && term != NULL && strcmp(term, "dumb") != 0;
 	if (terminal && ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
 		layout->width = size.ws_col;
 		if (layout->width < WIDTH_LEAST)
@@ -88,7 +88,7 @@ size_t layout_cell(const struct layout *layout, const char *text, size_t columns
 void layout_colour(const struct layout *layout, enum colour colour)
 {
 	static const char *const sequence[] = {
-		[COLOUR_NONE] = "\x1b[0m", [COLOUR_BOLD] = "\x1b[1m", [COLOUR_FAINT] = "\x1b[2m",
+		[COLOUR_NONE] = "\x1b[0m",  [COLOUR_BOLD] = "\x1b[1m",  [COLOUR_FAINT] = "\x1b[2m",
 		[COLOUR_GOOD] = "\x1b[32m", [COLOUR_WARN] = "\x1b[33m", [COLOUR_BAD] = "\x1b[31m",
 	};
 
@@ -142,9 +142,8 @@ void layout_sentence(const struct layout *layout, const char *prefix, size_t ind
 	fputc('\n', layout->stream);
 }
 
-__attribute__((format(printf, 4, 0)))
-static void sentence_of(const struct layout *layout, const char *prefix, size_t indent, const char *format,
-			va_list arguments)
+__attribute__((format(printf, 4, 0))) static void sentence_of(const struct layout *layout, const char *prefix,
+							      size_t indent, const char *format, va_list arguments)
 {
 	char *text = NULL;
 

@@ -13,7 +13,7 @@ struct layout {
 	size_t width; /* columns of a line */
 	bool utf8;    /* the locale's characters; else ASCII alone */
 	bool colour;
-	bool wrap;    /* sentences are broken into lines; else each stays one line, for programs that read */
+	bool wrap; /* sentences are broken into lines; else each stays one line, for programs that read */
 };
 
 enum colour {

@@ -12,8 +12,8 @@
 
 void session_print_json(struct session *session, struct json_object *object)
 {
-	const char *text = json_object_to_json_string_ext(
-		object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE);
+	const char *text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+									  JSON_C_TO_STRING_NOSLASHESCAPE);
 
 	if (text == NULL)
 		return;
@@ -115,8 +115,7 @@ int session_report(struct session *session, const char *what)
 }
 
 /* The text of a sentence, which the caller frees. NULL: out of memory. */
-__attribute__((format(printf, 1, 0)))
-static char *compose(const char *format, va_list arguments)
+__attribute__((format(printf, 1, 0))) static char *compose(const char *format, va_list arguments)
 {
 	char *text = NULL;
 

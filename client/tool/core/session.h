@@ -18,12 +18,12 @@ struct session {
 	struct layout err;
 	struct ioasid *connection; /* NULL: none yet */
 	/*
-	 * What answers methods instead of a daemon; NULL: nothing does. parameters stay the caller's, *reply becomes it.
-	 * Returns EXIT_DONE, or the exit status of a failure that was told.
+	 * What answers methods instead of a daemon; NULL: nothing does. parameters stay the caller's, *reply becomes
+	 * it. Returns EXIT_DONE, or the exit status of a failure that was told.
 	 */
 	int (*answer)(struct session *session, const char *method, struct json_object *parameters,
 		      struct json_object **reply);
-	struct offline *offline;   /* what answer() looks at */
+	struct offline *offline; /* what answer() looks at */
 };
 
 /* Connects if it is not connected. EXIT_DONE, or EXIT_UNREACHABLE or EXIT_FAILED, which was told. */
@@ -41,8 +41,7 @@ int session_report(struct session *session, const char *what);
 /* Makes {"status", "name", "message", "blockers"} of the last failure of the connection. NULL: out of memory. */
 struct json_object *session_error(struct session *session);
 /* Tells a failure of this program: one sentence. Returns status, the exit status. */
-int session_fail(struct session *session, int status, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+int session_fail(struct session *session, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Tells that an answer lacks what it must have; returns EXIT_FAILED. what: "the plan has no verdict". */
 int session_malformed(struct session *session, const char *what);
 /* Tells, in words on standard error and whatever the options are, what the caller should know though nothing failed. */

@@ -26,13 +26,13 @@ enum { ARGUMENTS_UNLIMITED = -1 };
 
 struct verb {
 	const char *name;
-	const char *arguments;     /* as the usage line shows them: "DEVICE..." */
-	const char *summary;       /* one line */
-	const char *text;          /* what its own help says below the usage line; ends with a line end */
-	unsigned int options;      /* OR of enum option_bit */
-	int minimum;               /* number of arguments */
-	int maximum;               /* ARGUMENTS_UNLIMITED, or the most that it takes */
-	bool command;              /* takes "-- COMMAND ..." after its arguments */
+	const char *arguments;               /* as the usage line shows them: "DEVICE..." */
+	const char *summary;                 /* one line */
+	const char *text;                    /* what its own help says below the usage line; ends with a line end */
+	unsigned int options;                /* OR of enum option_bit */
+	int minimum;                         /* number of arguments */
+	int maximum;                         /* ARGUMENTS_UNLIMITED, or the most that it takes */
+	bool command;                        /* takes "-- COMMAND ..." after its arguments */
 	int (*run)(struct session *session); /* returns an exit status */
 };
 

@@ -18,9 +18,10 @@ const char *doctor_interface(const struct host_facts *host)
 /* How a module is loaded, now and at each boot. Returns out. */
 static const char *load_text(const char *module, char out[static 160])
 {
-	snprintf(out, 160, "as root: modprobe %s; and for each boot: echo %s >> "
-			   "/etc/modules-load.d/ioasidd.conf", module,
-		 module);
+	snprintf(out, 160,
+		 "as root: modprobe %s; and for each boot: echo %s >> "
+		 "/etc/modules-load.d/ioasidd.conf",
+		 module, module);
 	return out;
 }
 
@@ -54,14 +55,16 @@ static void check_interface(const struct host_facts *host, struct findings *find
 	char load[160];
 
 	if (interface != NULL && strcmp(interface, "iommufd") == 0) {
-		findings_add(findings, "interface", FINDING_OK, "iommufd and VFIO device nodes: modes attached, open, "
-								"node");
+		findings_add(findings, "interface", FINDING_OK,
+			     "iommufd and VFIO device nodes: modes attached, open, "
+			     "node");
 		return;
 	}
 	if (interface != NULL)
 		finding = findings_add(findings, "interface", FINDING_WARNING,
 				       "VFIO groups and containers: modes attached and node; mode open needs iommufd, "
-				       "and %s", why_no_iommufd(host));
+				       "and %s",
+				       why_no_iommufd(host));
 	else
 		finding = findings_add(findings, "interface", FINDING_MISSING,
 				       "there are neither iommufd (%s) nor VFIO groups (there is no /dev/vfio/vfio)",
@@ -72,8 +75,7 @@ static void check_interface(const struct host_facts *host, struct findings *find
 		finding_remedy(finding, "%s", load_text("vfio_pci", load));
 	else
 		finding_remedy(finding, "%s a kernel with iommufd: %s",
-			       interface != NULL ? "For mode open boot" : "Boot",
-			       KERNELS_WITH_IOMMUFD);
+			       interface != NULL ? "For mode open boot" : "Boot", KERNELS_WITH_IOMMUFD);
 }
 
 static void check_module(const char *check, const char *name, enum module_state state, bool needed,
@@ -91,7 +93,7 @@ static void check_module(const char *check, const char *name, enum module_state 
 		finding = findings_add(findings, check, FINDING_MISSING, "this kernel has no %s", name);
 		finding_remedy(finding, "Boot a kernel that has it: those of all distributions for servers have; some "
 					"for "
-			       "clouds and containers have not");
+					"clouds and containers have not");
 	}
 }
 
@@ -111,20 +113,20 @@ static void explain_iommu(const struct host_facts *host, struct finding *finding
 	if (host->iommu_off)
 		finding_remedy(finding, "Take intel_iommu=off, amd_iommu=off or iommu=off off the kernel's command "
 					"line, and "
-			       "boot anew");
+					"boot anew");
 	else if (host->iommu_hardware && host->cpu == CPU_INTEL)
 		finding_remedy(finding, "Add intel_iommu=on to the kernel's command line (GRUB: GRUB_CMDLINE_LINUX in "
-			       "/etc/default/grub, then update-grub or grub2-mkconfig), and boot anew");
+					"/etc/default/grub, then update-grub or grub2-mkconfig), and boot anew");
 	else if (host->iommu_hardware)
 		finding_remedy(finding, "Firmware tells of an IOMMU: boot a kernel with its driver, and see what "
-			       "`dmesg | grep -i iommu` says");
+					"`dmesg | grep -i iommu` says");
 	else if (host->virtual_machine)
 		finding_remedy(finding, "This is a virtual machine: give it an IOMMU (QEMU: -device "
-			       "intel-iommu,intremap=on with -machine q35,kernel-irqchip=split)");
+					"intel-iommu,intremap=on with -machine q35,kernel-irqchip=split)");
 	else if (host->cpu == CPU_INTEL)
 		finding_remedy(finding, "Switch on VT-d in the firmware's setup, and add intel_iommu=on to the "
 					"kernel's "
-			       "command line");
+					"command line");
 	else if (host->cpu == CPU_AMD)
 		finding_remedy(finding, "Switch on IOMMU (AMD-Vi) in the firmware's setup; the kernel needs no option");
 	else
@@ -149,22 +151,25 @@ static void check_interrupts(const struct host_facts *host, struct findings *fin
 				       "allow_unsafe_interrupts is on: a device can forge interrupts of the host");
 		finding_remedy(finding, "Take allow_unsafe_interrupts=1 out of /etc/modprobe.d/ and off the kernel's "
 					"command "
-			       "line; claims are refused unless the policy allows it");
+					"line; claims are refused unless the policy allows it");
 	} else if (host->cpu == CPU_OTHER) {
-		findings_add(findings, "interrupts", FINDING_OK, "this processor keeps devices' interrupts apart "
-								 "itself");
+		findings_add(findings, "interrupts", FINDING_OK,
+			     "this processor keeps devices' interrupts apart "
+			     "itself");
 	} else if (host->interrupts_remapped) {
 		findings_add(findings, "interrupts", FINDING_OK, "interrupt remapping is on");
 	} else {
-		finding = findings_add(findings, "interrupts", FINDING_WARNING, host->interrupts_known
-				       ? "interrupt remapping is not to be seen in /proc/interrupts: the kernel may "
-					 "refuse "
-					 "to attach devices (EPERM)"
-				       : "whether interrupt remapping is on can't be seen: /proc/interrupts can't be "
-					 "read");
+		finding = findings_add(
+			findings, "interrupts", FINDING_WARNING,
+			host->interrupts_known
+				? "interrupt remapping is not to be seen in /proc/interrupts: the kernel may "
+				  "refuse "
+				  "to attach devices (EPERM)"
+				: "whether interrupt remapping is on can't be seen: /proc/interrupts can't be "
+				  "read");
 		finding_remedy(finding, "Switch on VT-d with interrupt remapping, or AMD-Vi, in the firmware's setup; "
 					"don't "
-			       "boot with intremap=off");
+					"boot with intremap=off");
 	}
 }
 
@@ -179,12 +184,14 @@ static void check_noiommu(const struct host_facts *host, struct findings *findin
 			       "out "
 			       "of /etc/modprobe.d/");
 	else if (host->noiommu_groups > 0)
-		finding_remedy(findings_add(findings, "no-iommu", FINDING_WARNING,
-					    "unsafe no-IOMMU mode is off, but %u group%s that it made %s still there: "
-					    "ioasidd refuses their devices", host->noiommu_groups,
-					    host->noiommu_groups == 1 ? "" : "s", host->noiommu_groups == 1 ? "is" : "are"),
-			       "Unbind them from their driver, or boot anew: grep -l vfio-noiommu "
-			       "/sys/kernel/iommu_groups/*/name says which groups; their devices are in devices/ there");
+		finding_remedy(
+			findings_add(findings, "no-iommu", FINDING_WARNING,
+				     "unsafe no-IOMMU mode is off, but %u group%s that it made %s still there: "
+				     "ioasidd refuses their devices",
+				     host->noiommu_groups, host->noiommu_groups == 1 ? "" : "s",
+				     host->noiommu_groups == 1 ? "is" : "are"),
+			"Unbind them from their driver, or boot anew: grep -l vfio-noiommu "
+			"/sys/kernel/iommu_groups/*/name says which groups; their devices are in devices/ there");
 	else
 		findings_add(findings, "no-iommu", FINDING_OK, "unsafe no-IOMMU mode is off");
 }
@@ -195,17 +202,19 @@ static void check_nodes(const struct host_facts *host, struct findings *findings
 	size_t used = 0;
 
 	if (host->open_nodes == 0) {
-		findings_add(findings, "nodes", FINDING_OK, "no mode lets others than root open /dev/iommu and "
-							    "/dev/vfio");
+		findings_add(findings, "nodes", FINDING_OK,
+			     "no mode lets others than root open /dev/iommu and "
+			     "/dev/vfio");
 		return;
 	}
 	for (size_t i = 0; i < host->open_nodes && i < OPEN_NODES_MAX; i++)
 		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i > 0 ? ", " : "",
 					 host->open_node[i]);
-	finding_remedy(findings_add(findings, "nodes", FINDING_WARNING, "others than root can open %.200s%s: they can "
-									"go "
-				    "round ioasidd and its policy", list,
-				    host->open_nodes > OPEN_NODES_MAX ? ", ..." : ""),
+	finding_remedy(findings_add(findings, "nodes", FINDING_WARNING,
+				    "others than root can open %.200s%s: they can "
+				    "go "
+				    "round ioasidd and its policy",
+				    list, host->open_nodes > OPEN_NODES_MAX ? ", ..." : ""),
 		       "Take the rule that sets their mode or group out of /etc/udev/rules.d/ (grep -r vfio), then: "
 		       "udevadm control --reload && udevadm trigger");
 }
@@ -263,11 +272,13 @@ static void check_refused_policy(const struct daemon_facts *daemon, struct findi
 {
 	bool nothing = daemon->policy_denies_all || daemon->rules == 0;
 	struct finding *finding =
-		findings_add(findings, "policy", nothing ? FINDING_MISSING : FINDING_WARNING, "%s%s%s", daemon->policy_refused,
-			     daemon->policy_error != NULL ? ": " : "", daemon->policy_error != NULL ? daemon->policy_error : "");
+		findings_add(findings, "policy", nothing ? FINDING_MISSING : FINDING_WARNING, "%s%s%s",
+			     daemon->policy_refused, daemon->policy_error != NULL ? ": " : "",
+			     daemon->policy_error != NULL ? daemon->policy_error : "");
 
-	finding_remedy(finding, "As an operator: ioasidctl policy check says what is wrong; correct it, then: ioasidctl policy "
-				"reload");
+	finding_remedy(finding,
+		       "As an operator: ioasidctl policy check says what is wrong; correct it, then: ioasidctl policy "
+		       "reload");
 }
 
 bool doctor_check_daemon(const struct daemon_facts *daemon, const struct host_facts *host, struct findings *findings)

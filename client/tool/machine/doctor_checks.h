@@ -13,11 +13,11 @@
 
 /* What is known of the daemon. */
 struct daemon_facts {
-	const char *unreachable;  /* why it can't be asked, for people; NULL: it answered */
-	const char *socket;       /* where */
+	const char *unreachable; /* why it can't be asked, for people; NULL: it answered */
+	const char *socket;      /* where */
 	const char *version;
-	const char *interface;    /* "iommufd", "group"; NULL: none */
-	const char *release;      /* of the kernel that it works on */
+	const char *interface; /* "iommufd", "group"; NULL: none */
+	const char *release;   /* of the kernel that it works on */
 	int64_t rules;
 	const char *policy_refused; /* what the daemon says of policy files that it refused; NULL: it refused none */
 	const char *policy_error;   /* the first error of them, with its place; NULL: this user is not told */

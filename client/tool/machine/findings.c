@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-struct finding *findings_add(struct findings *findings, const char *check, enum finding_state state,
-			     const char *format, ...)
+struct finding *findings_add(struct findings *findings, const char *check, enum finding_state state, const char *format,
+			     ...)
 {
 	size_t place = findings->count < FINDINGS_MAX ? findings->count++ : FINDINGS_MAX - 1;
 	struct finding *finding = &findings->list[place];
@@ -32,7 +32,9 @@ void finding_remedy(struct finding *finding, const char *format, ...)
 const char *finding_state_text(enum finding_state state)
 {
 	static const char *const text[] = {
-		[FINDING_OK] = "ok", [FINDING_WARNING] = "warning", [FINDING_MISSING] = "missing",
+		[FINDING_OK] = "ok",
+		[FINDING_WARNING] = "warning",
+		[FINDING_MISSING] = "missing",
 	};
 
 	return text[state];

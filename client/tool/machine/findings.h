@@ -13,10 +13,10 @@ enum finding_state {
 };
 
 struct finding {
-	const char *check;        /* lives for ever: "interface" */
+	const char *check; /* lives for ever: "interface" */
 	enum finding_state state;
 	char text[320];
-	char remedy[512];         /* "" where there is nothing to do */
+	char remedy[512]; /* "" where there is nothing to do */
 };
 
 enum { FINDINGS_MAX = 24 };
@@ -27,8 +27,8 @@ struct findings {
 };
 
 /* Adds a finding without a remedy, and returns it; there is room for all checks that there are. */
-struct finding *findings_add(struct findings *findings, const char *check, enum finding_state state,
-			     const char *format, ...) __attribute__((format(printf, 4, 5)));
+struct finding *findings_add(struct findings *findings, const char *check, enum finding_state state, const char *format,
+			     ...) __attribute__((format(printf, 4, 5)));
 /* Sets what to do about a finding. */
 void finding_remedy(struct finding *finding, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* "ok", "warning", "missing". */

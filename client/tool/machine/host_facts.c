@@ -165,8 +165,7 @@ static void look_at_node(int root, const char *path, struct host_facts *out)
 {
 	struct stat status;
 
-	if (fstatat(root, path, &status, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(status.st_mode) ||
-	    S_ISLNK(status.st_mode))
+	if (fstatat(root, path, &status, AT_SYMLINK_NOFOLLOW) < 0 || S_ISDIR(status.st_mode) || S_ISLNK(status.st_mode))
 		return;
 	if ((status.st_mode & 0006) == 0 && ((status.st_mode & 0060) == 0 || status.st_gid == 0 || has_acl(root, path)))
 		return;

@@ -28,25 +28,25 @@ enum cpu_vendor { CPU_OTHER, CPU_INTEL, CPU_AMD };
 enum { OPEN_NODES_MAX = 4, OPEN_NODE_PATH_MAX = 80 };
 
 struct host_facts {
-	char release[64];                /* "" where it can't be read */
+	char release[64]; /* "" where it can't be read */
 	enum cpu_vendor cpu;
-	bool iommufd;                    /* /dev/iommu */
-	bool vfio_cdev;                  /* VFIO has device nodes of its own */
-	bool vfio_group;                 /* /dev/vfio/vfio */
-	bool vfio_pci_driver;            /* the PCI bus has a driver vfio-pci */
+	bool iommufd;         /* /dev/iommu */
+	bool vfio_cdev;       /* VFIO has device nodes of its own */
+	bool vfio_group;      /* /dev/vfio/vfio */
+	bool vfio_pci_driver; /* the PCI bus has a driver vfio-pci */
 	enum kernel_option config_iommufd, config_cdev;
 	enum module_state vfio_pci, vfio_iommu_type1, iommufd_module;
-	bool iommu_groups;               /* there is at least one, of an IOMMU */
-	unsigned noiommu_groups;         /* that VFIO's no-IOMMU mode made: they stay when it is switched off */
-	bool iommu_hardware;             /* firmware tells of an IOMMU, or the kernel has found one */
-	bool iommu_off;                  /* the kernel's command line switches it off */
+	bool iommu_groups;       /* there is at least one, of an IOMMU */
+	unsigned noiommu_groups; /* that VFIO's no-IOMMU mode made: they stay when it is switched off */
+	bool iommu_hardware;     /* firmware tells of an IOMMU, or the kernel has found one */
+	bool iommu_off;          /* the kernel's command line switches it off */
 	bool virtual_machine;
-	bool interrupts_known;           /* /proc/interrupts could be read */
+	bool interrupts_known; /* /proc/interrupts could be read */
 	bool interrupts_remapped;
-	bool unsafe_interrupts;          /* allow_unsafe_interrupts */
-	bool noiommu;                    /* enable_unsafe_noiommu_mode */
+	bool unsafe_interrupts;                             /* allow_unsafe_interrupts */
+	bool noiommu;                                       /* enable_unsafe_noiommu_mode */
 	char open_node[OPEN_NODES_MAX][OPEN_NODE_PATH_MAX]; /* nodes that others than root can open by their mode */
-	size_t open_nodes;               /* how many there are; the first are listed */
+	size_t open_nodes;                                  /* how many there are; the first are listed */
 	struct huge_pages huge_pages;
 };
 

@@ -8,7 +8,7 @@
 #include "../../../policy/model/subject.h"
 
 struct named_ids {
-	struct name_table user;  /* names that are not known here, with their numbers */
+	struct name_table user; /* names that are not known here, with their numbers */
 	struct name_table group;
 };
 

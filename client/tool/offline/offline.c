@@ -86,9 +86,10 @@ int offline_policy(struct session *session, const struct policy **out)
 	tell(session, &diagnostics);
 	diagnostics_done(&diagnostics);
 	if (error < 0)
-		return session_fail(session, EXIT_FAILED, error == -ENOMEM ? "out of memory"
-									   : "the policy has errors: nothing can be "
-									     "decided by it");
+		return session_fail(session, EXIT_FAILED,
+				    error == -ENOMEM ? "out of memory"
+						     : "the policy has errors: nothing can be "
+						       "decided by it");
 	*out = offline->policy;
 	return EXIT_DONE;
 }
@@ -130,8 +131,11 @@ static bool find_use(void *context, const struct device *device, const struct us
 /* Who has the file can read all of it. */
 static struct outlook outlook_of(struct looking *looking)
 {
-	return (struct outlook){ .find = find_use, .context = looking, .policy = looking->offline->policy,
-				 .topology = looking->offline->topology, .to_operator = true };
+	return (struct outlook){ .find = find_use,
+				 .context = looking,
+				 .policy = looking->offline->policy,
+				 .topology = looking->offline->topology,
+				 .to_operator = true };
 }
 
 static struct json_object *list_groups(const struct offline *offline)
@@ -211,8 +215,7 @@ static int survey(const struct offline *offline, const struct policy *policy, st
 	request->candidate_count = (size_t)count;
 	count = survey_scope(offline->topology, asking->text, request->device_count + request->candidate_count, name);
 	for (int i = 0; i < count && error == 0; i++)
-		error = snapshot_uses_of(&offline->snapshot, topology_find(offline->topology, name[i]),
-					 &asking->uses);
+		error = snapshot_uses_of(&offline->snapshot, topology_find(offline->topology, name[i]), &asking->uses);
 	return count < 0 ? count : error;
 }
 
@@ -259,8 +262,9 @@ static int plan(struct session *session, struct json_object *parameters, struct 
 	asking.request.mode = (enum delivery_mode)mode;
 	error = decide_plan(session->offline, policy, &asking, reply);
 	if (error == -E2BIG)
-		return session_fail(session, EXIT_FAILED, "cannot plan: the groups of these devices have more members "
-							  "than can be surveyed");
+		return session_fail(session, EXIT_FAILED,
+				    "cannot plan: the groups of these devices have more members "
+				    "than can be surveyed");
 	if (error < 0)
 		return session_fail(session, EXIT_FAILED, "cannot plan: %s", strerror(-error));
 	return EXIT_DONE;
@@ -307,8 +311,7 @@ static int load(struct session *session, const char *path, struct offline *offli
 		return session_fail(session, EXIT_FAILED, "%s: %s", path, problem.message);
 	if (error == 0)
 		offline->topology = snapshot_topology(&offline->snapshot);
-	return error < 0 || offline->topology == NULL ? session_fail(session, EXIT_FAILED, "out of memory")
-						      : EXIT_DONE;
+	return error < 0 || offline->topology == NULL ? session_fail(session, EXIT_FAILED, "out of memory") : EXIT_DONE;
 }
 
 int offline_begin(struct session *session)

@@ -17,8 +17,8 @@ struct source {
 	const char *name; /* the last part of path */
 	char *text;
 	size_t length;
-	size_t folder;    /* which argument it came by */
-	bool maskable;    /* by a file of the same name in an earlier folder */
+	size_t folder; /* which argument it came by */
+	bool maskable; /* by a file of the same name in an earlier folder */
 };
 
 struct collection {
@@ -166,9 +166,9 @@ static int parse(struct collection *collection, struct policy **out)
 		qsort(collection->source, collection->count, sizeof(*collection->source), by_name);
 	for (size_t i = 0; i < collection->count; i++)
 		if (collection->source[i].length > 0) /* an empty file only masks */
-			source[count++] = (struct policy_source){ collection->source[i].path,
-								  collection->source[i].text,
-								  collection->source[i].length };
+			source[count++] =
+				(struct policy_source){ collection->source[i].path, collection->source[i].text,
+							collection->source[i].length };
 	error = policy_parse(source, count, &names, collection->diagnostics, out);
 	free(source);
 	return error;

@@ -14,9 +14,9 @@
 #define POLICY_SOURCES_USR "/usr/lib/ioasidd/policy.d"
 
 /*
- * Users and groups that this machine does not know are warnings, and get their numbers from ids. ids NULL: the policy is
- * this machine's, and read by the daemon's own code, policy_files_check(). 0 with *out, which the caller frees, and warnings in diagnostics;
- * -EINVAL: errors in diagnostics; -ENOMEM.
+ * Users and groups that this machine does not know are warnings, and get their numbers from ids. ids NULL: the policy
+ * is this machine's, and read by the daemon's own code, policy_files_check(). 0 with *out, which the caller frees, and
+ * warnings in diagnostics; -EINVAL: errors in diagnostics; -ENOMEM.
  */
 int policy_sources_load(const char *const *path, size_t count, struct named_ids *ids, struct diagnostics *diagnostics,
 			struct policy **out);

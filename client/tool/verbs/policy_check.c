@@ -13,8 +13,7 @@
 #include <unistd.h>
 
 /* A rule that matches nothing on the machine of a snapshot is doubtful there, whatever it is elsewhere. */
-static void check_against(const struct policy *policy, const struct topology *topology,
-			  struct diagnostics *diagnostics)
+static void check_against(const struct policy *policy, const struct topology *topology, struct diagnostics *diagnostics)
 {
 	size_t count = 0;
 	const struct device **device = topology_sorted(topology, &count);
@@ -71,7 +70,8 @@ static void write_text(struct session *session, const struct diagnostics *diagno
 		layout_colour(out, COLOUR_NONE);
 	}
 	if (policy == NULL)
-		layout_sentence_of(out, "", 2, "The policy has %zu error%s and %zu warning%s: ioasidd refuses it whole.",
+		layout_sentence_of(out, "", 2,
+				   "The policy has %zu error%s and %zu warning%s: ioasidd refuses it whole.",
 				   diagnostics->errors, diagnostics->errors == 1 ? "" : "s", warnings,
 				   warnings == 1 ? "" : "s");
 	else if (policy->rule_count == 0)

@@ -1,6 +1,6 @@
 /*
- * ioasidctl policy check: reads policy files as ioasidd would and says what is wrong or doubtful in them. Asks no daemon
- * and puts nothing in force.
+ * ioasidctl policy check: reads policy files as ioasidd would and says what is wrong or doubtful in them. Asks no
+ * daemon and puts nothing in force.
  */
 #pragma once
 

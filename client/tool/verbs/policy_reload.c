@@ -16,8 +16,9 @@ static void write_diagnostics(const struct layout *out, struct json_object *list
 		int64_t line = reply_number(item, "line", 0);
 
 		if (line > 0)
-			layout_sentence_of(out, "", 2, "%s:%" PRId64 ":%" PRId64 ": %s: %s", reply_string(item, "file", "?"),
-					   line, reply_number(item, "column", 0), kind, reply_string(item, "message", "?"));
+			layout_sentence_of(out, "", 2, "%s:%" PRId64 ":%" PRId64 ": %s: %s",
+					   reply_string(item, "file", "?"), line, reply_number(item, "column", 0), kind,
+					   reply_string(item, "message", "?"));
 		else
 			layout_sentence_of(out, "", 2, "%s: %s: %s", reply_string(item, "file", "?"), kind,
 					   reply_string(item, "message", "?"));

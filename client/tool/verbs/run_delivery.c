@@ -12,17 +12,25 @@ struct delivery_row {
 };
 
 static const struct delivery_row delivery_rows[] = {
-	{ "attached", { [PLACEHOLDER_IOMMUFD] = WITH_IOMMUFD, [PLACEHOLDER_IOAS_ID] = WITH_IOMMUFD,
-			[PLACEHOLDER_CONTAINER] = WITH_GROUP, [PLACEHOLDER_GROUP] = WITH_GROUP,
-			[PLACEHOLDER_DEVICE] = ALWAYS, [PLACEHOLDER_LEASE] = ALWAYS } },
+	{ "attached",
+	  { [PLACEHOLDER_IOMMUFD] = WITH_IOMMUFD,
+	    [PLACEHOLDER_IOAS_ID] = WITH_IOMMUFD,
+	    [PLACEHOLDER_CONTAINER] = WITH_GROUP,
+	    [PLACEHOLDER_GROUP] = WITH_GROUP,
+	    [PLACEHOLDER_DEVICE] = ALWAYS,
+	    [PLACEHOLDER_LEASE] = ALWAYS } },
 	{ "open", { [PLACEHOLDER_IOMMUFD] = ALWAYS, [PLACEHOLDER_DEVICE] = ALWAYS, [PLACEHOLDER_LEASE] = ALWAYS } },
 	{ "node", { [PLACEHOLDER_IOMMUFD] = WITH_IOMMUFD, [PLACEHOLDER_LEASE] = ALWAYS } },
 };
 
 static const char *const spelling[PLACEHOLDER_KINDS] = {
-	[PLACEHOLDER_NONE] = "", [PLACEHOLDER_IOMMUFD] = "{iommufd}", [PLACEHOLDER_IOAS_ID] = "{ioasid}",
-	[PLACEHOLDER_CONTAINER] = "{container}", [PLACEHOLDER_GROUP] = "{group:DEVICE}",
-	[PLACEHOLDER_DEVICE] = "{fd:DEVICE}", [PLACEHOLDER_LEASE] = "{lease}",
+	[PLACEHOLDER_NONE] = "",
+	[PLACEHOLDER_IOMMUFD] = "{iommufd}",
+	[PLACEHOLDER_IOAS_ID] = "{ioasid}",
+	[PLACEHOLDER_CONTAINER] = "{container}",
+	[PLACEHOLDER_GROUP] = "{group:DEVICE}",
+	[PLACEHOLDER_DEVICE] = "{fd:DEVICE}",
+	[PLACEHOLDER_LEASE] = "{lease}",
 };
 
 static const struct delivery_row *find_row(const char *mode)
@@ -62,15 +70,20 @@ static void write_unsupported(const char *mode, enum placeholder_kind kind, unsi
 			      size_t size)
 {
 	if (interface == WITH_IOMMUFD)
-		snprintf(out, size, "%s stands in the command, but this host delivers mode %s by iommufd: write %s "
-			 "instead", spelling[kind], mode,
+		snprintf(out, size,
+			 "%s stands in the command, but this host delivers mode %s by iommufd: write %s "
+			 "instead",
+			 spelling[kind], mode,
 			 kind == PLACEHOLDER_CONTAINER ? "{iommufd} and {ioasid}" : "{fd:DEVICE}");
 	else if (strcmp(mode, "node") == 0)
-		snprintf(out, size, "%s stands in the command, but this host's kernel has no iommufd (`ioasidctl "
+		snprintf(out, size,
+			 "%s stands in the command, but this host's kernel has no iommufd (`ioasidctl "
 			 "doctor` says more), and in mode node there is nothing in its place: write the command "
-			 "for VFIO groups, which it opens by their paths", spelling[kind]);
+			 "for VFIO groups, which it opens by their paths",
+			 spelling[kind]);
 	else
-		snprintf(out, size, "%s stands in the command, but this host delivers mode %s by VFIO groups, as its "
+		snprintf(out, size,
+			 "%s stands in the command, but this host delivers mode %s by VFIO groups, as its "
 			 "kernel has no iommufd (`ioasidctl doctor` says more): write {container} and "
 			 "{group:DEVICE} instead, or --mode node for programs that open groups themselves",
 			 spelling[kind], mode);
@@ -86,9 +99,10 @@ enum exit_status delivery_check(const struct placeholder_needs *needs, const cha
 		if (!needs->kind[kind] || (row->given[kind] & possible) != 0)
 			continue;
 		if (row->given[kind] == NEVER) {
-			snprintf(out, size, "%s stands in the command, but mode %s gives none: "
-					    "%s", spelling[kind], mode,
-				 other_mode(mode, kind));
+			snprintf(out, size,
+				 "%s stands in the command, but mode %s gives none: "
+				 "%s",
+				 spelling[kind], mode, other_mode(mode, kind));
 			return EXIT_USAGE;
 		}
 		write_unsupported(mode, kind, possible, out, size);

@@ -72,7 +72,7 @@ static bool names_device(const struct placeholder *found)
 }
 
 int run_placeholders_check(char *const *argument, const struct device_names *devices, struct placeholder_needs *needs,
-		       char *wrong, size_t size)
+			   char *wrong, size_t size)
 {
 	memset(needs, 0, sizeof(*needs));
 	for (size_t i = 1; argument[0] != NULL && argument[i] != NULL; i++) {

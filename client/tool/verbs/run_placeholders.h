@@ -42,7 +42,7 @@ struct placeholder_needs {
  * or {group:DEVICE} of a device that is not among those; *wrong (size bytes) is that placeholder.
  */
 int run_placeholders_check(char *const *argument, const struct device_names *devices, struct placeholder_needs *needs,
-		       char *wrong, size_t size);
+			   char *wrong, size_t size);
 /*
  * A copy of the arguments with all placeholders, which were checked, replaced. The copy is freed with
  * run_placeholders_free(). NULL: out of memory.

@@ -21,11 +21,11 @@ static void use_grant(struct session *session, uint64_t granted)
 
 	if (memlock_raise(granted, &limit))
 		return;
-	session_warn(session,
-		     "warning: the rule grants %s of locked memory, but this process may lock %s only: mapping more "
-		     "for the devices will fail with ENOMEM. ioasidd could not raise its hard limit (`ulimit -H -l`); "
-		     RAISE_IT,
-		     memlock_text(granted, granted_text), memlock_text(limit, limit_text));
+	session_warn(
+		session,
+		"warning: the rule grants %s of locked memory, but this process may lock %s only: mapping more "
+		"for the devices will fail with ENOMEM. ioasidd could not raise its hard limit (`ulimit -H -l`); " RAISE_IT,
+		memlock_text(granted, granted_text), memlock_text(limit, limit_text));
 }
 
 /* Without a grant the limit is what it was: told where the command is likely to map more than the kernel's default. */
@@ -42,8 +42,8 @@ static void check_limit(struct session *session, const char *mode)
 		     "more for the devices, as a guest's memory, will fail with ENOMEM. Set limits.memlock in the "
 		     "rule; "
 		     "%s" RAISE_IT,
-		     memlock_text(limits.soft, text), limits.hard > limits.soft ? "or raise it with `ulimit -l`; or "
-									       : "or ");
+		     memlock_text(limits.soft, text),
+		     limits.hard > limits.soft ? "or raise it with `ulimit -l`; or " : "or ");
 }
 
 static void check_huge_pages(struct session *session, const char *mode)
@@ -62,7 +62,8 @@ static void check_huge_pages(struct session *session, const char *mode)
 			     "GiB "
 			     "aside (2 MiB each); DPDK runs without any with --no-huge, and without a mounted "
 			     "hugetlbfs "
-			     "with --in-memory", command[0]);
+			     "with --in-memory",
+			     command[0]);
 	close(root);
 }
 

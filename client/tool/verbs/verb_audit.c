@@ -38,7 +38,8 @@ static void describe(struct json_object *hold, char *out, size_t size)
 	if (device != NULL)
 		used = (size_t)snprintf(out, size, "%s%s", device, strcmp(kind, "mapping") == 0 ? " mapped" : "");
 	else if (group >= 0)
-		used = (size_t)snprintf(out, size, "group %" PRId64 "%s", group, strcmp(kind, "group") == 0 ? "" : ", a device");
+		used = (size_t)snprintf(out, size, "group %" PRId64 "%s", group,
+					strcmp(kind, "group") == 0 ? "" : ", a device");
 	else
 		/* Of these there are many, and the node is all that tells them apart. */
 		used = (size_t)snprintf(out, size, "%s",
@@ -73,7 +74,8 @@ static void write_hold(const struct layout *out, struct json_object *hold)
 	snprintf(process, sizeof(process), "%s[%" PRId64 "]", reply_string(hold, "command", "?"),
 		 reply_number(hold, "pid", 0));
 	describe(hold, what, sizeof(what));
-	write_cells(out, reply_string(hold, "verdict", "?"), process, user_name(reply_number(hold, "uid", -1), user), what);
+	write_cells(out, reply_string(hold, "verdict", "?"), process, user_name(reply_number(hold, "uid", -1), user),
+		    what);
 	if (unit != NULL)
 		layout_sentence_of(out, "         ", 11, "in %s", unit);
 	if (claim != NULL)
@@ -166,8 +168,9 @@ static void write_audit(struct session *session, struct json_object *reply)
 	if (findings > 0)
 		layout_sentence_of(out, "", 2, "%" PRId64 " finding%s", findings, findings == 1 ? "" : "s");
 	else
-		layout_sentence(out, "", 2, "nobody holds anything past ioasidd, and every node is closed to all whom no claim "
-					    "gave it");
+		layout_sentence(out, "", 2,
+				"nobody holds anything past ioasidd, and every node is closed to all whom no claim "
+				"gave it");
 	if (!reply_flag(reply, "compared"))
 		layout_sentence(out, "", 2, "this kernel can't tell which context is a claim's (CONFIG_KCMP)");
 	if (incomplete != NULL)
@@ -187,7 +190,8 @@ static int run(struct session *session)
 		session_print_json(session, reply);
 	else
 		write_audit(session, reply);
-	if (status == EXIT_DONE && (reply_number(reply, "findings", 0) > 0 || reply_string(reply, "incomplete", NULL) != NULL))
+	if (status == EXIT_DONE &&
+	    (reply_number(reply, "findings", 0) > 0 || reply_string(reply, "incomplete", NULL) != NULL))
 		status = EXIT_FAILED;
 	json_object_put(reply);
 	return status;

@@ -147,7 +147,8 @@ static int ask_monitor(struct session *session, struct ioasid_monitor *monitor)
 
 		if (asked)
 			session_warn(session, "an operator wants the claim back within %.1f s: %s",
-				     (double)reply_number(event, "grace", 0) / 1000, reply_string(event, "message", "no reason is given"));
+				     (double)reply_number(event, "grace", 0) / 1000,
+				     reply_string(event, "message", "no reason is given"));
 		json_object_put(event);
 		free(text);
 		if (asked)
@@ -161,7 +162,8 @@ static int wait_for_end(struct session *session, const struct signals *signals, 
 			struct ioasid_monitor *monitor)
 {
 	int lease = monitor != NULL ? ioasid_monitor_fd(monitor) : ioasid_claim_lease_fd(claim);
-	struct pollfd wait[2] = { { .fd = signals->fd, .events = POLLIN }, { .fd = lease, .events = POLLIN | POLLRDHUP } };
+	struct pollfd wait[2] = { { .fd = signals->fd, .events = POLLIN },
+				  { .fd = lease, .events = POLLIN | POLLRDHUP } };
 	struct signalfd_siginfo information;
 	int result = monitor != NULL ? ask_monitor(session, monitor) : -1;
 
@@ -192,8 +194,9 @@ static int end_claim(struct session *session, struct ioasid_claim *claim, const 
 	int status = ioasid_error_status(session->connection);
 
 	if (result == 0) {
-		say(session, id, ending == ENDING_LEASE ? "was ended by ioasidd: its devices are free"
-							 : "is released: its devices are free");
+		say(session, id,
+		    ending == ENDING_LEASE ? "was ended by ioasidd: its devices are free"
+					   : "is released: its devices are free");
 		return EXIT_DONE;
 	}
 	if (status == IOASID_UNKNOWN) {
@@ -203,7 +206,8 @@ static int end_claim(struct session *session, struct ioasid_claim *claim, const 
 	if (status == IOASID_UNREACHABLE)
 		session_warn(session,
 			     "claim %s: this process has let go of it, and ioasidd takes its devices back when it runs "
-			     "again", id);
+			     "again",
+			     id);
 	session_warn(session, "%s", ioasid_error_message(session->connection));
 	return status == IOASID_DONE ? EXIT_FAILED : status;
 }
@@ -251,8 +255,8 @@ static int run(struct session *session)
 		status = session_connect(session);
 	if (status != EXIT_DONE)
 		return status;
-	if (ioasid_claim_leased(session->connection, names.pointer, names.count, session->line->mode, session->line->lease,
-				session->line->unit, &claim) < 0) {
+	if (ioasid_claim_leased(session->connection, names.pointer, names.count, session->line->mode,
+				session->line->lease, session->line->unit, &claim) < 0) {
 		device_arguments_text(&names, devices, sizeof(devices));
 		snprintf(what, sizeof(what), "cannot claim %s", devices);
 		return session_report(session, what);

@@ -54,9 +54,10 @@ static bool check_daemon(struct session *session, const struct host_facts *host,
 		daemon.policy_error = error;
 	}
 	if (status == NULL)
-		daemon.unreachable = session->connection != NULL &&
-				     ioasid_error_status(session->connection) != IOASID_DONE ?
-				     ioasid_error_message(session->connection) : "this process is out of memory";
+		daemon.unreachable =
+			session->connection != NULL && ioasid_error_status(session->connection) != IOASID_DONE
+				? ioasid_error_message(session->connection)
+				: "this process is out of memory";
 	able = doctor_check_daemon(&daemon, host, findings);
 	json_object_put(status);
 	return able;
@@ -104,7 +105,9 @@ static int print_json(struct session *session, const struct findings *findings, 
 static void write_finding(const struct layout *out, const struct finding *finding)
 {
 	static const enum colour colour[] = {
-		[FINDING_OK] = COLOUR_GOOD, [FINDING_WARNING] = COLOUR_WARN, [FINDING_MISSING] = COLOUR_BAD,
+		[FINDING_OK] = COLOUR_GOOD,
+		[FINDING_WARNING] = COLOUR_WARN,
+		[FINDING_MISSING] = COLOUR_BAD,
 	};
 	const char *state = finding_state_text(finding->state);
 
@@ -127,8 +130,9 @@ static void write_words(struct session *session, const struct findings *findings
 	if (status == EXIT_DONE)
 		layout_sentence(out, "", 2, "Claims can be delivered.");
 	else if (status == EXIT_UNSUPPORTED)
-		layout_sentence(out, "", 2, "No claim can be delivered: this kernel or hardware lacks what is missing "
-					    "above.");
+		layout_sentence(out, "", 2,
+				"No claim can be delivered: this kernel or hardware lacks what is missing "
+				"above.");
 	else
 		layout_sentence(out, "", 2, "No claim can be delivered: this host is able to, but ioasidd is not.");
 	layout_colour(out, COLOUR_NONE);

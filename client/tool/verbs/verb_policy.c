@@ -15,8 +15,7 @@
 
 enum { WHO_SIZE = 1024 };
 
-__attribute__((format(printf, 2, 3)))
-static void add(char *out, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void add(char *out, const char *format, ...)
 {
 	size_t used = strlen(out);
 	va_list arguments;
@@ -73,8 +72,10 @@ static void write_rules(const struct layout *out, struct json_object *reply)
 	int64_t hidden = reply_number(reply, "hidden", 0);
 	char who[WHO_SIZE], prefix[32];
 
-	layout_sentence_of(out, "", 2, "%zu rule%s, tried in this order: the first that matches decides. Without a match "
-				       "nobody gets anything.", reply_count(rules), reply_count(rules) == 1 ? "" : "s");
+	layout_sentence_of(out, "", 2,
+			   "%zu rule%s, tried in this order: the first that matches decides. Without a match "
+			   "nobody gets anything.",
+			   reply_count(rules), reply_count(rules) == 1 ? "" : "s");
 	for (size_t i = 0; i < reply_count(rules); i++) {
 		struct json_object *rule = reply_entry(rules, i);
 

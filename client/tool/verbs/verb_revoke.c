@@ -81,9 +81,11 @@ static int choose(struct session *session, struct json_object *claims, struct ta
 		struct json_object *claim = find(claims, line->argument[i]);
 
 		if (claim == NULL)
-			return session_fail(session, EXIT_UNKNOWN,
-					    "there is no claim %s and none that has such a device, or only operators see it; "
-					    "nothing was revoked", line->argument[i]);
+			return session_fail(
+				session, EXIT_UNKNOWN,
+				"there is no claim %s and none that has such a device, or only operators see it; "
+				"nothing was revoked",
+				line->argument[i]);
 		add(targets, claim);
 	}
 	return EXIT_DONE;
@@ -250,7 +252,8 @@ static int run(struct session *session)
 	int status;
 
 	if (line->all == (line->argument_count > 0))
-		return session_fail(session, EXIT_USAGE, "revoke needs claims or devices, or --all and nothing beside it");
+		return session_fail(session, EXIT_USAGE,
+				    "revoke needs claims or devices, or --all and nothing beside it");
 	status = session_call(session, "cannot list claims", "org.ioasid1.ListClaims", NULL, &reply);
 	if (status != EXIT_DONE)
 		return status;

@@ -49,15 +49,18 @@ static int check(struct session *session, struct takeover *takeover)
 	if (run_placeholders_check(command, &takeover->devices, &takeover->needs, wrong, sizeof(wrong)) < 0)
 		return session_fail(session, EXIT_USAGE,
 				    "%s stands in the command, but that device is not among those to be claimed; "
-				    "nothing was claimed", wrong);
+				    "nothing was claimed",
+				    wrong);
 	status = delivery_check(&takeover->needs, asked_mode(session), NULL, why, sizeof(why));
 	if (status != EXIT_DONE)
 		return session_fail(session, status, "%s; nothing was claimed", why);
 	if (takeover->needs.kind[PLACEHOLDER_LEASE] && session->line->lease != NULL &&
 	    strcmp(session->line->lease, "descriptor") != 0)
-		return session_fail(session, EXIT_USAGE,
-				    "{lease} stands in the command, but with --lease %s there is no file descriptor for it; "
-				    "nothing was claimed", session->line->lease);
+		return session_fail(
+			session, EXIT_USAGE,
+			"{lease} stands in the command, but with --lease %s there is no file descriptor for it; "
+			"nothing was claimed",
+			session->line->lease);
 	if (run_descriptors_was_used())
 		return session_fail(session, EXIT_USAGE,
 				    "this process was passed file descriptors itself (LISTEN_FDS), which run would "
@@ -123,8 +126,8 @@ static const char *next_chosen(const struct takeover *takeover, const struct ioa
 }
 
 /*
- * Finds out which device each of those asked for has become: itself, or the next one that was chosen. False: the claim is
- * another one.
+ * Finds out which device each of those asked for has become: itself, or the next one that was chosen. False: the claim
+ * is another one.
  */
 static bool name_devices(struct takeover *takeover, const struct ioasid_claim *claim)
 {
@@ -232,8 +235,8 @@ static int run(struct session *session)
 		status = foresee(session, &takeover);
 	if (status != EXIT_DONE)
 		return status;
-	if (ioasid_claim_leased(session->connection, takeover.devices.pointer, takeover.devices.count, session->line->mode,
-				session->line->lease, session->line->unit, &claim) < 0) {
+	if (ioasid_claim_leased(session->connection, takeover.devices.pointer, takeover.devices.count,
+				session->line->mode, session->line->lease, session->line->unit, &claim) < 0) {
 		device_arguments_text(&takeover.devices, devices, sizeof(devices));
 		snprintf(what, sizeof(what), "cannot claim %s", devices);
 		return session_report(session, what);

@@ -237,9 +237,9 @@ static int show_group(struct session *session, int64_t number)
 		groups = reply_list(group_reply, "groups");
 		group = find_group(groups, number);
 		if (group == NULL)
-			status = session_fail(session, EXIT_UNKNOWN,
-					      "there is no IOMMU group %" PRId64 "; `ioasidctl list` shows all",
-					      number);
+			status =
+				session_fail(session, EXIT_UNKNOWN,
+					     "there is no IOMMU group %" PRId64 "; `ioasidctl list` shows all", number);
 		else if (session->line->json)
 			status = print_group(session, group, devices);
 		else

@@ -57,17 +57,20 @@ static void write_refusal(const struct layout *out, struct json_object *refusal)
 		if (line > 0)
 			layout_row_of(out, "", LABEL_COLUMNS, "%s:%" PRId64 ":%" PRId64 ": %s%s",
 				      reply_string(item, "file", "?"), line, reply_number(item, "column", 0),
-				      reply_string(item, "message", "?"), strcmp(by, "executor") == 0 ? " (the executor)" : "");
+				      reply_string(item, "message", "?"),
+				      strcmp(by, "executor") == 0 ? " (the executor)" : "");
 		else
 			layout_row_of(out, "", LABEL_COLUMNS, "%s: %s%s", reply_string(item, "file", "?"),
-				      reply_string(item, "message", "?"), strcmp(by, "executor") == 0 ? " (the executor)" : "");
+				      reply_string(item, "message", "?"),
+				      strcmp(by, "executor") == 0 ? " (the executor)" : "");
 	}
 	if (more > 0)
 		layout_row_of(out, "", LABEL_COLUMNS, "and %" PRId64 " more errors", more);
 	if (reply_count(errors) == 0)
 		layout_row_of(out, "", LABEL_COLUMNS, "operators are told what is wrong with them");
-	layout_row_of(out, "", LABEL_COLUMNS, "to resolve: `ioasidctl policy check`, correct the files, then `ioasidctl policy "
-					      "reload`");
+	layout_row_of(out, "", LABEL_COLUMNS,
+		      "to resolve: `ioasidctl policy check`, correct the files, then `ioasidctl policy "
+		      "reload`");
 }
 
 static void write_status(struct session *session, struct json_object *reply)

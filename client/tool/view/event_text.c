@@ -14,8 +14,7 @@ struct line {
 	size_t used;
 };
 
-__attribute__((format(printf, 2, 3)))
-static void add(struct line *line, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void add(struct line *line, const char *format, ...)
 {
 	va_list arguments;
 	int more;

@@ -147,8 +147,8 @@ static void write_group_look(FILE *stream, const char *state)
 		fputs("    style=\"rounded\"; color=\"#888888\";\n", stream);
 	else if (strcmp(state, "held") == 0)
 		fputs("    style=\"bold\"; color=\"#007a55\";\n", stream);
-	else if (strcmp(state, "lingering") == 0 || strcmp(state, "quarantined") == 0 ||
-		 strcmp(state, "stuck") == 0 || strcmp(state, "lost") == 0)
+	else if (strcmp(state, "lingering") == 0 || strcmp(state, "quarantined") == 0 || strcmp(state, "stuck") == 0 ||
+		 strcmp(state, "lost") == 0)
 		fputs("    style=\"bold,dotted\"; color=\"#b03a00\";\n", stream);
 	else
 		fputs("    style=\"bold,dashed\"; color=\"#9a6b00\";\n", stream);
@@ -163,7 +163,8 @@ static void write_group(FILE *stream, const struct graph_view *view, const struc
 
 	if (group < 0) {
 		fputs("  subgraph cluster_none {\n    label=\"no IOMMU group: can't be claimed\";\n"
-		      "    style=\"dotted\"; color=\"#888888\";\n", stream);
+		      "    style=\"dotted\"; color=\"#888888\";\n",
+		      stream);
 	} else {
 		fprintf(stream, "  subgraph cluster_%" PRId64 " {\n    label=\"IOMMU group %" PRId64 ": ", group,
 			group);
@@ -265,8 +266,10 @@ int graph_write(const struct graph_view *view, FILE *stream)
 			write_group(stream, view, &nodes, first, end);
 	}
 	if (nodes.folded_groups > 0)
-		fprintf(stream, "  \"folded bridges\" [label=\"%zu bridges in %zu groups without anything else\\n"
-				"--all shows them\", shape=note];\n", nodes.folded_bridges, nodes.folded_groups);
+		fprintf(stream,
+			"  \"folded bridges\" [label=\"%zu bridges in %zu groups without anything else\\n"
+			"--all shows them\", shape=note];\n",
+			nodes.folded_bridges, nodes.folded_groups);
 	write_edges(stream, &nodes);
 	fputs("}\n", stream);
 	graph_nodes_done(&nodes);

@@ -1,7 +1,7 @@
 /*
- * Draws a host for graphviz, in the DOT language: a cluster for each IOMMU group with its members, edges from bridges to
- * what is behind them and from virtual functions to their physical one; who has what; and what a claim would take. Says
- * everything in words and shapes too: colours only help. Asks nobody.
+ * Draws a host for graphviz, in the DOT language: a cluster for each IOMMU group with its members, edges from bridges
+ * to what is behind them and from virtual functions to their physical one; who has what; and what a claim would take.
+ * Says everything in words and shapes too: colours only help. Asks nobody.
  */
 #pragma once
 

@@ -26,21 +26,21 @@ enum graph_fold {
 struct graph_node {
 	struct json_object *device;
 	const char *address;
-	int64_t group;              /* -1: none */
-	struct graph_node *parent;  /* NULL: none that is known */
+	int64_t group;             /* -1: none */
+	struct graph_node *parent; /* NULL: none that is known */
 	struct graph_node *physical_function;
 	enum graph_mark mark;
-	bool asked;                 /* also where it blocks */
-	const char *blocker;        /* the kind, with MARK_BLOCKS */
+	bool asked;          /* also where it blocks */
+	const char *blocker; /* the kind, with MARK_BLOCKS */
 	enum graph_fold fold;
-	struct json_object *use;    /* the worst; NULL: none is known but for a driver's */
+	struct json_object *use; /* the worst; NULL: none is known but for a driver's */
 	size_t uses;
-	size_t folded;              /* its virtual functions that are folded */
-	const char *folded_driver;  /* that all of those have; NULL: none, or not the same */
+	size_t folded;             /* its virtual functions that are folded */
+	const char *folded_driver; /* that all of those have; NULL: none, or not the same */
 };
 
 struct graph_nodes {
-	struct graph_node *node;    /* sorted by group (those without at the end), then by address */
+	struct graph_node *node; /* sorted by group (those without at the end), then by address */
 	size_t count;
 	struct graph_node **by_address;
 	size_t folded_groups, folded_bridges;

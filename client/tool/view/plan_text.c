@@ -130,7 +130,9 @@ static void write_losses(const struct layout *out, struct json_object *plan)
 		if (colour != COLOUR_NONE)
 			layout_colour(out, colour);
 		layout_sentence_of(out, "", 2, "%s%s.",
-				   colour == COLOUR_BAD ? "FATAL: " : colour == COLOUR_WARN ? "Disruptive: " : "",
+				   colour == COLOUR_BAD    ? "FATAL: "
+				   : colour == COLOUR_WARN ? "Disruptive: "
+							   : "",
 				   reply_string(note, "text", "?"));
 		if (colour != COLOUR_NONE)
 			layout_colour(out, COLOUR_NONE);
@@ -212,7 +214,8 @@ static void write_devices(const struct layout *out, struct json_object *plan)
 
 		if (is_unknown(plan, address))
 			continue;
-		layout_sentence_of(out, "  ", 4, "%s, asked for%s", address, is_used(plan, address) ? ":" : ": nothing");
+		layout_sentence_of(out, "  ", 4, "%s, asked for%s", address,
+				   is_used(plan, address) ? ":" : ": nothing");
 		write_uses_of(out, plan, address);
 	}
 	for (size_t i = 0; i < reply_count(lockouts); i++) {
@@ -224,7 +227,8 @@ static void write_devices(const struct layout *out, struct json_object *plan)
 				   reply_string(lockout, "for", "?"),
 				   reply_flag(lockout, "covered") ? "" : " (which is not allowed)",
 				   driver != NULL ? "driver " : "no driver", driver != NULL ? driver : "",
-				   reply_string(lockout, "severity", "?"), is_used(plan, address) ? ":" : ": nothing found");
+				   reply_string(lockout, "severity", "?"),
+				   is_used(plan, address) ? ":" : ": nothing found");
 		write_uses_of(out, plan, address);
 	}
 }

@@ -12,6 +12,7 @@ struct layout;
 
 /* The verdict of a plan, as an exit status; -1 where it has none that makes sense. */
 int plan_text_verdict(struct json_object *plan);
-/* plan: a Plan of org.ioasid1. names: what was asked for. as: whom it was asked for, by name or number; NULL: oneself. */
+/* plan: a Plan of org.ioasid1. names: what was asked for. as: whom it was asked for, by name or number; NULL: oneself.
+ */
 void plan_text_write(const struct layout *out, struct json_object *plan, const struct device_names *names,
 		     const char *as);

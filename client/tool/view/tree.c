@@ -21,8 +21,8 @@ struct node {
 	int64_t group;
 	/* Places in the array, NOWHERE where there is none. All of one group. */
 	ptrdiff_t parent, first_child, next_sibling;
-	bool walked;   /* its chain of parents is known to end */
-	size_t walk;   /* the walk that came by, to see a chain that bites its tail */
+	bool walked; /* its chain of parents is known to end */
+	size_t walk; /* the walk that came by, to see a chain that bites its tail */
 };
 
 struct group_state {
@@ -192,7 +192,9 @@ static const char *group_claim(const struct tree *tree, size_t first, size_t end
 const char *tree_state_words(const char *state)
 {
 	static const char *const words[][2] = {
-		{ "in-use", "in use" }, { "unknown-use", "use unknown" }, { "group-in-use", "group in use" },
+		{ "in-use", "in use" },
+		{ "unknown-use", "use unknown" },
+		{ "group-in-use", "group in use" },
 		{ "no-iommu", "no IOMMU" },
 	};
 
@@ -379,8 +381,8 @@ static void draw_heading(const struct tree *tree, const struct layout *layout, i
 		snprintf(text, sizeof(text), "no IOMMU group: these can't be claimed");
 	else
 		snprintf(text, sizeof(text), "IOMMU group %" PRId64 "%s%s%s%s%s", group, state != NULL ? ": " : "",
-			 state != NULL ? tree_state_words(state) : "", claim != NULL ? " by claim " : "", claim != NULL ? claim : "",
-			 delivery_text(tree, claim, delivery, sizeof(delivery)));
+			 state != NULL ? tree_state_words(state) : "", claim != NULL ? " by claim " : "",
+			 claim != NULL ? claim : "", delivery_text(tree, claim, delivery, sizeof(delivery)));
 	layout_colour(layout, COLOUR_BOLD);
 	layout_cell(layout, text, layout->width, false);
 	layout_colour(layout, COLOUR_NONE);

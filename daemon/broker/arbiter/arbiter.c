@@ -64,7 +64,7 @@ void arbiter_unlisten(struct arbiter *arbiter, struct news_listener *listener)
 
 /* A claim that the requester may do this to, or NULL after an answer that does not tell unknown from foreign. */
 static struct claim_runtime *claim_of(struct arbiter *arbiter, struct requester *requester, const char *claim_id,
-				enum act act)
+				      enum act act)
 {
 	struct claim *claim = ledger_find(arbiter->registry.ledger, claim_id);
 
@@ -120,25 +120,29 @@ static bool is_lease_allowed(struct arbiter *arbiter, struct requester *requeste
 	case LEASE_PROCESS:
 		if (requester->pidfd >= 0 && requester->pidfd_is_certain)
 			return true;
-		requester_answer_kind(requester, ANSWER_UNSUPPORTED, NULL,
-				      "the kernel does not tell for certain which process asks (that takes Linux 6.5, and on "
-				      "the bus one that passes it on): take a lease by descriptor or by unit");
+		requester_answer_kind(
+			requester, ANSWER_UNSUPPORTED, NULL,
+			"the kernel does not tell for certain which process asks (that takes Linux 6.5, and on "
+			"the bus one that passes it on): take a lease by descriptor or by unit");
 		return false;
 	case LEASE_UNIT:
 		if (question->lease_unit && strcmp(question->lease_unit, unit) != 0)
-			return is_allowed(arbiter, requester, ACT_CLAIM_FOR,
-					  "only operators may bind a claim to another unit than their own: root, and whom "
-					  "the policy names");
+			return is_allowed(
+				arbiter, requester, ACT_CLAIM_FOR,
+				"only operators may bind a claim to another unit than their own: root, and whom "
+				"the policy names");
 		if (unit[0])
 			return true;
-		requester_answer_kind(requester, ANSWER_UNSUPPORTED, NULL,
-				      "it is not known for certain in which systemd unit the asker runs (that takes Linux "
-				      "6.5): name a unit, or take another lease");
+		requester_answer_kind(
+			requester, ANSWER_UNSUPPORTED, NULL,
+			"it is not known for certain in which systemd unit the asker runs (that takes Linux "
+			"6.5): name a unit, or take another lease");
 		return false;
 	case LEASE_OPERATOR:
-		return is_allowed(arbiter, requester, ACT_CLAIM_FOR,
-				  "only operators may make claims that last until an operator ends them: root, and whom the "
-				  "policy names");
+		return is_allowed(
+			arbiter, requester, ACT_CLAIM_FOR,
+			"only operators may make claims that last until an operator ends them: root, and whom the "
+			"policy names");
 	case LEASE_DESCRIPTOR:
 	case LEASE_KIND_COUNT:
 		break;
@@ -172,10 +176,11 @@ static bool is_quiet(struct requester *requester, struct claim_runtime *runtime)
 {
 	if (runtime->claim->state == CLAIM_HELD && runtime->run == RUNTIME_IDLE && !runtime->offered_to)
 		return true;
-	requester_answer_kind(requester, ANSWER_WRONG_STATE, runtime->claim,
-			      runtime->persists ? "a device that was not acknowledged before a restart is being taken back: close "
-						  "every FD of it, and remove it"
-						: "this can be done only while the claim is held and nothing else is done to it");
+	requester_answer_kind(
+		requester, ANSWER_WRONG_STATE, runtime->claim,
+		runtime->persists ? "a device that was not acknowledged before a restart is being taken back: close "
+				    "every FD of it, and remove it"
+				  : "this can be done only while the claim is held and nothing else is done to it");
 	return false;
 }
 
@@ -245,8 +250,9 @@ void arbiter_release(struct arbiter *arbiter, struct requester *requester, const
 	if (runtime->claim->state == CLAIM_QUARANTINED) {
 		if (!open_quarantine(arbiter, requester, runtime))
 			return;
-		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_ENDING, .subject = &requester->subject,
-						     .message = "its quarantine was opened" });
+		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_ENDING,
+							   .subject = &requester->subject,
+							   .message = "its quarantine was opened" });
 	} else if (release_is_overdue(runtime)) {
 		requester_answer(requester, &(struct answer){ .kind = ANSWER_RELEASED,
 							      .state = runtime->claim->state,
@@ -257,8 +263,9 @@ void arbiter_release(struct arbiter *arbiter, struct requester *requester, const
 	requester->next_awaiting = runtime->awaiting;
 	runtime->awaiting = requester;
 	if (!runtime->lease_over)
-		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_ENDING, .subject = &requester->subject,
-						     .message = "its release was asked for" });
+		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_ENDING,
+							   .subject = &requester->subject,
+							   .message = "its release was asked for" });
 	if (runtime->claim->state != CLAIM_RELEASING || runtime->run == RUNTIME_IDLE)
 		release_start(runtime);
 }
@@ -285,7 +292,8 @@ void arbiter_revoke(struct arbiter *arbiter, struct requester *requester, const 
 	if (unbind)
 		release_waive_proof(runtime);
 	if (revoke_start(runtime, grace_usec, reason, &requester->subject) < 0)
-		requester_answer_failed(requester, "the revocation could not be written down; nothing was changed", NULL);
+		requester_answer_failed(requester, "the revocation could not be written down; nothing was changed",
+					NULL);
 	else
 		requester_answer_kind(requester, ANSWER_DONE, NULL, NULL);
 }
@@ -310,8 +318,8 @@ static void warn_of_reserved(void *context, const struct device *device, const c
 {
 	struct arbiter *arbiter = context;
 
-	newsroom_tell(&arbiter->registry.news, &(struct news){ .kind = NEWS_NOT_READY, .device = device->name,
-							       .message = message });
+	newsroom_tell(&arbiter->registry.news,
+		      &(struct news){ .kind = NEWS_NOT_READY, .device = device->name, .message = message });
 }
 
 static void on_ready(void *context)
@@ -323,9 +331,11 @@ static void on_ready(void *context)
 	if (host_policy_refusal(arbiter->registry.host)->error != 0)
 		policy_standing_refuse_executor(&arbiter->registry.standing, true,
 						host_policy_refusal(arbiter->registry.host));
-	newsroom_tell(&arbiter->registry.news, &(struct news){ .kind = NEWS_POLICY, .success = !refused,
-							       .message = refused ? "the policy files have errors" : NULL,
-							       .policy = arbiter->registry.policy });
+	newsroom_tell(&arbiter->registry.news,
+		      &(struct news){ .kind = NEWS_POLICY,
+				      .success = !refused,
+				      .message = refused ? "the policy files have errors" : NULL,
+				      .policy = arbiter->registry.policy });
 	error = recover_run(&arbiter->registry);
 	if (registry_policies_differ(&arbiter->registry))
 		log_error("this program and its executor hold different policies: claims are refused until both are "
@@ -351,8 +361,8 @@ static void on_gone(void *context, const char *device)
 	struct claim *claim = ledger_owner(arbiter->registry.ledger, device, NULL);
 
 	device_looks_outdate(arbiter->looks, device);
-	newsroom_tell(&arbiter->registry.news, &(struct news){ .kind = NEWS_DEVICE_GONE, .device = device,
-							       .claim = claim });
+	newsroom_tell(&arbiter->registry.news,
+		      &(struct news){ .kind = NEWS_DEVICE_GONE, .device = device, .claim = claim });
 	if (!claim)
 		return;
 	if (claim->state == CLAIM_HELD || claim->state == CLAIM_OFFERED) {
@@ -376,8 +386,9 @@ static void on_policy(void *context, const struct wire_policy *message)
 	reload_answered(arbiter->reload, message);
 }
 
-static const struct host_events host_events = { .ready = on_ready, .changed = on_changed, .gone = on_gone,
-						.policy = on_policy, .lost = on_lost };
+static const struct host_events host_events = {
+	.ready = on_ready, .changed = on_changed, .gone = on_gone, .policy = on_policy, .lost = on_lost
+};
 
 static int load_policy(struct arbiter *arbiter, struct policy **out)
 {
@@ -393,8 +404,8 @@ static int load_policy(struct arbiter *arbiter, struct policy **out)
 }
 
 /*
- * The policy to begin with: one that denies everything, if the files have errors, as the executor begins. Claims that are
- * held must find their broker again after a restart, whatever somebody has written meanwhile.
+ * The policy to begin with: one that denies everything, if the files have errors, as the executor begins. Claims that
+ * are held must find their broker again after a restart, whatever somebody has written meanwhile.
  */
 static int load_first_policy(struct arbiter *arbiter, struct policy **out)
 {
@@ -455,13 +466,16 @@ int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *se
 	arbiter->snapshot_request = take_snapshot_new(&arbiter->registry);
 	arbiter->audit_request = take_audit_new(&arbiter->registry);
 	arbiter->looks = device_looks_new(&arbiter->registry);
-	error = arbiter->registry.ledger && arbiter->reload && arbiter->snapshot_request && arbiter->audit_request && arbiter->looks
-			? 0 : -ENOMEM;
+	error = arbiter->registry.ledger && arbiter->reload && arbiter->snapshot_request && arbiter->audit_request &&
+				arbiter->looks
+			? 0
+			: -ENOMEM;
 	if (error == 0 && arbiter->registry.claim_files < 0) {
 		error = arbiter->registry.claim_files;
 		log_error(error == -EADDRINUSE
 				  ? "another ioasidd works with %s/claims: stop it, or take another --runtime-dir: %s"
-				  : "%s/claims can't be opened: %s", settings->runtime_folder, strerror(-error));
+				  : "%s/claims can't be opened: %s",
+			  settings->runtime_folder, strerror(-error));
 	}
 	if (error == 0)
 		error = turns_new(event, &arbiter->registry.turns);

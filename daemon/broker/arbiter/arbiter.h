@@ -1,6 +1,6 @@
 /*
- * The arbiter: what every face calls, with one table of rights (rights.h). It owns the policy in force, the ledger and its
- * journal; the work is done in admit.c and release.c. Each call is answered exactly once through the requester,
+ * The arbiter: what every face calls, with one table of rights (rights.h). It owns the policy in force, the ledger and
+ * its journal; the work is done in admit.c and release.c. Each call is answered exactly once through the requester,
  * perhaps before it returns, and not at all once the requester has left.
  */
 #pragma once
@@ -16,12 +16,13 @@ struct arbiter_settings {
 	size_t policy_folder_count;
 	const char *runtime_folder;
 	uint64_t plan_deadline_usec;
-	struct fdstore *store;  /* outlives the arbiter */
+	struct fdstore *store;      /* outlives the arbiter */
 	struct bus_connection *bus; /* outlives it, too; NULL: no bus is wanted */
 };
 
 struct arbiter_events {
-	/* The host is known and what a crash left is being put right; -errno: what that is can't be read, after a log line. */
+	/* The host is known and what a crash left is being put right; -errno: what that is can't be read, after a log
+	 * line. */
 	void (*ready)(void *context, int error);
 	void (*lost)(void *context, int error); /* the executor is gone */
 };
@@ -34,8 +35,9 @@ int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *se
 		const struct arbiter_events *events, void *context, struct arbiter **out);
 struct arbiter *arbiter_free(struct arbiter *arbiter);
 /*
- * This program ends: from now on nothing is decided about any claim, whoever leaves or is freed. What is not acknowledged is
- * for the next start to roll back. To be called when the loop is over, before any face is freed. Takes NULL.
+ * This program ends: from now on nothing is decided about any claim, whoever leaves or is freed. What is not
+ * acknowledged is for the next start to roll back. To be called when the loop is over, before any face is freed. Takes
+ * NULL.
  */
 void arbiter_end(struct arbiter *arbiter);
 
@@ -63,8 +65,8 @@ void arbiter_release(struct arbiter *arbiter, struct requester *requester, const
 /* Answers with ANSWER_RESUMED. */
 void arbiter_resume(struct arbiter *arbiter, struct requester *requester, const char *claim_id);
 /*
- * Answers with ANSWER_DONE once it has begun. grace_usec: REVOKE_GRACE_OF_RULE, or a time. reason may be NULL. unbind: as
- * release_waive_proof().
+ * Answers with ANSWER_DONE once it has begun. grace_usec: REVOKE_GRACE_OF_RULE, or a time. reason may be NULL. unbind:
+ * as release_waive_proof().
  */
 void arbiter_revoke(struct arbiter *arbiter, struct requester *requester, const char *claim_id, uint64_t grace_usec,
 		    const char *reason, bool unbind);

@@ -9,13 +9,13 @@
 #include <string.h>
 
 enum {
-	BATCH = 64,   /* devices of one survey: few enough that plans and claims do not wait long behind it */
-	REST = 10,    /* after a look at the whole host, this many times what it took */
+	BATCH = 64, /* devices of one survey: few enough that plans and claims do not wait long behind it */
+	REST = 10,  /* after a look at the whole host, this many times what it took */
 };
 
-#define LOOK_MAX_USEC (2 * 1000 * 1000ULL)   /* that somebody waits */
-#define OFTEN_USEC (2 * 1000 * 1000ULL)      /* how old what is told may be for somebody who asks often */
-#define SHORT_LOOK_USEC (20 * 1000ULL)       /* one that takes no longer needs no rest */
+#define LOOK_MAX_USEC (2 * 1000 * 1000ULL) /* that somebody waits */
+#define OFTEN_USEC (2 * 1000 * 1000ULL)    /* how old what is told may be for somebody who asks often */
+#define SHORT_LOOK_USEC (20 * 1000ULL)     /* one that takes no longer needs no rest */
 
 /* What was seen of a device. */
 struct seen {
@@ -28,14 +28,14 @@ struct device_looks {
 	struct registry *registry;
 	struct name_table seen;
 	struct looker *first;
-	bool busy;                   /* a survey is under way */
-	bool running;                /* go_on() is */
-	struct seen *batch[BATCH];   /* its devices; NULL: changed meanwhile */
+	bool busy;                 /* a survey is under way */
+	bool running;              /* go_on() is */
+	struct seen *batch[BATCH]; /* its devices; NULL: changed meanwhile */
 	size_t batch_count;
-	uint64_t begun;              /* when the survey was asked for */
-	uint64_t look_begun;         /* when the first of this look was; 0: none is under way */
-	size_t looked_at;            /* devices of it */
-	uint64_t usec_for_all;       /* what a look at all devices takes, by the last */
+	uint64_t begun;        /* when the survey was asked for */
+	uint64_t look_begun;   /* when the first of this look was; 0: none is under way */
+	size_t looked_at;      /* devices of it */
+	uint64_t usec_for_all; /* what a look at all devices takes, by the last */
 };
 
 struct device_looks *device_looks_new(struct registry *registry)
@@ -154,7 +154,7 @@ static void end_look(struct device_looks *looks)
 {
 	if (looks->look_begun > 0 && looks->looked_at > 0)
 		looks->usec_for_all = (clock_usec(CLOCK_MONOTONIC) - looks->look_begun) *
-					topology_count(host_topology(looks->registry->host)) / looks->looked_at;
+				      topology_count(host_topology(looks->registry->host)) / looks->looked_at;
 	looks->look_begun = 0;
 }
 
@@ -256,8 +256,8 @@ void device_looks_ask(struct device_looks *looks, struct looker *looker, uid_t a
 	if (host_asks_too_often(looks->registry->host, asker) && rest < OFTEN_USEC)
 		rest = OFTEN_USEC;
 	looker->not_before = rest < now ? now - rest : 1;
-	if (sd_event_add_time_relative(looks->registry->event, &looker->timer, CLOCK_MONOTONIC, LOOK_MAX_USEC, 0, on_time,
-				       looker) < 0) {
+	if (sd_event_add_time_relative(looks->registry->event, &looker->timer, CLOCK_MONOTONIC, LOOK_MAX_USEC, 0,
+				       on_time, looker) < 0) {
 		looker->short_of_memory = true;
 		looker->go_on(looker->context);
 		return;
@@ -293,11 +293,15 @@ static bool find(void *context, const struct device *device, const struct use **
 
 	*use = seen && seen->usec > 0 ? seen->use : NULL;
 	/* What is older than anybody would be told now was seen for a list of long ago. */
-	return seen && seen->usec > 0 && clock_usec(CLOCK_MONOTONIC) - seen->usec <= LOOK_MAX_USEC + OFTEN_USEC + rest_of(looks);
+	return seen && seen->usec > 0 &&
+	       clock_usec(CLOCK_MONOTONIC) - seen->usec <= LOOK_MAX_USEC + OFTEN_USEC + rest_of(looks);
 }
 
 struct outlook device_looks_outlook(struct device_looks *looks, bool to_operator)
 {
-	return (struct outlook){ .find = find, .context = looks, .policy = looks->registry->policy,
-				 .topology = host_topology(looks->registry->host), .to_operator = to_operator };
+	return (struct outlook){ .find = find,
+				 .context = looks,
+				 .policy = looks->registry->policy,
+				 .topology = host_topology(looks->registry->host),
+				 .to_operator = to_operator };
 }

@@ -15,7 +15,7 @@ struct reload {
 	struct policy *next;            /* read by us, not yet by the executor; NULL: no reload is under way */
 	struct diagnostics diagnostics; /* its warnings */
 	struct requester *requester;
-	bool again;                     /* a signal came meanwhile */
+	bool again; /* a signal came meanwhile */
 	unsigned tries;
 };
 
@@ -43,13 +43,14 @@ static void refuse(struct reload *reload, enum answer_kind kind, const char *mes
 {
 	struct requester *requester = reload->requester;
 
-	newsroom_tell(&reload->registry->news, &(struct news){ .kind = NEWS_POLICY, .message = message,
-								  .policy = reload->registry->policy,
-								  .subject = requester ? &requester->subject : NULL });
+	newsroom_tell(&reload->registry->news, &(struct news){ .kind = NEWS_POLICY,
+							       .message = message,
+							       .policy = reload->registry->policy,
+							       .subject = requester ? &requester->subject : NULL });
 	reload->requester = NULL;
 	reload->next = policy_free(reload->next);
-	requester_answer(requester, &(struct answer){ .kind = kind, .message = message,
-						      .diagnostics = &reload->diagnostics });
+	requester_answer(requester,
+			 &(struct answer){ .kind = kind, .message = message, .diagnostics = &reload->diagnostics });
 	diagnostics_done(&reload->diagnostics);
 }
 
@@ -60,8 +61,7 @@ static bool read_files(struct reload *reload)
 
 	reload->next = policy_free(reload->next);
 	diagnostics_done(&reload->diagnostics);
-	error = policy_files_load(reload->folder, reload->folder_count, &reload->diagnostics,
-				  &reload->next);
+	error = policy_files_load(reload->folder, reload->folder_count, &reload->diagnostics, &reload->next);
 	policy_files_log(&reload->diagnostics);
 	if (error == 0)
 		return true;
@@ -114,18 +114,23 @@ static void take_over(struct reload *reload)
 	policy_standing_accept(&registry->standing);
 	reload->next = NULL;
 	reload->requester = NULL;
-	newsroom_tell(&registry->news, &(struct news){ .kind = NEWS_POLICY, .success = true, .policy = registry->policy,
+	newsroom_tell(&registry->news, &(struct news){ .kind = NEWS_POLICY,
+						       .success = true,
+						       .policy = registry->policy,
 						       .subject = requester ? &requester->subject : NULL });
 	if (regrant_check(registry->policy, host_topology(registry->host), registry->ledger, subject_of, NULL,
 			  &regrants) < 0)
 		log_warning("out of memory: claims that the new policy does not grant are not all listed");
 	for (size_t i = 0; i < regrants.count; i++)
 		newsroom_tell(&registry->news,
-			      &(struct news){ .kind = NEWS_NOT_GRANTED, .device = regrants.item[i].device,
+			      &(struct news){ .kind = NEWS_NOT_GRANTED,
+					      .device = regrants.item[i].device,
 					      .claim = ledger_find(registry->ledger, regrants.item[i].claim),
 					      .message = regrants.item[i].reason });
-	requester_answer(requester, &(struct answer){ .kind = ANSWER_POLICY, .policy = registry->policy,
-						      .diagnostics = &reload->diagnostics, .regrants = &regrants });
+	requester_answer(requester, &(struct answer){ .kind = ANSWER_POLICY,
+						      .policy = registry->policy,
+						      .diagnostics = &reload->diagnostics,
+						      .regrants = &regrants });
 	regrants_done(&regrants);
 	diagnostics_done(&reload->diagnostics);
 }
@@ -134,7 +139,8 @@ static void take_over(struct reload *reload)
 static void add_reason(struct diagnostics *diagnostics, const struct wire_refusal *message)
 {
 	if (message->file[0])
-		diagnostics_add(diagnostics, true, message->file, message->line, message->column, "%s", message->message);
+		diagnostics_add(diagnostics, true, message->file, message->line, message->column, "%s",
+				message->message);
 }
 
 void reload_answered(struct reload *reload, const struct wire_policy *message)

@@ -29,9 +29,14 @@ static void on_audited(void *context, int error, const struct audit_report *repo
 	struct requester *requester = audit_request->requester;
 	struct hold_origin *origin = calloc(report->hold_count + 1, sizeof(*origin));
 	bool *granted = calloc(report->access_count + 1, sizeof(*granted));
-	struct audit audit = { .hold = report->hold, .origin = origin, .hold_count = report->hold_count,
-			       .access = report->access, .granted = granted, .access_count = report->access_count,
-			       .compared = report->compared, .error = error };
+	struct audit audit = { .hold = report->hold,
+			       .origin = origin,
+			       .hold_count = report->hold_count,
+			       .access = report->access,
+			       .granted = granted,
+			       .access_count = report->access_count,
+			       .compared = report->compared,
+			       .error = error };
 
 	audit_request->requester = NULL;
 	if (origin && granted) {
@@ -53,7 +58,8 @@ static size_t list_contexts(const struct ledger *ledger, struct audit_context *o
 
 	for (const struct claim *claim = ledger_first(ledger); claim; claim = ledger_next(claim))
 		if (claim_runtime_of(claim)->context >= 0)
-			out[count++] = (struct audit_context){ .fd = claim_runtime_of(claim)->context, .claim = claim->id };
+			out[count++] =
+				(struct audit_context){ .fd = claim_runtime_of(claim)->context, .claim = claim->id };
 	return count;
 }
 
@@ -70,7 +76,8 @@ void take_audit_start(struct audit_request *audit_request, struct requester *req
 	contexts = calloc(ledger_count(registry->ledger) + 1, sizeof(*contexts));
 	audit_request->requester = requester;
 	if (contexts)
-		error = host_audit(registry->host, contexts, list_contexts(registry->ledger, contexts), on_audited, audit_request);
+		error = host_audit(registry->host, contexts, list_contexts(registry->ledger, contexts), on_audited,
+				   audit_request);
 	free(contexts);
 	if (error < 0) {
 		audit_request->requester = NULL;

@@ -114,7 +114,8 @@ static int tell_uses(const struct snapshot_request *snapshot_request, struct use
 
 	for (size_t i = 0; i < snapshot_request->uses.count && error == 0; i++) {
 		struct use use = snapshot_request->uses.use[i];
-		const struct device *device = topology_find(host_topology(snapshot_request->registry->host), use.device);
+		const struct device *device =
+			topology_find(host_topology(snapshot_request->registry->host), use.device);
 
 		if (!device || goes_without_saying(&use, device))
 			continue;
@@ -198,7 +199,8 @@ static void go_on(struct snapshot_request *snapshot_request)
 	}
 	if (count == 0)
 		finish(snapshot_request);
-	else if (host_survey_only(host, name, count, snapshot_request->requester->subject.uid, on_survey, snapshot_request) < 0)
+	else if (host_survey_only(host, name, count, snapshot_request->requester->subject.uid, on_survey,
+				  snapshot_request) < 0)
 		fail(snapshot_request, "the executor can't be asked");
 }
 

@@ -28,9 +28,11 @@ static struct claim_runtime *growing_claim(struct operation *operation)
 		requester_answer_kind(operation->requester, ANSWER_NO_CLAIM, NULL, NULL);
 		return NULL;
 	}
-	if (claim->state != CLAIM_HELD || claim_runtime_of(claim)->run != RUNTIME_IDLE || claim_runtime_of(claim)->offered_to) {
-		requester_answer_kind(operation->requester, ANSWER_WRONG_STATE, claim,
-				      "devices can be added only while the claim is held and nothing else is done to it");
+	if (claim->state != CLAIM_HELD || claim_runtime_of(claim)->run != RUNTIME_IDLE ||
+	    claim_runtime_of(claim)->offered_to) {
+		requester_answer_kind(
+			operation->requester, ANSWER_WRONG_STATE, claim,
+			"devices can be added only while the claim is held and nothing else is done to it");
 		return NULL;
 	}
 	return claim_runtime_of(claim);
@@ -46,7 +48,8 @@ static bool wait_for(struct operation *operation, const struct claim *claim)
 		return false;
 	if (operation->until == 0)
 		operation->until = now + PATIENCE_USEC;
-	if (now >= operation->until || release_wait_add(registry->waits, &operation->waiter, claim, operation->until) < 0)
+	if (now >= operation->until ||
+	    release_wait_add(registry->waits, &operation->waiter, claim, operation->until) < 0)
 		return false;
 	operation->requester->operation = operation;
 	return true;
@@ -66,13 +69,15 @@ static const struct claim *claim_in_the_way(const struct operation *operation, c
 		       : NULL;
 }
 
-/* The host, or this program, does not let be what was asked for; nothing was changed. decision: NULL before there is one. */
+/* The host, or this program, does not let be what was asked for; nothing was changed. decision: NULL before there is
+ * one. */
 static void fail(struct operation *operation, const struct decision *decision, const char *message)
 {
 	if (operation->kind != OPERATION_PLAN)
-		newsroom_tell(&operation->registry->news,
-			      &(struct news){ .kind = NEWS_FAILED, .subject = &operation->requester->subject,
-					      .decision = decision, .message = message });
+		newsroom_tell(&operation->registry->news, &(struct news){ .kind = NEWS_FAILED,
+									  .subject = &operation->requester->subject,
+									  .decision = decision,
+									  .message = message });
 	requester_answer_failed(operation->requester, message, NULL);
 }
 
@@ -84,21 +89,28 @@ static void act(struct operation *operation, struct claim_runtime *growing, cons
 	struct requester *requester = operation->requester;
 
 	if (operation->kind != OPERATION_PLAN && !decision->allowed)
-		newsroom_tell(&registry->news, &(struct news){ .kind = NEWS_REFUSED, .subject = &requester->subject,
+		newsroom_tell(&registry->news, &(struct news){ .kind = NEWS_REFUSED,
+							       .subject = &requester->subject,
 							       .claim = growing ? growing->claim : NULL,
 							       .decision = decision });
 	if (operation->kind == OPERATION_PLAN)
-		requester_answer(requester, &(struct answer){ .kind = ANSWER_PLAN, .mode = operation->mode,
-							      .decision = decision, .uses = uses });
+		requester_answer(requester, &(struct answer){ .kind = ANSWER_PLAN,
+							      .mode = operation->mode,
+							      .decision = decision,
+							      .uses = uses });
 	else if (!decision->allowed)
-		requester_answer(requester, &(struct answer){ .kind = ANSWER_REFUSED, .mode = operation->mode,
-							      .decision = decision, .uses = uses });
+		requester_answer(requester, &(struct answer){ .kind = ANSWER_REFUSED,
+							      .mode = operation->mode,
+							      .decision = decision,
+							      .uses = uses });
 	else if (in_the_way)
-		fail(operation, decision, "the VFIO container is just being closed to this user, whose last claim ended, "
-					  "and that takes longer than it should: try again in a moment");
+		fail(operation, decision,
+		     "the VFIO container is just being closed to this user, whose last claim ended, "
+		     "and that takes longer than it should: try again in a moment");
 	else if (registry->policy->digest != host_policy_digest(registry->host))
-		fail(operation, decision, "ioasidd and its executor hold different policies: reload both "
-					  "(systemctl reload ioasidd)");
+		fail(operation, decision,
+		     "ioasidd and its executor hold different policies: reload both "
+		     "(systemctl reload ioasidd)");
 	else if (operation->kind == OPERATION_CLAIM)
 		deliver_begin_claim(operation, decision);
 	else
@@ -126,7 +138,8 @@ static bool decide_and_act(struct operation *operation, const struct uses *uses)
 		fail(operation, NULL, "ioasidd is out of memory; nothing was changed");
 		return false;
 	}
-	newsroom_tell(&registry->news, &(struct news){ .kind = NEWS_DECIDED, .subject = &operation->subject,
+	newsroom_tell(&registry->news, &(struct news){ .kind = NEWS_DECIDED,
+						       .subject = &operation->subject,
 						       .decision = &decision,
 						       .usec = clock_usec(CLOCK_MONOTONIC) - begin });
 	in_the_way = claim_in_the_way(operation, &request, &decision);
@@ -177,9 +190,11 @@ static void ask_host(void *context)
 	if (error < 0) {
 		requester->operation = NULL;
 		operation_free(operation);
-		requester_answer_failed(requester, error == -E2BIG
-						   ? "the groups of these devices have more members than can be surveyed"
-						   : "the executor can't be asked; nothing was changed", NULL);
+		requester_answer_failed(requester,
+					error == -E2BIG
+						? "the groups of these devices have more members than can be surveyed"
+						: "the executor can't be asked; nothing was changed",
+					NULL);
 	}
 }
 
@@ -203,7 +218,7 @@ static void start(enum operation_kind kind, struct registry *registry, struct re
 }
 
 void admit_plan(struct registry *registry, struct requester *requester, const struct question *question,
-		   const struct subject *subject)
+		const struct subject *subject)
 {
 	start(OPERATION_PLAN, registry, requester, NULL, question, subject);
 }
@@ -213,10 +228,10 @@ void admit_new(struct registry *registry, struct requester *requester, const str
 	start(OPERATION_CLAIM, registry, requester, NULL, question, NULL);
 }
 
-void admit_add(struct registry *registry, struct requester *requester, struct claim_runtime *runtime, const char *device)
+void admit_add(struct registry *registry, struct requester *requester, struct claim_runtime *runtime,
+	       const char *device)
 {
-	struct question question = { .device = { device }, .count = 1, .mode = runtime->claim->mode,
-				     .numa_node = -1 };
+	struct question question = { .device = { device }, .count = 1, .mode = runtime->claim->mode, .numa_node = -1 };
 
 	start(OPERATION_ADD, registry, requester, runtime->claim->id, &question, NULL);
 }
@@ -234,8 +249,9 @@ void admit_abandon(struct registry *registry, struct requester *requester)
 	if (requester->unacknowledged) {
 		if (requester->unacknowledged->claim->state == CLAIM_OFFERED)
 			claim_runtime_tell(requester->unacknowledged,
-				     (struct news){ .kind = NEWS_ENDING, .message = "its client went away and did not "
-										     "acknowledge its descriptors" });
+					   (struct news){ .kind = NEWS_ENDING,
+							  .message = "its client went away and did not "
+								     "acknowledge its descriptors" });
 		deliver_reject(requester->unacknowledged);
 	}
 }

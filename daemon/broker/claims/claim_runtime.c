@@ -112,8 +112,8 @@ int claim_runtime_step(struct claim_runtime *runtime, enum claim_event event)
 	if (runtime->registry->ending)
 		return -ESHUTDOWN;
 	if (next < 0) {
-		log_internal_error("claim %s: %s can't happen while it is %s", runtime->claim->id, claim_event_to_string(event),
-			  claim_state_to_string(runtime->claim->state));
+		log_internal_error("claim %s: %s can't happen while it is %s", runtime->claim->id,
+				   claim_event_to_string(event), claim_state_to_string(runtime->claim->state));
 		return next;
 	}
 	if (runtime->claim->state == CLAIM_RELEASING && next != CLAIM_RELEASING)
@@ -130,15 +130,18 @@ int claim_runtime_step(struct claim_runtime *runtime, enum claim_event event)
 		error = claim_files_remove(runtime->registry->claim_files, runtime->claim->id);
 	else
 		error = next == CLAIM_PLANNED ? 0 : claim_runtime_record(runtime);
-	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_CLAIM, .event = event, .before = before,
-					     .usec = runtime->state_usec - since });
+	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_CLAIM,
+						   .event = event,
+						   .before = before,
+						   .usec = runtime->state_usec - since });
 	return error;
 }
 
 void claim_runtime_tell_devices(struct claim_runtime *runtime)
 {
-	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_CLAIM, .event = CLAIM_EVENT_DONE,
-					     .before = runtime->claim->state });
+	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_CLAIM,
+						   .event = CLAIM_EVENT_DONE,
+						   .before = runtime->claim->state });
 }
 
 void claim_runtime_tell(const struct claim_runtime *runtime, struct news news)
@@ -195,8 +198,9 @@ void claim_runtime_answer_awaiting(struct claim_runtime *runtime)
 		waits->awaiting = NULL;
 		if (waits->resumes) {
 			waits->resumes = false;
-			requester_answer_kind(waits, ANSWER_WRONG_STATE, claim, "there is nothing left to resume: nobody "
-										  "has held its devices any more");
+			requester_answer_kind(waits, ANSWER_WRONG_STATE, claim,
+					      "there is nothing left to resume: nobody "
+					      "has held its devices any more");
 		} else {
 			requester_answer(waits, &answer);
 		}

@@ -24,7 +24,7 @@ static int on_unacknowledged(sd_event_source *timer, uint64_t usec, void *contex
 	struct claim_runtime *runtime = context;
 
 	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_ENDING,
-					     .message = "its descriptors were not acknowledged in time" });
+						   .message = "its descriptors were not acknowledged in time" });
 	deliver_reject(runtime);
 	return 0;
 }
@@ -32,13 +32,16 @@ static int on_unacknowledged(sd_event_source *timer, uint64_t usec, void *contex
 /* device: that was added; NULL: the claim is new. */
 static void offer_to(struct claim_runtime *runtime, struct requester *asker, const char *device, struct offer *offer)
 {
-	struct answer answer = { .kind = ANSWER_OFFER, .claim = runtime->claim, .offer = offer,
-				 .mode = runtime->claim->mode };
+	struct answer answer = {
+		.kind = ANSWER_OFFER, .claim = runtime->claim, .offer = offer, .mode = runtime->claim->mode
+	};
 
 	runtime->offered_to = asker;
 	asker->unacknowledged = runtime;
-	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_OFFERED, .device = device, .subject = &asker->subject,
-					     .usec = clock_usec(CLOCK_MONOTONIC) - runtime->asked_usec });
+	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_OFFERED,
+						   .device = device,
+						   .subject = &asker->subject,
+						   .usec = clock_usec(CLOCK_MONOTONIC) - runtime->asked_usec });
 	requester_answer(asker, &answer);
 	offer_close(offer);
 }
@@ -176,7 +179,8 @@ static int take_devices(struct registry *registry, struct claim *claim, const st
 		error = ledger_take(registry->ledger, claim, &entry);
 	}
 	for (size_t i = 0; i < decision->lockout_count && error == 0; i++) {
-		struct claim_device entry = { .lockout = true, .reset = RESET_SKIP,
+		struct claim_device entry = { .lockout = true,
+					      .reset = RESET_SKIP,
 					      .restore = decision->device[0].rule->restore };
 
 		entry.before = *topology_find(topology, decision->lockout[i].device);
@@ -292,10 +296,13 @@ static void on_addition_done(void *context, const struct wire_result *result, st
 	}
 	runtime->run = RUNTIME_IDLE;
 	if (result->outcome == WIRE_OUTCOME_DONE) {
-		const char *reason = runtime->lease_over ? RELEASED_MEANWHILE : asker ? OUT_OF_DESCRIPTORS : CLIENT_GONE;
+		const char *reason = runtime->lease_over ? RELEASED_MEANWHILE
+				     : asker             ? OUT_OF_DESCRIPTORS
+							 : CLIENT_GONE;
 
 		descriptors_close(fds);
-		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED, .device = runtime->device, .message = reason });
+		claim_runtime_tell(runtime,
+				   (struct news){ .kind = NEWS_FAILED, .device = runtime->device, .message = reason });
 		requester_answer_failed(asker, reason, NULL);
 		deliver_reject(runtime);
 		return;
@@ -303,8 +310,10 @@ static void on_addition_done(void *context, const struct wire_result *result, st
 	explain(result, why, sizeof(why));
 	if (result->outcome == WIRE_OUTCOME_INTERRUPTED) {
 		snprintf(message, sizeof(message), "%s; the device is being taken back", why);
-		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED, .device = runtime->device, .message = message,
-						     .result = result });
+		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED,
+							   .device = runtime->device,
+							   .message = message,
+							   .result = result });
 		requester_answer_failed(asker, message, result);
 		deliver_reject(runtime);
 		return;
@@ -317,8 +326,10 @@ static void on_addition_done(void *context, const struct wire_result *result, st
 		claim_runtime_record(runtime);
 		snprintf(message, sizeof(message), "%s; the claim is as it was", why);
 	}
-	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED, .device = runtime->device, .message = message,
-					     .result = result });
+	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED,
+						   .device = runtime->device,
+						   .message = message,
+						   .result = result });
 	requester_answer_failed(asker, message, result);
 	if (runtime->lease_over)
 		release_start(runtime);
@@ -329,8 +340,10 @@ static void on_addition_overdue(void *context)
 	struct claim_runtime *runtime = context;
 
 	release_note_overdue(runtime);
-	requester_answer_failed(claim_runtime_take_asker(runtime), "the addition passed its deadline; it is undone when the "
-							      "kernel lets go", NULL);
+	requester_answer_failed(claim_runtime_take_asker(runtime),
+				"the addition passed its deadline; it is undone when the "
+				"kernel lets go",
+				NULL);
 }
 
 static const struct run_events addition_events = { .done = on_addition_done, .overdue = on_addition_overdue };
@@ -364,7 +377,8 @@ void deliver_begin_addition(struct operation *operation, struct claim_runtime *r
 		claim_runtime_record(runtime);
 		snprintf(message, sizeof(message), "the addition could not be started: %s; nothing was changed",
 			 strerror(-error));
-		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED, .device = runtime->device, .message = message });
+		claim_runtime_tell(runtime,
+				   (struct news){ .kind = NEWS_FAILED, .device = runtime->device, .message = message });
 		requester_answer_failed(requester, message, NULL);
 	}
 }

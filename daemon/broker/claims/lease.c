@@ -67,7 +67,8 @@ static void on_unit_unknown(void *context, const char *message)
 		    runtime->claim->lease_unit, message);
 }
 
-static const struct unit_watch_events unit_events = { .runs = on_unit_runs, .ended = on_unit_ended,
+static const struct unit_watch_events unit_events = { .runs = on_unit_runs,
+						      .ended = on_unit_ended,
 						      .unknown = on_unit_unknown };
 
 /* Watches it, and takes fd over on success; -1 for kinds that have none. 0 or -errno. */
@@ -79,7 +80,8 @@ static int watch(struct claim_runtime *runtime, int fd)
 
 	switch (claim->lease) {
 	case LEASE_DESCRIPTOR:
-		/* No events asked for: the hang-up is told always, and what a client writes into its lease is nobody's. */
+		/* No events asked for: the hang-up is told always, and what a client writes into its lease is nobody's.
+		 */
 		error = sd_event_add_io(event, &runtime->lease_source, fd, 0, on_descriptor, runtime);
 		break;
 	case LEASE_PROCESS:

@@ -7,9 +7,9 @@
 #include "claim_runtime.h"
 
 /*
- * Begins the lease of the claim's kind, and has the service manager keep it. process: the asker's pidfd, which stays his;
- * only LEASE_PROCESS needs it. *client is the FD to be handed to the client, who owns it then; -1: this kind has none.
- * 0, or -errno with nothing begun.
+ * Begins the lease of the claim's kind, and has the service manager keep it. process: the asker's pidfd, which stays
+ * his; only LEASE_PROCESS needs it. *client is the FD to be handed to the client, who owns it then; -1: this kind has
+ * none. 0, or -errno with nothing begun.
  */
 int lease_begin(struct claim_runtime *runtime, int process, int *client);
 /* Takes up the lease of a claim that an earlier run made. 0; -ENOENT: it was lost; other -errno. */

@@ -14,7 +14,7 @@ struct operation {
 	struct waiter waiter; /* set up by whoever lets it wait */
 	uint64_t until;       /* CLOCK_MONOTONIC microseconds; 0: it has not waited yet */
 	enum operation_kind kind;
-	uint64_t since;       /* CLOCK_MONOTONIC microseconds: when it was asked */
+	uint64_t since; /* CLOCK_MONOTONIC microseconds: when it was asked */
 	struct registry *registry;
 	struct requester *requester;
 	enum delivery_mode mode;

@@ -39,13 +39,14 @@ static void catch_up(struct claim_runtime *runtime)
 		if (!topology_find(topology, claim->device[i].before.name)) {
 			snprintf(claim->note, sizeof(claim->note), "%s was unplugged", claim->device[i].before.name);
 			claim_runtime_tell(runtime, (struct news){ .kind = NEWS_DEVICE_GONE,
-							     .device = claim->device[i].before.name });
+								   .device = claim->device[i].before.name });
 			claim_runtime_step(runtime, CLAIM_EVENT_UNPLUGGED);
 		}
 	remove_device_resume(runtime);
 }
 
-/* An iommufd and a container are the kernel's miscellaneous devices; for those of a simulated host a socket stands in. */
+/* An iommufd and a container are the kernel's miscellaneous devices; for those of a simulated host a socket stands in.
+ */
 static bool may_be_context(int fd, const struct claim *claim)
 {
 	struct stat status;
@@ -55,7 +56,8 @@ static bool may_be_context(int fd, const struct claim *claim)
 		return false;
 	if (S_ISCHR(status.st_mode))
 		return major(status.st_rdev) == MISC_MAJOR;
-	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){ sizeof(type) }) == 0 && type == SOCK_SEQPACKET &&
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){ sizeof(type) }) == 0 &&
+	       type == SOCK_SEQPACKET &&
 	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &(socklen_t){ sizeof(listens) }) == 0 && !listens;
 }
 
@@ -148,7 +150,8 @@ int recover_run(struct registry *registry)
 		log_error("the journal can't be read");
 	for (size_t i = 0; i < count; i++) {
 		if (error == 0 && (error = recover_file(registry, file[i])) < 0)
-			log_error("what the journal's file %s tells of can't be taken over: %s", file[i], strerror(-error));
+			log_error("what the journal's file %s tells of can't be taken over: %s", file[i],
+				  strerror(-error));
 		free(file[i]);
 	}
 	free(file);

@@ -84,9 +84,12 @@ static void on_unmapped(void *context, const struct wire_result *result, struct 
 	runtime->run = RUNTIME_IDLE;
 	runtime->overdue = false;
 	runtime->unmapped = result->outcome == WIRE_OUTCOME_DONE;
-	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_REVOCATION_STEP, .success = runtime->unmapped, .result = result,
-					     .message = runtime->unmapped ? "its mappings were removed"
-									  : "its mappings could not be removed" });
+	claim_runtime_tell(runtime,
+			   (struct news){ .kind = NEWS_REVOCATION_STEP,
+					  .success = runtime->unmapped,
+					  .result = result,
+					  .message = runtime->unmapped ? "its mappings were removed"
+								       : "its mappings could not be removed" });
 	if (late) {
 		/* What was said of it then is true no more. */
 		retry(runtime);
@@ -104,7 +107,7 @@ static void on_unmapping_overdue(void *context)
 	runtime->overdue = true;
 	release_plan_append_note(runtime, "; the removal of its mappings passed its deadline");
 	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_REVOCATION_STEP,
-					     .message = "the removal of its mappings passed its deadline" });
+						   .message = "the removal of its mappings passed its deadline" });
 	claim_runtime_answer_awaiting(runtime);
 }
 

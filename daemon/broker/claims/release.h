@@ -1,6 +1,6 @@
 /*
- * Ending claims: runs the plan that proves their devices free and puts them back, and waits, where somebody still holds an FD,
- * for that to end. Never reports more than was proven.
+ * Ending claims: runs the plan that proves their devices free and puts them back, and waits, where somebody still holds
+ * an FD, for that to end. Never reports more than was proven.
  */
 #pragma once
 
@@ -12,8 +12,8 @@
  */
 void release_start(struct claim_runtime *runtime);
 /*
- * An operator's word: where a release finds that the kernel refuses a device though nobody is found who holds it, the next
- * try goes on to the unbind, which ends once no FD is left, whoever has it. Begins nothing.
+ * An operator's word: where a release finds that the kernel refuses a device though nobody is found who holds it, the
+ * next try goes on to the unbind, which ends once no FD is left, whoever has it. Begins nothing.
  */
 void release_waive_proof(struct claim_runtime *runtime);
 /*

@@ -37,19 +37,22 @@ void release_plan_note_unmapped(struct claim_runtime *runtime)
 }
 
 /*
- * Either an FD is where nobody can look (in a socket, in io_uring, in another PID namespace), or it is no FD at all that
- * the kernel refuses for. Nothing tells the two apart but the unbind.
+ * Either an FD is where nobody can look (in a socket, in io_uring, in another PID namespace), or it is no FD at all
+ * that the kernel refuses for. Nothing tells the two apart but the unbind.
  */
 static void note_unknown_holder(struct claim_runtime *runtime, const struct wire_result *result)
 {
 	const char *name = strerrorname_np(result->error);
 
-	snprintf(runtime->claim->note, TEXT_MAX, "%s is still held by a process that could not be found, or the kernel refuses "
-						 "it for another reason (%s)",
+	snprintf(runtime->claim->note, TEXT_MAX,
+		 "%s is still held by a process that could not be found, or the kernel refuses "
+		 "it for another reason (%s)",
 		 result->device, name ? name : "unknown");
 	/* That is no way to give one device of a claim back that goes on. */
 	if (runtime->lease_over)
-		release_plan_append_note(runtime, ". An operator's 'ioasidctl revoke --unbind' unbinds it, and waits for whoever has it");
+		release_plan_append_note(
+			runtime,
+			". An operator's 'ioasidctl revoke --unbind' unbinds it, and waits for whoever has it");
 }
 
 void release_plan_note(struct claim_runtime *runtime, const struct wire_result *result)

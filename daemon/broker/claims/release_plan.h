@@ -1,6 +1,6 @@
 /*
- * One plan of a release, for a whole claim or for a device of it: has the executor run it, and writes into the claim's note what
- * it found. Decides nothing.
+ * One plan of a release, for a whole claim or for a device of it: has the executor run it, and writes into the claim's
+ * note what it found. Decides nothing.
  */
 #pragma once
 

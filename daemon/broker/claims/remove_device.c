@@ -20,8 +20,10 @@ static bool waits_for_holder(struct claim_runtime *runtime, const struct wire_re
 
 	if (!runtime->persists || result->outcome != WIRE_OUTCOME_HELD || !repeat_plan_persist(runtime, remove_again))
 		return false;
-	snprintf(text, sizeof(text), "%s was added, but not acknowledged before a restart: it is taken back when every FD of "
-				     "it is closed", runtime->device);
+	snprintf(text, sizeof(text),
+		 "%s was added, but not acknowledged before a restart: it is taken back when every FD of "
+		 "it is closed",
+		 runtime->device);
 	if (!runtime->claim->note[0])
 		memcpy(runtime->claim->note, text, sizeof(text));
 	requester_answer_kind(claim_runtime_take_asker(runtime), ANSWER_WRONG_STATE, runtime->claim, text);
@@ -46,7 +48,8 @@ static bool tries_removal_again(struct claim_runtime *runtime, const struct wire
 	}
 	log_warning("claim %s: the removal of %s did not come to its end: %s", runtime->claim->id, runtime->device,
 		    result->text);
-	return repeat_plan_start(runtime, remove_again) || (runtime->persists && repeat_plan_persist(runtime, remove_again));
+	return repeat_plan_start(runtime, remove_again) ||
+	       (runtime->persists && repeat_plan_persist(runtime, remove_again));
 }
 
 static void on_removal_done(void *context, const struct wire_result *result, struct descriptors *fds)
@@ -74,11 +77,13 @@ static void on_removal_done(void *context, const struct wire_result *result, str
 		requester_answer_kind(asker, ANSWER_DONE, runtime->claim, NULL);
 	} else if (!runtime->registry->ending) {
 		release_plan_note(runtime, result);
-		snprintf(message, sizeof(message), "%s was not given back and stays in the claim: %s%s", runtime->device,
-			 runtime->claim->note,
+		snprintf(message, sizeof(message), "%s was not given back and stays in the claim: %s%s",
+			 runtime->device, runtime->claim->note,
 			 result->outcome == WIRE_OUTCOME_HELD ? ": close every FD of it first" : "");
-		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED, .device = runtime->device, .message = message,
-						     .result = result });
+		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED,
+							   .device = runtime->device,
+							   .message = message,
+							   .result = result });
 		if (result->outcome == WIRE_OUTCOME_HELD)
 			requester_answer_kind(asker, ANSWER_WRONG_STATE, runtime->claim, message);
 		else
@@ -96,8 +101,10 @@ static void on_removal_overdue(void *context)
 	struct claim_runtime *runtime = context;
 
 	release_note_overdue(runtime);
-	requester_answer_failed(claim_runtime_take_asker(runtime), "the removal passed its deadline; the device stays in the claim "
-							      "until the kernel lets go of it", NULL);
+	requester_answer_failed(claim_runtime_take_asker(runtime),
+				"the removal passed its deadline; the device stays in the claim "
+				"until the kernel lets go of it",
+				NULL);
 }
 
 static const struct run_events removal_events = { .done = on_removal_done, .overdue = on_removal_overdue };
@@ -161,7 +168,8 @@ void remove_device_resume(struct claim_runtime *runtime)
 
 bool remove_device_hasten(struct claim_runtime *runtime, const char *device, struct requester *requester)
 {
-	if (runtime->run != RUNTIME_PAUSES || !runtime->persists || runtime->asker || strcmp(runtime->device, device) != 0)
+	if (runtime->run != RUNTIME_PAUSES || !runtime->persists || runtime->asker ||
+	    strcmp(runtime->device, device) != 0)
 		return false;
 	runtime->asker = requester;
 	requester->asking = runtime;

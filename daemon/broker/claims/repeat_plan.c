@@ -35,7 +35,8 @@ static bool pause_for(struct claim_runtime *runtime, uint64_t usec, void (*again
 
 bool repeat_plan_start(struct claim_runtime *runtime, void (*again)(struct claim_runtime *runtime))
 {
-	if (runtime->registry->ending || runtime->repeats >= REPEATS_MAX || !pause_for(runtime, pause_usec[runtime->repeats], again))
+	if (runtime->registry->ending || runtime->repeats >= REPEATS_MAX ||
+	    !pause_for(runtime, pause_usec[runtime->repeats], again))
 		return false;
 	runtime->repeats++;
 	return true;

@@ -15,7 +15,8 @@ static void answer(struct requester *requester, const struct claim_runtime *runt
 {
 	struct offer offer = { .lease = lease, .context = -1 };
 
-	requester_answer(requester, &(struct answer){ .kind = ANSWER_RESUMED, .claim = runtime->claim, .offer = &offer });
+	requester_answer(requester,
+			 &(struct answer){ .kind = ANSWER_RESUMED, .claim = runtime->claim, .offer = &offer });
 	descriptor_close(&offer.lease);
 }
 
@@ -32,7 +33,8 @@ static void resume(struct claim_runtime *runtime, struct requester *requester)
 	runtime->lease_over = false;
 	if (lease_begin(runtime, requester->pidfd, &lease) < 0) {
 		runtime->lease_over = true;
-		requester_answer_failed(requester, "ioasidd is out of file descriptors or memory; nothing was changed", NULL);
+		requester_answer_failed(requester, "ioasidd is out of file descriptors or memory; nothing was changed",
+					NULL);
 		return;
 	}
 	/* By this process from now on, whoever made it. */
@@ -42,8 +44,9 @@ static void resume(struct claim_runtime *runtime, struct requester *requester)
 	runtime->claim->lease_lost = runtime->unmapped = false;
 	runtime->claim->note[0] = '\0';
 	claim_runtime_step(runtime, CLAIM_EVENT_RESUMED);
-	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_CLAIM_ADOPTED, .before = CLAIM_LINGERING,
-					     .message = "resumed by its client" });
+	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_CLAIM_ADOPTED,
+						   .before = CLAIM_LINGERING,
+						   .message = "resumed by its client" });
 	answer(requester, runtime, lease);
 	remove_device_resume(runtime);
 }

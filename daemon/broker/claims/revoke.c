@@ -24,7 +24,8 @@ static int on_grace_over(sd_event_source *timer, uint64_t usec, void *context)
 	struct claim_runtime *runtime = context;
 
 	runtime->grace = sd_event_source_disable_unref(runtime->grace);
-	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_ENDING, .message = "its client had time to give it back" });
+	claim_runtime_tell(runtime,
+			   (struct news){ .kind = NEWS_ENDING, .message = "its client had time to give it back" });
 	release_start(runtime);
 	return 0;
 }
@@ -63,8 +64,10 @@ int revoke_start(struct claim_runtime *runtime, uint64_t grace_usec, const char 
 		text_escape(shown, sizeof(shown), reason, strlen(reason));
 	claim->revoked = true;
 	runtime->grace = sd_event_source_disable_unref(runtime->grace);
-	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_REVOCATION, .usec = grace_usec, .subject = who,
-					     .message = shown[0] ? shown : NULL });
+	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_REVOCATION,
+						   .usec = grace_usec,
+						   .subject = who,
+						   .message = shown[0] ? shown : NULL });
 	if (claim->state != CLAIM_HELD && claim->state != CLAIM_OFFERED && claim->state != CLAIM_LOST) {
 		runtime->stops = 0;
 		claim_runtime_record(runtime);
@@ -74,8 +77,8 @@ int revoke_start(struct claim_runtime *runtime, uint64_t grace_usec, const char 
 	text_format(claim->note, sizeof(claim->note), "an operator takes it back%s%s", shown[0] ? ": " : "", shown);
 	error = claim_runtime_record(runtime);
 	if (error == 0 && grace_usec > 0)
-		error = sd_event_add_time_relative(runtime->registry->event, &runtime->grace, CLOCK_MONOTONIC, grace_usec, 0,
-						   on_grace_over, runtime);
+		error = sd_event_add_time_relative(runtime->registry->event, &runtime->grace, CLOCK_MONOTONIC,
+						   grace_usec, 0, on_grace_over, runtime);
 	if (error < 0)
 		return error;
 	tell_client(runtime, grace_usec, shown);

@@ -4,7 +4,8 @@
 
 #include <stdio.h>
 
-/* Each that is stopped may show another that holds the claim, too; somebody who is always started anew is not fought. */
+/* Each that is stopped may show another that holds the claim, too; somebody who is always started anew is not fought.
+ */
 enum { STOPS_MAX = 16 };
 
 /* The rule that granted the claim, as it stands in the policy now; NULL: it is there no more. */
@@ -17,8 +18,10 @@ static void tell(struct claim_runtime *runtime, bool success, const char *messag
 {
 	const struct rule *rule = rule_of(runtime);
 
-	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_REVOCATION_STEP, .success = success, .message = message,
-					     .stop = rule ? rule->revoke_stop : REVOKE_STOP_PROCESS });
+	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_REVOCATION_STEP,
+						   .success = success,
+						   .message = message,
+						   .stop = rule ? rule->revoke_stop : REVOKE_STOP_PROCESS });
 }
 
 static void on_stopped(void *context, const struct wire_stopped *stopped)
@@ -44,8 +47,11 @@ bool stop_holders_start(struct claim_runtime *runtime, void (*done)(struct claim
 	const struct rule *rule = claim->revoked ? rule_of(runtime) : NULL;
 	const char *device[CLAIM_DEVICES_MAX];
 	char unit[UNIT_NAME_MAX] = "";
-	struct stop_order order = { .pid = runtime->holder_pid, .pidfd = runtime->holder, .unit = unit,
-				    .rule = claim->rule, .device = device };
+	struct stop_order order = { .pid = runtime->holder_pid,
+				    .pidfd = runtime->holder,
+				    .unit = unit,
+				    .rule = claim->rule,
+				    .device = device };
 
 	if (!rule || rule->revoke_stop == REVOKE_STOP_NOTHING || runtime->holder < 0 || runtime->stops >= STOPS_MAX)
 		return false;
@@ -56,7 +62,8 @@ bool stop_holders_start(struct claim_runtime *runtime, void (*done)(struct claim
 		if (!claim->device[i].lockout)
 			device[order.device_count++] = claim->device[i].before.name;
 	if (host_stop(runtime->registry->host, &order, on_stopped, runtime) < 0) {
-		tell(runtime, false, "what keeps it could not be stopped: it is in no unit, or the executor can't be asked");
+		tell(runtime, false,
+		     "what keeps it could not be stopped: it is in no unit, or the executor can't be asked");
 		runtime->stops = STOPS_MAX;
 		return false;
 	}

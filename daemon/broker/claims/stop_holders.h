@@ -1,6 +1,6 @@
 /*
- * What a rule lets be done to those who keep a revoked claim: the process that was found to hold it, or the unit that this
- * process runs in, is stopped. The executor checks both against its own policy and the process's own descriptors.
+ * What a rule lets be done to those who keep a revoked claim: the process that was found to hold it, or the unit that
+ * this process runs in, is stopped. The executor checks both against its own policy and the process's own descriptors.
  */
 #pragma once
 

@@ -39,8 +39,8 @@ static void note_place(struct policy_standing *standing)
 		return;
 	first = &diagnostics->item[0];
 	if (first->line > 0)
-		text_format(standing->place, sizeof(standing->place), "%s:%u:%u: %s", first->file, first->line, first->column,
-			    first->message);
+		text_format(standing->place, sizeof(standing->place), "%s:%u:%u: %s", first->file, first->line,
+			    first->column, first->message);
 	else
 		text_format(standing->place, sizeof(standing->place), "%s: %s", first->file, first->message);
 }
@@ -58,12 +58,14 @@ void policy_standing_refuse(struct policy_standing *standing, bool at_start, con
 		if (refusal->diagnostics.count == ERRORS_KEPT)
 			refusal->more++;
 		else
-			diagnostics_add(&refusal->diagnostics, true, item->file, item->line, item->column, "%s", item->message);
+			diagnostics_add(&refusal->diagnostics, true, item->file, item->line, item->column, "%s",
+					item->message);
 	}
 	note_place(standing);
 }
 
-void policy_standing_refuse_executor(struct policy_standing *standing, bool at_start, const struct wire_refusal *message)
+void policy_standing_refuse_executor(struct policy_standing *standing, bool at_start,
+				     const struct wire_refusal *message)
 {
 	struct policy_refusal *refusal = &standing->executor;
 
@@ -77,8 +79,8 @@ void policy_standing_refuse_executor(struct policy_standing *standing, bool at_s
 		diagnostics_add(&refusal->diagnostics, true, message->file, message->line, message->column, "%s",
 				message->message);
 	else
-		diagnostics_add(&refusal->diagnostics, true, "the policy files", 0, 0, "can't be read by the executor: %s",
-				strerror(message->error));
+		diagnostics_add(&refusal->diagnostics, true, "the policy files", 0, 0,
+				"can't be read by the executor: %s", strerror(message->error));
 	refusal->more = message->more;
 	note_place(standing);
 }
@@ -126,7 +128,8 @@ static void tell(struct json_object *list, const char *by, const struct policy_r
 
 struct json_object *policy_standing_report(const struct policy_standing *standing, bool apart, bool whole)
 {
-	uint64_t since = standing->broker.usec > standing->executor.usec ? standing->broker.usec : standing->executor.usec;
+	uint64_t since =
+		standing->broker.usec > standing->executor.usec ? standing->broker.usec : standing->executor.usec;
 	bool denies = apart || (standing->broker.usec > 0 && standing->broker.at_start) ||
 		      (standing->executor.usec > 0 && standing->executor.at_start);
 	struct json_object *object, *list;
@@ -145,6 +148,7 @@ struct json_object *policy_standing_report(const struct policy_standing *standin
 		tell(list, "executor", &standing->executor);
 	}
 	json_set(object, "errors", list);
-	json_set(object, "more", json_make_number(whole ? (int64_t)(standing->broker.more + standing->executor.more) : 0));
+	json_set(object, "more",
+		 json_make_number(whole ? (int64_t)(standing->broker.more + standing->executor.more) : 0));
 	return object;
 }

@@ -18,18 +18,20 @@ struct policy_refusal {
 
 struct policy_standing {
 	struct policy_refusal broker, executor;
-	char place[2 * TEXT_MAX]; /* the first thing that is wrong, with its place: for operators. "" where nothing is */
+	char place[2 *
+		   TEXT_MAX]; /* the first thing that is wrong, with its place: for operators. "" where nothing is */
 };
 
 /* What this program refused; errors of diagnostics only. */
 void policy_standing_refuse(struct policy_standing *standing, bool at_start, const struct diagnostics *diagnostics);
 /* What the executor refused, with an error. */
-void policy_standing_refuse_executor(struct policy_standing *standing, bool at_start, const struct wire_refusal *message);
+void policy_standing_refuse_executor(struct policy_standing *standing, bool at_start,
+				     const struct wire_refusal *message);
 /* Both hold what is there. */
 void policy_standing_accept(struct policy_standing *standing);
 
 /*
- * The type PolicyRefusal of org.ioasid1, which the caller owns, or NULL: what is there is in force. apart: the two programs
- * hold different policies. whole: with places and reasons, which operators are told.
+ * The type PolicyRefusal of org.ioasid1, which the caller owns, or NULL: what is there is in force. apart: the two
+ * programs hold different policies. whole: with places and reasons, which operators are told.
  */
 struct json_object *policy_standing_report(const struct policy_standing *standing, bool apart, bool whole);

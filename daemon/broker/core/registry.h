@@ -23,13 +23,13 @@ struct registry {
 	struct fdstore *store;
 	struct units *units;
 	int claim_files; /* folder of the claims' files */
-	bool ending; /* registry_end() */
+	bool ending;     /* registry_end() */
 };
 
 /*
- * This program ends, or can do nothing any more. From now on nothing is decided about any claim: none changes its state,
- * nothing is journalled, nothing is asked of the host or the service manager, nobody is told anything. What is under way or
- * unacknowledged stays in the journal as it is, for the next start, which rolls it back.
+ * This program ends, or can do nothing any more. From now on nothing is decided about any claim: none changes its
+ * state, nothing is journalled, nothing is asked of the host or the service manager, nobody is told anything. What is
+ * under way or unacknowledged stays in the journal as it is, for the next start, which rolls it back.
  */
 void registry_end(struct registry *registry);
 

@@ -7,8 +7,8 @@
 struct release_waits {
 	sd_event *event;
 	struct turns *turns;
-	struct turn turn;      /* in which one goes on who was stirred */
-	struct waiter *first;  /* in the order in which they came */
+	struct turn turn;     /* in which one goes on who was stirred */
+	struct waiter *first; /* in the order in which they came */
 };
 
 void release_wait_forget(struct waiter *waiter)
@@ -136,7 +136,7 @@ static const struct claim *releasing_under_limit(const struct ledger *ledger, co
 }
 
 const struct claim *release_wait_helps(const struct ledger *ledger, const struct request *request,
-				  const struct decision *decision)
+				       const struct decision *decision)
 {
 	const struct claim *found = NULL;
 

@@ -14,7 +14,7 @@ struct release_waits;
 struct waiter {
 	void (*go_on)(void *context); /* once, from the loop: it waits no more */
 	void *context;
-	struct release_waits *waits;      /* NULL: it does not wait */
+	struct release_waits *waits; /* NULL: it does not wait */
 	struct waiter *next;
 	char claim[CLAIM_ID_MAX];
 	bool stirred;
@@ -22,8 +22,9 @@ struct waiter {
 };
 
 int release_wait_new(sd_event *event, struct turns *turns, struct release_waits **out); /* 0, -ENOMEM, -errno */
-struct release_waits *release_wait_free(struct release_waits *waits);  /* nobody is told any more */
-/* Waits until release_wait_stir() of that claim, or until (CLOCK_MONOTONIC microseconds). 0, or -errno: it does not wait. */
+struct release_waits *release_wait_free(struct release_waits *waits);                   /* nobody is told any more */
+/* Waits until release_wait_stir() of that claim, or until (CLOCK_MONOTONIC microseconds). 0, or -errno: it does not
+ * wait. */
 int release_wait_add(struct release_waits *waits, struct waiter *waiter, const struct claim *claim, uint64_t until);
 /* It waits no more and is not told. Nothing where it does not wait. */
 void release_wait_forget(struct waiter *waiter);
@@ -35,4 +36,4 @@ void release_wait_stir(struct release_waits *waits, const struct claim *claim);
  * NULL where anything else does, or nothing.
  */
 const struct claim *release_wait_helps(const struct ledger *ledger, const struct request *request,
-				  const struct decision *decision);
+				       const struct decision *decision);

@@ -19,9 +19,9 @@ struct question {
 	const char *device[CLAIM_DEVICES_MAX]; /* valid addresses, or "pool:NAME" below REQUEST_TEXT_MAX bytes */
 	size_t count;
 	enum delivery_mode mode;
-	int32_t numa_node; /* where the client runs; -1: it did not say */
-	const char *user;  /* an operator asks for this user, name or number; NULL: for himself */
-	const char *unit;  /* and for this unit; NULL: for none, or his own */
+	int32_t numa_node;      /* where the client runs; -1: it did not say */
+	const char *user;       /* an operator asks for this user, name or number; NULL: for himself */
+	const char *unit;       /* and for this unit; NULL: for none, or his own */
 	enum lease_kind lease;  /* of a claim */
 	const char *lease_unit; /* LEASE_UNIT: which; NULL: the asker's own */
 };
@@ -93,19 +93,20 @@ enum authority {
 struct requester {
 	struct subject subject;
 	enum authority authority;
-	int pidfd;                        /* of subject.pid, owned; -1 where the kernel gives none */
-	bool pidfd_is_certain;            /* the kernel gave it with the connection: it is the very process that asked */
+	int pidfd;             /* of subject.pid, owned; -1 where the kernel gives none */
+	bool pidfd_is_certain; /* the kernel gave it with the connection: it is the very process that asked */
 	void (*answer)(void *context, const struct answer *answer);
 	void *context;
-	struct operation *operation;      /* a survey that it waits for */
-	struct claim_runtime *asking;           /* a claim whose plan it waits for */
-	struct claim_runtime *unacknowledged;   /* a claim whose FDs it has not acknowledged */
-	struct claim_runtime *awaiting;         /* a claim whose release it waits for */
-	bool resumes;                     /* it waits to resume that claim, should somebody still hold it */
-	struct requester *next_awaiting;  /* holding::awaiting */
+	struct operation *operation;          /* a survey that it waits for */
+	struct claim_runtime *asking;         /* a claim whose plan it waits for */
+	struct claim_runtime *unacknowledged; /* a claim whose FDs it has not acknowledged */
+	struct claim_runtime *awaiting;       /* a claim whose release it waits for */
+	bool resumes;                         /* it waits to resume that claim, should somebody still hold it */
+	struct requester *next_awaiting;      /* holding::awaiting */
 };
 
-/* Takes the name of a device as a client writes it: its address, in full or short, or "pool:NAME". False if it is none. */
+/* Takes the name of a device as a client writes it: its address, in full or short, or "pool:NAME". False if it is none.
+ */
 bool question_take_device(const char *text, char out[static REQUEST_TEXT_MAX]);
 
 void requester_answer(struct requester *requester, const struct answer *answer);

@@ -40,15 +40,17 @@ static int find_user(const char *user, struct subject *out, char why[static TEXT
 	}
 	text_escape(shown, sizeof(shown), user, strlen(user));
 	if (!found) {
-		text_format(why, TEXT_MAX, "there is no user %s on this host: give a name that 'getent passwd' lists, or a "
-					   "number", shown);
+		text_format(why, TEXT_MAX,
+			    "there is no user %s on this host: give a name that 'getent passwd' lists, or a "
+			    "number",
+			    shown);
 		return -ENOENT;
 	}
 	out->uid = found->pw_uid;
 	out->gid = found->pw_gid;
 	if (getgrouplist(found->pw_name, found->pw_gid, out->groups, &room) < 0) {
-		text_format(why, TEXT_MAX, "user %s is in more than %d groups, which is more than can be asked about", shown,
-			    SUBJECT_GROUPS_MAX);
+		text_format(why, TEXT_MAX, "user %s is in more than %d groups, which is more than can be asked about",
+			    shown, SUBJECT_GROUPS_MAX);
 		return -ENOENT;
 	}
 	out->group_count = (size_t)room;
@@ -56,7 +58,7 @@ static int find_user(const char *user, struct subject *out, char why[static TEXT
 }
 
 int subject_lookup_find(const struct subject *self, const char *user, const char *unit, struct subject *out,
-		  char why[static TEXT_MAX])
+			char why[static TEXT_MAX])
 {
 	struct subject found = { .group_count = 0 };
 	int error = 0;

@@ -55,7 +55,8 @@ const char *answer_error_name(const struct answer *answer)
 const char *answer_error_message(const struct answer *answer)
 {
 	if (answer->kind == ANSWER_REFUSED)
-		return decision_headline(answer->decision) ? decision_headline(answer->decision)->message : "the claim is refused";
+		return decision_headline(answer->decision) ? decision_headline(answer->decision)->message
+							   : "the claim is refused";
 	if (answer->kind == ANSWER_NO_CLAIM)
 		return "there is no such claim, or it is not yours: see ioasidctl list";
 	return answer->message ? answer->message : "";

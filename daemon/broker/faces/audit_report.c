@@ -8,8 +8,7 @@
 
 struct json_object *audit_to_json(const struct audit *audit)
 {
-	struct json_object *object = json_make_object(), *holds = json_make_array(),
-			   *nodes = json_make_array();
+	struct json_object *object = json_make_object(), *holds = json_make_array(), *nodes = json_make_array();
 	char incomplete[TEXT_MAX] = "";
 	int64_t findings = 0;
 
@@ -22,7 +21,8 @@ struct json_object *audit_to_json(const struct audit *audit)
 		findings += !audit->granted[i];
 	}
 	if (audit->error != 0)
-		text_format(incomplete, sizeof(incomplete), "not everything could be looked at: %s", strerror(audit->error));
+		text_format(incomplete, sizeof(incomplete), "not everything could be looked at: %s",
+			    strerror(audit->error));
 	json_set(object, "holds", holds);
 	json_set(object, "nodes", nodes);
 	json_set(object, "compared", json_make_truth(audit->compared));

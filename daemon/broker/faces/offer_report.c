@@ -27,10 +27,8 @@ static void add_claim(struct json_object *object, struct descriptors *fds, const
 	json_set(object, "ioas_id", claim->ioas_id ? json_make_number(claim->ioas_id) : NULL);
 	/* UINT64_MAX, no limit, is more than Varlink's integers hold. */
 	json_set(object, "memlock",
-			       claim->memlock ? json_make_number(claim->memlock > INT64_MAX
-									      ? INT64_MAX
-									      : (int64_t)claim->memlock)
-					      : NULL);
+		 claim->memlock ? json_make_number(claim->memlock > INT64_MAX ? INT64_MAX : (int64_t)claim->memlock)
+				: NULL);
 }
 
 struct json_object *offer_report_nodes(const struct arbiter *arbiter, const struct claim *claim,

@@ -1,6 +1,6 @@
 /*
- * What is told of an offer of descriptors, in the words of org.ioasid1.varlink. A descriptor stands in it as its index in a
- * list that the face sends. Decides nothing.
+ * What is told of an offer of descriptors, in the words of org.ioasid1.varlink. A descriptor stands in it as its index
+ * in a list that the face sends. Decides nothing.
  */
 #pragma once
 

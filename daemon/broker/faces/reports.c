@@ -29,24 +29,29 @@ static void add_warning(void *context, const struct device *device, const char *
 		json_add(context, json_make_string(message));
 }
 
-/* Claims that nobody but an operator gets to an end: others are told that there are any, which keep devices from them. */
+/* Claims that nobody but an operator gets to an end: others are told that there are any, which keep devices from them.
+ */
 static void warn_of_lingering(struct json_object *array, const struct arbiter *arbiter, const struct requester *reader)
 {
 	const struct claim *first = NULL;
 	char text[TEXT_MAX];
 	size_t count = 0;
 
-	for (const struct claim *claim = ledger_first(arbiter_registry(arbiter)->ledger); claim; claim = ledger_next(claim)) {
+	for (const struct claim *claim = ledger_first(arbiter_registry(arbiter)->ledger); claim;
+	     claim = ledger_next(claim)) {
 		/* It goes on lingering while it is tried again. */
-		if (!claim_runtime_of(claim)->holder_unknown || (claim->state != CLAIM_LINGERING && claim->state != CLAIM_RELEASING))
+		if (!claim_runtime_of(claim)->holder_unknown ||
+		    (claim->state != CLAIM_LINGERING && claim->state != CLAIM_RELEASING))
 			continue;
 		first = first ? first : claim;
 		count++;
 	}
 	if (count == 0)
 		return;
-	snprintf(text, sizeof(text), "%zu claim%s for somebody who could not be found (%s%s): stop the client, or, as an operator, "
-				     "`ioasidctl revoke --unbind CLAIM`", count, count == 1 ? " lingers" : "s linger",
+	snprintf(text, sizeof(text),
+		 "%zu claim%s for somebody who could not be found (%s%s): stop the client, or, as an operator, "
+		 "`ioasidctl revoke --unbind CLAIM`",
+		 count, count == 1 ? " lingers" : "s linger",
 		 reader && arbiter_may_see(arbiter, reader, first) ? first->id : "operators see which",
 		 count > 1 && reader && arbiter_may_see(arbiter, reader, first) ? " is one" : "");
 	json_add(array, json_make_string(text));
@@ -57,8 +62,8 @@ static struct json_object *warnings(const struct arbiter *arbiter, const struct 
 {
 	const struct registry *registry = arbiter_registry(arbiter);
 	struct json_object *array = json_make_array();
-	size_t count = reserve_verify(registry->policy, host_topology(registry->host), registry->ledger, add_warning,
-				      array);
+	size_t count =
+		reserve_verify(registry->policy, host_topology(registry->host), registry->ledger, add_warning, array);
 	char more[64];
 
 	if (count > WARNINGS_MAX) {

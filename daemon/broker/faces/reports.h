@@ -1,5 +1,6 @@
 /*
- * The reports of org.ioasid1: what GetStatus and the List methods return, but ListDevices. Of groups it says what was looked at before. Reads the arbiter's books, changes nothing.
+ * The reports of org.ioasid1: what GetStatus and the List methods return, but ListDevices. Of groups it says what was
+ * looked at before. Reads the arbiter's books, changes nothing.
  */
 #pragma once
 

@@ -142,8 +142,8 @@ static void on_lost(void *context, int error)
 
 static const struct executor_link_events link_events = { .message = on_message, .lost = on_lost };
 
-int host_new(sd_event *event, int socket, struct turns *turns, uint64_t plan_deadline_usec, const struct host_events *events,
-	     void *context, struct host **out)
+int host_new(sd_event *event, int socket, struct turns *turns, uint64_t plan_deadline_usec,
+	     const struct host_events *events, void *context, struct host **out)
 {
 	struct host *host = calloc(1, sizeof(*host));
 	int error;
@@ -271,7 +271,8 @@ int host_run(struct host *host, const struct run_order *order, const struct run_
 	return host->lost ? -EPIPE : plan_runs_start(host->runs, order, events, context);
 }
 
-int host_audit(struct host *host, const struct audit_context *contexts, size_t count, audit_answer answer, void *context)
+int host_audit(struct host *host, const struct audit_context *contexts, size_t count, audit_answer answer,
+	       void *context)
 {
 	return requests_audit(host->requests, contexts, count, answer, context);
 }

@@ -11,18 +11,19 @@
 struct host;
 
 struct host_events {
-	void (*ready)(void *context);  /* the first whole topology is there */
+	void (*ready)(void *context);                       /* the first whole topology is there */
 	void (*changed)(void *context, const char *device); /* it came, or is not what it was */
 	void (*gone)(void *context, const char *device); /* a device was unplugged; it is no longer in the topology */
 	void (*policy)(void *context, const struct wire_policy *policy); /* the executor read its policy again */
-	void (*lost)(void *context, int error);          /* the executor is gone, and nothing can be done any more */
+	void (*lost)(void *context, int error); /* the executor is gone, and nothing can be done any more */
 };
 
 /* Takes the socket over on success. 0, -ENOMEM, -errno. */
-int host_new(sd_event *event, int socket, struct turns *turns, uint64_t plan_deadline_usec, const struct host_events *events,
-	     void *context, struct host **out);
+int host_new(sd_event *event, int socket, struct turns *turns, uint64_t plan_deadline_usec,
+	     const struct host_events *events, void *context, struct host **out);
 struct host *host_free(struct host *host);
-/* From now on nothing is done on the host: host_run() and host_stop() say -EPIPE, and nothing is heard of it any more. */
+/* From now on nothing is done on the host: host_run() and host_stop() say -EPIPE, and nothing is heard of it any more.
+ */
 void host_end(struct host *host);
 
 bool host_is_ready(const struct host *host);
@@ -54,7 +55,8 @@ const struct run_counts *host_run_count(const struct host *host);
 int host_run(struct host *host, const struct run_order *order, const struct run_events *events, void *context);
 
 /* As requests_audit(), requests_record() and requests_stop(). */
-int host_audit(struct host *host, const struct audit_context *contexts, size_t count, audit_answer answer, void *context);
+int host_audit(struct host *host, const struct audit_context *contexts, size_t count, audit_answer answer,
+	       void *context);
 int host_record(struct host *host, const struct audit_record *record, record_answer answer, void *context);
 int host_stop(struct host *host, const struct stop_order *order, stop_answer answer, void *context);
 /* Whoever asked one of these with this context is not answered. */

@@ -99,7 +99,8 @@ static int send_order(struct plan_runs *runs, uint64_t id, const struct run_orde
 	return error;
 }
 
-int plan_runs_start(struct plan_runs *runs, const struct run_order *order, const struct run_events *events, void *context)
+int plan_runs_start(struct plan_runs *runs, const struct run_order *order, const struct run_events *events,
+		    void *context)
 {
 	struct run *run = calloc(1, sizeof(*run));
 	int error;

@@ -12,18 +12,18 @@ enum { FINDINGS_MAX = 65536 };
 struct question {
 	struct question *next; /* questions::first */
 	uint64_t id;
-	enum wire_type type;   /* WIRE_AUDIT, WIRE_RECORD or WIRE_STOP */
+	enum wire_type type; /* WIRE_AUDIT, WIRE_RECORD or WIRE_STOP */
 	union {
 		audit_answer audit;
 		record_answer record;
 		stop_answer stop;
-	} answer;              /* all NULL: whoever asked does not want to know */
+	} answer; /* all NULL: whoever asked does not want to know */
 	void *context;
 	struct hold *hold;
 	size_t hold_count, hold_allocated;
 	struct node_access *access;
 	size_t access_count, access_allocated;
-	int error;             /* of the gathering: ENOMEM */
+	int error; /* of the gathering: ENOMEM */
 };
 
 struct requests {
@@ -98,7 +98,7 @@ static int ask(struct requests *requests, struct question *question, union wire_
 }
 
 int requests_audit(struct requests *requests, const struct audit_context *contexts, size_t count, audit_answer answer,
-		    void *context)
+		   void *context)
 {
 	struct question *question = question_new(requests, WIRE_AUDIT, context);
 	size_t sent = 0;
@@ -154,7 +154,8 @@ int requests_stop(struct requests *requests, const struct stop_order *order, sto
 	struct wire_stop *stop = &message.stop;
 
 	if ((!process && order->what != REVOKE_STOP_UNIT) || order->device_count < 1 ||
-	    order->device_count > CLAIM_DEVICES_MAX || (process ? order->pid <= 0 || order->pidfd < 0 : !order->unit[0]))
+	    order->device_count > CLAIM_DEVICES_MAX ||
+	    (process ? order->pid <= 0 || order->pidfd < 0 : !order->unit[0]))
 		return -EINVAL;
 	question = question_new(requests, WIRE_STOP, context);
 	if (!question)

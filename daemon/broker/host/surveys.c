@@ -30,7 +30,7 @@ struct survey {
 	/* Of devices, as if each asker had a surveyor of his own that is as slow as there are askers. */
 	uint64_t virtual_begin, virtual_end;
 	bool sent;
-	uint64_t begun;      /* CLOCK_MONOTONIC microseconds */
+	uint64_t begun; /* CLOCK_MONOTONIC microseconds */
 	uint64_t finished;
 	struct wire_survey *question;
 	struct uses uses;
@@ -164,8 +164,8 @@ static void dequeue(struct surveys *surveys, struct survey *survey)
 }
 
 /*
- * Gives the executor the surveys that it is to have: those of who asks much wait, and nobody behind them. 0; -errno: the one
- * that is just asked for can't be sent, and is no more among those that wait.
+ * Gives the executor the surveys that it is to have: those of who asks much wait, and nobody behind them. 0; -errno:
+ * the one that is just asked for can't be sent, and is no more among those that wait.
  */
 static int send_next(struct surveys *surveys, const struct survey *asked)
 {

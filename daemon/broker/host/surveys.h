@@ -1,6 +1,6 @@
 /*
- * Surveys that wait or are under way, and those that were made a moment ago: asks the executor, gathers the findings, and
- * answers each asker once. Users who want many get theirs by turns. Never decides anything.
+ * Surveys that wait or are under way, and those that were made a moment ago: asks the executor, gathers the findings,
+ * and answers each asker once. Users who want many get theirs by turns. Never decides anything.
  */
 #pragma once
 

@@ -130,7 +130,9 @@ void journal_entry_add_decision(struct journal_entry *entry, const struct decisi
 	for (size_t i = 0; i < decision->lockout_count; i++)
 		add_text(entry, "IOASID_MEMBER", decision->lockout[i].device);
 	add_text(entry, "IOASID_VERDICT",
-		 decision->allowed ? "allowed" : headline ? blocker_kind_to_string(headline->kind) : "refused");
+		 decision->allowed ? "allowed"
+		 : headline        ? blocker_kind_to_string(headline->kind)
+				   : "refused");
 	add_number(entry, "IOASID_STATUS", decision->status);
 	if (headline)
 		add_text(entry, "IOASID_RULE", headline->rule);

@@ -1,6 +1,6 @@
 /*
- * One entry of the journal in the making: which kind it is, its sentence, and the fields that say what it is about. Sends
- * nothing.
+ * One entry of the journal in the making: which kind it is, its sentence, and the fields that say what it is about.
+ *Sends nothing.
  *
  * Fields, besides MESSAGE, MESSAGE_ID, PRIORITY and SYSLOG_IDENTIFIER; those marked * can be there several times:
  *	IOASID_CLAIM        the claim's id
@@ -10,10 +10,9 @@
  *	IOASID_UID, IOASID_PID, IOASID_UNIT   who has the claim, or asked for one
  *	IOASID_ACTOR        the uid of whoever did it: the owner, or an operator
  *	IOASID_RULE         that decided
- *	IOASID_VERDICT      allowed, or the kind of blocker that the refusal's status comes from; IOASID_STATUS: that status
- *	IOASID_MODE, IOASID_INTERFACE, IOASID_LEASE, IOASID_STATE   of the claim, as in org.ioasid1
- *	IOASID_NOTE         why it lingers, is quarantined or stuck; IOASID_REASON: why it is revoked
- *	IOASID_STEP, IOASID_ERRNO   of a plan that failed
+ *	IOASID_VERDICT      allowed, or the kind of blocker that the refusal's status comes from; IOASID_STATUS: that
+ *status IOASID_MODE, IOASID_INTERFACE, IOASID_LEASE, IOASID_STATE   of the claim, as in org.ioasid1 IOASID_NOTE why it
+ *lingers, is quarantined or stuck; IOASID_REASON: why it is revoked IOASID_STEP, IOASID_ERRNO   of a plan that failed
  *	IOASID_RULES, IOASID_POLICY_DIGEST, IOASID_FILE *   of a policy
  *	IOASID_LEFT_OUT     entries of this user that were not written before this one, because they were too many
  *	IOASID_LOST         entries that the journal did not take before this one
@@ -27,22 +26,22 @@
 struct wire_result;
 
 enum record_message {
-	RECORD_MESSAGE_GRANTED,         /* the descriptors of a claim went to its client */
-	RECORD_MESSAGE_GREW,            /* those of a device that was added to one */
-	RECORD_MESSAGE_SHRANK,          /* a device of a claim was given back */
+	RECORD_MESSAGE_GRANTED, /* the descriptors of a claim went to its client */
+	RECORD_MESSAGE_GREW,    /* those of a device that was added to one */
+	RECORD_MESSAGE_SHRANK,  /* a device of a claim was given back */
 	RECORD_MESSAGE_REFUSED,
-	RECORD_MESSAGE_FAILED,          /* allowed, and not done */
-	RECORD_MESSAGE_ENDING,          /* a release begins */
-	RECORD_MESSAGE_FREE,            /* proven free and put back */
+	RECORD_MESSAGE_FAILED, /* allowed, and not done */
+	RECORD_MESSAGE_ENDING, /* a release begins */
+	RECORD_MESSAGE_FREE,   /* proven free and put back */
 	RECORD_MESSAGE_LINGERING,
 	RECORD_MESSAGE_QUARANTINED,
 	RECORD_MESSAGE_STUCK,
 	RECORD_MESSAGE_UNPLUGGED,
-	RECORD_MESSAGE_ADOPTED,         /* an earlier run left a claim */
-	RECORD_MESSAGE_REVOKED,         /* an operator takes a claim back */
+	RECORD_MESSAGE_ADOPTED, /* an earlier run left a claim */
+	RECORD_MESSAGE_REVOKED, /* an operator takes a claim back */
 	RECORD_MESSAGE_REVOCATION_STEP,
-	RECORD_MESSAGE_NOT_GRANTED,     /* a new policy would not grant a claim that goes on */
-	RECORD_MESSAGE_NOT_READY,       /* a reserved device */
+	RECORD_MESSAGE_NOT_GRANTED, /* a new policy would not grant a claim that goes on */
+	RECORD_MESSAGE_NOT_READY,   /* a reserved device */
 	RECORD_MESSAGE_POLICY_LOADED,
 	RECORD_MESSAGE_POLICY_REFUSED,
 	RECORD_MESSAGE_COUNT,

@@ -26,7 +26,7 @@ struct journal_log {
 	struct rate_limit rate;
 	struct name_table told; /* claim's id -> struct told */
 	struct journal_log_counts counts;
-	uint64_t lost;          /* since the last that was taken */
+	uint64_t lost; /* since the last that was taken */
 	struct journal_entry entry;
 };
 
@@ -49,9 +49,9 @@ static void write_entry(struct journal_log *journal_log)
 }
 
 /* Begins an entry about a claim whose sentence is "claim ID: …"; the caller adds fields and writes it. */
-__attribute__((format(printf, 5, 6)))
-static void begin_claim(struct journal_log *journal_log, enum record_message kind, const struct claim *claim,
-			const char *device, const char *format, ...)
+__attribute__((format(printf, 5, 6))) static void begin_claim(struct journal_log *journal_log, enum record_message kind,
+							      const struct claim *claim, const char *device,
+							      const char *format, ...)
 {
 	char text[768];
 	va_list arguments;
@@ -82,8 +82,9 @@ static void hear_offer(struct journal_log *journal_log, const struct news *news)
 		begin_claim(journal_log, RECORD_MESSAGE_GREW, claim, news->device, "%s was added", news->device);
 	} else {
 		list_devices(claim, true, lockouts, sizeof lockouts);
-		begin_claim(journal_log, RECORD_MESSAGE_GRANTED, claim, NULL, "uid %u has got %s by the rule \"%s\"%s%s",
-			    claim->uid, list_devices(claim, false, devices, sizeof devices), claim->rule,
+		begin_claim(journal_log, RECORD_MESSAGE_GRANTED, claim, NULL,
+			    "uid %u has got %s by the rule \"%s\"%s%s", claim->uid,
+			    list_devices(claim, false, devices, sizeof devices), claim->rule,
 			    lockouts[0] ? "; locked out with it: " : "", lockouts);
 	}
 	journald_add(&journal_log->entry.journald, "IOASID_VERDICT", "allowed");
@@ -114,7 +115,7 @@ static void write_attempt(struct journal_log *journal_log, enum record_message k
 	if (!may_write(journal_log, news->subject->uid, &left_out))
 		return;
 	journal_entry_begin(&journal_log->entry, kind, "uid %u was not given what it asked for: %s", news->subject->uid,
-			   message);
+			    message);
 	journal_entry_add_subject(&journal_log->entry, news->subject);
 	if (news->decision)
 		journal_entry_add_decision(&journal_log->entry, news->decision);
@@ -230,10 +231,11 @@ static void hear_policy(struct journal_log *journal_log, const struct news *news
 
 	if (news->success)
 		journal_entry_begin(&journal_log->entry, RECORD_MESSAGE_POLICY_LOADED, "policy loaded: %zu rules",
-				   news->policy->rule_count);
+				    news->policy->rule_count);
 	else
 		journal_entry_begin(&journal_log->entry, RECORD_MESSAGE_POLICY_REFUSED, "the policy was %s: %s",
-				   none ? "refused, and none is in force" : "not reloaded, the one in force stays", news->message);
+				    none ? "refused, and none is in force" : "not reloaded, the one in force stays",
+				    news->message);
 	journal_entry_add_policy(&journal_log->entry, news->policy);
 	if (news->subject)
 		journald_add(&journal_log->entry.journald, "IOASID_ACTOR", "%u", news->subject->uid);
@@ -287,7 +289,8 @@ static void hear(void *context, const struct news *news)
 		hear_offer(journal_log, news);
 		break;
 	case NEWS_REMOVED:
-		begin_claim(journal_log, RECORD_MESSAGE_SHRANK, news->claim, news->device, "%s was given back", news->device);
+		begin_claim(journal_log, RECORD_MESSAGE_SHRANK, news->claim, news->device, "%s was given back",
+			    news->device);
 		write_entry(journal_log);
 		break;
 	case NEWS_ENDING:
@@ -301,7 +304,8 @@ static void hear(void *context, const struct news *news)
 		break;
 	case NEWS_REFUSED:
 		headline = decision_headline(news->decision);
-		write_attempt(journal_log, RECORD_MESSAGE_REFUSED, news, headline ? headline->message : "it is refused");
+		write_attempt(journal_log, RECORD_MESSAGE_REFUSED, news,
+			      headline ? headline->message : "it is refused");
 		break;
 	case NEWS_FAILED:
 		hear_failure(journal_log, news);

@@ -1,6 +1,7 @@
 /*
- * What happens, written down for the operator: in systemd's journal with fields (journal_entry.h) and a message id each,
- * which its catalogue explains; or without a journal as lines on standard error. Listens to the news; never waits.
+ * What happens, written down for the operator: in systemd's journal with fields (journal_entry.h) and a message id
+ * each, which its catalogue explains; or without a journal as lines on standard error. Listens to the news; never
+ * waits.
  */
 #pragma once
 

@@ -17,9 +17,9 @@ struct deed {
 	bool grants;
 	char device[DEVICE_NAME_MAX]; /* that is being added; "" the claim is new */
 	bool releases;
-	bool acted;                   /* by an operator, or its owner: */
+	bool acted; /* by an operator, or its owner: */
 	uid_t actor;
-	char told[TEXT_MAX];          /* why its release failed last: each try of it finds the same as a rule */
+	char told[TEXT_MAX]; /* why its release failed last: each try of it finds the same as a rule */
 };
 
 struct kernel_audit {
@@ -28,7 +28,7 @@ struct kernel_audit {
 	struct rate_limit rate;
 	struct name_table done_plans; /* claim's id -> struct deed */
 	struct audit_counts counts;
-	bool complained;         /* a failure was logged, and nothing was written since */
+	bool complained; /* a failure was logged, and nothing was written since */
 	struct audit_record record;
 };
 
@@ -73,8 +73,8 @@ static void finish(struct kernel_audit *trail)
 }
 
 /* A record about a claim, or about one device of it. */
-static void begin_claim(struct kernel_audit *trail, enum record_kind kind, const struct claim *claim, const char *device,
-			const char *text)
+static void begin_claim(struct kernel_audit *trail, enum record_kind kind, const struct claim *claim,
+			const char *device, const char *text)
 {
 	int32_t group = -1;
 
@@ -94,8 +94,8 @@ static void begin_claim(struct kernel_audit *trail, enum record_kind kind, const
 	}
 }
 
-static void write_claim(struct kernel_audit *trail, enum record_kind kind, const struct claim *claim, const char *device,
-			bool success, const char *text)
+static void write_claim(struct kernel_audit *trail, enum record_kind kind, const struct claim *claim,
+			const char *device, bool success, const char *text)
 {
 	begin_claim(trail, kind, claim, device, text);
 	if (success)
@@ -293,7 +293,8 @@ static void hear_revocation(struct kernel_audit *trail, const struct news *news)
 	finish(trail);
 }
 
-/* What was done to a process or unit that held what was revoked; that mappings were removed is the claim's own matter. */
+/* What was done to a process or unit that held what was revoked; that mappings were removed is the claim's own matter.
+ */
 static void hear_stop(struct kernel_audit *trail, const struct news *news)
 {
 	if (news->stop == REVOKE_STOP_NOTHING)
@@ -329,7 +330,8 @@ static void hear(void *context, const struct news *news)
 	case NEWS_CLAIM_ADOPTED:
 		/* A run that ended in the middle of it had no time to say so. */
 		if (news->before == CLAIM_PREPARING)
-			write_claim(trail, RECORD_GRANT, news->claim, NULL, false, "ioasidd ended while it was being made");
+			write_claim(trail, RECORD_GRANT, news->claim, NULL, false,
+				    "ioasidd ended while it was being made");
 		break;
 	case NEWS_GROWS:
 		open_grant(trail, news->claim, news->device);

@@ -151,7 +151,8 @@ int metrics_new(sd_event *event, struct arbiter *arbiter, struct metrics **out)
 
 	if (!metrics)
 		return -ENOMEM;
-	error = sd_event_add_time_relative(event, &metrics->timer, CLOCK_MONOTONIC, FAR_USEC, FAR_USEC, on_timer, metrics);
+	error = sd_event_add_time_relative(event, &metrics->timer, CLOCK_MONOTONIC, FAR_USEC, FAR_USEC, on_timer,
+					   metrics);
 	if (error >= 0)
 		error = sd_event_source_set_prepare(metrics->timer, on_prepare);
 	if (error < 0) {

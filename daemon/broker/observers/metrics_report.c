@@ -33,8 +33,8 @@ enum { LASTING_COUNT = sizeof(lasting) / sizeof(*lasting) };
 
 static void report_claims(struct openmetrics *out, const struct registry *registry)
 {
-	uint64_t claims[CLAIM_STATE_COUNT][DELIVERY_MODE_COUNT] = { 0 }, devices[CLAIM_STATE_COUNT] = { 0 }, lockouts = 0,
-		 taken = 0;
+	uint64_t claims[CLAIM_STATE_COUNT][DELIVERY_MODE_COUNT] = { 0 }, devices[CLAIM_STATE_COUNT] = { 0 },
+		 lockouts = 0, taken = 0;
 
 	for (const struct claim *claim = ledger_first(registry->ledger); claim; claim = ledger_next(claim)) {
 		claims[claim->state][claim->mode]++;
@@ -43,16 +43,18 @@ static void report_claims(struct openmetrics *out, const struct registry *regist
 		for (size_t i = 0; i < claim->device_count; i++)
 			lockouts += claim->device[i].lockout;
 	}
-	openmetrics_family(out, METRIC_GAUGE, "ioasid_claims", NULL, "Claims, by their state and the mode of their delivery.");
+	openmetrics_family(out, METRIC_GAUGE, "ioasid_claims", NULL,
+			   "Claims, by their state and the mode of their delivery.");
 	for (size_t i = 0; i < LASTING_COUNT; i++)
 		for (int mode = 0; mode < MODE_BROKERED; mode++)
 			openmetrics_count2(out, "state", claim_state_to_string(lasting[i]), "mode",
 					   delivery_mode_to_string((enum delivery_mode)mode), claims[lasting[i]][mode]);
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_devices", NULL,
 			   "Devices, by the state of the claim that has them; free: none has.");
-	openmetrics_count(out, "state", "free", topology_count(host_topology(registry->host)) > taken
-							? topology_count(host_topology(registry->host)) - taken
-							: 0);
+	openmetrics_count(out, "state", "free",
+			  topology_count(host_topology(registry->host)) > taken
+				  ? topology_count(host_topology(registry->host)) - taken
+				  : 0);
 	for (size_t i = 0; i < LASTING_COUNT; i++)
 		openmetrics_count(out, "state", claim_state_to_string(lasting[i]), devices[lasting[i]]);
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_devices_locked_out", NULL,
@@ -77,21 +79,25 @@ static void report_host(struct openmetrics *out, const struct registry *registry
 
 static void report_counts(struct openmetrics *out, const struct metrics_counts *counts)
 {
-	static const char *const endings[METRICS_ENDING_COUNT] = { [METRICS_BY_LEASE] = "lease",
-								   [METRICS_BY_OWNER] = "owner",
-								   [METRICS_BY_OPERATOR] = "operator" };
+	static const char *const endings[METRICS_ENDING_COUNT] = {
+		[METRICS_BY_LEASE] = "lease", [METRICS_BY_OWNER] = "owner", [METRICS_BY_OPERATOR] = "operator"
+	};
 
-	openmetrics_family(out, METRIC_COUNTER, "ioasid_claims_granted", NULL, "Claims whose descriptors went to their client.");
+	openmetrics_family(out, METRIC_COUNTER, "ioasid_claims_granted", NULL,
+			   "Claims whose descriptors went to their client.");
 	for (int mode = 0; mode < MODE_BROKERED; mode++)
-		openmetrics_count(out, "mode", delivery_mode_to_string((enum delivery_mode)mode), counts->granted[mode]);
+		openmetrics_count(out, "mode", delivery_mode_to_string((enum delivery_mode)mode),
+				  counts->granted[mode]);
 	openmetrics_family(out, METRIC_COUNTER, "ioasid_claims_refused", NULL,
 			   "Claims and additions that were refused, by the reason that decided the answer.");
 	for (int kind = 0; kind < BLOCKER_KIND_COUNT; kind++)
-		openmetrics_count(out, "reason", blocker_kind_to_string((enum blocker_kind)kind), counts->refused[kind]);
+		openmetrics_count(out, "reason", blocker_kind_to_string((enum blocker_kind)kind),
+				  counts->refused[kind]);
 	openmetrics_family(out, METRIC_COUNTER, "ioasid_claims_failed", NULL,
 			   "What the policy allows and could not be done: claims, additions and removals.");
 	openmetrics_count(out, NULL, NULL, counts->failed);
-	openmetrics_family(out, METRIC_COUNTER, "ioasid_claims_ended", NULL, "Claims whose release began, by who wanted it.");
+	openmetrics_family(out, METRIC_COUNTER, "ioasid_claims_ended", NULL,
+			   "Claims whose release began, by who wanted it.");
 	for (int ending = 0; ending < METRICS_ENDING_COUNT; ending++)
 		openmetrics_count(out, "by", endings[ending], counts->ended[ending]);
 	openmetrics_family(out, METRIC_COUNTER, "ioasid_claim_states", NULL, "How often claims came to a state.");
@@ -101,7 +107,8 @@ static void report_counts(struct openmetrics *out, const struct metrics_counts *
 	openmetrics_family(out, METRIC_COUNTER, "ioasid_claims_adopted", NULL,
 			   "Claims that an earlier run left, or that their client took up again.");
 	openmetrics_count(out, NULL, NULL, counts->adopted);
-	openmetrics_family(out, METRIC_COUNTER, "ioasid_claim_devices_added", NULL, "Devices that were added to claims.");
+	openmetrics_family(out, METRIC_COUNTER, "ioasid_claim_devices_added", NULL,
+			   "Devices that were added to claims.");
 	openmetrics_count(out, NULL, NULL, counts->added);
 	openmetrics_family(out, METRIC_COUNTER, "ioasid_claim_devices_removed", NULL,
 			   "Devices that were given back by claims that go on.");
@@ -112,7 +119,8 @@ static void report_counts(struct openmetrics *out, const struct metrics_counts *
 			   "Processes and units that held what was revoked, by whether they could be stopped.");
 	openmetrics_count(out, "result", "stopped", counts->stopped);
 	openmetrics_count(out, "result", "failed", counts->not_stopped);
-	openmetrics_family(out, METRIC_COUNTER, "ioasid_devices_changed", NULL, "Devices that came, or were not what they were.");
+	openmetrics_family(out, METRIC_COUNTER, "ioasid_devices_changed", NULL,
+			   "Devices that came, or were not what they were.");
 	openmetrics_count(out, NULL, NULL, counts->devices_changed);
 	openmetrics_family(out, METRIC_COUNTER, "ioasid_devices_gone", NULL, "Devices that were unplugged.");
 	openmetrics_count(out, NULL, NULL, counts->devices_gone);
@@ -123,13 +131,15 @@ static void report_policy(struct openmetrics *out, const struct metrics_counts *
 	char digest[24];
 
 	snprintf(digest, sizeof(digest), "%016" PRIx64, policy->digest);
-	openmetrics_family(out, METRIC_COUNTER, "ioasid_policy_loads", NULL, "How often policy files were read, by what came of it.");
+	openmetrics_family(out, METRIC_COUNTER, "ioasid_policy_loads", NULL,
+			   "How often policy files were read, by what came of it.");
 	openmetrics_count(out, "result", "loaded", counts->policies_loaded);
 	openmetrics_count(out, "result", "refused", counts->policies_refused);
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_policy_load_time_seconds", "seconds",
 			   "When the policy in force was loaded, since 1970.");
 	openmetrics_seconds(out, counts->policy_loaded);
-	openmetrics_family(out, METRIC_GAUGE, "ioasid_policy_rules", NULL, "Rules of the policy in force, which the label tells apart.");
+	openmetrics_family(out, METRIC_GAUGE, "ioasid_policy_rules", NULL,
+			   "Rules of the policy in force, which the label tells apart.");
 	openmetrics_count(out, "digest", digest, policy->rule_count);
 }
 
@@ -139,13 +149,17 @@ static void report_durations(struct openmetrics *out, const struct metrics_count
 
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_plans_running", NULL, "Changes of the host that are under way.");
 	openmetrics_count(out, NULL, NULL, runs->running);
-	openmetrics_family(out, METRIC_GAUGE, "ioasid_plans_stuck", NULL, "Of those, the ones that passed their deadline.");
+	openmetrics_family(out, METRIC_GAUGE, "ioasid_plans_stuck", NULL,
+			   "Of those, the ones that passed their deadline.");
 	openmetrics_count(out, NULL, NULL, runs->overdue);
-	openmetrics_family(out, METRIC_COUNTER, "ioasid_plan_deadlines_passed", NULL, "Changes of the host that passed their deadline.");
+	openmetrics_family(out, METRIC_COUNTER, "ioasid_plan_deadlines_passed", NULL,
+			   "Changes of the host that passed their deadline.");
 	openmetrics_count(out, NULL, NULL, runs->deadlines);
-	openmetrics_family(out, METRIC_COUNTER, "ioasid_plans", NULL, "Changes of the host that came to an end, by what came of them.");
+	openmetrics_family(out, METRIC_COUNTER, "ioasid_plans", NULL,
+			   "Changes of the host that came to an end, by what came of them.");
 	for (int outcome = 0; outcome < WIRE_OUTCOME_COUNT; outcome++)
-		openmetrics_count(out, "outcome", wire_outcome_to_string((enum wire_outcome)outcome), runs->outcome[outcome]);
+		openmetrics_count(out, "outcome", wire_outcome_to_string((enum wire_outcome)outcome),
+				  runs->outcome[outcome]);
 	openmetrics_family(out, METRIC_HISTOGRAM, "ioasid_plan_duration_seconds", "seconds",
 			   "How long changes of the host took, by what they were for.");
 	openmetrics_histogram(out, "kind", "claim", &runs->duration[WIRE_PLAN_CLAIM]);
@@ -192,12 +206,14 @@ static void report_socket(struct openmetrics *out, const struct metrics_socket *
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_connections_max", NULL,
 			   "How many there can be of users other than root; some are kept for operators.");
 	openmetrics_count(out, NULL, NULL, socket->connections_max);
-	openmetrics_family(out, METRIC_COUNTER, "ioasid_connections_refused", NULL,
-			   "Connections that were turned away: there was no place for this user, or no descriptor left.");
+	openmetrics_family(
+		out, METRIC_COUNTER, "ioasid_connections_refused", NULL,
+		"Connections that were turned away: there was no place for this user, or no descriptor left.");
 	openmetrics_count(out, NULL, NULL, socket->turned_away);
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_monitors", NULL, "Connections that watch events.");
 	openmetrics_count(out, NULL, NULL, socket->monitors);
-	openmetrics_family(out, METRIC_COUNTER, "ioasid_monitors_cut_off", NULL, "Those that were cut off because they did not read.");
+	openmetrics_family(out, METRIC_COUNTER, "ioasid_monitors_cut_off", NULL,
+			   "Those that were cut off because they did not read.");
 	openmetrics_count(out, NULL, NULL, socket->cut_off);
 }
 
@@ -239,7 +255,8 @@ static void report_process(struct openmetrics *out, const struct registry *regis
 			stored += (runtime->lease >= 0) + (runtime->context >= 0);
 	}
 	getrlimit(RLIMIT_NOFILE, &limit);
-	openmetrics_family(out, METRIC_GAUGE, "ioasid_open_descriptors", NULL, "File descriptors that ioasidd has open.");
+	openmetrics_family(out, METRIC_GAUGE, "ioasid_open_descriptors", NULL,
+			   "File descriptors that ioasidd has open.");
 	openmetrics_count(out, NULL, NULL, count_descriptors());
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_open_descriptors_max", NULL, "How many it can have.");
 	openmetrics_count(out, NULL, NULL, limit.rlim_cur);

@@ -1,6 +1,6 @@
 /*
- * The broker's numbers as OpenMetrics text: what was counted since it started, and how things stand now. No number has a
- * user, a claim or a device for a label: how many there are of each is not for the reader's memory to bear. Rules are
+ * The broker's numbers as OpenMetrics text: what was counted since it started, and how things stand now. No number has
+ * a user, a claim or a device for a label: how many there are of each is not for the reader's memory to bear. Rules are
  * labels, for operators.
  */
 #pragma once
@@ -22,7 +22,7 @@ struct metrics_socket {
 	uint64_t connections, connections_max;
 	uint64_t turned_away; /* over a quota, or for want of descriptors */
 	uint64_t monitors;
-	uint64_t cut_off;     /* watchers that did not read */
+	uint64_t cut_off; /* watchers that did not read */
 };
 
 /* The text, which the caller frees; NULL: out of memory. operator: with the names of rules. */

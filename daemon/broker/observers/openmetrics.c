@@ -27,8 +27,9 @@ char *openmetrics_end(struct openmetrics *metrics)
 void openmetrics_family(struct openmetrics *metrics, enum metric_type type, const char *name, const char *unit,
 			const char *help)
 {
-	static const char *const types[] = { [METRIC_GAUGE] = "gauge", [METRIC_COUNTER] = "counter",
-					     [METRIC_HISTOGRAM] = "histogram" };
+	static const char *const types[] = {
+		[METRIC_GAUGE] = "gauge", [METRIC_COUNTER] = "counter", [METRIC_HISTOGRAM] = "histogram"
+	};
 
 	metrics->name = name;
 	metrics->type = type;
@@ -108,12 +109,14 @@ void openmetrics_histogram(struct openmetrics *metrics, const char *label, const
 		fprintf(metrics->stream, "%s_bucket", metrics->name);
 		/* Whole numbers have a point, too, so that both formats have the same label. */
 		fprintf(metrics->stream, "%sle=\"", write_label(metrics, "{", label, value));
-		fprintf(metrics->stream, histogram_bound_usec[i] < 1000000 || histogram_bound_usec[i] % 1000000 ? "%g" : "%.1f",
+		fprintf(metrics->stream,
+			histogram_bound_usec[i] < 1000000 || histogram_bound_usec[i] % 1000000 ? "%g" : "%.1f",
 			(double)histogram_bound_usec[i] / 1e6);
 		fprintf(metrics->stream, "\"} %" PRIu64 "\n", sum);
 	}
 	fprintf(metrics->stream, "%s_bucket", metrics->name);
-	fprintf(metrics->stream, "%sle=\"+Inf\"} %" PRIu64 "\n", write_label(metrics, "{", label, value), histogram->count);
+	fprintf(metrics->stream, "%sle=\"+Inf\"} %" PRIu64 "\n", write_label(metrics, "{", label, value),
+		histogram->count);
 	write_part(metrics, "_count", label, value);
 	fprintf(metrics->stream, "%" PRIu64 "\n", histogram->count);
 	write_part(metrics, "_sum", label, value);

@@ -24,8 +24,8 @@ int openmetrics_begin(struct openmetrics *metrics);
 char *openmetrics_end(struct openmetrics *metrics);
 
 /*
- * Begins a family: name without "_total"; unit: NULL, or the end of the name ("seconds"); help: one sentence without a line
- * end. They have to live until the next one.
+ * Begins a family: name without "_total"; unit: NULL, or the end of the name ("seconds"); help: one sentence without a
+ * line end. They have to live until the next one.
  */
 void openmetrics_family(struct openmetrics *metrics, enum metric_type type, const char *name, const char *unit,
 			const char *help);

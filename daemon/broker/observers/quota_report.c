@@ -79,8 +79,10 @@ static bool is_limited(const struct rule *rule)
 	       (rule->device_limit != UINT32_MAX || rule->device_total_limit != UINT32_MAX);
 }
 
-/* Which rules are told, with what is had by them. Returns how many; *left_out: how many are not told for their number. */
-static size_t find_usages(const struct policy *policy, struct part *part, size_t count, struct usage *use, uint64_t *left_out)
+/* Which rules are told, with what is had by them. Returns how many; *left_out: how many are not told for their number.
+ */
+static size_t find_usages(const struct policy *policy, struct part *part, size_t count, struct usage *use,
+			  uint64_t *left_out)
 {
 	struct name_table firsts = { .slot = NULL };
 	size_t found = 0;
@@ -121,8 +123,9 @@ static void report_rules(struct openmetrics *out, const struct registry *registr
 	for (size_t i = 0; i < found; i++)
 		limited = limited || is_limited(use[i].rule);
 	if (found > 0)
-		openmetrics_family(out, METRIC_GAUGE, "ioasid_rule_devices", NULL,
-				   "Devices that are had by a rule: by all users together, and by the one who has the most.");
+		openmetrics_family(
+			out, METRIC_GAUGE, "ioasid_rule_devices", NULL,
+			"Devices that are had by a rule: by all users together, and by the one who has the most.");
 	for (size_t i = 0; i < found; i++) {
 		openmetrics_count2(out, "rule", use[i].rule->name, "of", "all", use[i].all);
 		openmetrics_count2(out, "rule", use[i].rule->name, "of", "one-user", use[i].most);
@@ -132,7 +135,8 @@ static void report_rules(struct openmetrics *out, const struct registry *registr
 				   "How many the rule lets be had, where it limits that.");
 	for (size_t i = 0; i < found; i++) {
 		if (use[i].rule->device_total_limit != UINT32_MAX)
-			openmetrics_count2(out, "rule", use[i].rule->name, "of", "all", use[i].rule->device_total_limit);
+			openmetrics_count2(out, "rule", use[i].rule->name, "of", "all",
+					   use[i].rule->device_total_limit);
 		if (use[i].rule->device_limit != UINT32_MAX)
 			openmetrics_count2(out, "rule", use[i].rule->name, "of", "one-user", use[i].rule->device_limit);
 	}

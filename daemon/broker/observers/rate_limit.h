@@ -1,6 +1,6 @@
 /*
- * How often one user's refusals are written down or told: some at once, then one a second, so that nobody floods the records
- * of others out of the journal or the audit log, or a watcher. What is left out is counted. Pure.
+ * How often one user's refusals are written down or told: some at once, then one a second, so that nobody floods the
+ * records of others out of the journal or the audit log, or a watcher. What is left out is counted. Pure.
  */
 #pragma once
 

@@ -176,8 +176,10 @@ int fdstore_put(struct fdstore *store, enum stored what, const char *claim_id, i
 	store->works = error >= 0;
 	if (error < 0 && store->there && !store->told) {
 		store->told = true;
-		log_warning("the service manager does not keep what claims live by (%s): a restart lets them linger until "
-			    "their clients resume them", strerror(-error));
+		log_warning(
+			"the service manager does not keep what claims live by (%s): a restart lets them linger until "
+			"their clients resume them",
+			strerror(-error));
 	}
 	return error;
 }
@@ -233,7 +235,7 @@ static int send_barrier(struct fdstore *store, int *out)
 }
 
 void fdstore_drop(struct fdstore *store, const char *claim_id, void (*done)(void *context), void *context,
-		struct fdstore_drop **out)
+		  struct fdstore_drop **out)
 {
 	struct fdstore_drop *drop = NULL;
 	int error = 0, pipe = -1;
@@ -258,6 +260,7 @@ void fdstore_drop(struct fdstore *store, const char *claim_id, void (*done)(void
 	*out = drop;
 	/* The hang-up is told without being asked for. */
 	if (sd_event_add_io(store->event, &drop->source, pipe, 0, on_closed, drop) < 0 ||
-	    sd_event_add_time_relative(store->event, &drop->timer, CLOCK_MONOTONIC, PATIENCE_USEC, 0, on_late, drop) < 0)
+	    sd_event_add_time_relative(store->event, &drop->timer, CLOCK_MONOTONIC, PATIENCE_USEC, 0, on_late, drop) <
+		    0)
 		finish(drop);
 }

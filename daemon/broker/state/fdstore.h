@@ -28,14 +28,16 @@ struct fdstore *fdstore_free(struct fdstore *store);
 /* The loop for fdstore_drop(). 0. */
 void fdstore_set_event(struct fdstore *store, sd_event *event);
 
-/* The listening socket of that name that was passed (a socket unit's FileDescriptorName=), or -1. The caller's from then on. */
+/* The listening socket of that name that was passed (a socket unit's FileDescriptorName=), or -1. The caller's from
+ * then on. */
 int fdstore_take_listener(struct fdstore *store, const char *name);
 /*
- * What was kept of a claim, or -1. The caller's from then on; the manager keeps its copy. fits: false for what can't be what
- * its name says, which is logged and closed; the next of that name is looked at.
+ * What was kept of a claim, or -1. The caller's from then on; the manager keeps its copy. fits: false for what can't be
+ * what its name says, which is logged and closed; the next of that name is looked at.
  */
 int fdstore_take(struct fdstore *store, enum stored what, const struct claim *claim, fdstore_fits fits);
-/* Has the manager forget whatever was passed and not taken: nobody knows what it is, or it does not fit. Returns how many those were. */
+/* Has the manager forget whatever was passed and not taken: nobody knows what it is, or it does not fit. Returns how
+ * many those were. */
 size_t fdstore_forget_rest(struct fdstore *store);
 
 /* True if there is a manager that keeps descriptors. */
@@ -47,10 +49,10 @@ int fdstore_put(struct fdstore *store, enum stored what, const char *claim_id, i
 
 struct fdstore_drop;
 /*
- * Has the manager close what it keeps of a claim, and calls done once it has, from the loop; or before this returns where
- * there is nothing to wait for. The manager may take its time: after five seconds it is waited for no longer.
+ * Has the manager close what it keeps of a claim, and calls done once it has, from the loop; or before this returns
+ * where there is nothing to wait for. The manager may take its time: after five seconds it is waited for no longer.
  * *drop is set while it is waited for and NULL else; fdstore_drop_cancel() of it: nobody is told.
  */
 void fdstore_drop(struct fdstore *store, const char *claim_id, void (*done)(void *context), void *context,
-		struct fdstore_drop **drop);
+		  struct fdstore_drop **drop);
 void fdstore_drop_cancel(struct fdstore_drop *drop);

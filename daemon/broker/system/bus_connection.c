@@ -25,7 +25,7 @@ struct bus_connection {
 	sd_event *event;
 	sd_bus *bus; /* NULL: none is being made either */
 	bool up;
-	bool cut; /* given up; "down" is yet to be told */
+	bool cut;       /* given up; "down" is yet to be told */
 	uint64_t since; /* when it came up, CLOCK_MONOTONIC microseconds */
 	unsigned failures;
 	sd_event_source *timer;
@@ -150,7 +150,8 @@ static void connect_again(struct bus_connection *link)
 		log_error("no timer for the bus could be set");
 }
 
-/* True if it waits for the bus to appear, or was given up; false while it is connecting, which has an end of its own. */
+/* True if it waits for the bus to appear, or was given up; false while it is connecting, which has an end of its own.
+ */
 static bool is_idle(const struct bus_connection *link)
 {
 	return !link->bus || sd_bus_is_open(link->bus) <= 0 ||

@@ -11,7 +11,8 @@ struct bus_connection;
 struct bus_connection_listener {
 	/* The bus can be used from now on: it is a new connection, on which nothing is registered yet. */
 	void (*up)(void *context, sd_bus *bus);
-	/* It is gone. Slots on it are to be dropped now: a call under way was answered with an error, or never will be. */
+	/* It is gone. Slots on it are to be dropped now: a call under way was answered with an error, or never will be.
+	 */
 	void (*down)(void *context);
 	void *context;
 	struct bus_connection_listener *next; /* bus_link::first */
@@ -30,7 +31,7 @@ sd_bus *bus_connection_get(const struct bus_connection *link);
 void bus_connection_listen(struct bus_connection *link, struct bus_connection_listener *listener);
 void bus_connection_unlisten(struct bus_connection *link, struct bus_connection_listener *listener);
 /*
- * Gives the connection up: what waits in it is closed at once, FDs too. "down" is told from the loop, and a new one is made;
- * until then sending fails.
+ * Gives the connection up: what waits in it is closed at once, FDs too. "down" is told from the loop, and a new one is
+ * made; until then sending fails.
  */
 void bus_connection_cut(struct bus_connection *link);

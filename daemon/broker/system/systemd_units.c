@@ -26,7 +26,7 @@ struct unit_watch {
 	const struct unit_watch_events *events;
 	void *context;
 	sd_bus_slot *changes, *removal, *call;
-	bool again;                           /* something changed while it was asked */
+	bool again; /* something changed while it was asked */
 };
 
 static void ask(struct unit_watch *watch);
@@ -165,8 +165,9 @@ static void begin(struct unit_watch *watch, sd_bus *bus)
 	char match[UNIT_NAME_MAX + 256];
 	int error;
 
-	snprintf(match, sizeof(match), "type='signal',sender='%s',path='/org/freedesktop/systemd1',"
-				       "interface='org.freedesktop.systemd1.Manager',member='UnitRemoved',arg0='%s'",
+	snprintf(match, sizeof(match),
+		 "type='signal',sender='%s',path='/org/freedesktop/systemd1',"
+		 "interface='org.freedesktop.systemd1.Manager',member='UnitRemoved',arg0='%s'",
 		 systemd, watch->name);
 	error = sd_bus_match_signal_async(bus, &watch->changes, systemd, watch->path, "org.freedesktop.DBus.Properties",
 					  "PropertiesChanged", on_change, NULL, watch);

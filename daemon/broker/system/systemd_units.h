@@ -22,7 +22,8 @@ struct unit_watch_events {
 	void (*runs)(void *context, const char *invocation);
 	/* Once, and last: it does not run, or another invocation does. */
 	void (*ended)(void *context);
-	/* Perhaps several times, each time that the bus comes and systemd does not answer for the unit: message says why. */
+	/* Perhaps several times, each time that the bus comes and systemd does not answer for the unit: message says
+	 * why. */
 	void (*unknown)(void *context, const char *message);
 };
 
@@ -33,8 +34,8 @@ struct units *units_free(struct units *units);
 bool units_can_be_asked(const struct units *units);
 
 /*
- * Watches a unit, from the next turn of the loop on or whenever the bus is there. invocation: the run that is meant; NULL:
- * whichever runs now. 0 with *out, which the caller frees with unit_watch_free() before units; -ENOMEM.
+ * Watches a unit, from the next turn of the loop on or whenever the bus is there. invocation: the run that is meant;
+ * NULL: whichever runs now. 0 with *out, which the caller frees with unit_watch_free() before units; -ENOMEM.
  */
 int units_watch(struct units *units, const char *unit, const char *invocation, const struct unit_watch_events *events,
 		void *context, struct unit_watch **out);

@@ -11,7 +11,7 @@
 struct turn_share {
 	struct turn_share *next; /* turns::first */
 	turn_owner owner;
-	uint64_t used;           /* nanoseconds; who was away gets no credit for it */
+	uint64_t used; /* nanoseconds; who was away gets no credit for it */
 	struct turn *first, **end;
 };
 
@@ -20,13 +20,13 @@ enum { ROOM = 16 };
 
 struct turns {
 	/*
-	 * Ready whenever its events are asked for. A deferred source would always come before the others of its priority, and
-	 * one that enables itself again would be all that the loop does.
+	 * Ready whenever its events are asked for. A deferred source would always come before the others of its
+	 * priority, and one that enables itself again would be all that the loop does.
 	 */
 	int always;
 	sd_event_source *source;
 	bool armed;
-	uint64_t now;             /* what the share had used that got the last turn */
+	uint64_t now; /* what the share had used that got the last turn */
 	struct turn_share *first;
 	struct turn_share common; /* of whoever there is no memory for */
 	sd_event_source *room[ROOM];
@@ -47,8 +47,8 @@ static void arm(struct turns *turns, bool armed)
 }
 
 /*
- * Where the loop has more sources than ever it makes room before it waits, and ends if there is no memory. That is no harm at the
- * start; later there is room.
+ * Where the loop has more sources than ever it makes room before it waits, and ends if there is no memory. That is no
+ * harm at the start; later there is room.
  */
 static int make_room(struct turns *turns, sd_event *event)
 {

@@ -1,10 +1,10 @@
 /*
- * Whose turn it is. Nothing that a client wants is done where it is noticed: it is a turn, which waits in the share of its
- * user, and the share that has used the processor least gets the next one. So a user's connections and calls share what one
- * connection of another has for itself, and who comes waits for the turn under way and no longer.
+ * Whose turn it is. Nothing that a client wants is done where it is noticed: it is a turn, which waits in the share of
+ * its user, and the share that has used the processor least gets the next one. So a user's connections and calls share
+ * what one connection of another has for itself, and who comes waits for the turn under way and no longer.
  *
- * Turns come after what the loop is woken for, so that it is known who waits, and after what the executor says; with the bus,
- * which has the same priority, they take it in turns.
+ * Turns come after what the loop is woken for, so that it is known who waits, and after what the executor says; with
+ * the bus, which has the same priority, they take it in turns.
  */
 #pragma once
 
@@ -26,11 +26,12 @@ enum {
 
 struct turns;
 
-/* Lies in what has something to do. The first two are its owner's, the rest is of the turns; all zero: it waits for none. */
+/* Lies in what has something to do. The first two are its owner's, the rest is of the turns; all zero: it waits for
+ * none. */
 struct turn {
 	void (*take)(void *context); /* once, from the loop: one piece of work; it may want another turn */
 	void *context;
-	struct turn_share *share;    /* in which it waits; NULL: it waits for none */
+	struct turn_share *share; /* in which it waits; NULL: it waits for none */
 	struct turn *next;
 };
 

@@ -144,7 +144,8 @@ static int remove_entry(acl_t *acl, uid_t uid)
 }
 
 /* Has change() change the node's ACL. */
-static int rewrite(const struct host *host, const struct vfio_node *node, uid_t uid, int (*change)(acl_t *acl, uid_t uid))
+static int rewrite(const struct host *host, const struct vfio_node *node, uid_t uid,
+		   int (*change)(acl_t *acl, uid_t uid))
 {
 	autoclose int fd = openat(host->dev, node->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	acl_t acl __attribute__((cleanup(free_acl))) = NULL;
@@ -171,7 +172,8 @@ static void explain(const struct vfio_node *node, int error, char why[static TEX
 	if (error == -ENODEV)
 		text_format(why, TEXT_MAX, "/dev/%s is another node by now, or gone", node->name);
 	else if (error == -EOPNOTSUPP)
-		text_format(why, TEXT_MAX, "/dev/%s can have no ACL: this kernel's devtmpfs has none (CONFIG_TMPFS_POSIX_ACL)",
+		text_format(why, TEXT_MAX,
+			    "/dev/%s can have no ACL: this kernel's devtmpfs has none (CONFIG_TMPFS_POSIX_ACL)",
 			    node->name);
 	else
 		text_format(why, TEXT_MAX, "the ACL of /dev/%s can't be changed: %s", node->name, strerror(-error));

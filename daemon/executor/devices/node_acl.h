@@ -1,6 +1,6 @@
 /*
- * POSIX ACLs on VFIO's nodes: one user may open a node, by an entry of its own, whatever else its mode and ACL say. Never
- * touches /dev/iommu, and knows no claim. Needs no capability: the nodes are root's, and so is this process.
+ * POSIX ACLs on VFIO's nodes: one user may open a node, by an entry of its own, whatever else its mode and ACL say.
+ * Never touches /dev/iommu, and knows no claim. Needs no capability: the nodes are root's, and so is this process.
  */
 #pragma once
 
@@ -21,8 +21,8 @@ int node_acl_container(const struct host *host, struct vfio_node *node);
 /* True if everybody may open the node for reading and writing: nobody needs an entry. */
 bool node_acl_is_open_to_all(const struct host *host, const struct vfio_node *node);
 /*
- * Waits, as long as it takes it to, until udev has set the node's mode for the first time: that would undo an entry. Not
- * longer than a second, and not at all where there is no udev.
+ * Waits, as long as it takes it to, until udev has set the node's mode for the first time: that would undo an entry.
+ * Not longer than a second, and not at all where there is no udev.
  */
 void node_acl_wait_for_udev(const struct vfio_node *node);
 /*

@@ -5,7 +5,7 @@
 #include <string.h>
 
 int pci_bridges_put(const struct host *host, struct topology *topology, const struct device *device,
-		char name[static DEVICE_NAME_MAX])
+		    char name[static DEVICE_NAME_MAX])
 {
 	memcpy(name, device->parent, DEVICE_NAME_MAX);
 	while (name[0] && !topology_find(topology, name)) {

@@ -82,9 +82,9 @@ static int read_identity(int folder, struct device *device)
 
 	if (fstat(folder, &status) < 0)
 		return -errno;
-	device->identity = mix(mix(0, status.st_ino), (uint64_t)device->vendor << 48 | (uint64_t)device->device << 32 |
-							      (uint64_t)device->subsystem_vendor << 16 |
-							      device->subsystem_device);
+	device->identity =
+		mix(mix(0, status.st_ino), (uint64_t)device->vendor << 48 | (uint64_t)device->device << 32 |
+						   (uint64_t)device->subsystem_vendor << 16 | device->subsystem_device);
 	if (device->identity == 0)
 		device->identity = 1;
 	return 0;

@@ -16,8 +16,8 @@
 
 /*
  * Reads the device. patience limits the waiting for a device whose lock is taken; NULL: waits for ever. 0 or
- * PCI_DEVICE_LOCKED, with *out filled; -ENOENT: there is no such device; -EBADMSG: its attributes make no sense (logged,
- * once); other -errno of reading. *out is untouched on failure.
+ * PCI_DEVICE_LOCKED, with *out filled; -ENOENT: there is no such device; -EBADMSG: its attributes make no sense
+ * (logged, once); other -errno of reading. *out is untouched on failure.
  */
 int pci_device_device(const struct host *host, const char *name, struct timed_call *timed_call, struct device *out);
 /*

@@ -20,7 +20,8 @@ static int fail(const struct pci_driver_subject *subject, int error, const char 
 	return error;
 }
 
-int pci_driver_read(const struct pci_driver_subject *subject, char out[static DRIVER_NAME_MAX], char why[static TEXT_MAX])
+int pci_driver_read(const struct pci_driver_subject *subject, char out[static DRIVER_NAME_MAX],
+		    char why[static TEXT_MAX])
 {
 	int error = sysfs_read_link_name(subject->folder, "driver", out, DRIVER_NAME_MAX);
 
@@ -34,7 +35,7 @@ int pci_driver_read(const struct pci_driver_subject *subject, char out[static DR
 }
 
 int pci_driver_read_override(const struct pci_driver_subject *subject, char out[static DRIVER_NAME_MAX],
-			 char why[static TEXT_MAX])
+			     char why[static TEXT_MAX])
 {
 	char text[DRIVER_NAME_MAX];
 	int error = sysfs_read(subject->folder, "driver_override", text, sizeof(text));
@@ -115,15 +116,16 @@ int pci_driver_unbind(const struct pci_driver_subject *subject, const char *driv
 }
 
 /* Why the kernel would not bind the driver: drivers_probe says the same for everything, bind a little more. */
-static int explain_probe(const struct pci_driver_subject *subject, const char *driver, int error, char why[static TEXT_MAX])
+static int explain_probe(const struct pci_driver_subject *subject, const char *driver, int error,
+			 char why[static TEXT_MAX])
 {
 	char path[64 + DRIVER_NAME_MAX], now[DRIVER_NAME_MAX], what[TEXT_MAX];
 	int reason;
 
 	snprintf(path, sizeof(path), "bus/pci/drivers/%s", driver);
 	if (!sysfs_has(subject->host->sys, path) && !pci_device_is_gone(subject->folder)) {
-		text_format(why, TEXT_MAX, "%s: the kernel has no driver %s: load its module (modprobe %s)", subject->name,
-			    driver, driver);
+		text_format(why, TEXT_MAX, "%s: the kernel has no driver %s: load its module (modprobe %s)",
+			    subject->name, driver, driver);
 		return error;
 	}
 	reason = write_address(subject, driver, "bind");

@@ -18,10 +18,11 @@ struct pci_driver_subject {
  */
 
 /* The driver that is bound, or "". */
-int pci_driver_read(const struct pci_driver_subject *subject, char out[static DRIVER_NAME_MAX], char why[static TEXT_MAX]);
+int pci_driver_read(const struct pci_driver_subject *subject, char out[static DRIVER_NAME_MAX],
+		    char why[static TEXT_MAX]);
 /* Its driver_override, or "". */
 int pci_driver_read_override(const struct pci_driver_subject *subject, char out[static DRIVER_NAME_MAX],
-			 char why[static TEXT_MAX]);
+			     char why[static TEXT_MAX]);
 /* driver_override := value, "" to clear it. */
 int pci_driver_write_override(const struct pci_driver_subject *subject, const char *value, char why[static TEXT_MAX]);
 /*

@@ -141,9 +141,10 @@ static void explain_not_permitted(const struct host *host, const char *device, c
 	if (count > 0)
 		text_format(why, TEXT_MAX, "%s: members of its IOMMU group are on host drivers: %s", device, members);
 	else
-		text_format(why, TEXT_MAX,
-			    "%s: its IOMMU group belongs to another context, or this machine has no interrupt remapping",
-			    device);
+		text_format(
+			why, TEXT_MAX,
+			"%s: its IOMMU group belongs to another context, or this machine has no interrupt remapping",
+			device);
 }
 
 int vfio_bind(const struct host *host, const char *device, int fd, int context, char why[static TEXT_MAX])

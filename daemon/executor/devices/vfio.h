@@ -24,8 +24,8 @@ int vfio_open_device(const struct host *host, const char *device, int folder, in
 int vfio_bind(const struct host *host, const char *device, int fd, int context, char why[static TEXT_MAX]);
 int vfio_allocate_ioas(int context, uint32_t *ioas, char why[static TEXT_MAX]);
 /*
- * Removes all mappings of the IOAS (0: none is known) and of every other that is found under a small number: a client can
- * make more, and numbers are all that the kernel tells. 0, or -errno where the known one can't be emptied.
+ * Removes all mappings of the IOAS (0: none is known) and of every other that is found under a small number: a client
+ * can make more, and numbers are all that the kernel tells. 0, or -errno where the known one can't be emptied.
  */
 int vfio_empty_context(int context, uint32_t ioas, char why[static TEXT_MAX]);
 int vfio_attach(const char *device, int fd, uint32_t ioas, char why[static TEXT_MAX]);

@@ -72,11 +72,14 @@ int vfio_open_group(const struct host *host, const char *device, int folder, int
 	if (error == 0 && (fstat(opened, &status) < 0 || !S_ISCHR(status.st_mode) || status.st_rdev != number))
 		error = -ENODEV;
 	if (error == -EBUSY)
-		text_format(why, TEXT_MAX, "%s: somebody has its IOMMU group open (/dev/%s), or a device of it", device, node);
+		text_format(why, TEXT_MAX, "%s: somebody has its IOMMU group open (/dev/%s), or a device of it", device,
+			    node);
 	else if (error == -ENODEV)
-		text_format(why, TEXT_MAX, "%s has no VFIO group node any more: somebody has unbound its driver", device);
+		text_format(why, TEXT_MAX, "%s has no VFIO group node any more: somebody has unbound its driver",
+			    device);
 	else if (error < 0)
-		text_format(why, TEXT_MAX, "%s: its IOMMU group /dev/%s can't be opened: %s", device, node, strerror(-error));
+		text_format(why, TEXT_MAX, "%s: its IOMMU group /dev/%s can't be opened: %s", device, node,
+			    strerror(-error));
 	if (error == 0)
 		*fd = descriptor_take(&opened);
 	return error;
@@ -97,7 +100,8 @@ static int not_viable(const struct host *host, const char *device, int error, ch
 	return error;
 }
 
-int vfio_join_container(const struct host *host, const char *device, int group, int container, char why[static TEXT_MAX])
+int vfio_join_container(const struct host *host, const char *device, int group, int container,
+			char why[static TEXT_MAX])
 {
 	struct vfio_group_status status = { .argsz = sizeof(status) };
 

@@ -24,7 +24,8 @@ int vfio_open_group(const struct host *host, const char *device, int folder, int
  * Puts the group into the container, which gets its IOMMU with the first. -EPERM: a member of the group has a host
  * driver.
  */
-int vfio_join_container(const struct host *host, const char *device, int group, int container, char why[static TEXT_MAX]);
+int vfio_join_container(const struct host *host, const char *device, int group, int container,
+			char why[static TEXT_MAX]);
 /* Opens a device by its group, which has to be in a container. */
 int vfio_open_by_group(const char *device, int group, int *fd, char why[static TEXT_MAX]);
 /* Removes all mappings of a container; one that is empty, or that has no group, is none the worse for it. */

@@ -23,7 +23,8 @@ static bool is_on(const struct host *host, const char *parameter)
 	       (strcmp(text, "Y") == 0 || strcmp(text, "1") == 0);
 }
 
-/* The kernel reserves the numbers of VFIO's cdevs as soon as it can make them; the folder in /dev comes with the first. */
+/* The kernel reserves the numbers of VFIO's cdevs as soon as it can make them; the folder in /dev comes with the first.
+ */
 static bool makes_cdevs(const struct host *host)
 {
 	FILE *stream = sysfs_lines(host->proc, "devices");

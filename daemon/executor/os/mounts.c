@@ -30,8 +30,7 @@ dev_t block_number(const struct host *host, const char *path)
 {
 	struct stat status;
 
-	if (strncmp(path, "/dev/", 5) != 0 || fstatat(host->dev, path + 5, &status, 0) < 0 ||
-	    !S_ISBLK(status.st_mode))
+	if (strncmp(path, "/dev/", 5) != 0 || fstatat(host->dev, path + 5, &status, 0) < 0 || !S_ISBLK(status.st_mode))
 		return 0;
 	return status.st_rdev;
 }

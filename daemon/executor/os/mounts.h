@@ -7,10 +7,10 @@
 #include "sysfs.h"
 
 struct mount_entry {
-	dev_t number;       /* the block device; 0 where it is none */
-	const char *point;  /* in the namespace's own root */
-	const char *who;    /* "name[pid]", a process of that namespace; NULL: the host's own */
-	bool again;         /* the same mount as in the call before, on another of its block devices */
+	dev_t number;      /* the block device; 0 where it is none */
+	const char *point; /* in the namespace's own root */
+	const char *who;   /* "name[pid]", a process of that namespace; NULL: the host's own */
+	bool again;        /* the same mount as in the call before, on another of its block devices */
 };
 
 /* Called for each; a negative value ends it and is returned. Strings are valid during the call only. */
@@ -32,16 +32,16 @@ enum { PLACE_DEVICES_MAX = 16 };
 /* A path in the host's own mount namespace, and the file system that it is on. Begin with the path alone. */
 struct mount_place {
 	const char *path;
-	size_t length;                    /* of its mount point */
-	dev_t number[PLACE_DEVICES_MAX];  /* its block devices */
+	size_t length;                   /* of its mount point */
+	dev_t number[PLACE_DEVICES_MAX]; /* its block devices */
 	size_t count;
 };
 /* Finds the file systems of these paths, in one look. Errors as mounts_read(). */
 int mounts_place(const struct host *host, struct mount_place *place, size_t count);
 
 struct swap_entry {
-	dev_t number;      /* the block device that it is, or that has the file system it is on */
-	const char *file;  /* a swap file's path; NULL: a whole block device */
+	dev_t number;     /* the block device that it is, or that has the file system it is on */
+	const char *file; /* a swap file's path; NULL: a whole block device */
 };
 typedef int (*swap_found)(void *context, const struct swap_entry *swap);
 int swaps_read(const struct host *host, swap_found found, void *context);

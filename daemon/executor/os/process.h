@@ -1,6 +1,6 @@
 /*
- * A process as /proc shows it: its name, for people, its user, its unit, its FDs. What a process calls itself is its own
- * affair and proves nothing.
+ * A process as /proc shows it: its name, for people, its user, its unit, its FDs. What a process calls itself is its
+ * own affair and proves nothing.
  */
 #pragma once
 
@@ -16,8 +16,8 @@ const char *process_label(const struct host *host, pid_t pid, char *out, size_t 
 /* The process's parent, or 0 where it is gone. */
 pid_t process_parent(const struct host *host, pid_t pid);
 /*
- * The systemd unit that the process belongs to; "" where it is in none, or can't be told. leaf: then the last part of its
- * control group's path, escaped. Returns out.
+ * The systemd unit that the process belongs to; "" where it is in none, or can't be told. leaf: then the last part of
+ * its control group's path, escaped. Returns out.
  */
 const char *process_unit(const struct host *host, pid_t pid, bool leaf, char out[static UNIT_NAME_MAX]);
 /* Its effective user. False: it is gone. */
@@ -29,8 +29,8 @@ bool process_fdinfo(const struct host *host, pid_t pid, const char *fd, const ch
 /* True for an FD that only names its file, as udev has one for a moment: the driver knows nothing of it. */
 bool process_only_names(const struct host *host, pid_t pid, const char *fd);
 /*
- * True for a process of this executor, seen from a worker: a binder has the FDs of a claim still for a moment after it has
- * sent them, and the main process passes them on.
+ * True for a process of this executor, seen from a worker: a binder has the FDs of a claim still for a moment after it
+ * has sent them, and the main process passes them on.
  */
 bool process_is_ours(const struct host *host, pid_t pid);
 /* True for what /proc says of a process that this one may not look into. */

@@ -47,7 +47,8 @@ bool sysfs_find_line(int base, const char *path, const char *beginning, char *ou
  * -EBADMSG: more than a line, or characters that are not printable ASCII; other -errno of open() and read().
  */
 int sysfs_read(int folder, const char *name, char *out, size_t size);
-/* As sysfs_read(), for a decimal number up to max, or a hexadecimal one that begins with 0x. -EBADMSG: none, or larger. */
+/* As sysfs_read(), for a decimal number up to max, or a hexadecimal one that begins with 0x. -EBADMSG: none, or larger.
+ */
 int sysfs_read_number(int folder, const char *name, uint64_t max, uint64_t *out);
 /* As sysfs_read(), for a device number written as major:minor. */
 int sysfs_read_device_number(int folder, const char *name, dev_t *out);

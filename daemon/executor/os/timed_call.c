@@ -19,11 +19,11 @@ struct helper {
 	pthread_cond_t changed;
 	struct timed_call_task task;
 	char key[KEY_MAX];
-	void *context;  /* NULL: nothing to do */
+	void *context; /* NULL: nothing to do */
 	int result;
-	bool left;      /* behind: it frees the context, notes that it is through, and ends */
-	bool orphaned;  /* nobody looks at it any more: it frees itself */
-	bool ends;      /* told to end, or has ended */
+	bool left;     /* behind: it frees the context, notes that it is through, and ends */
+	bool orphaned; /* nobody looks at it any more: it frees itself */
+	bool ends;     /* told to end, or has ended */
 };
 
 struct timed_call {
@@ -183,7 +183,8 @@ static bool wait_for(struct helper *helper, unsigned milliseconds, int *result)
 	return done;
 }
 
-int timed_call_run(struct timed_call *timed_call, const struct timed_call_task *task, unsigned milliseconds, void *context)
+int timed_call_run(struct timed_call *timed_call, const struct timed_call_task *task, unsigned milliseconds,
+		   void *context)
 {
 	struct helper *helper;
 	int result;

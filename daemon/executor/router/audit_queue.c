@@ -10,7 +10,7 @@
 enum { RECORDS_MAX = 4096 };
 
 struct recorded {
-	struct recorded *next;      // audit_queue::first
+	struct recorded *next;       // audit_queue::first
 	union wire_message *message; /* of the size in its header */
 };
 
@@ -77,9 +77,11 @@ static void feed(struct audit_queue *audit_queue)
 	}
 }
 
-void audit_queue_start(struct audit_queue *audit_queue, struct supervisor *supervisor, const struct done_plans *done_plans)
+void audit_queue_start(struct audit_queue *audit_queue, struct supervisor *supervisor,
+		       const struct done_plans *done_plans)
 {
-	*audit_queue = (struct audit_queue){ .supervisor = supervisor, .done_plans = done_plans, .worker = { .socket = -1 } };
+	*audit_queue =
+		(struct audit_queue){ .supervisor = supervisor, .done_plans = done_plans, .worker = { .socket = -1 } };
 }
 
 /* False: there is no recorder, and none can be started, or one ended just now, as the next would. */

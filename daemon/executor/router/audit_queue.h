@@ -1,6 +1,6 @@
 /*
- * The main process's side of the recorder: adds to each record whether this executor did what it says, hands one after the
- * other on, and passes the answers to the broker. A recorder that fails costs records, and nothing else.
+ * The main process's side of the recorder: adds to each record whether this executor did what it says, hands one after
+ * the other on, and passes the answers to the broker. A recorder that fails costs records, and nothing else.
  */
 #pragma once
 
@@ -12,13 +12,14 @@ struct recorded;
 struct audit_queue {
 	struct supervisor *supervisor;
 	const struct done_plans *done_plans;
-	struct worker worker; /* started with the first record */
+	struct worker worker;          /* started with the first record */
 	struct recorded *first, *last; /* not answered yet; the recorder has got the first of them */
 	size_t count;
-	size_t sent;          /* so many of them */
+	size_t sent; /* so many of them */
 };
 
-void audit_queue_start(struct audit_queue *audit_queue, struct supervisor *supervisor, const struct done_plans *done_plans);
+void audit_queue_start(struct audit_queue *audit_queue, struct supervisor *supervisor,
+		       const struct done_plans *done_plans);
 /* A record of the broker's. */
 void audit_queue_ask(struct audit_queue *audit_queue, const struct wire_record *record);
 /* The recorder's socket is readable, or takes more. */

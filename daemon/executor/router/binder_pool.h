@@ -1,6 +1,6 @@
 /*
- * The main process's side of the binders: hands each plan to one that is idle, keeps a spare one warm, replaces those that
- * hang, and passes the results on. Never waits for any of them.
+ * The main process's side of the binders: hands each plan to one that is idle, keeps a spare one warm, replaces those
+ * that hang, and passes the results on. Never waits for any of them.
  */
 #pragma once
 
@@ -22,7 +22,8 @@ struct binder_pool {
 	struct plan_job_queue waiting;
 };
 
-int binder_pool_start(struct binder_pool *pool, struct supervisor *supervisor, const struct host *host); /* 0 or -errno */
+int binder_pool_start(struct binder_pool *pool, struct supervisor *supervisor,
+		      const struct host *host); /* 0 or -errno */
 /* Takes a plan over. */
 void binder_pool_run(struct binder_pool *pool, struct plan_job *job);
 /* The deadline of a plan passed: its binder counts as stuck, and another takes its place. */

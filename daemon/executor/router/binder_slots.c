@@ -31,7 +31,8 @@ bool binder_slots_want_spare(const struct binder_slots *slots)
 {
 	size_t there = count(slots, BINDER_IDLE) + count(slots, BINDER_BUSY);
 
-	return (there < BINDER_SLOTS_SPARE_MAX || binder_slots_find_idle(slots) < 0) && binder_slots_find_place(slots) >= 0;
+	return (there < BINDER_SLOTS_SPARE_MAX || binder_slots_find_idle(slots) < 0) &&
+	       binder_slots_find_place(slots) >= 0;
 }
 
 int binder_slots_find_plan(const struct binder_slots *slots, uint64_t plan)
@@ -61,14 +62,16 @@ void binder_slots_assign(struct binder_slots *slots, int slot, uint64_t plan)
 
 void binder_slots_overdue(struct binder_slots *slots, int slot)
 {
-	/* Beyond so many that hang, a further one goes on taking a place: then the machine needs help, not more of us. */
+	/* Beyond so many that hang, a further one goes on taking a place: then the machine needs help, not more of us.
+	 */
 	if (slots->slot[slot].state == BINDER_BUSY && count(slots, BINDER_STUCK) < BINDER_SLOTS_STUCK_MAX)
 		slots->slot[slot].state = BINDER_STUCK;
 }
 
 bool binder_slots_finished(struct binder_slots *slots, int slot)
 {
-	bool keep = slots->slot[slot].generation == slots->generation && count(slots, BINDER_IDLE) < BINDER_SLOTS_SPARE_MAX &&
+	bool keep = slots->slot[slot].generation == slots->generation &&
+		    count(slots, BINDER_IDLE) < BINDER_SLOTS_SPARE_MAX &&
 		    (slots->slot[slot].state == BINDER_BUSY || binder_slots_find_place(slots) >= 0);
 
 	slots->slot[slot].state = keep ? BINDER_IDLE : BINDER_ABSENT;

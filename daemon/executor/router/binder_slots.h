@@ -11,7 +11,7 @@
 enum {
 	BINDER_SLOTS_MAX = 16, /* idle or busy */
 	BINDER_SLOTS_STUCK_MAX = 64,
-	BINDER_SLOTS_SPARE_MAX = 2,   /* that are there from the start, and are kept when there is nothing to do */
+	BINDER_SLOTS_SPARE_MAX = 2, /* that are there from the start, and are kept when there is nothing to do */
 	BINDER_SLOTS = BINDER_SLOTS_MAX + BINDER_SLOTS_STUCK_MAX,
 };
 

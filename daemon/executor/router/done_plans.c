@@ -7,7 +7,7 @@
 
 struct deed {
 	char device[DEVICE_NAME_MAX];
-	uint32_t kind; /* enum wire_plan_kind of the plan that was done last */
+	uint32_t kind;            /* enum wire_plan_kind of the plan that was done last */
 	char claim[CLAIM_ID_MAX]; /* whose it was */
 	uid_t uid;
 };

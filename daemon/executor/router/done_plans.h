@@ -1,6 +1,6 @@
 /*
- * What this executor did itself: which devices its binders made ready for somebody, and which they took back. So a record
- * of the broker's can be confirmed by whoever did it, or is marked as one that was not. Pure bookkeeping.
+ * What this executor did itself: which devices its binders made ready for somebody, and which they took back. So a
+ * record of the broker's can be confirmed by whoever did it, or is marked as one that was not. Pure bookkeeping.
  */
 #pragma once
 
@@ -16,7 +16,7 @@ struct done_plans {
 struct deed_set {
 	uint32_t kind; /* enum wire_plan_kind */
 	char claim[CLAIM_ID_MAX];
-	uid_t uid;     /* whose claim it is, by the ledger of what was given */
+	uid_t uid; /* whose claim it is, by the ledger of what was given */
 	char (*device)[DEVICE_NAME_MAX];
 	size_t count;
 };

@@ -25,8 +25,9 @@
 
 /*
  * How long running plans get when the broker is gone, and nobody keeps their deadlines any more; how long to wait for
- * FDs in flight to get fewer, for which there is no event; how often files are read again that change while they are read;
- * how long workers get to end that have been told to; how many messages of the broker's are taken in one turn of the loop.
+ * FDs in flight to get fewer, for which there is no event; how often files are read again that change while they are
+ * read; how long workers get to end that have been told to; how many messages of the broker's are taken in one turn of
+ * the loop.
  */
 enum { HEARD_AT_ONCE = 64, DRAIN_MSEC = 75000, EXHAUSTED_MSEC = 20, POLICY_TRIES = 3, WORKERS_END_MSEC = 2000 };
 
@@ -39,14 +40,14 @@ struct executor {
 	struct binder_pool pool;
 	struct audit_queue audit_queue;
 	struct stop_requests requests;
-	struct wire_plan_inbox inbox; /* the plan that is just being received */
+	struct wire_plan_inbox inbox;  /* the plan that is just being received */
 	struct kernel_features kernel; /* as the broker was told */
-	struct policy *policy;        /* in force */
-	struct wire_refusal refusal;  /* of the files at the start, if its error is not 0 */
+	struct policy *policy;         /* in force */
+	struct wire_refusal refusal;   /* of the files at the start, if its error is not 0 */
 	int signals;
-	bool ending;                  /* nothing new is taken on */
+	bool ending; /* nothing new is taken on */
 	bool failed;
-	uint64_t deadline;            /* CLOCK_MONOTONIC, milliseconds: while ending */
+	uint64_t deadline; /* CLOCK_MONOTONIC, milliseconds: while ending */
 };
 
 static void begin_end(struct executor *executor)
@@ -58,7 +59,8 @@ static void begin_end(struct executor *executor)
 	binder_pool_cancel(&executor->pool);
 }
 
-/* Results have nobody to go to: their FDs are closed, and the next broker puts the rest back, by what was given so far. */
+/* Results have nobody to go to: their FDs are closed, and the next broker puts the rest back, by what was given so far.
+ */
 static void lose_broker(struct executor *executor)
 {
 	executor->supervisor.outbox.gone = true;
@@ -74,10 +76,11 @@ static void fail(struct executor *executor, const char *what, int error)
 }
 
 /*
- * Reads the policy files and makes the snapshot for the binders. 0, -EINVAL after logged lines, or other -errno; *told is
- * what the broker is to be told of it, but for the digest.
+ * Reads the policy files and makes the snapshot for the binders. 0, -EINVAL after logged lines, or other -errno; *told
+ * is what the broker is to be told of it, but for the digest.
  */
-static int read_policy(const struct executor *executor, struct policy **policy, int *snapshot, struct wire_refusal *told)
+static int read_policy(const struct executor *executor, struct policy **policy, int *snapshot,
+		       struct wire_refusal *told)
 {
 	const struct executor_options *options = executor->options;
 	int error = -EAGAIN;
@@ -98,7 +101,8 @@ static int read_policy(const struct executor *executor, struct policy **policy, 
 	return error;
 }
 
-/* The policy to begin with: one that denies everything, if the files have errors. What was claimed can be put back still. */
+/* The policy to begin with: one that denies everything, if the files have errors. What was claimed can be put back
+ * still. */
 static int begin_policy(struct executor *executor)
 {
 	struct policy *policy = NULL;
@@ -135,7 +139,8 @@ static void reload_policy(struct executor *executor, uint64_t id)
 		executor->policy = policy;
 		binder_pool_renew(&executor->pool);
 	}
-	message.policy = (struct wire_policy){ .policy_digest = executor->policy->digest, .error = -error, .refusal = refusal };
+	message.policy =
+		(struct wire_policy){ .policy_digest = executor->policy->digest, .error = -error, .refusal = refusal };
 	wire_stamp(&message, WIRE_POLICY, id);
 	outbox_send(&executor->supervisor.outbox, &message, NULL);
 }
@@ -181,7 +186,8 @@ static void on_proven(void *context, struct plan_job *job)
 		binder_pool_run(&executor->pool, job);
 }
 
-/* True if the plan may go on to a worker; else why it may not. Whether the policy gives a claim is the binder's matter. */
+/* True if the plan may go on to a worker; else why it may not. Whether the policy gives a claim is the binder's matter.
+ */
 static bool admit(struct executor *executor, char why[static TEXT_MAX])
 {
 	struct wire_plan_inbox *plan = &executor->inbox;
@@ -323,8 +329,8 @@ static void hear_signals(struct executor *executor)
 }
 
 /*
- * Until all workers have ended that were told to: what is left when this process ends, the service manager kills, and says
- * so. One that hangs in the kernel is not waited for much longer.
+ * Until all workers have ended that were told to: what is left when this process ends, the service manager kills, and
+ * says so. One that hangs in the kernel is not waited for much longer.
  */
 static void see_workers_end(struct executor *executor)
 {
@@ -471,7 +477,8 @@ static int prepare(struct executor *executor)
 		return -errno;
 	error = begin_policy(executor);
 	return error < 0 ? error
-			 : given_claims_start(&executor->supervisor.given, &executor->host, executor->options->runtime_folder);
+			 : given_claims_start(&executor->supervisor.given, &executor->host,
+					      executor->options->runtime_folder);
 }
 
 /* The process at the other end of the wire, as the kernel says; 0: it does not. */

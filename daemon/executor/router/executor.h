@@ -10,8 +10,8 @@ struct executor_options {
 	const char *const *policy_folder;
 	size_t policy_folder_count;
 	const char *runtime_folder; /* where it keeps what it gave */
-	int wire;    /* the broker's socket */
-	int program; /* the executor's own binary, open for execution */
+	int wire;                   /* the broker's socket */
+	int program;                /* the executor's own binary, open for execution */
 };
 
 /* Serves until the broker closes the wire, or SIGTERM; returns the exit status of the process. Consumes no FD. */

@@ -56,7 +56,8 @@ static void detach(struct claim *claim)
 	claim->attachment = NULL;
 }
 
-/* How long the executor of a broker that has gone gets to let go of the ledger, and how often it is looked for: no event tells. */
+/* How long the executor of a broker that has gone gets to let go of the ledger, and how often it is looked for: no
+ * event tells. */
 enum { LOCKED_TRIES = 500, LOCKED_MSEC = 10 };
 
 /* Opens the files of the ledger, which one executor has at a time. An FD or -errno. */
@@ -84,7 +85,8 @@ static int open_folder(const char *runtime_folder)
 	if (lstat(runtime_folder, &status) < 0)
 		return -errno;
 	if (!S_ISDIR(status.st_mode) || status.st_uid != 0 || (status.st_mode & 022)) {
-		log_error("%s is not a folder that only root can write: what was given can't be kept there", runtime_folder);
+		log_error("%s is not a folder that only root can write: what was given can't be kept there",
+			  runtime_folder);
 		return -EPERM;
 	}
 	folder = open_files(runtime_folder);
@@ -115,7 +117,8 @@ static int read_file(struct given_claims *given, const char *file)
 	if (verdict == CLAIM_FILE_STALE) {
 		unlinkat(given->folder, file, 0);
 	} else if (verdict == CLAIM_FILE_CORRUPT || error == -EBUSY || error == -EINVAL) {
-		log_error("what was given can't be read from %s: it is set aside, and its devices are left as they are", file);
+		log_error("what was given can't be read from %s: it is set aside, and its devices are left as they are",
+			  file);
 		claim_files_set_aside(given->folder, file);
 		return 0;
 	}
@@ -173,7 +176,8 @@ static bool is_same_file(int one, int other)
 {
 	pid_t self = getpid();
 
-	return syscall(SYS_kcmp, self, self, KCMP_FILE, (unsigned long)one, (unsigned long)other) == 0 || errno == ENOSYS;
+	return syscall(SYS_kcmp, self, self, KCMP_FILE, (unsigned long)one, (unsigned long)other) == 0 ||
+	       errno == ENOSYS;
 }
 
 /* The claim that this context is known to be of, or NULL. */
@@ -189,10 +193,11 @@ static const struct claim *owner_of_context(const struct given_claims *given, in
 }
 
 /*
- * The context that came with a plan has to be the claim's. After a restart of the executor the first that comes is taken for
- * it, as long as it is no other claim's: nothing in the kernel would tell.
+ * The context that came with a plan has to be the claim's. After a restart of the executor the first that comes is
+ * taken for it, as long as it is no other claim's: nothing in the kernel would tell.
  */
-static bool is_context_right(struct given_claims *given, const struct claim *claim, int context, char why[static TEXT_MAX])
+static bool is_context_right(struct given_claims *given, const struct claim *claim, int context,
+			     char why[static TEXT_MAX])
 {
 	struct attachment *attachment = attachment_of(claim);
 	const struct claim *owner;
@@ -254,8 +259,8 @@ static bool admit_release(struct given_claims *given, const struct policy *polic
 	if (!matches)
 		return false;
 	matches = plan_view_look_at_devices(&view, &plan->plan) &&
-		  given_match_release(given->ledger, policy, view.topology, &plan->plan, owner, plan->enclosure.context >= 0,
-				      &under_way->change, why);
+		  given_match_release(given->ledger, policy, view.topology, &plan->plan, owner,
+				      plan->enclosure.context >= 0, &under_way->change, why);
 	plan_view_done(&view);
 	if (!matches)
 		return false;
@@ -335,7 +340,8 @@ void given_claims_settle(struct given_claims *given, struct wire_result *result,
 	if (given_settle(given->ledger, &plan->change, end))
 		error = write_down(given, plan->change.claim);
 	if (error < 0)
-		log_error("claim %s: what was given back can't be written down: %s", plan->change.claim, strerror(-error));
+		log_error("claim %s: what was given back can't be written down: %s", plan->change.claim,
+			  strerror(-error));
 	free(plan);
 }
 
@@ -353,7 +359,8 @@ void given_claims_end(struct given_claims *given)
 		given->first = plan->next;
 		free(plan);
 	}
-	for (struct claim *claim = given->ledger ? ledger_first(given->ledger) : NULL; claim; claim = ledger_next(claim))
+	for (struct claim *claim = given->ledger ? ledger_first(given->ledger) : NULL; claim;
+	     claim = ledger_next(claim))
 		detach(claim);
 	given->ledger = ledger_free(given->ledger);
 	descriptor_close(&given->folder);

@@ -16,13 +16,15 @@ struct grant {
 };
 
 /* The nodes of a grant as they are now. */
-static size_t nodes_of(const struct node_grants *grants, const struct grant *grant, struct vfio_node node[static VFIO_NODES_MAX])
+static size_t nodes_of(const struct node_grants *grants, const struct grant *grant,
+		       struct vfio_node node[static VFIO_NODES_MAX])
 {
 	uint64_t identity;
 	size_t count = 0;
 
 	if (!grant->device[0])
-		return node_acl_container(grants->host, &node[0]) == 0 && !node_acl_is_open_to_all(grants->host, &node[0]);
+		return node_acl_container(grants->host, &node[0]) == 0 &&
+		       !node_acl_is_open_to_all(grants->host, &node[0]);
 
 	autoclose int folder = pci_device_open(grants->host, grant->device);
 

@@ -1,6 +1,6 @@
 /*
- * The nodes that users were let open, and holds that against udev: it sets the mode of a node anew at each of its events,
- * which takes the effect out of an ACL. Grants nothing that a binder has not granted.
+ * The nodes that users were let open, and holds that against udev: it sets the mode of a node anew at each of its
+ * events, which takes the effect out of an ACL. Grants nothing that a binder has not granted.
  */
 #pragma once
 

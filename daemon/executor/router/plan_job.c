@@ -48,7 +48,8 @@ void plan_job_answer(union wire_message *message, uint64_t id, enum wire_outcome
 	wire_stamp(message, WIRE_RESULT, id);
 }
 
-void plan_job_answer_untouched(union wire_message *message, struct plan_job *job, const char *text, struct descriptors *fds)
+void plan_job_answer_untouched(union wire_message *message, struct plan_job *job, const char *text,
+			       struct descriptors *fds)
 {
 	bool release = job->plan.kind == WIRE_PLAN_RELEASE;
 

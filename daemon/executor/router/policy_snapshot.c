@@ -46,8 +46,10 @@ static int append_bytes(struct snapshot *snapshot, const void *bytes, size_t siz
 static int append(struct snapshot *snapshot, enum part_kind kind, uint32_t number, const char *name, const char *text,
 		  size_t text_length)
 {
-	struct part part = { .kind = kind, .number = number, .name_length = (uint32_t)strlen(name),
-				 .text_length = (uint32_t)text_length };
+	struct part part = { .kind = kind,
+			     .number = number,
+			     .name_length = (uint32_t)strlen(name),
+			     .text_length = (uint32_t)text_length };
 	int error = append_bytes(snapshot, &part, sizeof(part));
 
 	if (error == 0)
@@ -59,7 +61,7 @@ static int append(struct snapshot *snapshot, enum part_kind kind, uint32_t numbe
 
 /* The part at *offset, which moves on. False at the end, or where the rest is no part. */
 static bool next_part(const struct snapshot *snapshot, size_t *offset, struct part *part, const char **name,
-			const char **text)
+		      const char **text)
 {
 	size_t left = snapshot->size - *offset;
 

@@ -1,8 +1,8 @@
 /*
  * The policy in force, in a form that can be handed to a worker: the files' texts and the numbers behind the names in
  * them, in a sealed memfd. So every binder decides by the same policy, whatever is edited on the disk before a reload,
- * and no worker asks a user database. It is made by reading the files that a policy was made of again, and holds only if
- * the same policy comes out.
+ * and no worker asks a user database. It is made by reading the files that a policy was made of again, and holds only
+ * if the same policy comes out.
  */
 #pragma once
 

@@ -21,7 +21,8 @@ struct stop {
 	struct worker worker; /* once it may be done */
 };
 
-static void answer(struct stop_requests *requests, uint64_t id, enum wire_stop_outcome outcome, int error, const char *text)
+static void answer(struct stop_requests *requests, uint64_t id, enum wire_stop_outcome outcome, int error,
+		   const char *text)
 {
 	union wire_message message;
 
@@ -130,7 +131,8 @@ static bool may_stop(const struct stop *stop, const struct found *found, char wh
 	}
 	if (!given_by_rule(stop->requests->supervisor->given.ledger, stop->question.device, stop->question.count,
 			   stop->question.rule)) {
-		text_format(why, TEXT_MAX, "the devices were not given to one claim by the rule \"%s\"", stop->question.rule);
+		text_format(why, TEXT_MAX, "the devices were not given to one claim by the rule \"%s\"",
+			    stop->question.rule);
 		return false;
 	}
 	return is_covered(stop, found, why) && holds(stop, found, why);
@@ -162,7 +164,8 @@ static void on_found(void *context, const struct found *found, int error)
 	}
 }
 
-void stop_requests_start(struct stop_requests *requests, struct supervisor *supervisor, struct survey_queue *queue, const struct host *host)
+void stop_requests_start(struct stop_requests *requests, struct supervisor *supervisor, struct survey_queue *queue,
+			 const struct host *host)
 {
 	*requests = (struct stop_requests){ .supervisor = supervisor, .queue = queue, .host = host };
 }
@@ -210,7 +213,8 @@ void stop_requests_readable(struct stop_requests *requests, size_t slot)
 		outbox_send(&requests->supervisor->outbox, &message, NULL);
 		drop(stop);
 	} else {
-		conclude(stop, WIRE_STOP_FAILED, EIO, "the worker ended before it was through: nobody knows how far it came");
+		conclude(stop, WIRE_STOP_FAILED, EIO,
+			 "the worker ended before it was through: nobody knows how far it came");
 	}
 }
 

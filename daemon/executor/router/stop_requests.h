@@ -1,6 +1,7 @@
 /*
  * The main process's side of stops: finds out whether what is to be stopped holds a device, asks the policy, and has a
- * stopper of its own end it. A broker that was taken over can stop no more than what holds a device of a rule that says so.
+ * stopper of its own end it. A broker that was taken over can stop no more than what holds a device of a rule that says
+ * so.
  */
 #pragma once
 
@@ -17,7 +18,8 @@ struct stop_requests {
 	struct stop *stop[STOPS_MAX]; /* NULL: free */
 };
 
-void stop_requests_start(struct stop_requests *requests, struct supervisor *supervisor, struct survey_queue *queue, const struct host *host);
+void stop_requests_start(struct stop_requests *requests, struct supervisor *supervisor, struct survey_queue *queue,
+			 const struct host *host);
 /* A stop that the broker asks for. Takes the FDs over, which are empty then. */
 void stop_requests_ask(struct stop_requests *requests, const struct wire_stop *question, struct descriptors *fds);
 /* The socket of a slot's stopper, or -1. */

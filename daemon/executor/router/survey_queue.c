@@ -19,14 +19,14 @@ enum { HANGING_MSEC = 10000 };
 /* One question to the surveyor. */
 struct ask {
 	struct ask *next;            // queue::first
-	struct plan_job *job;             /* a release that waits for the answer; NULL: none does */
-	survey_queue_found searcher;    /* who searched; NULL: nobody did. If there is no job either, the broker asks */
+	struct plan_job *job;        /* a release that waits for the answer; NULL: none does */
+	survey_queue_found searcher; /* who searched; NULL: nobody did. If there is no job either, the broker asks */
 	void *context;
-	struct found found;          /* of a search */
-	bool short_of_memory;        /* so that something is missing there */
-	pid_t holder;                /* of the first device that is held; 0: none so far */
+	struct found found;           /* of a search */
+	bool short_of_memory;         /* so that something is missing there */
+	pid_t holder;                 /* of the first device that is held; 0: none so far */
 	char device[DEVICE_NAME_MAX]; /* that device */
-	union wire_message *message; /* of the size in its header */
+	union wire_message *message;  /* of the size in its header */
 };
 
 static void ask_free(struct ask *ask)
@@ -59,8 +59,8 @@ static void answer_release(struct survey_queue *queue, struct plan_job *job, int
 	union wire_message message;
 	char text[TEXT_MAX];
 
-	text_format(text, sizeof(text), "nobody can tell whether somebody still holds the devices: the survey failed: %s",
-		    strerror(error));
+	text_format(text, sizeof(text),
+		    "nobody can tell whether somebody still holds the devices: the survey failed: %s", strerror(error));
 	/* The same question fails again only if it is too long. */
 	if (error == E2BIG)
 		plan_job_answer(&message, job->plan.id, WIRE_OUTCOME_BROKEN, text);
@@ -145,11 +145,12 @@ static void enqueue_brokers(struct survey_queue *queue, const union wire_message
 		answer_broker(queue, &message->header, ENOMEM);
 }
 
-int survey_queue_start(struct survey_queue *queue, struct supervisor *supervisor, const struct host *host, survey_queue_proven proven,
-		    void *context)
+int survey_queue_start(struct survey_queue *queue, struct supervisor *supervisor, const struct host *host,
+		       survey_queue_proven proven, void *context)
 {
-	*queue = (struct survey_queue){ .supervisor = supervisor, .host = host, .worker = { .socket = -1 }, .proven = proven,
-					 .context = context };
+	*queue = (struct survey_queue){
+		.supervisor = supervisor, .host = host, .worker = { .socket = -1 }, .proven = proven, .context = context
+	};
 	return supervisor_start(supervisor, &queue->worker, WORKER_SURVEYOR);
 }
 
@@ -168,7 +169,7 @@ void survey_queue_audit(struct survey_queue *queue, const struct wire_audit *aud
 }
 
 void survey_queue_search(struct survey_queue *queue, const char (*device)[DEVICE_NAME_MAX], size_t count,
-		      survey_queue_found found, void *context)
+			 survey_queue_found found, void *context)
 {
 	static const struct found nothing = { .device = NULL };
 	union wire_message message;

@@ -1,6 +1,6 @@
 /*
- * The main process's side of the surveyor: hands it one question after the other, and its answers to the broker; and has it
- * look for holders before a release goes to a binder, which could not see them, and before anything is stopped.
+ * The main process's side of the surveyor: hands it one question after the other, and its answers to the broker; and
+ * has it look for holders before a release goes to a binder, which could not see them, and before anything is stopped.
  */
 #pragma once
 
@@ -27,19 +27,19 @@ struct survey_queue {
 	struct supervisor *supervisor;
 	const struct host *host;
 	struct worker worker;
-	struct ask *first;  /* the one that the surveyor has, if busy */
+	struct ask *first; /* the one that the surveyor has, if busy */
 	struct ask *last;
 	size_t count;
 	bool busy;
-	uint64_t busy_since; /* CLOCK_MONOTONIC, milliseconds */
-	pid_t broker;        /* its pid, 0 unknown */
-	uint64_t searches;   /* so far */
+	uint64_t busy_since;        /* CLOCK_MONOTONIC, milliseconds */
+	pid_t broker;               /* its pid, 0 unknown */
+	uint64_t searches;          /* so far */
 	survey_queue_proven proven; /* no holder was found */
 	void *context;
 };
 
-int survey_queue_start(struct survey_queue *queue, struct supervisor *supervisor, const struct host *host, survey_queue_proven proven,
-		    void *context); /* 0 or -errno */
+int survey_queue_start(struct survey_queue *queue, struct supervisor *supervisor, const struct host *host,
+		       survey_queue_proven proven, void *context); /* 0 or -errno */
 /* A question of the broker's. */
 void survey_queue_ask(struct survey_queue *queue, const struct wire_survey *survey);
 /*
@@ -47,9 +47,10 @@ void survey_queue_ask(struct survey_queue *queue, const struct wire_survey *surv
  * the job over.
  */
 void survey_queue_prove(struct survey_queue *queue, struct plan_job *job);
-/* Looks at devices (1 to GROUP_MEMBERS_MAX) and for who holds them. found is called once, perhaps before this returns. */
+/* Looks at devices (1 to GROUP_MEMBERS_MAX) and for who holds them. found is called once, perhaps before this returns.
+ */
 void survey_queue_search(struct survey_queue *queue, const char (*device)[DEVICE_NAME_MAX], size_t count,
-		      survey_queue_found found, void *context);
+			 survey_queue_found found, void *context);
 /* A part of an audit of the broker's. */
 void survey_queue_audit(struct survey_queue *queue, const struct wire_audit *audit);
 /* The deadline of a plan passed. False: it does not wait for the surveyor. */

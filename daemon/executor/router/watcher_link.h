@@ -1,6 +1,6 @@
 /*
- * The main process's side of the watcher: passes its news on to the broker, and starts another if it is lost, so that the
- * broker never notices.
+ * The main process's side of the watcher: passes its news on to the broker, and starts another if it is lost, so that
+ * the broker never notices.
  */
 #pragma once
 
@@ -10,14 +10,15 @@
 
 struct watcher_link {
 	struct supervisor *supervisor;
-	struct node_grants *grants;      /* told of udev's work on nodes */
+	struct node_grants *grants; /* told of udev's work on nodes */
 	struct worker worker;
 	struct known_devices known; /* what the broker was told of */
 	bool listed;                /* all devices were told once */
 	bool complete;              /* and the broker knows that */
 };
 
-int watcher_link_start(struct watcher_link *link, struct supervisor *supervisor, struct node_grants *grants); /* 0 or -errno */
+int watcher_link_start(struct watcher_link *link, struct supervisor *supervisor,
+		       struct node_grants *grants); /* 0 or -errno */
 /* The watcher's socket is readable. */
 void watcher_link_readable(struct watcher_link *link);
 /* Tells the broker that it knows all devices, as soon as it does: when all workers are ready. */

@@ -30,53 +30,151 @@ static const struct {
 	unsigned who;
 } plain[] = {
 	/* memory, threads, the end */
-	{ "brk", ALL }, { "munmap", ALL }, { "mremap", ALL }, { "madvise", ALL }, { "futex", ALL },
-	{ "futex_time64", ALL }, { "set_robust_list", ALL }, { "rseq", ALL }, { "membarrier", ALL },
-	{ "sched_yield", ALL }, { "sched_getaffinity", ALL }, { "getcpu", ALL }, { "exit", ALL },
-	{ "exit_group", ALL }, { "restart_syscall", ALL }, { "getrandom", ALL }, { "set_tid_address", MAIN },
+	{ "brk", ALL },
+	{ "munmap", ALL },
+	{ "mremap", ALL },
+	{ "madvise", ALL },
+	{ "futex", ALL },
+	{ "futex_time64", ALL },
+	{ "set_robust_list", ALL },
+	{ "rseq", ALL },
+	{ "membarrier", ALL },
+	{ "sched_yield", ALL },
+	{ "sched_getaffinity", ALL },
+	{ "getcpu", ALL },
+	{ "exit", ALL },
+	{ "exit_group", ALL },
+	{ "restart_syscall", ALL },
+	{ "getrandom", ALL },
+	{ "set_tid_address", MAIN },
 	{ "arch_prctl", MAIN },
 	/* a second filter that makes them fail as on a kernel without them says so: the C library has other ways */
 	{ "clone3", ALL },
 	/* who and when */
-	{ "getpid", ALL }, { "gettid", ALL }, { "getppid", ALL }, { "getuid", ALL }, { "geteuid", ALL },
-	{ "getgid", ALL }, { "getegid", ALL }, { "getuid32", ALL }, { "geteuid32", ALL }, { "getgid32", ALL },
-	{ "getegid32", ALL }, { "uname", ALL }, { "sysinfo", ALL }, { "clock_gettime", ALL },
-	{ "clock_gettime64", ALL }, { "clock_getres", ALL }, { "gettimeofday", ALL }, { "time", ALL },
-	{ "nanosleep", ALL }, { "clock_nanosleep", ALL }, { "clock_nanosleep_time64", ALL },
+	{ "getpid", ALL },
+	{ "gettid", ALL },
+	{ "getppid", ALL },
+	{ "getuid", ALL },
+	{ "geteuid", ALL },
+	{ "getgid", ALL },
+	{ "getegid", ALL },
+	{ "getuid32", ALL },
+	{ "geteuid32", ALL },
+	{ "getgid32", ALL },
+	{ "getegid32", ALL },
+	{ "uname", ALL },
+	{ "sysinfo", ALL },
+	{ "clock_gettime", ALL },
+	{ "clock_gettime64", ALL },
+	{ "clock_getres", ALL },
+	{ "gettimeofday", ALL },
+	{ "time", ALL },
+	{ "nanosleep", ALL },
+	{ "clock_nanosleep", ALL },
+	{ "clock_nanosleep_time64", ALL },
 	/* signals */
-	{ "rt_sigaction", ALL }, { "rt_sigprocmask", ALL }, { "rt_sigreturn", ALL }, { "sigreturn", ALL },
+	{ "rt_sigaction", ALL },
+	{ "rt_sigprocmask", ALL },
+	{ "rt_sigreturn", ALL },
+	{ "sigreturn", ALL },
 	{ "sigaltstack", ALL },
 	/* looking at files */
-	{ "read", ALL }, { "readv", ALL }, { "pread64", ALL }, { "lseek", ALL }, { "_llseek", ALL }, { "close", ALL },
-	{ "close_range", ALL }, { "fstat", ALL }, { "fstat64", ALL }, { "stat", ALL }, { "stat64", ALL },
-	{ "lstat", ALL }, { "lstat64", ALL }, { "newfstatat", ALL }, { "fstatat64", ALL }, { "statx", ALL },
-	{ "statfs", ALL }, { "statfs64", ALL }, { "fstatfs", ALL }, { "fstatfs64", ALL }, { "access", ALL },
-	{ "faccessat", ALL }, { "faccessat2", ALL }, { "readlink", ALL }, { "readlinkat", ALL }, { "getdents", ALL },
-	{ "getdents64", ALL }, { "getcwd", ALL }, { "fadvise64", ALL }, { "fadvise64_64", ALL },
+	{ "read", ALL },
+	{ "readv", ALL },
+	{ "pread64", ALL },
+	{ "lseek", ALL },
+	{ "_llseek", ALL },
+	{ "close", ALL },
+	{ "close_range", ALL },
+	{ "fstat", ALL },
+	{ "fstat64", ALL },
+	{ "stat", ALL },
+	{ "stat64", ALL },
+	{ "lstat", ALL },
+	{ "lstat64", ALL },
+	{ "newfstatat", ALL },
+	{ "fstatat64", ALL },
+	{ "statx", ALL },
+	{ "statfs", ALL },
+	{ "statfs64", ALL },
+	{ "fstatfs", ALL },
+	{ "fstatfs64", ALL },
+	{ "access", ALL },
+	{ "faccessat", ALL },
+	{ "faccessat2", ALL },
+	{ "readlink", ALL },
+	{ "readlinkat", ALL },
+	{ "getdents", ALL },
+	{ "getdents64", ALL },
+	{ "getcwd", ALL },
+	{ "fadvise64", ALL },
+	{ "fadvise64_64", ALL },
 	{ "name_to_handle_at", MAIN | WATCHER },
 	/* sockets that are there, and waiting */
-	{ "recvmsg", ALL }, { "sendmsg", ALL }, { "poll", ALL }, { "ppoll", ALL }, { "ppoll_time64", ALL },
-	{ "getsockopt", ALL }, { "getsockname", ALL }, { "getpeername", ALL }, { "recvfrom", MAIN | WATCHER | RECORDER },
-	{ "sendto", MAIN | WATCHER | RECORDER }, { "recv", MAIN | WATCHER }, { "send", MAIN | WATCHER },
-	{ "bind", MAIN | WATCHER | STOPPER }, { "setsockopt", MAIN | WATCHER | STOPPER }, { "epoll_create1", MAIN | WATCHER },
-	{ "epoll_ctl", MAIN | WATCHER }, { "epoll_wait", MAIN | WATCHER }, { "epoll_pwait", MAIN | WATCHER },
+	{ "recvmsg", ALL },
+	{ "sendmsg", ALL },
+	{ "poll", ALL },
+	{ "ppoll", ALL },
+	{ "ppoll_time64", ALL },
+	{ "getsockopt", ALL },
+	{ "getsockname", ALL },
+	{ "getpeername", ALL },
+	{ "recvfrom", MAIN | WATCHER | RECORDER },
+	{ "sendto", MAIN | WATCHER | RECORDER },
+	{ "recv", MAIN | WATCHER },
+	{ "send", MAIN | WATCHER },
+	{ "bind", MAIN | WATCHER | STOPPER },
+	{ "setsockopt", MAIN | WATCHER | STOPPER },
+	{ "epoll_create1", MAIN | WATCHER },
+	{ "epoll_ctl", MAIN | WATCHER },
+	{ "epoll_wait", MAIN | WATCHER },
+	{ "epoll_pwait", MAIN | WATCHER },
 	/* changing the host: attributes, ACLs of nodes, a client's memlock limit; an audit reads ACLs, too */
-	{ "getxattr", MAIN | BINDER | SURVEYOR }, { "lgetxattr", MAIN | BINDER }, { "fgetxattr", MAIN | BINDER },
+	{ "getxattr", MAIN | BINDER | SURVEYOR },
+	{ "lgetxattr", MAIN | BINDER },
+	{ "fgetxattr", MAIN | BINDER },
 	{ "setxattr", MAIN | BINDER },
 	/* whether two processes have copies of one FD; ending a process */
-	{ "kcmp", MAIN | SURVEYOR }, { "pidfd_send_signal", MAIN | STOPPER },
+	{ "kcmp", MAIN | SURVEYOR },
+	{ "pidfd_send_signal", MAIN | STOPPER },
 	/* workers, and whom they found */
-	{ "fork", MAIN }, { "vfork", MAIN }, { "execveat", MAIN }, { "socketpair", MAIN }, { "dup", MAIN },
-	{ "dup2", MAIN }, { "dup3", MAIN }, { "wait4", MAIN }, { "waitid", MAIN }, { "signalfd", MAIN },
-	{ "signalfd4", MAIN }, { "memfd_create", MAIN }, { "pidfd_open", MAIN },
+	{ "fork", MAIN },
+	{ "vfork", MAIN },
+	{ "execveat", MAIN },
+	{ "socketpair", MAIN },
+	{ "dup", MAIN },
+	{ "dup2", MAIN },
+	{ "dup3", MAIN },
+	{ "wait4", MAIN },
+	{ "waitid", MAIN },
+	{ "signalfd", MAIN },
+	{ "signalfd4", MAIN },
+	{ "memfd_create", MAIN },
+	{ "pidfd_open", MAIN },
 	/* names of users, which may come from anywhere on this host */
-	{ "connect", MAIN | STOPPER }, { "sendmmsg", MAIN }, { "shutdown", MAIN }, { "pipe", MAIN }, { "pipe2", MAIN },
-	{ "eventfd2", MAIN }, { "timerfd_create", MAIN }, { "timerfd_settime", MAIN }, { "select", MAIN },
-	{ "pselect6", MAIN }, { "flock", MAIN },
+	{ "connect", MAIN | STOPPER },
+	{ "sendmmsg", MAIN },
+	{ "shutdown", MAIN },
+	{ "pipe", MAIN },
+	{ "pipe2", MAIN },
+	{ "eventfd2", MAIN },
+	{ "timerfd_create", MAIN },
+	{ "timerfd_settime", MAIN },
+	{ "select", MAIN },
+	{ "pselect6", MAIN },
+	{ "flock", MAIN },
 	/* files of what was given to whom */
-	{ "mkdir", MAIN }, { "mkdirat", MAIN }, { "renameat", MAIN }, { "renameat2", MAIN }, { "unlinkat", MAIN },
+	{ "mkdir", MAIN },
+	{ "mkdirat", MAIN },
+	{ "renameat", MAIN },
+	{ "renameat2", MAIN },
+	{ "unlinkat", MAIN },
 	/* on the way to what a worker is */
-	{ "capget", MAIN }, { "capset", MAIN }, { "prctl", MAIN }, { "seccomp", MAIN }, { "umask", MAIN },
+	{ "capget", MAIN },
+	{ "capset", MAIN },
+	{ "prctl", MAIN },
+	{ "seccomp", MAIN },
+	{ "umask", MAIN },
 	{ "chdir", MAIN },
 };
 
@@ -84,10 +182,15 @@ static const struct {
 static const char *const mounting[] = { "unshare", "mount", "umount2", "mount_setattr" };
 
 #define HAS(argument, mask, value) \
-	{ .arg = (argument), .op = SCMP_CMP_MASKED_EQ, .datum_a = (mask), .datum_b = (value) }
+	{ \
+		.arg = (argument), .op = SCMP_CMP_MASKED_EQ, .datum_a = (mask), .datum_b = (value) \
+	}
 /* An int or unsigned argument, of which the kernel sees the lower half only. */
 #define IS(argument, value) HAS(argument, 0xffffffffu, value)
-#define IS_NULL(argument) { .arg = (argument), .op = SCMP_CMP_EQ, .datum_a = 0 }
+#define IS_NULL(argument) \
+	{ \
+		.arg = (argument), .op = SCMP_CMP_EQ, .datum_a = 0 \
+	}
 
 /* O_TMPFILE without the O_DIRECTORY in it. */
 enum {
@@ -96,7 +199,8 @@ enum {
 	WRITES = MAKES | O_ACCMODE | O_APPEND,
 };
 #define NAMESPACES \
-	((unsigned)CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
+	((unsigned)CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | \
+	 CLONE_NEWNET)
 #define THREAD ((unsigned)CLONE_VM | CLONE_THREAD)
 /* Of both VFIO and iommufd. */
 #define IOCTLS_OF_VFIO HAS(1, 0xff00, ';' << 8)
@@ -121,18 +225,18 @@ static const struct {
 	{ "writev", WORKERS, { IS(0, STDERR_FILENO) }, 1 },
 	{ "send", BINDER | SURVEYOR | STOPPER, { IS(0, STDERR_FILENO) }, 1 },
 	{ "sendto", BINDER | SURVEYOR | STOPPER, { IS(0, STDERR_FILENO) }, 1 },
-	{ "write", MAIN | BINDER, { }, 0 },
-	{ "writev", MAIN, { }, 0 },
+	{ "write", MAIN | BINDER, {}, 0 },
+	{ "writev", MAIN, {}, 0 },
 	{ "mmap", WORKERS, { HAS(2, PROT_EXEC, 0) }, 1 },
 	{ "mprotect", WORKERS, { HAS(2, PROT_EXEC, 0) }, 1 },
-	{ "mmap", MAIN, { }, 0 },
-	{ "mprotect", MAIN, { }, 0 },
+	{ "mmap", MAIN, {}, 0 },
+	{ "mprotect", MAIN, {}, 0 },
 	{ "clone", SURVEYOR | WATCHER, { HAS(0, NAMESPACES | THREAD, THREAD) }, 1 },
 	{ "clone", MAIN, { HAS(0, NAMESPACES, 0) }, 1 },
 	{ "prlimit64", READERS, { IS(0, 0), IS_NULL(2) }, 2 },
-	{ "prlimit64", MAIN | BINDER, { }, 0 },
-	{ "getrlimit", ALL, { }, 0 },
-	{ "ugetrlimit", ALL, { }, 0 },
+	{ "prlimit64", MAIN | BINDER, {}, 0 },
+	{ "getrlimit", ALL, {}, 0 },
+	{ "ugetrlimit", ALL, {}, 0 },
 	/* Nobody gets a second standard error. */
 	{ "fcntl", WORKERS, { IS(1, F_DUPFD_CLOEXEC), IS(2, 3) }, 2 },
 	{ "fcntl", WORKERS, { IS(1, F_GETFD) }, 1 },
@@ -140,11 +244,11 @@ static const struct {
 	{ "fcntl", WORKERS, { IS(1, F_GETFL) }, 1 },
 	{ "fcntl", WATCHER, { IS(1, F_SETFL) }, 1 },
 	{ "fcntl", BINDER, { IS(1, F_OFD_SETLKW) }, 1 },
-	{ "fcntl", MAIN, { }, 0 },
+	{ "fcntl", MAIN, {}, 0 },
 	{ "ioctl", MAIN | BINDER, { IOCTLS_OF_VFIO }, 1 },
 	{ "socket", MAIN | WATCHER | RECORDER, { IS(0, AF_NETLINK) }, 1 },
 	{ "socket", MAIN | STOPPER, { IS(0, AF_UNIX) }, 1 },
-	{ "kill", MAIN, { }, 0 },
+	{ "kill", MAIN, {}, 0 },
 };
 
 /* What a call is named where numbers have 32 bits, and takes the same arguments. */

@@ -8,9 +8,10 @@
 
 /* Whose calls: a bit for each, to be used as a set within this module. */
 enum call_filter {
-	CALL_FILTER_MAIN = 1 << 0,     /* what it needs itself, and what all of its workers need */
-	CALL_FILTER_BINDER = 1 << 1,   /* opens nodes and attributes for writing, but makes and removes no file */
-	CALL_FILTER_SURVEYOR = 1 << 2, /* opens for reading only, writes to its socket and the log, and touches no process */
+	CALL_FILTER_MAIN = 1 << 0,   /* what it needs itself, and what all of its workers need */
+	CALL_FILTER_BINDER = 1 << 1, /* opens nodes and attributes for writing, but makes and removes no file */
+	CALL_FILTER_SURVEYOR =
+		1 << 2, /* opens for reading only, writes to its socket and the log, and touches no process */
 	CALL_FILTER_WATCHER = 1 << 3,  /* the same, and hears the kernel's and udev's events */
 	CALL_FILTER_RECORDER = 1 << 4, /* the same, and speaks to the kernel's audit */
 	CALL_FILTER_STOPPER = 1 << 5,  /* the same, and signals processes and speaks to the service manager */

@@ -21,9 +21,9 @@ enum { NO_CAPABILITY = -1, CAPABILITIES_MAX = 3 };
 
 /*
  * What each role keeps. CAP_SYS_RESOURCE: the accounting mode of an iommufd, and other processes' memlock limits.
- * CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH: /proc/PID/fd of other users. CAP_AUDIT_WRITE: the kernel's audit log. CAP_KILL:
- * processes of other users. Never CAP_IPC_LOCK, which would switch off the counting of pinned memory, and never
- * CAP_SYS_MODULE.
+ * CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH: /proc/PID/fd of other users. CAP_AUDIT_WRITE: the kernel's audit log.
+ * CAP_KILL: processes of other users. Never CAP_IPC_LOCK, which would switch off the counting of pinned memory, and
+ * never CAP_SYS_MODULE.
  */
 static const struct {
 	const char *name;
@@ -31,7 +31,9 @@ static const struct {
 	enum call_filter filter;
 } roles[WORKER_ROLE_COUNT] = {
 	[WORKER_BINDER] = { "binder", { CAP_SYS_RESOURCE, NO_CAPABILITY, NO_CAPABILITY }, CALL_FILTER_BINDER },
-	[WORKER_SURVEYOR] = { "surveyor", { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, NO_CAPABILITY }, CALL_FILTER_SURVEYOR },
+	[WORKER_SURVEYOR] = { "surveyor",
+			      { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, NO_CAPABILITY },
+			      CALL_FILTER_SURVEYOR },
 	[WORKER_WATCHER] = { "watcher", { NO_CAPABILITY, NO_CAPABILITY, NO_CAPABILITY }, CALL_FILTER_WATCHER },
 	[WORKER_RECORDER] = { "recorder", { CAP_AUDIT_WRITE, NO_CAPABILITY, NO_CAPABILITY }, CALL_FILTER_RECORDER },
 	[WORKER_STOPPER] = { "stopper", { CAP_KILL, NO_CAPABILITY, NO_CAPABILITY }, CALL_FILTER_STOPPER },
@@ -80,7 +82,8 @@ static int keep_capabilities(const int *list, size_t count, bool effective)
 	for (int i = 0; i <= CAP_LAST_CAP; i++)
 		if (had[i] && contains(list, count, i))
 			capng_update(CAPNG_ADD,
-				     (capng_type_t)(CAPNG_PERMITTED | CAPNG_BOUNDING_SET | (effective ? CAPNG_EFFECTIVE : 0)),
+				     (capng_type_t)(CAPNG_PERMITTED | CAPNG_BOUNDING_SET |
+						    (effective ? CAPNG_EFFECTIVE : 0)),
 				     (unsigned)i);
 	/* Without CAP_SETPCAP the bounding set stays; under no_new_privs nothing can be regained through it. */
 	error = capng_apply(had[CAP_SETPCAP] ? CAPNG_SELECT_ALL : CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT);
@@ -94,7 +97,8 @@ static int refuse(const char *what, int error)
 	return error;
 }
 
-/* Takes mounts out of our namespace that a survey does not need: kept here, they could never be unmounted by the host. */
+/* Takes mounts out of our namespace that a survey does not need: kept here, they could never be unmounted by the host.
+ */
 static int drop_mount(void *context, const struct mount_entry *mount)
 {
 	static const char *const needed[] = { "/sys", "/proc", "/dev" };
@@ -184,7 +188,8 @@ int confine_main(void)
 	size_t count = 0;
 	int error;
 
-	/* FDs on their way to the broker count against this limit, where they come from a process without capabilities. */
+	/* FDs on their way to the broker count against this limit, where they come from a process without capabilities.
+	 */
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);

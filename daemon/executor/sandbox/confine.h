@@ -19,8 +19,8 @@ int worker_role_from_string(const char *text);
 
 /*
  * Reduces this process to what its role needs, for good: no_new_privs, capabilities, a filter of system calls and,
- * without systemd, the surveyor's view of the file systems; it is deaf to the signals that end the executor, which tells
- * it by closing the socket. 0, or -errno after a logged line: then it must not go on.
+ * without systemd, the surveyor's view of the file systems; it is deaf to the signals that end the executor, which
+ * tells it by closing the socket. 0, or -errno after a logged line: then it must not go on.
  */
 int confine_worker(enum worker_role role);
 /*

@@ -24,8 +24,8 @@ struct course {
 	struct process_list processes;
 	struct holder_target *target; /* what can be mapped: the cdevs, and behind them whatever is anonymous */
 	size_t target_count;
-	bool *mapped;                 /* a row of target_count marks for each process */
-	struct hold *hold;            /* of the process that is looked at */
+	bool *mapped;      /* a row of target_count marks for each process */
+	struct hold *hold; /* of the process that is looked at */
 	size_t hold_count, hold_allocated;
 	bool one_group;
 	bool blind;
@@ -283,8 +283,10 @@ static int make_targets(struct course *course)
 
 static int search_mappings(struct course *course)
 {
-	struct mapping_search search = { .host = course->audit->host, .target = course->target,
-					 .count = course->target_count, .processes = &course->processes,
+	struct mapping_search search = { .host = course->audit->host,
+					 .target = course->target,
+					 .count = course->target_count,
+					 .processes = &course->processes,
 					 .timed_call = course->audit->timed_call };
 	int error;
 

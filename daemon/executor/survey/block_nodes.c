@@ -84,7 +84,10 @@ void block_nodes_done(struct block_nodes *nodes)
 static const char *mapper_kind(const char *uuid)
 {
 	static const char *const kinds[][2] = {
-		{ "LVM-", ", LVM" }, { "CRYPT-", ", encrypted" }, { "mpath-", ", multipath" }, { "DMRAID-", ", RAID" },
+		{ "LVM-", ", LVM" },
+		{ "CRYPT-", ", encrypted" },
+		{ "mpath-", ", multipath" },
+		{ "DMRAID-", ", RAID" },
 	};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
@@ -139,7 +142,8 @@ static int add_loops(struct search *search, const struct block_node *node, size_
 }
 
 /* Its partitions: by the links of the function that it hangs on, or of those that hang on none. */
-static int add_partitions(struct search *search, const struct block_node *node, const char *device, size_t disk, int depth)
+static int add_partitions(struct search *search, const struct block_node *node, const char *device, size_t disk,
+			  int depth)
 {
 	struct class_range range = class_links_above(&search->links, device, node->name);
 	int error = 0;
@@ -171,8 +175,8 @@ static int add_above(struct search *search, const struct block_node *node, size_
 }
 
 /*
- * Adds a block device and all that is on it. link: of a whole disk of a function; else below: what it is on. One of them
- * is given.
+ * Adds a block device and all that is on it. link: of a whole disk of a function; else below: what it is on. One of
+ * them is given.
  */
 static int add_tree(struct search *search, const struct class_link *link, const char *name,
 		    const struct block_node *below, size_t disk, int depth)
@@ -199,8 +203,8 @@ static int add_tree(struct search *search, const struct class_link *link, const 
 }
 
 /*
- * With native NVMe multipath the namespace nvme0n1 hangs on no controller; each controller has a hidden path to it, called
- * nvme0c1n1.
+ * With native NVMe multipath the namespace nvme0n1 hangs on no controller; each controller has a hidden path to it,
+ * called nvme0c1n1.
  */
 static bool is_nvme_path(const char *name, char head[static 64])
 {

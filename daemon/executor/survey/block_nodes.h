@@ -12,8 +12,8 @@ struct block_node {
 	char name[64];                /* "dm-0" */
 	char chain[TEXT_MAX];         /* "nvme0n1 > nvme0n1p2 > dm-0 (vg-root, LVM)" */
 	dev_t number;
-	size_t disk;                  /* index of the whole disk that it is on: itself, if it is one */
-	bool used;                    /* a use of it, or of what is on it, was found */
+	size_t disk; /* index of the whole disk that it is on: itself, if it is one */
+	bool used;   /* a use of it, or of what is on it, was found */
 };
 
 struct block_nodes {

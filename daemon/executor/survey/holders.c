@@ -15,9 +15,9 @@ struct search {
 	holder_found found;
 	void *context;
 	struct process_list processes;
-	bool *held;         /* pid_count rows of count marks */
-	bool blind;         /* a process could not be looked into */
-	bool one_group;     /* VFIO has one group only: what is anonymous is of that */
+	bool *held;     /* pid_count rows of count marks */
+	bool blind;     /* a process could not be looked into */
+	bool one_group; /* VFIO has one group only: what is anonymous is of that */
 };
 
 static bool is_node(const struct holder_target *target, const struct statx *status)
@@ -45,7 +45,7 @@ static void mark_anonymous(const struct search *search, pid_t pid, const char *f
 		text[0] = '\0';
 	for (size_t i = 0; i < search->count; i++)
 		if (search->target[i].mappings && (text[0] ? strcmp(path_last(text), search->target[i].device) == 0
-							    : search->one_group && search->target[i].group != 0))
+							   : search->one_group && search->target[i].group != 0))
 			held[i] = true;
 }
 
@@ -65,14 +65,16 @@ static int mark_descriptors(struct search *search, pid_t pid, bool *held)
 		struct statx status;
 
 		/* Without a sync: a file on a dead network file system must not stop us. */
-		if (statx(dirfd(stream), entry->d_name, AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_TYPE, &status) < 0) {
+		if (statx(dirfd(stream), entry->d_name, AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_TYPE, &status) <
+		    0) {
 			search->blind = search->blind || process_is_out_of_sight(errno);
 			continue;
 		}
 		if ((status.stx_mode & S_IFMT) == 0)
 			mark_anonymous(search, pid, entry->d_name, held);
 		for (size_t i = 0; i < search->count; i++)
-			if (is_node(&search->target[i], &status) && !process_only_names(search->host, pid, entry->d_name))
+			if (is_node(&search->target[i], &status) &&
+			    !process_only_names(search->host, pid, entry->d_name))
 				held[i] = true;
 	}
 	closedir(stream);
@@ -94,17 +96,21 @@ static int report(const struct search *search)
 /* Marks mappings, too. 0 or -errno. */
 static int mark_mappings(struct search *search, struct timed_call *timed_call)
 {
-	struct mapping_search mappings = { .host = search->host, .target = search->target, .count = search->count,
-					   .processes = &search->processes, .one_group = search->one_group,
-					   .timed_call = timed_call, .held = search->held };
+	struct mapping_search mappings = { .host = search->host,
+					   .target = search->target,
+					   .count = search->count,
+					   .processes = &search->processes,
+					   .one_group = search->one_group,
+					   .timed_call = timed_call,
+					   .held = search->held };
 	int error = mappings_find(&mappings);
 
 	search->blind = search->blind || mappings.blind;
 	return error;
 }
 
-int holders_find(const struct host *host, const struct holder_target *target, size_t count, struct timed_call *timed_call,
-		 holder_found found, void *context)
+int holders_find(const struct host *host, const struct holder_target *target, size_t count,
+		 struct timed_call *timed_call, holder_found found, void *context)
 {
 	struct search search = { .host = host, .target = target, .count = count, .found = found, .context = context };
 	bool mappable = false;

@@ -10,8 +10,8 @@
 #include <sys/sysmacros.h>
 
 /*
- * A process whose memory map takes longer to read is stopped in the middle of changing it. The maps of so many processes
- * are read by one call of a thread, which costs more than the reading.
+ * A process whose memory map takes longer to read is stopped in the middle of changing it. The maps of so many
+ * processes are read by one call of a thread, which costs more than the reading.
  */
 enum { MAPS_PATIENCE_MSEC = 500, MAPS_BATCH_PATIENCE_MSEC = 2000, MAPS_BATCH = 64 };
 
@@ -170,8 +170,9 @@ int mappings_find(struct mapping_search *search)
 			error = search_some(search, first + i, 1, MAPS_PATIENCE_MSEC);
 			if (error != -ETIMEDOUT)
 				continue;
-			log_warning("process %d can't be looked into, its memory map is locked: mappings of it are not seen",
-				    search->processes->pid[first + i]);
+			log_warning(
+				"process %d can't be looked into, its memory map is locked: mappings of it are not seen",
+				search->processes->pid[first + i]);
 			error = 0;
 		}
 	}

@@ -17,9 +17,9 @@ struct holder_target {
 	bool block;                   /* number is a block device's; else a character device's */
 	bool mappings;                /* mappings of it are looked for, too */
 	dev_t number;
-	dev_t group;                  /* of the VFIO group's node, 0: none */
-	dev_t node_device;            /* where the node in /dev lies, and its inode: a mapping shows these */
-	ino_t node_inode;             /* 0: unknown */
+	dev_t group;       /* of the VFIO group's node, 0: none */
+	dev_t node_device; /* where the node in /dev lies, and its inode: a mapping shows these */
+	ino_t node_inode;  /* 0: unknown */
 };
 
 struct mapping_search {
@@ -27,10 +27,10 @@ struct mapping_search {
 	const struct holder_target *target;
 	size_t count;
 	const struct process_list *processes;
-	bool one_group;           /* what is anonymous is of the one group that VFIO has: see vfio_has_one_group() */
+	bool one_group; /* what is anonymous is of the one group that VFIO has: see vfio_has_one_group() */
 	struct timed_call *timed_call; /* limits the waiting for a process that can't be looked at now */
-	bool *held;               /* a row of count marks for each process; marks are added */
-	bool blind;               /* set: a process could not be looked into */
+	bool *held;                    /* a row of count marks for each process; marks are added */
+	bool blind;                    /* set: a process could not be looked into */
 };
 
 /* Marks who has mapped what. 0, -ENOMEM: incomplete. */

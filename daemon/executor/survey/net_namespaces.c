@@ -12,8 +12,8 @@
 #include <sys/vfs.h>
 
 /*
- * Nobody needs more namespaces than that, and of each a few processes are asked for their sysfs. A process that keeps us
- * waiting has no file system there that we want to see.
+ * Nobody needs more namespaces than that, and of each a few processes are asked for their sysfs. A process that keeps
+ * us waiting has no file system there that we want to see.
  */
 enum { NAMESPACES_MAX = 1024, TRIES_MAX = 8, PATIENCE_MSEC = 200, HANGS_MAX = 4 };
 
@@ -85,8 +85,8 @@ static int open_with_patience(const struct host *host, struct timed_call *timed_
 }
 
 /*
- * True if what this sysfs shows are the interfaces of the process's namespace: a process that went into a namespace of its
- * own has the sysfs of the one before, until it mounts another.
+ * True if what this sysfs shows are the interfaces of the process's namespace: a process that went into a namespace of
+ * its own has the sysfs of the one before, until it mounts another.
  */
 static bool shows_namespace(const struct host *host, struct net_namespace *item)
 {

@@ -240,8 +240,8 @@ struct climb {
 	void *context;
 	size_t visits;
 	size_t findings;
-	bool routes;                  /* routes are told in this round, else addresses */
-	char highest[TEXT_MAX];       /* the chain of the first interface that has nothing above it */
+	bool routes;            /* routes are told in this round, else addresses */
+	char highest[TEXT_MAX]; /* the chain of the first interface that has nothing above it */
 };
 
 static int tell(struct climb *climb, const char *chain, const char *end, bool is_route, bool is_address)
@@ -275,8 +275,8 @@ static int tell_own(struct climb *climb, const char *name, const char *chain)
 }
 
 /*
- * True for an interface that Open vSwitch may have made as a port of its own: virtual, of no kind, and with nothing below.
- * sysfs does not tie these to the switch.
+ * True for an interface that Open vSwitch may have made as a port of its own: virtual, of no kind, and with nothing
+ * below. sysfs does not tie these to the switch.
  */
 static bool may_be_switch_port(const struct net_view *view, const char *name)
 {
@@ -308,7 +308,8 @@ static bool may_be_switch_port(const struct net_view *view, const char *name)
 	return port;
 }
 
-/* Open vSwitch: all that sysfs tells is that an interface belongs to it. Its own ports carry the routes and addresses. */
+/* Open vSwitch: all that sysfs tells is that an interface belongs to it. Its own ports carry the routes and addresses.
+ */
 static int tell_switch(struct climb *climb, const char *chain)
 {
 	const struct net_view *view = climb->view;

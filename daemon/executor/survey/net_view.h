@@ -1,6 +1,6 @@
 /*
- * One network namespace, as a process that lives in it sees it: which interfaces have a default route or an address, and
- * what stands on top of an interface. Reads /proc/PID/net and a sysfs; enters no namespace and opens no socket.
+ * One network namespace, as a process that lives in it sees it: which interfaces have a default route or an address,
+ * and what stands on top of an interface. Reads /proc/PID/net and a sysfs; enters no namespace and opens no socket.
  */
 #pragma once
 
@@ -12,10 +12,10 @@
 struct net_address;
 
 struct net_view {
-	int sys;     /* the sysfs that shows this namespace's interfaces */
+	int sys; /* the sysfs that shows this namespace's interfaces */
 	int proc;
 	pid_t pid;
-	bool read;   /* the rest is filled: that is done when it is first asked for */
+	bool read;                  /* the rest is filled: that is done when it is first asked for */
 	char (*route)[IF_NAMESIZE]; /* the interfaces that have a default route */
 	size_t route_count;
 	struct net_address *address;

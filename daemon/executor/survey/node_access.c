@@ -51,7 +51,8 @@ static acl_entry_t next_entry(acl_t acl, bool first, acl_tag_t *tag)
 {
 	acl_entry_t entry;
 
-	if (acl_get_entry(acl, first ? ACL_FIRST_ENTRY : ACL_NEXT_ENTRY, &entry) != 1 || acl_get_tag_type(entry, tag) < 0)
+	if (acl_get_entry(acl, first ? ACL_FIRST_ENTRY : ACL_NEXT_ENTRY, &entry) != 1 ||
+	    acl_get_tag_type(entry, tag) < 0)
 		return NULL;
 	return entry;
 }

@@ -64,8 +64,8 @@ static int add_driver(const struct host *host, const struct device *device, stru
 }
 
 /*
- * True if a survey would have seen what the host does with a device of this class, or what this driver is for: then that
- * nothing was found says that it is idle.
+ * True if a survey would have seen what the host does with a device of this class, or what this driver is for: then
+ * that nothing was found says that it is idle.
  */
 static bool is_understood(const struct use *use, const struct device *device)
 {
@@ -73,8 +73,10 @@ static bool is_understood(const struct use *use, const struct device *device)
 	static const uint8_t base_classes[] = { 0x01, 0x02, 0x03, 0x05, 0x06 };
 	/* Sound, serial lines, USB, IPMI. */
 	static const uint16_t classes[] = { 0x0401, 0x0403, 0x0700, 0x0c03, 0x0c07 };
-	static const char *const drivers[] = { "pci-stub", "uio_pci_generic", "igb_uio", "snd_", "virtio_rng is",
-					       "virtio_balloon is", "virtio_console is", "virtio_input is" };
+	static const char *const drivers[] = { "pci-stub",          "uio_pci_generic",
+					       "igb_uio",           "snd_",
+					       "virtio_rng is",     "virtio_balloon is",
+					       "virtio_console is", "virtio_input is" };
 
 	for (size_t i = 0; i < sizeof(base_classes); i++)
 		if (device->class_code >> 16 == base_classes[i])
@@ -178,8 +180,8 @@ static int find_holders(const struct host *host, const struct device *device, si
 }
 
 /*
- * True if a host driver has any of them. It takes a driver to make a link, a disk or a node: where there is none, as while a
- * claim has them, there is nothing that the long lists of the kernel's classes could tell.
+ * True if a host driver has any of them. It takes a driver to make a link, a disk or a node: where there is none, as
+ * while a claim has them, there is nothing that the long lists of the kernel's classes could tell.
  */
 static bool is_driven(const struct device *device, size_t count)
 {

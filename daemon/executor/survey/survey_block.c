@@ -30,8 +30,7 @@ static int add_use(struct finding *finding, struct block_node *node, enum use_ki
 	if (chain + end < sizeof(use.text))
 		text_format(use.text, sizeof(use.text), "%s > %s", node->chain, what);
 	else
-		text_format(use.text, sizeof(use.text), "%s > ... > %s",
-			    finding->nodes->node[node->disk].chain, what);
+		text_format(use.text, sizeof(use.text), "%s > ... > %s", finding->nodes->node[node->disk].chain, what);
 	node->used = true;
 	finding->nodes->node[node->disk].used = true;
 	return uses_add(finding->uses, &use);

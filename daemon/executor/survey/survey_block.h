@@ -1,6 +1,7 @@
 /*
  * What the host does with the block devices of PCI functions: mounts, swap, hibernation, and whoever has a disk to
- * himself. Opens disks for reading, to ask the kernel whether they are in use, and closes them at once; changes nothing.
+ * himself. Opens disks for reading, to ask the kernel whether they are in use, and closes them at once; changes
+ * nothing.
  */
 #pragma once
 

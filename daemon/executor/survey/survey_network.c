@@ -124,7 +124,8 @@ static int look_elsewhere(struct search *search)
 	return error;
 }
 
-/* Looks for the interfaces of a function in the namespaces of other processes. Returns how many there are, or -errno. */
+/* Looks for the interfaces of a function in the namespaces of other processes. Returns how many there are, or -errno.
+ */
 static int add_elsewhere(struct search *search, const char *device)
 {
 	int found = 0, error = look_elsewhere(search);
@@ -155,8 +156,8 @@ static uint64_t read_attribute(int sys, const char *name, const char *attribute)
 }
 
 /*
- * True for an interface on top of one with this index in our namespace: or else a veth whose other end has that index in a
- * third one, which can't be told apart here. So it must not decide by itself that something is used.
+ * True for an interface on top of one with this index in our namespace: or else a veth whose other end has that index
+ * in a third one, which can't be told apart here. So it must not decide by itself that something is used.
  */
 static bool is_on_top(const struct net_namespace *there, const struct class_link *link, uint64_t index)
 {

@@ -1,6 +1,6 @@
 /*
- * What the host does with the network interfaces of PCI functions: default routes, addresses, links that are up, here and
- * in other network namespaces. Looks only.
+ * What the host does with the network interfaces of PCI functions: default routes, addresses, links that are up, here
+ * and in other network namespaces. Looks only.
  */
 #pragma once
 

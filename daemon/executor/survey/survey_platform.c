@@ -114,14 +114,10 @@ static const struct {
 	enum use_kind kind;
 	platform_judge judge;
 } places[] = {
-	{ "class/tpm", USE_MANAGEMENT, judge_tpm },
-	{ "class/ipmi", USE_MANAGEMENT, judge_ipmi },
-	{ "class/watchdog", USE_MANAGEMENT, judge_watchdog },
-	{ "class/sound", USE_SOUND, judge_sound },
-	{ "class/tty", USE_CONSOLE, judge_terminal },
-	{ "bus/dax/devices", USE_MEMORY, judge_memory },
-	{ "bus/nd/devices", USE_MEMORY, judge_region },
-	{ "bus/cxl/devices", USE_MEMORY, judge_cxl },
+	{ "class/tpm", USE_MANAGEMENT, judge_tpm },           { "class/ipmi", USE_MANAGEMENT, judge_ipmi },
+	{ "class/watchdog", USE_MANAGEMENT, judge_watchdog }, { "class/sound", USE_SOUND, judge_sound },
+	{ "class/tty", USE_CONSOLE, judge_terminal },         { "bus/dax/devices", USE_MEMORY, judge_memory },
+	{ "bus/nd/devices", USE_MEMORY, judge_region },       { "bus/cxl/devices", USE_MEMORY, judge_cxl },
 };
 
 static int survey_place(const struct platform *platform, size_t place, const struct device *device, size_t count,

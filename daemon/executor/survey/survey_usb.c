@@ -38,9 +38,9 @@ static int add_use(const struct asked *asked, const char *device, enum use_kind 
 struct input {
 	char name[128];
 	struct class_link place;
-	bool keyboard;       /* the kernel takes its keys for the console */
+	bool keyboard; /* the kernel takes its keys for the console */
 	bool mouse;
-	uint64_t events;     /* bit set of EV_* */
+	uint64_t events; /* bit set of EV_* */
 };
 
 /* The end of an entry: tells of it if it is a keyboard or a mouse of a function that is asked about. */

@@ -1,6 +1,6 @@
 /*
- * What the host has behind its USB controllers, and keyboards and mice wherever they are. Disks and network adapters are
- * found as such elsewhere. Looks only.
+ * What the host has behind its USB controllers, and keyboards and mice wherever they are. Disks and network adapters
+ * are found as such elsewhere. Looks only.
  */
 #pragma once
 

@@ -97,8 +97,8 @@ static int read_vdpa_node(const struct host *host, const char *device, struct vf
 }
 
 /*
- * The nodes of vhost-vdpa. They have no class: each is a child of its vDPA device. folder: of the devices, or of links to
- * them.
+ * The nodes of vhost-vdpa. They have no class: each is a child of its vDPA device. folder: of the devices, or of links
+ * to them.
  */
 static int read_vdpa(const struct host *host, const char *folder, struct vfio_nodes *nodes)
 {

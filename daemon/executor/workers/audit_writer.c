@@ -28,7 +28,8 @@ static bool put_text(char *out, const char *name, const char *value)
 }
 
 /* "0000:01:00.0,0000:01:00.1", as far as there is place. Returns how many have none. */
-static uint32_t join(const struct audit_record *record, uint32_t first, uint32_t count, char out[static DEVICES_TEXT_MAX])
+static uint32_t join(const struct audit_record *record, uint32_t first, uint32_t count,
+		     char out[static DEVICES_TEXT_MAX])
 {
 	size_t length = 0;
 
@@ -52,7 +53,8 @@ bool audit_writer_compose(const struct wire_record *message, int *type, char tex
 			    join(record, record->device_count, record->lockout_count, lockouts);
 
 	*type = record->kind == RECORD_POLICY_LOAD ? AUDIT_USYS_CONFIG : AUDIT_USER_DEVICE;
-	text_format(text, AUDIT_TEXT_MAX, "op=%s id=%u", record_kind_to_string((enum record_kind)record->kind), record->uid);
+	text_format(text, AUDIT_TEXT_MAX, "op=%s id=%u", record_kind_to_string((enum record_kind)record->kind),
+		    record->uid);
 	if (record->actor != record->uid)
 		text_append(text, AUDIT_TEXT_MAX, " actor=%u", record->actor);
 	if (record->pid > 0)
@@ -99,7 +101,8 @@ static int open_audit(void)
 	int audit = audit_open();
 
 	if (audit < 0 && means_no_audit(errno))
-		log_notice("this kernel keeps no audit log: what is granted, refused and revoked is in the journal only");
+		log_notice(
+			"this kernel keeps no audit log: what is granted, refused and revoked is in the journal only");
 	else if (audit < 0)
 		log_error("the audit log can't be opened: %s", strerror(errno));
 	return audit;

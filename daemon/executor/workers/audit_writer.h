@@ -1,6 +1,6 @@
 /*
- * The recorder: writes records into the kernel's audit log. Needs CAP_AUDIT_WRITE and nothing else, and says nothing that
- * could pass for another field of a record: what comes from outside is encoded as the audit system does it.
+ * The recorder: writes records into the kernel's audit log. Needs CAP_AUDIT_WRITE and nothing else, and says nothing
+ * that could pass for another field of a record: what comes from outside is encoded as the audit system does it.
  */
 #pragma once
 

@@ -21,8 +21,9 @@ static bool may_run(const struct binder *binder, const struct wire_plan_inbox *i
 		    struct wire_result *result)
 {
 	/* Its FDs are the run's by now. */
-	const struct wire_enclosure enclosure = { .context = -1, .peer = run->peer, .peer_fd = run->peer_fd,
-						  .owner = inbox->enclosure.owner };
+	const struct wire_enclosure enclosure = {
+		.context = -1, .peer = run->peer, .peer_fd = run->peer_fd, .owner = inbox->enclosure.owner
+	};
 	char why[TEXT_MAX] = "";
 
 	/* A release was held against the ledger by the main process; under whichever policy, it must go through. */

@@ -50,7 +50,8 @@ static int make_unbind(struct run *run, const struct step *step)
 	if (error == -EBUSY)
 		return run_fail(run, error, "%s: its disk %s is in use", step->device, disk);
 	if (error < 0)
-		return run_fail(run, error, "%s: its disk %s can't be opened: %s", step->device, disk, strerror(-error));
+		return run_fail(run, error, "%s: its disk %s can't be opened: %s", step->device, disk,
+				strerror(-error));
 	struct pci_driver_subject subject = run_subject(run, device);
 
 	error = pci_driver_unbind(&subject, step->before, run->why);
@@ -106,7 +107,8 @@ static int make_probe(struct run *run, const struct step *step)
 	if (error < 0)
 		return error;
 	if (!vfio_node_of(device->folder, node))
-		return run_fail(run, -ENODEV, "%s: %s has bound it, but offers no VFIO device: this kernel lacks VFIO cdevs",
+		return run_fail(run, -ENODEV,
+				"%s: %s has bound it, but offers no VFIO device: this kernel lacks VFIO cdevs",
 				step->device, step->value);
 	return 0;
 }

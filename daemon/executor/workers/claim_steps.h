@@ -1,6 +1,6 @@
 /*
- * The steps of a claim, each with its undo. A step does or fails as a whole as far as it can; its undo makes the host as it
- * was before, whatever the step got done, and may be called when it did nothing.
+ * The steps of a claim, each with its undo. A step does or fails as a whole as far as it can; its undo makes the host
+ * as it was before, whatever the step got done, and may be called when it did nothing.
  */
 #pragma once
 

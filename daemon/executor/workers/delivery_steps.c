@@ -116,7 +116,8 @@ int deliver_group_device(struct run *run, const struct step *step)
 		if (run->device[i].group == device->group)
 			group = run->device[i].group_fd;
 	if (group < 0 || device->fd >= 0)
-		return run_fail(run, -EBADF, "the plan does not open the group of %s, or opens the device twice", step->device);
+		return run_fail(run, -EBADF, "the plan does not open the group of %s, or opens the device twice",
+				step->device);
 	return vfio_open_by_group(step->device, group, &device->fd, run->why);
 }
 
@@ -129,7 +130,9 @@ static int nodes_of(struct run *run, const struct step *step, struct vfio_node n
 	if (!step->device[0]) {
 		error = node_acl_container(run->host, &node[0]);
 		if (error < 0)
-			return run_fail(run, error, "there is no /dev/vfio/vfio: the module vfio is not loaded (modprobe vfio_pci)");
+			return run_fail(
+				run, error,
+				"there is no /dev/vfio/vfio: the module vfio is not loaded (modprobe vfio_pci)");
 		/* Its usual mode. An entry would say nothing more. */
 		return node_acl_is_open_to_all(run->host, &node[0]) ? 0 : 1;
 	}

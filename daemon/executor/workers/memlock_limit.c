@@ -68,4 +68,3 @@ int memlock_limit_put_back(struct run *run, const struct step *step)
 	run->limit_set = false;
 	return 0;
 }
-

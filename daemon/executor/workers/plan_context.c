@@ -67,8 +67,9 @@ static int lock_devices(struct run *run)
 	if (run->lock < 0)
 		return -errno;
 	for (size_t i = 0; i < run->device_count; i++) {
-		struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET,
-				      .l_start = lock_place(run->device[i].name), .l_len = 1 };
+		struct flock lock = {
+			.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = lock_place(run->device[i].name), .l_len = 1
+		};
 
 		while (fcntl(run->lock, F_OFD_SETLKW, &lock) < 0)
 			if (errno != EINTR)

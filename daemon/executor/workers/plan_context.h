@@ -1,6 +1,6 @@
 /*
- * One plan while a binder runs it: its devices, FDs, and what there is to say of it. Carries the state of the steps, and
- * decides nothing.
+ * One plan while a binder runs it: its devices, FDs, and what there is to say of it. Carries the state of the steps,
+ * and decides nothing.
  */
 #pragma once
 
@@ -12,15 +12,15 @@
 struct run_device {
 	char name[DEVICE_NAME_MAX];
 	uint64_t identity;
-	int32_t group;  /* its IOMMU group; -1: none, or the device is gone */
-	int folder;     /* in sysfs; -1: the device is gone */
-	int fd;         /* opened for the client, by its cdev or its group, or -1 */
-	int group_fd;   /* its group, opened for the client, if it is the first of the plan's devices in it; else -1 */
-	bool unbound;   /* a release: it was proven that nobody is bound */
-	bool doubted;   /* a release: the kernel refused the proof, and an operator has waived it */
+	int32_t group; /* its IOMMU group; -1: none, or the device is gone */
+	int folder;    /* in sysfs; -1: the device is gone */
+	int fd;        /* opened for the client, by its cdev or its group, or -1 */
+	int group_fd;  /* its group, opened for the client, if it is the first of the plan's devices in it; else -1 */
+	bool unbound;  /* a release: it was proven that nobody is bound */
+	bool doubted;  /* a release: the kernel refused the proof, and an operator has waived it */
 	bool unbound_from_vfio; /* a release: the plan did that, which has proven it free */
-	bool closed;    /* a release: it, or one of its group, is not free: what is left of it is left alone */
-	bool marked;    /* a release: it bore ioasidd's mark when the plan touched it */
+	bool closed;            /* a release: it, or one of its group, is not free: what is left of it is left alone */
+	bool marked;            /* a release: it bore ioasidd's mark when the plan touched it */
 };
 
 struct run {
@@ -28,17 +28,17 @@ struct run {
 	const struct plan *plan;
 	struct run_device *device; /* sorted by name */
 	size_t device_count;
-	int lock;             /* keeps other plans off these devices */
-	int context;          /* iommufd or container, passed in or opened; -1: none yet */
+	int lock;    /* keeps other plans off these devices */
+	int context; /* iommufd or container, passed in or opened; -1: none yet */
 	bool context_passed;
-	int proof_context;    /* iommufd of our own, for proofs; -1: none yet */
+	int proof_context; /* iommufd of our own, for proofs; -1: none yet */
 	uint32_t ioas_id;
-	pid_t peer;           /* whose memlock limit is set; 0: none */
+	pid_t peer; /* whose memlock limit is set; 0: none */
 	uid_t peer_uid;
-	int peer_fd;          /* its pidfd */
+	int peer_fd; /* its pidfd */
 	bool limit_set;
 	struct rlimit limit_before;
-	char why[TEXT_MAX];   /* what the last step that failed has to say */
+	char why[TEXT_MAX]; /* what the last step that failed has to say */
 };
 
 /*

@@ -37,7 +37,8 @@ static bool add_device(struct plan_view *view, const char *name)
 
 	if (topology_find(view->topology, name))
 		return true;
-	error = view->waits ? pci_device_device(view->host, name, NULL, &device) : pci_device_summary(view->host, name, &device);
+	error = view->waits ? pci_device_device(view->host, name, NULL, &device)
+			    : pci_device_summary(view->host, name, &device);
 	if (error == -ENOENT) {
 		text_format(view->why, TEXT_MAX, "%s is not there any more", name);
 		return false;

@@ -1,6 +1,6 @@
 /*
- * The devices that a plan names and all members of their groups, as sysfs has them now: what a plan is held against before
- * anything is done. Changes nothing.
+ * The devices that a plan names and all members of their groups, as sysfs has them now: what a plan is held against
+ * before anything is done. Changes nothing.
  */
 #pragma once
 
@@ -10,7 +10,8 @@
 
 struct plan_view {
 	const struct host *host;
-	bool waits; /* driver_override is read, too, which waits for whoever has the device's lock; else it shows as "" */
+	bool waits; /* driver_override is read, too, which waits for whoever has the device's lock; else it shows as ""
+		     */
 	struct topology *topology;
 	struct device *device;
 	size_t count;
@@ -20,7 +21,8 @@ struct plan_view {
 
 /* Begins an empty view that writes into why. waits: as above; the main process must not. False: out of memory. */
 bool plan_view_begin(struct plan_view *view, const struct host *host, bool waits, char why[static TEXT_MAX]);
-/* Adds the devices of all steps with the members of their groups. False: one is missing or can't be read; why says it. */
+/* Adds the devices of all steps with the members of their groups. False: one is missing or can't be read; why says it.
+ */
 bool plan_view_look(struct plan_view *view, const struct plan *plan);
 /* Adds the devices of all steps, as far as they are there, without their groups. False: one can't be read. */
 bool plan_view_look_at_devices(struct plan_view *view, const struct plan *plan);

@@ -64,7 +64,8 @@ bool recheck_policy(const struct wire_plan_inbox *plan, const struct policy *pol
 {
 	if (plan->policy_digest == policy->digest)
 		return true;
-	text_format(why, TEXT_MAX, "broker and executor hold different policies: reload both (systemctl reload ioasidd)");
+	text_format(why, TEXT_MAX,
+		    "broker and executor hold different policies: reload both (systemctl reload ioasidd)");
 	return false;
 }
 

@@ -1,6 +1,6 @@
 /*
- * The binder's own check of a claim's plan, before anything is touched: it believes nothing of what the broker says. Looks at the
- * host anew; changes nothing.
+ * The binder's own check of a claim's plan, before anything is touched: it believes nothing of what the broker says.
+ * Looks at the host anew; changes nothing.
  */
 #pragma once
 
@@ -11,8 +11,8 @@
 /* True if a plan was made under this policy, which broker and executor have to hold both; else one sentence in why. */
 bool recheck_policy(const struct wire_plan_inbox *plan, const struct policy *policy, char why[static TEXT_MAX]);
 /*
- * True if a claim plan may be run: each device is what and where the plan says, and the policy gives its owner all of it.
- * Else one sentence in why.
+ * True if a claim plan may be run: each device is what and where the plan says, and the policy gives its owner all of
+ * it. Else one sentence in why.
  */
 bool recheck_claim(const struct host *host, const struct policy *policy, const struct plan *plan,
 		   const struct wire_enclosure *enclosure, char why[static TEXT_MAX]);

@@ -66,8 +66,8 @@ static int try_bind(struct run *run, const struct run_device *device, int contex
 }
 
 /*
- * True if a failed bind of our own shows all the same that nobody is bound: a group with a member on a host driver has no
- * other owner.
+ * True if a failed bind of our own shows all the same that nobody is bound: a group with a member on a host driver has
+ * no other owner.
  */
 static bool host_owns_group(const struct run *run, const struct run_device *device)
 {
@@ -131,7 +131,8 @@ static int read_command(struct run *run, const struct run_device *device, uint32
 	if (fd < 0 || pread(fd, command, sizeof(*command), PCI_COMMAND_OFFSET) != sizeof(*command)) {
 		int error = errno ? -errno : -EIO;
 
-		return run_fail(run, error, "the configuration of %s can't be read: %s", device->name, strerror(-error));
+		return run_fail(run, error, "the configuration of %s can't be read: %s", device->name,
+				strerror(-error));
 	}
 	/* The vendor id would say so, too, but virtual functions have none of their own. */
 	if (*command == UINT32_MAX)
@@ -152,7 +153,8 @@ static int prove_bus_master_off(struct run *run, struct run_device *device, int 
 	if (!(command & PCI_COMMAND_BUS_MASTER))
 		return 0;
 	if (device->doubted) {
-		run_fail(run, 0, "%s can still do DMA: somebody has it open, though no process was found that has", device->name);
+		run_fail(run, 0, "%s can still do DMA: somebody has it open, though no process was found that has",
+			 device->name);
 		*error = EBUSY;
 		return WIRE_OUTCOME_HELD;
 	}
@@ -230,9 +232,10 @@ static int restore(struct run *run, const struct step *step, struct run_device *
 	if (result == 0 && right && strcmp(override, step->before) == 0)
 		return 0;
 	if (result == 0 && !device->marked && !bears_mark(override, step)) {
-		result = run_fail(run, -EPERM,
-				  "%s was changed by somebody else meanwhile (driver_override is %s): it is left as it is",
-				  device->name, override[0] ? override : "empty");
+		result = run_fail(
+			run, -EPERM,
+			"%s was changed by somebody else meanwhile (driver_override is %s): it is left as it is",
+			device->name, override[0] ? override : "empty");
 	} else if (result == 0 && !right && driver[0]) {
 		result = run_fail(run, -EBUSY, "%s is bound to %s: it can't get %s back", device->name, driver,
 				  step->value[0] ? step->value : "its state without a driver");

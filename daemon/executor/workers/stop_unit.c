@@ -13,13 +13,13 @@
 enum { UNIT_PATIENCE_MSEC = 120000 };
 
 /*
- * What is used of libsystemd, which is loaded by those who stop something: with its own libraries it would take a megabyte of
- * every process of the executor's.
+ * What is used of libsystemd, which is loaded by those who stop something: with its own libraries it would take a
+ * megabyte of every process of the executor's.
  */
 #define CALLS(call) \
 	call(sd_bus_new) call(sd_bus_set_address) call(sd_bus_start) call(sd_bus_unref) call(sd_bus_match_signal) \
-	call(sd_bus_call_method) call(sd_bus_process) call(sd_bus_wait) call(sd_bus_message_read) \
-	call(sd_bus_message_unref) call(sd_bus_error_has_name) call(sd_bus_error_free)
+		call(sd_bus_call_method) call(sd_bus_process) call(sd_bus_wait) call(sd_bus_message_read) \
+			call(sd_bus_message_unref) call(sd_bus_error_has_name) call(sd_bus_error_free)
 #define DECLARE(name) __typeof__(name) *name;
 static struct {
 	CALLS(DECLARE)
@@ -79,13 +79,15 @@ static int begin(sd_bus *bus, const char *unit, struct waiting *waiting, sd_bus_
 {
 	sd_bus_message *reply = NULL;
 	const char *job;
-	int error = call.sd_bus_match_signal(bus, NULL, NULL, manager_path, manager_interface, "JobRemoved", on_job_removed, waiting);
+	int error = call.sd_bus_match_signal(bus, NULL, NULL, manager_path, manager_interface, "JobRemoved",
+					     on_job_removed, waiting);
 
 	if (error >= 0)
-		error = call.sd_bus_call_method(bus, manager, manager_path, manager_interface, "Subscribe", said, NULL, NULL);
+		error = call.sd_bus_call_method(bus, manager, manager_path, manager_interface, "Subscribe", said, NULL,
+						NULL);
 	if (error >= 0)
-		error = call.sd_bus_call_method(bus, manager, manager_path, manager_interface, "StopUnit", said, &reply, "ss", unit,
-					   "replace");
+		error = call.sd_bus_call_method(bus, manager, manager_path, manager_interface, "StopUnit", said, &reply,
+						"ss", unit, "replace");
 	if (error < 0)
 		return call.sd_bus_error_has_name(said, "org.freedesktop.systemd1.NoSuchUnit") ? 1 : error;
 	error = call.sd_bus_message_read(reply, "o", &job);
@@ -142,9 +144,11 @@ void stop_unit(const char *unit, struct wire_stopped *out)
 	/* As sd_booted() tells it. */
 	if (!loaded || access("/run/systemd/system", F_OK) < 0) {
 		conclude(out, WIRE_STOP_UNSUPPORTED, EOPNOTSUPP);
-		text_format(out->text, sizeof(out->text),
-			    "%s can't be stopped: this host runs no systemd. With \"stop\": \"process\" the rule lets single "
-			    "processes be ended", unit);
+		text_format(
+			out->text, sizeof(out->text),
+			"%s can't be stopped: this host runs no systemd. With \"stop\": \"process\" the rule lets single "
+			"processes be ended",
+			unit);
 		return;
 	}
 	error = connect_to_manager(&bus);

@@ -1,7 +1,7 @@
 /*
- * The stopper: ends one process or one systemd unit and says when it is gone. Started for one stop, once the main process
- * has found that it may be done; it asks nobody whether it should. Needs CAP_KILL for a process; for a unit it asks the
- * service manager, which takes that from root.
+ * The stopper: ends one process or one systemd unit and says when it is gone. Started for one stop, once the main
+ * process has found that it may be done; it asks nobody whether it should. Needs CAP_KILL for a process; for a unit it
+ * asks the service manager, which takes that from root.
  */
 #pragma once
 

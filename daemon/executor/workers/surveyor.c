@@ -16,7 +16,7 @@ struct surveyor {
 	struct timed_call *timed_call;
 	struct audit_context *context; /* of the audit that is being received in parts */
 	size_t context_count;
-	uint64_t auditing;             /* its id */
+	uint64_t auditing; /* its id */
 };
 
 static int tell(const struct surveyor *surveyor, union wire_message *message, enum wire_type type, uint64_t id)
@@ -26,8 +26,8 @@ static int tell(const struct surveyor *surveyor, union wire_message *message, en
 }
 
 /*
- * Reads and tells each device. Those that are there go into device, *count of them. *incomplete: 0 or the positive errno
- * of one that could not be read in full. 0 or -errno of the socket.
+ * Reads and tells each device. Those that are there go into device, *count of them. *incomplete: 0 or the positive
+ * errno of one that could not be read in full. 0 or -errno of the socket.
  */
 static int tell_devices(const struct surveyor *surveyor, const struct wire_survey *survey, struct device *device,
 			size_t *count, int *incomplete)
@@ -35,7 +35,8 @@ static int tell_devices(const struct surveyor *surveyor, const struct wire_surve
 	*count = 0;
 	for (uint32_t i = 0; i < survey->count; i++) {
 		union wire_message message;
-		int error = pci_device_device(&surveyor->host, survey->device[i], surveyor->timed_call, &device[*count]);
+		int error =
+			pci_device_device(&surveyor->host, survey->device[i], surveyor->timed_call, &device[*count]);
 
 		if (error == PCI_DEVICE_LOCKED)
 			*incomplete = EBUSY;
@@ -141,8 +142,12 @@ static int keep_contexts(struct surveyor *surveyor, const struct wire_audit *par
 static int answer_audit(struct surveyor *surveyor, const struct wire_audit *part)
 {
 	struct telling telling = { .surveyor = surveyor, .id = part->header.id };
-	struct audit audit = { .host = &surveyor->host, .timed_call = surveyor->timed_call, .broker = part->broker,
-			       .hold = tell_hold, .access = tell_access, .to = &telling };
+	struct audit audit = { .host = &surveyor->host,
+			       .timed_call = surveyor->timed_call,
+			       .broker = part->broker,
+			       .hold = tell_hold,
+			       .access = tell_access,
+			       .to = &telling };
 	union wire_message message;
 	int error = keep_contexts(surveyor, part);
 

@@ -1,5 +1,6 @@
 /*
- * The surveyor: answers surveys and audits. Reads /sys and /proc, opens disks to ask whether they are in use, and changes nothing.
+ * The surveyor: answers surveys and audits. Reads /sys and /proc, opens disks to ask whether they are in use, and
+ * changes nothing.
  */
 #pragma once
 

@@ -42,7 +42,8 @@ void transaction_claim(struct run *run, struct wire_result *result)
 	for (size_t i = 0; i < run->plan->count; i++) {
 		const struct step *step = &run->plan->step[i];
 		const struct claim_step *kind = claim_step_of((enum step_kind)step->kind);
-		int error = kind ? kind->make(run, step) : run_fail(run, -EINVAL, "a step of a release stands in a claim");
+		int error =
+			kind ? kind->make(run, step) : run_fail(run, -EINVAL, "a step of a release stands in a claim");
 
 		if (error == 0)
 			continue;

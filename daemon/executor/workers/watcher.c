@@ -63,7 +63,8 @@ static int look_at(struct watcher *watcher, const char *name)
 		return tell_device(watcher, &device);
 	if (error == -ENOMEM)
 		return error;
-	/* What can't be read any more is as good as gone: nobody may have it on the strength of what was told before. */
+	/* What can't be read any more is as good as gone: nobody may have it on the strength of what was told before.
+	 */
 	return known_devices_find(&watcher->known, name) ? tell_gone(watcher, name) : 0;
 }
 
@@ -167,7 +168,8 @@ static int tell_all_nodes(struct watcher *watcher)
 
 			memset(&message.node, 0, sizeof(message.node));
 			if (entry->d_type == DT_CHR && strlen(entry->d_name) < 32) {
-				snprintf(message.node.name, sizeof(message.node.name), "%s/%s", folders[i], entry->d_name);
+				snprintf(message.node.name, sizeof(message.node.name), "%s/%s", folders[i],
+					 entry->d_name);
 				error = tell(watcher, &message, WIRE_NODE);
 			}
 		}

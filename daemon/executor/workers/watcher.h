@@ -1,6 +1,6 @@
 /*
- * The watcher: tells all PCI devices, then every change of them. An event only says where to look: what is told is always
- * read from sysfs, after the event.
+ * The watcher: tells all PCI devices, then every change of them. An event only says where to look: what is told is
+ * always read from sysfs, after the event.
  */
 #pragma once
 

@@ -54,9 +54,9 @@ static void reply_policy_invalid(struct bus_call *call, const struct answer *ans
 
 	text_format(text, sizeof(text), "%s", answer_error_message(answer));
 	for (size_t i = 0; i < diagnostics->count; i++)
-		text_append(text, sizeof(text), "\n%s:%u:%u: %s%s", diagnostics->item[i].file, diagnostics->item[i].line,
-			    diagnostics->item[i].column, diagnostics->item[i].error ? "" : "warning: ",
-			    diagnostics->item[i].message);
+		text_append(text, sizeof(text), "\n%s:%u:%u: %s%s", diagnostics->item[i].file,
+			    diagnostics->item[i].line, diagnostics->item[i].column,
+			    diagnostics->item[i].error ? "" : "warning: ", diagnostics->item[i].message);
 	bus_call_fail(call, answer_error_name(answer), text);
 }
 

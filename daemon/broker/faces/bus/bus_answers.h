@@ -1,6 +1,6 @@
 /*
- * The arbiter's answers as replies over the bus. Descriptors of devices are not sent: the call keeps them as an offer, until
- * they are opened one by one.
+ * The arbiter's answers as replies over the bus. Descriptors of devices are not sent: the call keeps them as an offer,
+ * until they are opened one by one.
  */
 #pragma once
 

@@ -61,7 +61,8 @@ static void find_facts(const struct arbiter *arbiter, const struct claim *claim,
 	else if (question && question->user)
 		snprintf(facts->owner, sizeof(facts->owner), "%s", question->user);
 	if (question && (question->unit || question->lease_unit))
-		snprintf(facts->unit, sizeof(facts->unit), "%s", question->unit ? question->unit : question->lease_unit);
+		snprintf(facts->unit, sizeof(facts->unit), "%s",
+			 question->unit ? question->unit : question->lease_unit);
 }
 
 static void add_detail(struct bus_polkit_question *question, const char *key, const char *value)
@@ -84,18 +85,23 @@ static void on_verdict(void *context, enum bus_polkit_verdict verdict)
 		return;
 	case BUS_POLKIT_CHALLENGE:
 		if (sd_bus_message_get_allow_interactive_authorization(call->message) > 0) {
-			bus_call_fail_with(call, "OperatorsOnly",
-					   "this takes the right %s, which polkit gives for a password, and there was nobody "
-					   "to type one", action);
+			bus_call_fail_with(
+				call, "OperatorsOnly",
+				"this takes the right %s, which polkit gives for a password, and there was nobody "
+				"to type one",
+				action);
 			return;
 		}
-		bus_call_fail_with(call, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
-				   "this takes the right %s: root has it, and you could get it by a password, if the call "
-				   "allowed interactive authorisation", action);
+		bus_call_fail_with(
+			call, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
+			"this takes the right %s: root has it, and you could get it by a password, if the call "
+			"allowed interactive authorisation",
+			action);
 		return;
 	case BUS_POLKIT_ABSENT:
 		bus_call_fail_with(call, "OperatorsOnly",
-				   "this takes the right %s, which only root has as long as polkit is not there", action);
+				   "this takes the right %s, which only root has as long as polkit is not there",
+				   action);
 		return;
 	case BUS_POLKIT_NO:
 		break;
@@ -140,8 +146,8 @@ static void ask(struct bus_call *call, const struct claim *claim, const struct q
 	call->work = polkit;
 }
 
-bool bus_authority_allow(struct bus_call *call, enum act act, const struct claim *claim, const struct question *question,
-			 void (*go_on)(struct bus_call *call))
+bool bus_authority_allow(struct bus_call *call, enum act act, const struct claim *claim,
+			 const struct question *question, void (*go_on)(struct bus_call *call))
 {
 	const struct policy *policy = arbiter_registry(call->books->arbiter)->policy;
 
@@ -156,8 +162,9 @@ bool bus_authority_allow(struct bus_call *call, enum act act, const struct claim
 		return false;
 	}
 	if (call->asked) {
-		bus_call_fail(call, "WrongState", "what this is about has changed while polkit was asked: look at it, and "
-						  "call again");
+		bus_call_fail(call, "WrongState",
+			      "what this is about has changed while polkit was asked: look at it, and "
+			      "call again");
 		return false;
 	}
 	call->act = act;

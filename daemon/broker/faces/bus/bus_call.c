@@ -36,9 +36,11 @@ int bus_books_init(struct bus_books *books, sd_event *event, struct arbiter *arb
 	books->arbiter = arbiter;
 	books->event = event;
 	books->turns = arbiter_registry(arbiter)->turns;
-	books->calls = (struct accounts){ .most = BUS_CALLS_MAX, .reserved = BUS_CALLS_RESERVED,
+	books->calls = (struct accounts){ .most = BUS_CALLS_MAX,
+					  .reserved = BUS_CALLS_RESERVED,
 					  .per_user = BUS_CALLS_PER_USER_MAX };
-	books->offers = (struct accounts){ .most = BUS_OFFERS_MAX, .reserved = BUS_OFFERS_RESERVED,
+	books->offers = (struct accounts){ .most = BUS_OFFERS_MAX,
+					   .reserved = BUS_OFFERS_RESERVED,
 					   .per_user = BUS_OFFERS_PER_USER_MAX };
 	error = sd_event_add_defer(event, &books->cleaner, on_clean, books);
 	return error < 0 ? error : sd_event_source_set_enabled(books->cleaner, SD_EVENT_OFF);
@@ -59,8 +61,9 @@ static const char *find_quota(const struct bus_books *books, const struct bus_ca
 		of_connection += call->message && call->caller == caller;
 	if (of_connection >= BUS_CALLS_PER_CONNECTION_MAX)
 		return "this connection has too many calls that are not answered yet: wait for some of them";
-	return books->unknown >= BUS_CALLS_UNKNOWN_MAX ? "too many calls of new connections are under way: try again in a moment"
-						       : NULL;
+	return books->unknown >= BUS_CALLS_UNKNOWN_MAX
+		       ? "too many calls of new connections are under way: try again in a moment"
+		       : NULL;
 }
 
 struct bus_call *bus_call_new(struct bus_books *books, struct bus_caller *caller, sd_bus_message *message,
@@ -115,9 +118,10 @@ bool bus_call_identify(struct bus_call *call)
 				      arbiter_is_operator(books->arbiter, &call->requester));
 	if (call->account)
 		return true;
-	bus_call_fail(call, "QuotaExceeded",
-		      "this user has too many calls that are not answered yet, or all users together have so many that few are "
-		      "left: wait for some of them");
+	bus_call_fail(
+		call, "QuotaExceeded",
+		"this user has too many calls that are not answered yet, or all users together have so many that few are "
+		"left: wait for some of them");
 	return false;
 }
 
@@ -142,8 +146,9 @@ bool bus_call_may_be_offered(struct bus_call *call)
 				     arbiter_is_operator(books->arbiter, &call->requester));
 	if (call->offers)
 		return true;
-	bus_call_fail(call, "QuotaExceeded",
-		      "too many claims are being made, or wait to be acknowledged: call Acknowledge for some of them first");
+	bus_call_fail(
+		call, "QuotaExceeded",
+		"too many claims are being made, or wait to be acknowledged: call Acknowledge for some of them first");
 	return false;
 }
 

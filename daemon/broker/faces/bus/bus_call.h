@@ -1,7 +1,7 @@
 /*
- * One method call that came over the bus, from its arrival to its answer; and, where the answer offers descriptors, on until
- * they were acknowledged or the offer is over. Each is a requester of its own to the arbiter. Limits how many a connection
- * and a user may have.
+ * One method call that came over the bus, from its arrival to its answer; and, where the answer offers descriptors, on
+ * until they were acknowledged or the offer is over. Each is a requester of its own to the arbiter. Limits how many a
+ * connection and a user may have.
  */
 #pragma once
 
@@ -50,25 +50,25 @@ struct bus_offer {
 struct bus_call {
 	struct bus_call *next;
 	struct bus_books *books;
-	struct bus_caller *caller;       /* NULL once it has left the bus */
-	bool identified;                 /* the requester is the caller */
-	struct account *account;         /* of its user, from then on until it was answered */
-	struct turn turn;                /* in which it is begun */
-	sd_bus_message *message;         /* NULL once it was answered */
+	struct bus_caller *caller; /* NULL once it has left the bus */
+	bool identified;           /* the requester is the caller */
+	struct account *account;   /* of its user, from then on until it was answered */
+	struct turn turn;          /* in which it is begun */
+	sd_bus_message *message;   /* NULL once it was answered */
 	struct bus_object_name object;
-	struct requester requester;      /* its pidfd is the caller's, or pidfd; its answers go to bus_answers_write() */
-	int pidfd;                       /* owned; -1: none */
+	struct requester requester; /* its pidfd is the caller's, or pidfd; its answers go to bus_answers_write() */
+	int pidfd;                  /* owned; -1: none */
 	/* Ends what somebody does for the call, because its caller is gone. NULL: nobody does anything. */
 	void (*abandon)(struct bus_call *call);
-	void *work;                      /* of whoever set abandon */
+	void *work; /* of whoever set abandon */
 	const struct bus_method *method;
-	bool asked;                      /* polkit was, about this act */
-	bool granted;                    /* and it has said yes */
+	bool asked;   /* polkit was, about this act */
+	bool granted; /* and it has said yes */
 	enum act act;
 	void (*go_on)(struct bus_call *call); /* then */
-	struct account *offers;          /* of its user, if it leads to an offer, or has one */
-	struct bus_offer *offer;         /* NULL: none */
-	struct bus_call *acknowledgement; /* of the offer, while it is made: answered in this call's place */
+	struct account *offers;               /* of its user, if it leads to an offer, or has one */
+	struct bus_offer *offer;              /* NULL: none */
+	struct bus_call *acknowledgement;     /* of the offer, while it is made: answered in this call's place */
 };
 
 enum {
@@ -95,16 +95,17 @@ bool bus_call_identify(struct bus_call *call);
 bool bus_call_may_be_offered(struct bus_call *call);
 
 /*
- * Gives the requester a pidfd where the bus gives none, by the pid that it tells. That may be another process's by now: good
- * enough for a memlock limit, as in peer.c, which the executor gives to no process of another user; and never certain.
+ * Gives the requester a pidfd where the bus gives none, by the pid that it tells. That may be another process's by now:
+ * good enough for a memlock limit, as in peer.c, which the executor gives to no process of another user; and never
+ * certain.
  */
 void bus_call_find_process(struct bus_call *call);
 
 /* An empty reply to the call. 0 or -errno. */
 int bus_call_reply_new(const struct bus_call *call, sd_bus_message **out);
 /*
- * Answers, and ends the call unless it has an offer. reply: owned by this function. error: that it could not be written; then
- * the call is failed instead, and what it had to offer is taken back.
+ * Answers, and ends the call unless it has an offer. reply: owned by this function. error: that it could not be
+ * written; then the call is failed instead, and what it had to offer is taken back.
  */
 void bus_call_reply(struct bus_call *call, sd_bus_message *reply, int error);
 /* Answers with an empty reply. */
@@ -118,8 +119,9 @@ void bus_refuse(sd_bus_message *message, const char *name, const char *text);
 /* Ends the call, answered or not: the arbiter forgets it, and it is freed, in a turn of the loop's own. */
 void bus_call_end(struct bus_call *call);
 /*
- * The caller has left. What is done for him is given up; an offer is kept only if it can still be acknowledged: where the lease
- * is no descriptor that he has taken with him. keep: the bus is gone, and he may come back: keep it in any case.
+ * The caller has left. What is done for him is given up; an offer is kept only if it can still be acknowledged: where
+ * the lease is no descriptor that he has taken with him. keep: the bus is gone, and he may come back: keep it in any
+ * case.
  */
 void bus_call_leave(struct bus_call *call, bool keep);
 

@@ -137,8 +137,8 @@ static int on_credentials(sd_bus_message *reply, void *context, sd_bus_error *ig
 		return 0;
 	}
 	if (error == -E2BIG)
-		snprintf(message, sizeof(message), "you are in more than %d groups, which is more than can be looked at",
-			 SUBJECT_GROUPS_MAX);
+		snprintf(message, sizeof(message),
+			 "you are in more than %d groups, which is more than can be looked at", SUBJECT_GROUPS_MAX);
 	else if (error == -ENODATA)
 		snprintf(message, sizeof(message), "the bus does not tell your user and groups: it is too old");
 	callers->events->unknown(callers->context, caller, message);

@@ -1,6 +1,6 @@
 /*
- * Who asks over the bus: user, groups and process of a connection, as the bus itself tells them, and nobody else. What was told
- * holds until the connection is gone, which the bus tells, too; no longer, and for no other.
+ * Who asks over the bus: user, groups and process of a connection, as the bus itself tells them, and nobody else. What
+ * was told holds until the connection is gone, which the bus tells, too; no longer, and for no other.
  */
 #pragma once
 
@@ -35,8 +35,8 @@ struct bus_callers *bus_callers_free(struct bus_callers *callers);
 int bus_callers_up(struct bus_callers *callers, sd_bus *bus);
 void bus_callers_down(struct bus_callers *callers);
 /*
- * The connection of that name. If it is not known yet the bus is asked, and an event tells what came of it, after this has
- * returned. If there are too many, which is a quarter of all descriptors, one that has no calls is forgotten: the bus can be
- * asked again. -EUSERS: there is none such; -ENOMEM, -errno.
+ * The connection of that name. If it is not known yet the bus is asked, and an event tells what came of it, after this
+ * has returned. If there are too many, which is a quarter of all descriptors, one that has no calls is forgotten: the
+ * bus can be asked again. -EUSERS: there is none such; -ENOMEM, -errno.
  */
 int bus_callers_get(struct bus_callers *callers, const char *name, struct bus_caller **out);

@@ -113,8 +113,7 @@ static bool is_stuck_in_queue(const struct bus_face *face, const struct bus_offe
 {
 	uint64_t waits = 0;
 
-	return offer->queued && face->books.bus && sd_bus_get_n_queued_write(face->books.bus, &waits) >= 0 &&
-	       waits > 0;
+	return offer->queued && face->books.bus && sd_bus_get_n_queued_write(face->books.bus, &waits) >= 0 && waits > 0;
 }
 
 /* No descriptor of a device may be here when it is to be proven free. */
@@ -137,13 +136,14 @@ static void end_offer(struct bus_face *face, const struct claim *claim, bool ove
 static void tell_revocation(struct bus_face *face, const struct news *news)
 {
 	char path[BUS_PATH_MAX];
-	int error = face->books.bus ? sd_bus_emit_signal(face->books.bus, bus_path_of_claim(news->claim->id, path),
-							 bus_interface_of(BUS_NODE_CLAIM), "RevocationAsked", "t",
-							 news->usec)
-				    : 0;
+	int error = face->books.bus
+			    ? sd_bus_emit_signal(face->books.bus, bus_path_of_claim(news->claim->id, path),
+						 bus_interface_of(BUS_NODE_CLAIM), "RevocationAsked", "t", news->usec)
+			    : 0;
 
 	if (error < 0)
-		log_warning("claim %s: its client could not be asked over the bus: %s", news->claim->id, strerror(-error));
+		log_warning("claim %s: its client could not be asked over the bus: %s", news->claim->id,
+			    strerror(-error));
 }
 
 static void on_news(void *context, const struct news *news)

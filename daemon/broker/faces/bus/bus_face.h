@@ -1,6 +1,6 @@
 /*
- * The face on the system bus: org.ioasid1 at /org/ioasid1, while there is a bus. Takes method calls to their handlers, and the
- * news to the bus. Nothing that becomes of the bus ends a claim.
+ * The face on the system bus: org.ioasid1 at /org/ioasid1, while there is a bus. Takes method calls to their handlers,
+ * and the news to the bus. Nothing that becomes of the bus ends a claim.
  */
 #pragma once
 

@@ -33,7 +33,8 @@ static const char *path_of(const struct bus_object_name *name, char path[static 
 {
 	if (name->node == BUS_NODE_DEVICE)
 		return bus_path_of_device(name->name, path);
-	return name->node == BUS_NODE_GROUP ? bus_path_of_group(name->group, path) : bus_path_of_claim(name->name, path);
+	return name->node == BUS_NODE_GROUP ? bus_path_of_group(name->group, path)
+					    : bus_path_of_claim(name->name, path);
 }
 
 /* Goes on with the first, in a turn of its user. */
@@ -81,8 +82,8 @@ static void abandon(struct bus_call *call)
 static int append_object(sd_bus_message *reply, const struct bus_books *books, const struct bus_call *call,
 			 const struct bus_object_name *name)
 {
-	static const char *const standard[] = { "org.freedesktop.DBus.Properties", "org.freedesktop.DBus.Introspectable",
-						"org.freedesktop.DBus.Peer" };
+	static const char *const standard[] = { "org.freedesktop.DBus.Properties",
+						"org.freedesktop.DBus.Introspectable", "org.freedesktop.DBus.Peer" };
 	char path[BUS_PATH_MAX];
 	int result = sd_bus_message_open_container(reply, 'e', "oa{sa{sv}}");
 

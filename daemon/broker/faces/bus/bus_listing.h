@@ -1,6 +1,6 @@
 /*
- * GetManagedObjects: all objects with their properties, some in each turn of the loop, one listing after the other. Nothing is
- * signalled meanwhile, so that whoever reads it and then listens misses nothing.
+ * GetManagedObjects: all objects with their properties, some in each turn of the loop, one listing after the other.
+ * Nothing is signalled meanwhile, so that whoever reads it and then listens misses nothing.
  */
 #pragma once
 

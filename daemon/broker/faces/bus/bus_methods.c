@@ -22,10 +22,11 @@ struct bus_method {
 	const char *interface; /* NULL: the object's own */
 	const char *member;
 	const char *signature;
-	unsigned options;      /* OR of enum bus_option */
+	unsigned options; /* OR of enum bus_option */
 	enum act act;
 	/* Where the act depends on what is asked; NULL: it is act. */
-	enum act (*act_of)(const struct bus_call *call, const struct bus_parameters *parameters, const struct claim *claim);
+	enum act (*act_of)(const struct bus_call *call, const struct bus_parameters *parameters,
+			   const struct claim *claim);
 	/* claim: of a claim's object, else NULL; it is there. */
 	void (*handle)(struct bus_call *call, const struct bus_parameters *parameters, const struct claim *claim);
 };
@@ -54,7 +55,7 @@ static void plan(struct bus_call *call, const struct bus_parameters *parameters,
 }
 
 static enum act act_of_plan(const struct bus_call *call, const struct bus_parameters *parameters,
-			const struct claim *claim)
+			    const struct claim *claim)
 {
 	return parameters->question.user || parameters->question.unit ? ACT_PLAN_FOR : ACT_PLAN;
 }
@@ -69,12 +70,13 @@ static void claim_devices(struct bus_call *call, const struct bus_parameters *pa
 
 /* Leases by another's unit, or by nobody's, are for operators. */
 static enum act act_of_claim(const struct bus_call *call, const struct bus_parameters *parameters,
-			const struct claim *claim)
+			     const struct claim *claim)
 {
 	const struct question *question = &parameters->question;
 	bool others = question->lease_unit && strcmp(question->lease_unit, call->requester.subject.unit) != 0;
 
-	return question->lease == LEASE_OPERATOR || (question->lease == LEASE_UNIT && others) ? ACT_CLAIM_FOR : ACT_CLAIM;
+	return question->lease == LEASE_OPERATOR || (question->lease == LEASE_UNIT && others) ? ACT_CLAIM_FOR
+											      : ACT_CLAIM;
 }
 
 static void reload(struct bus_call *call, const struct bus_parameters *parameters, const struct claim *claim)
@@ -221,8 +223,9 @@ static void open_device(struct bus_call *call, const struct bus_parameters *para
 	if (offered)
 		bus_answers_open(call, offering->offer, claim, device);
 	else
-		bus_call_fail(call, "WrongState",
-			      "nothing of this device waits to be taken: that is so after Claim and Add, until Acknowledge");
+		bus_call_fail(
+			call, "WrongState",
+			"nothing of this device waits to be taken: that is so after Claim and Add, until Acknowledge");
 }
 
 static void acknowledge(struct bus_call *call, const struct bus_parameters *parameters, const struct claim *claim)
@@ -261,7 +264,7 @@ static void remove_device(struct bus_call *call, const struct bus_parameters *pa
 }
 
 static enum act act_of_release(const struct bus_call *call, const struct bus_parameters *parameters,
-			const struct claim *claim)
+			       const struct claim *claim)
 {
 	return claim->state == CLAIM_QUARANTINED ? ACT_OPEN_QUARANTINE : ACT_RELEASE;
 }

@@ -1,6 +1,6 @@
 /*
- * The methods of the objects on the bus. Each row of the table holds all that has to be so before its handler runs: the object,
- * the signature, the options, and what the caller has to be allowed.
+ * The methods of the objects on the bus. Each row of the table holds all that has to be so before its handler runs: the
+ * object, the signature, the options, and what the caller has to be allowed.
  */
 #pragma once
 
@@ -8,8 +8,8 @@
 #include "bus_listing.h"
 
 /*
- * Finds the row of a method call. NULL, with a D-Bus error's name and a sentence: there is no such object, interface or method.
- * interface: NULL where the caller names none.
+ * Finds the row of a method call. NULL, with a D-Bus error's name and a sentence: there is no such object, interface or
+ * method. interface: NULL where the caller names none.
  */
 const struct bus_method *bus_methods_find(const struct arbiter *arbiter, const struct bus_object_name *object,
 					  const char *interface, const char *member, const char **error,

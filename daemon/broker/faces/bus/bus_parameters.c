@@ -40,7 +40,8 @@ static int read_devices(sd_bus_message *message, struct bus_parameters *out, sd_
 		if (count == CLAIM_DEVICES_MAX)
 			return refuse(error, "devices: 64 are the most that a claim can have, and there are more");
 		if (!question_take_device(text, out->taken[count]))
-			return refuse(error, "devices: '%s' is no device's address (0000:01:00.0) and no pool (pool:NAME)",
+			return refuse(error,
+				      "devices: '%s' is no device's address (0000:01:00.0) and no pool (pool:NAME)",
 				      shown(text, again));
 		out->question.device[count] = out->taken[count];
 		count++;

@@ -29,7 +29,8 @@ static enum bus_polkit_verdict read_answer(sd_bus_message *reply)
 {
 	int yes = 0, challenge = 0;
 
-	if (!sd_bus_message_has_signature(reply, "(bba{ss})") || sd_bus_message_enter_container(reply, 'r', "bba{ss}") < 0 ||
+	if (!sd_bus_message_has_signature(reply, "(bba{ss})") ||
+	    sd_bus_message_enter_container(reply, 'r', "bba{ss}") < 0 ||
 	    sd_bus_message_read(reply, "bb", &yes, &challenge) < 0)
 		return BUS_POLKIT_NO;
 	if (yes)
@@ -100,7 +101,8 @@ static int write_question(sd_bus_message *message, const struct bus_polkit_quest
 }
 
 int bus_polkit_ask(sd_bus *bus, const struct bus_polkit_question *question,
-		   void (*answer)(void *context, enum bus_polkit_verdict verdict), void *context, struct bus_polkit **out)
+		   void (*answer)(void *context, enum bus_polkit_verdict verdict), void *context,
+		   struct bus_polkit **out)
 {
 	static uint64_t number;
 	struct bus_polkit *polkit = calloc(1, sizeof(*polkit));

@@ -1,6 +1,6 @@
 /*
- * Asks polkit whether the connection that called may do something: always anew, for that connection by its name on the bus and
- * nothing else, and never for longer than it takes. Whatever comes but a plain yes is a no.
+ * Asks polkit whether the connection that called may do something: always anew, for that connection by its name on the
+ * bus and nothing else, and never for longer than it takes. Whatever comes but a plain yes is a no.
  */
 #pragma once
 
@@ -26,13 +26,15 @@ struct bus_polkit_question {
 	const char *action;
 	struct bus_polkit_detail detail[BUS_POLKIT_DETAILS_MAX];
 	size_t detail_count;
-	bool interactive; /* the caller may be asked for a password: that may take two minutes, everything else 25 seconds */
+	bool interactive; /* the caller may be asked for a password: that may take two minutes, everything else 25
+			     seconds */
 };
 
 struct bus_polkit;
 
 /* Asks; answer is called once, later, unless it is cancelled before. 0 or -errno. */
 int bus_polkit_ask(sd_bus *bus, const struct bus_polkit_question *question,
-		   void (*answer)(void *context, enum bus_polkit_verdict verdict), void *context, struct bus_polkit **out);
+		   void (*answer)(void *context, enum bus_polkit_verdict verdict), void *context,
+		   struct bus_polkit **out);
 /* The answer is not wanted any more. Takes NULL, returns NULL. */
 struct bus_polkit *bus_polkit_cancel(struct bus_polkit *polkit);

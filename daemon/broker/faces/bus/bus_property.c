@@ -13,23 +13,23 @@
 
 /* How a value is written; each has one that says nothing. */
 enum kind {
-	KIND_TEXT,      /* s, "" */
-	KIND_NUMBER,    /* i, -1 */
-	KIND_COUNT,     /* u, 0 */
-	KIND_UID,       /* u, 4294967295 */
-	KIND_TIME,      /* t, 0 */
-	KIND_TRUTH,     /* b, false */
-	KIND_TEXTS,     /* as, [] */
-	KIND_DEVICES,   /* ao, [] of addresses */
-	KIND_GROUP,     /* o, "/", of a number */
-	KIND_CLAIM,     /* o, "/", of an id */
+	KIND_TEXT,       /* s, "" */
+	KIND_NUMBER,     /* i, -1 */
+	KIND_COUNT,      /* u, 0 */
+	KIND_UID,        /* u, 4294967295 */
+	KIND_TIME,       /* t, 0 */
+	KIND_TRUTH,      /* b, false */
+	KIND_TEXTS,      /* as, [] */
+	KIND_DEVICES,    /* ao, [] of addresses */
+	KIND_GROUP,      /* o, "/", of a number */
+	KIND_CLAIM,      /* o, "/", of an id */
 	KIND_DICTIONARY, /* a{sv}, {} */
 };
 
 static const char *const signatures[] = {
-	[KIND_TEXT] = "s",	[KIND_NUMBER] = "i", [KIND_COUNT] = "u",   [KIND_UID] = "u",   [KIND_TIME] = "t",
-	[KIND_TRUTH] = "b",	[KIND_TEXTS] = "as", [KIND_DEVICES] = "ao", [KIND_GROUP] = "o", [KIND_CLAIM] = "o",
-	[KIND_DICTIONARY] = "a{sv}",
+	[KIND_TEXT] = "s",  [KIND_NUMBER] = "i", [KIND_COUNT] = "u",          [KIND_UID] = "u",
+	[KIND_TIME] = "t",  [KIND_TRUTH] = "b",  [KIND_TEXTS] = "as",         [KIND_DEVICES] = "ao",
+	[KIND_GROUP] = "o", [KIND_CLAIM] = "o",  [KIND_DICTIONARY] = "a{sv}",
 };
 
 enum {
@@ -137,7 +137,8 @@ static bool may_see(const struct arbiter *arbiter, const struct requester *reade
 	return reader && claim && arbiter_may_see(arbiter, reader, claim);
 }
 
-static struct json_object *report_device(const struct arbiter *arbiter, const char *name, const struct requester *reader)
+static struct json_object *report_device(const struct arbiter *arbiter, const char *name,
+					 const struct requester *reader)
 {
 	const struct registry *registry = arbiter_registry(arbiter);
 	const struct device *device = topology_find(host_topology(registry->host), name);
@@ -233,7 +234,8 @@ static int append_value(sd_bus_message *message, enum kind kind, struct json_obj
 			bus_path_of_claim(json_object_get_string(value), path);
 		return sd_bus_message_append(message, "o", path);
 	case KIND_DICTIONARY:
-		return value ? bus_variant_append(message, value, NULL, texts) : sd_bus_message_append(message, "a{sv}", 0);
+		return value ? bus_variant_append(message, value, NULL, texts)
+			     : sd_bus_message_append(message, "a{sv}", 0);
 	}
 	return -EINVAL;
 }

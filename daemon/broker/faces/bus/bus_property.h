@@ -1,6 +1,6 @@
 /*
- * Properties of the objects on the bus: the table of them, and their values, which are those of the reports that the socket
- * gives. What only owners and operators are told is neutral for everybody else. Sends nothing.
+ * Properties of the objects on the bus: the table of them, and their values, which are those of the reports that the
+ * socket gives. What only owners and operators are told is neutral for everybody else. Sends nothing.
  */
 #pragma once
 
@@ -19,6 +19,7 @@ int bus_property_append(sd_bus_message *message, const struct arbiter *arbiter, 
 			const char *property, const struct requester *reader);
 /* True if objects of this kind have such a property. */
 bool bus_property_exists(enum bus_node node, const char *property);
-/* Appends what PropertiesChanged says after the interface's name: a{sv} of what can change, as it is now for anybody, and as. */
+/* Appends what PropertiesChanged says after the interface's name: a{sv} of what can change, as it is now for anybody,
+ * and as. */
 int bus_property_append_changes(sd_bus_message *message, const struct arbiter *arbiter,
 				const struct bus_object_name *object);

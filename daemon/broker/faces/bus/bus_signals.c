@@ -13,20 +13,20 @@
 #define GATHER_USEC (20 * 1000ULL)
 
 enum {
-	TURN_MAX = 32,       /* objects told of in one turn of the loop */
-	WAITING_MAX = 1024,  /* messages that the bus has not taken, beyond which nothing is added to them */
+	TURN_MAX = 32,      /* objects told of in one turn of the loop */
+	WAITING_MAX = 1024, /* messages that the bus has not taken, beyond which nothing is added to them */
 };
 
 struct object {
 	char key[DEVICE_NAME_MAX + 2]; /* a letter for the kind, and the name */
 	struct bus_object_name name;
 	bool told;
-	bool dirty;                    /* to be looked at: it came, changed, or went */
-	bool replaced;                 /* another device has come under this name */
-	int32_t group;                 /* of a device, as it was told; -1: none */
-	char claim[CLAIM_ID_MAX];      /* that had the device when it was told; "" for none */
-	size_t place;                  /* bus_signals::object */
-	struct object *next;           /* bus_signals::dirty */
+	bool dirty;               /* to be looked at: it came, changed, or went */
+	bool replaced;            /* another device has come under this name */
+	int32_t group;            /* of a device, as it was told; -1: none */
+	char claim[CLAIM_ID_MAX]; /* that had the device when it was told; "" for none */
+	size_t place;             /* bus_signals::object */
+	struct object *next;      /* bus_signals::dirty */
 };
 
 struct bus_signals {
@@ -39,7 +39,7 @@ struct bus_signals {
 	struct object *dirty, **dirty_end;
 	bool policy_changed;
 	unsigned held;
-	uint64_t last;  /* when something was told, CLOCK_MONOTONIC microseconds */
+	uint64_t last; /* when something was told, CLOCK_MONOTONIC microseconds */
 	sd_event_source *timer;
 };
 
@@ -248,8 +248,8 @@ static void send_signal(sd_bus_message *signal, int result)
 
 static void tell_added(struct bus_signals *signals, const struct object *object)
 {
-	static const char *const standard[] = { "org.freedesktop.DBus.Properties", "org.freedesktop.DBus.Introspectable",
-						"org.freedesktop.DBus.Peer" };
+	static const char *const standard[] = { "org.freedesktop.DBus.Properties",
+						"org.freedesktop.DBus.Introspectable", "org.freedesktop.DBus.Peer" };
 	sd_bus_message *signal = NULL;
 	char path[BUS_PATH_MAX];
 	int result = sd_bus_message_new_signal(signals->bus, &signal, BUS_ROOT, "org.freedesktop.DBus.ObjectManager",
@@ -421,7 +421,8 @@ int bus_signals_up(struct bus_signals *signals, sd_bus *bus)
 			error = remember_told(signals, &(struct bus_object_name){ .node = BUS_NODE_GROUP,
 										  .group = device->group });
 	}
-	for (const struct claim *claim = ledger_first(registry->ledger); claim && error == 0; claim = ledger_next(claim)) {
+	for (const struct claim *claim = ledger_first(registry->ledger); claim && error == 0;
+	     claim = ledger_next(claim)) {
 		struct bus_object_name name = { .node = BUS_NODE_CLAIM, .group = -1 };
 
 		memcpy(name.name, claim->id, sizeof(claim->id));

@@ -1,7 +1,7 @@
 /*
- * Tells the bus what becomes of the objects: InterfacesAdded, InterfacesRemoved, PropertiesChanged. Remembers which objects
- * were told of. Changes are gathered for some milliseconds and told as one, never as values that only some may know; a bus
- * that does not take them is not pressed.
+ * Tells the bus what becomes of the objects: InterfacesAdded, InterfacesRemoved, PropertiesChanged. Remembers which
+ * objects were told of. Changes are gathered for some milliseconds and told as one, never as values that only some may
+ * know; a bus that does not take them is not pressed.
  */
 #pragma once
 
@@ -14,7 +14,8 @@ struct bus_signals;
 
 struct bus_signals *bus_signals_new(sd_event *event, const struct arbiter *arbiter); /* NULL: out of memory */
 struct bus_signals *bus_signals_free(struct bus_signals *signals);
-/* A new connection: whoever listens there reads all objects first, so what is there now counts as told. 0 or -ENOMEM. */
+/* A new connection: whoever listens there reads all objects first, so what is there now counts as told. 0 or -ENOMEM.
+ */
 int bus_signals_up(struct bus_signals *signals, sd_bus *bus);
 void bus_signals_down(struct bus_signals *signals);
 void bus_signals_hear(struct bus_signals *signals, const struct news *news);

@@ -74,7 +74,7 @@ static int append_container(sd_bus_message *message, const char *type, struct js
 
 	if (result >= 0)
 		result = json_object_is_type(value, json_type_array) ? append_list(message, type, value, fds, texts)
-								    : bus_variant_append(message, value, fds, texts);
+								     : bus_variant_append(message, value, fds, texts);
 	return result < 0 ? result : sd_bus_message_close_container(message);
 }
 

@@ -9,7 +9,7 @@
 
 /*
  * Fills in who connected. *pidfd: a pidfd of subject->pid that the caller owns, or -1 where this kernel gives none or
- * the process is gone already; *certain: it is the very process that connected, whatever became of its pid. 0; -errno of the socket option; -E2BIG: more supplementary groups than are looked at, so
- * that a deny rule could be missed.
+ * the process is gone already; *certain: it is the very process that connected, whatever became of its pid. 0; -errno
+ * of the socket option; -E2BIG: more supplementary groups than are looked at, so that a deny rule could be missed.
  */
 int peer_identify(int socket, struct subject *subject, int *pidfd, bool *certain);

@@ -1,6 +1,7 @@
 /*
- * The sockets of one user's clients, or the one that listens. However many of them are ready the loop is woken for them once, and
- * what follows is a turn of their owner's: so nobody waits until it was noticed what another's thousand sockets have to say.
+ * The sockets of one user's clients, or the one that listens. However many of them are ready the loop is woken for them
+ * once, and what follows is a turn of their owner's: so nobody waits until it was noticed what another's thousand
+ * sockets have to say.
  */
 #pragma once
 
@@ -10,7 +11,8 @@ struct sockets;
 
 /* Lies in whoever has the socket. The first two are his, the rest is of the sockets; all zero: it is not watched. */
 struct socket_watch {
-	/* Something is ready that was asked for, or EPOLLHUP or EPOLLERR. In a turn of the owner; it may do one piece of work. */
+	/* Something is ready that was asked for, or EPOLLHUP or EPOLLERR. In a turn of the owner; it may do one piece
+	 * of work. */
 	void (*ready)(void *context, uint32_t events);
 	void *context;
 	struct sockets *sockets;

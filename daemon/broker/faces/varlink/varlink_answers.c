@@ -64,9 +64,8 @@ static void reply_failure(struct varlink_client *client, const struct answer *an
 {
 	const struct wire_result *result = answer->result;
 	struct json_object *object = object_with_message(answer_error_message(answer));
-	const char *step = result && result->kind < STEP_KIND_COUNT
-				   ? step_kind_to_string((enum step_kind)result->kind)
-				   : "";
+	const char *step =
+		result && result->kind < STEP_KIND_COUNT ? step_kind_to_string((enum step_kind)result->kind) : "";
 
 	json_set(object, "status", json_make_number(EXIT_FAILED));
 	json_set(object, "step", reply_json_text_or_null(step));
@@ -110,8 +109,8 @@ static void reply_plan(struct varlink_client *client, const struct answer *answe
 	const struct host *host = arbiter_registry(client->arbiter)->host;
 	struct json_object *object = json_make_object();
 
-	json_set(object, "plan", reply_json_plan(answer->decision, answer->uses, host_topology(host),
-							    host_kernel(host), answer->mode));
+	json_set(object, "plan",
+		 reply_json_plan(answer->decision, answer->uses, host_topology(host), host_kernel(host), answer->mode));
 	varlink_connection_reply(client->connection, object, NULL);
 }
 

@@ -7,8 +7,7 @@
 #include <json-c/json.h>
 #include <string.h>
 
-__attribute__((format(printf, 2, 3)))
-static bool refuse(struct varlink_call *call, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static bool refuse(struct varlink_call *call, const char *format, ...)
 {
 	va_list arguments;
 

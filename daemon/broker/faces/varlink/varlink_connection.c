@@ -24,19 +24,19 @@ struct varlink_connection {
 	struct varlink_outgoing outgoing;
 	/* What the socket was last known to be. */
 	bool readable;
-	bool full;        /* it takes nothing for now */
-	bool ended;       /* the client sends nothing more, but may be reading */
-	bool hung_up;     /* it does not read either; what it sent is still in the socket */
+	bool full;    /* it takes nothing for now */
+	bool ended;   /* the client sends nothing more, but may be reading */
+	bool hung_up; /* it does not read either; what it sent is still in the socket */
 	/* What the call is. */
-	bool busy;        /* a call waits for its answer */
-	bool more;        /* it takes several replies */
-	bool streaming;   /* it has got one of several */
+	bool busy;      /* a call waits for its answer */
+	bool more;      /* it takes several replies */
+	bool streaming; /* it has got one of several */
 	bool oneway;
-	bool in_parts;    /* the answer, or what is left of it, is written when it is its turn */
-	bool closing;     /* everything that waits is still sent, then it is over */
-	bool broken;      /* nothing is sent any more: it is over */
+	bool in_parts; /* the answer, or what is left of it, is written when it is its turn */
+	bool closing;  /* everything that waits is still sent, then it is over */
+	bool broken;   /* nothing is sent any more: it is over */
 	bool closed;
-	bool in_turn;     /* what is next is looked at when the turn is over */
+	bool in_turn; /* what is next is looked at when the turn is over */
 };
 
 /*
@@ -46,13 +46,14 @@ struct varlink_connection {
 enum next {
 	NEXT_NOTHING, /* until the socket or an answer changes that */
 	NEXT_SEND,
-	NEXT_PART,    /* more of the answer that is sent in parts */
+	NEXT_PART, /* more of the answer that is sent in parts */
 	NEXT_RECEIVE,
-	NEXT_TAKE,    /* a call, or what is none */
+	NEXT_TAKE, /* a call, or what is none */
 	NEXT_CLOSE,
 };
 
-/* True while what the client sends is of interest: the next call, or that it breaks the protocol in the middle of replies. */
+/* True while what the client sends is of interest: the next call, or that it breaks the protocol in the middle of
+ * replies. */
 static bool wants_input(const struct varlink_connection *connection)
 {
 	if (connection->ended || connection->closing)
@@ -76,7 +77,8 @@ static enum next find_next(struct varlink_connection *connection)
 	if (connection->streaming && connection->incoming.length > 0 && !connection->closing)
 		return NEXT_TAKE;
 	if (!sends && !connection->busy) {
-		if (varlink_incoming_whole(&connection->incoming) > 0 || connection->incoming.length == VARLINK_FRAME_MAX)
+		if (varlink_incoming_whole(&connection->incoming) > 0 ||
+		    connection->incoming.length == VARLINK_FRAME_MAX)
 			return NEXT_TAKE;
 		if (connection->ended)
 			return NEXT_CLOSE;
@@ -113,7 +115,8 @@ static void close_now(struct varlink_connection *connection)
 	connection->events->closed(connection->context);
 }
 
-/* Who can't be answered must not wait for ever. From the loop: whoever answers may hold things that would be taken from under him. */
+/* Who can't be answered must not wait for ever. From the loop: whoever answers may hold things that would be taken from
+ * under him. */
 static void give_up(struct varlink_connection *connection)
 {
 	connection->broken = true;
@@ -262,8 +265,9 @@ bool varlink_connection_refuse_excess(struct varlink_connection *connection)
 	if (connection->account->output <=
 	    account_part(connection->account, VARLINK_OUTPUT_MAX, VARLINK_OUTPUT_PER_USER_MAX))
 		return false;
-	reply_message(connection, "org.ioasid1.QuotaExceeded",
-		      "too much waits for this user's programs that they do not read: read it, or close their connections");
+	reply_message(
+		connection, "org.ioasid1.QuotaExceeded",
+		"too much waits for this user's programs that they do not read: read it, or close their connections");
 	return true;
 }
 
@@ -394,7 +398,8 @@ static void on_socket(void *context, uint32_t events)
 }
 
 int varlink_connection_new(struct sockets *sockets, int socket, struct turns *turns, struct account *account,
-			   const struct varlink_connection_events *events, void *context, struct varlink_connection **out)
+			   const struct varlink_connection_events *events, void *context,
+			   struct varlink_connection **out)
 {
 	struct varlink_connection *connection = calloc(1, sizeof(*connection));
 	int error;

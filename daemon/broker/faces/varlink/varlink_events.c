@@ -54,7 +54,8 @@ static struct json_object *asked_for(const struct decision *decision)
 /* The fields of an event. What is NULL is null. */
 struct event {
 	const char *kind;
-	struct json_object *claim, *before, *device, *address, *devices, *uid, *status, *grace, *success, *policy, *message;
+	struct json_object *claim, *before, *device, *address, *devices, *uid, *status, *grace, *success, *policy,
+		*message;
 };
 
 /* The reply's parameters: the event, with every field of the interface's type. */
@@ -66,10 +67,17 @@ static struct json_object *write_event(const struct event *event)
 	} field[] = {
 		{ "kind", json_make_string(event->kind) },
 		{ "time", json_make_number((int64_t)clock_usec(CLOCK_REALTIME)) },
-		{ "claim", event->claim },     { "before", event->before },   { "device", event->device },
-		{ "address", event->address }, { "devices", event->devices }, { "uid", event->uid },
-		{ "status", event->status },   { "grace", event->grace },     { "success", event->success },
-		{ "policy", event->policy },   { "message", event->message },
+		{ "claim", event->claim },
+		{ "before", event->before },
+		{ "device", event->device },
+		{ "address", event->address },
+		{ "devices", event->devices },
+		{ "uid", event->uid },
+		{ "status", event->status },
+		{ "grace", event->grace },
+		{ "success", event->success },
+		{ "policy", event->policy },
+		{ "message", event->message },
 	};
 	struct json_object *object = json_make_object(), *parameters = json_make_object();
 

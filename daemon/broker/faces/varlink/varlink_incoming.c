@@ -59,13 +59,15 @@ ssize_t varlink_incoming_receive(struct varlink_incoming *incoming, int socket)
 		struct cmsghdr align;
 	} control;
 	struct iovec part;
-	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes,
-				  .msg_controllen = sizeof(control.bytes) };
+	struct msghdr message = {
+		.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)
+	};
 	ssize_t got = reserve(incoming);
 
 	if (got < 0)
 		return got;
-	part = (struct iovec){ .iov_base = incoming->text + incoming->length, .iov_len = incoming->size - incoming->length };
+	part = (struct iovec){ .iov_base = incoming->text + incoming->length,
+			       .iov_len = incoming->size - incoming->length };
 	do
 		got = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	while (got < 0 && errno == EINTR);

@@ -1,6 +1,6 @@
 /*
- * What has come from a client of the Varlink socket and was not taken yet. Memory is taken for a message that is not whole,
- * as much as it has by now, and given back when nothing waits. Knows of a message that it ends with a NUL byte.
+ * What has come from a client of the Varlink socket and was not taken yet. Memory is taken for a message that is not
+ * whole, as much as it has by now, and given back when nothing waits. Knows of a message that it ends with a NUL byte.
  */
 #pragma once
 
@@ -24,8 +24,8 @@ struct varlink_incoming {
 };
 
 /*
- * Receives what there is room for, with room for VARLINK_FRAME_MAX at most. Bytes; 0: the client sends nothing more; -EAGAIN;
- * -EBADMSG: it sent descriptors, which were closed; -EDQUOT: the user's memory is used up; -ENOMEM; -errno.
+ * Receives what there is room for, with room for VARLINK_FRAME_MAX at most. Bytes; 0: the client sends nothing more;
+ * -EAGAIN; -EBADMSG: it sent descriptors, which were closed; -EDQUOT: the user's memory is used up; -ENOMEM; -errno.
  */
 ssize_t varlink_incoming_receive(struct varlink_incoming *incoming, int socket);
 /* The length of the first message if it is whole, its NUL included; else 0. */

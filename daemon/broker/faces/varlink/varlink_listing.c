@@ -16,8 +16,8 @@ struct varlink_listing {
 	struct varlink_client *client;
 	char *names; /* one after the other, with their NULs */
 	const char *next, *end;
-	bool first; /* no device is written yet */
-	bool groups; /* it is of groups, which are written in one turn */
+	bool first;           /* no device is written yet */
+	bool groups;          /* it is of groups, which are written in one turn */
 	struct looker looker; /* until the host was looked at */
 };
 
@@ -29,7 +29,7 @@ static bool write_device(struct varlink_listing *listing, const struct device *d
 	const struct claim *owner = ledger_owner(arbiter_registry(arbiter)->ledger, device->name, &entry);
 	bool see = owner && arbiter_may_see(arbiter, &listing->client->requester, owner);
 	struct outlook outlook = device_looks_outlook(arbiter_looking(arbiter),
-						 arbiter_is_operator(arbiter, &listing->client->requester));
+						      arbiter_is_operator(arbiter, &listing->client->requester));
 	struct json_object *object = reply_json_device(device, owner, entry, see, &outlook);
 	const char *text = json_text(object);
 	bool written = text && (listing->first || fputc(',', stream) != EOF) && fputs(text, stream) != EOF;
@@ -76,7 +76,8 @@ static void write_next(struct varlink_listing *listing)
 static bool note_names(struct varlink_listing *listing)
 {
 	size_t count = 0, length = 0;
-	const struct device **device = topology_sorted(host_topology(arbiter_registry(listing->client->arbiter)->host), &count);
+	const struct device **device =
+		topology_sorted(host_topology(arbiter_registry(listing->client->arbiter)->host), &count);
 	char *end;
 
 	for (size_t i = 0; i < count; i++)
@@ -97,7 +98,8 @@ static void write_groups(struct varlink_listing *listing)
 	client->listing = varlink_listing_free(listing);
 	/* Many may have waited for one look. */
 	if (!varlink_connection_refuse_excess(client->connection))
-		varlink_connection_reply(client->connection, varlink_group_list(client->arbiter, &client->requester), NULL);
+		varlink_connection_reply(client->connection, varlink_group_list(client->arbiter, &client->requester),
+					 NULL);
 }
 
 static void give_up(struct varlink_client *client)
@@ -134,8 +136,9 @@ void varlink_listing_start(struct varlink_client *client, bool groups)
 		varlink_connection_send_part(client->connection, NULL, 0, true);
 		return;
 	}
-	*listing = (struct varlink_listing){ .client = client, .first = true, .groups = groups,
-					     .looker = { .go_on = on_looked, .context = listing } };
+	*listing = (struct varlink_listing){
+		.client = client, .first = true, .groups = groups, .looker = { .go_on = on_looked, .context = listing }
+	};
 	client->listing = listing;
 	device_looks_ask(arbiter_looking(client->arbiter), &listing->looker, client->requester.subject.uid);
 }

@@ -1,7 +1,7 @@
 /*
- * ListDevices and ListGroups on the Varlink socket, once the host was looked at for what it does with them. Some devices are
- * written whenever the client has taken those before. So ten thousand of them keep nobody waiting, and who does not read costs no
- * memory. Each is told as it is when its turn comes; one that has gone by then is left out.
+ * ListDevices and ListGroups on the Varlink socket, once the host was looked at for what it does with them. Some
+ * devices are written whenever the client has taken those before. So ten thousand of them keep nobody waiting, and who
+ * does not read costs no memory. Each is told as it is when its turn comes; one that has gone by then is left out.
  */
 #pragma once
 

@@ -37,17 +37,17 @@ enum parameter {
 	PARAMETER_DEVICE = 1 << 1,  /* "device": an address */
 	PARAMETER_CLAIM = 1 << 2,   /* "claim": a claim's id */
 	PARAMETER_MODE = 1 << 3,    /* "mode": optional */
-	PARAMETER_INTERFACE = 1 << 4, /* "interface": a name */
-	PARAMETER_NODE = 1 << 5,      /* "numa_node": a number, optional */
-	PARAMETER_DETAILS = 1 << 6,   /* "details": true or false, optional */
-	PARAMETER_USER = 1 << 7,      /* "user": a name or a number, optional */
-	PARAMETER_UNIT = 1 << 8,      /* "unit": a systemd unit's name, optional */
-	PARAMETER_LEASE = 1 << 9,     /* "lease": what keeps a claim alive, optional */
-	PARAMETER_GRACE = 1 << 11,    /* "grace": milliseconds, optional */
-	PARAMETER_REASON = 1 << 12,   /* "reason": a sentence, optional */
+	PARAMETER_INTERFACE = 1 << 4,   /* "interface": a name */
+	PARAMETER_NODE = 1 << 5,        /* "numa_node": a number, optional */
+	PARAMETER_DETAILS = 1 << 6,     /* "details": true or false, optional */
+	PARAMETER_USER = 1 << 7,        /* "user": a name or a number, optional */
+	PARAMETER_UNIT = 1 << 8,        /* "unit": a systemd unit's name, optional */
+	PARAMETER_LEASE = 1 << 9,       /* "lease": what keeps a claim alive, optional */
+	PARAMETER_GRACE = 1 << 11,      /* "grace": milliseconds, optional */
+	PARAMETER_REASON = 1 << 12,     /* "reason": a sentence, optional */
 	PARAMETER_LEASE_UNIT = 1 << 10, /* "unit": whose end ends a claim, optional */
-	PARAMETER_UNBIND = 1 << 14,    /* "unbind": true or false, optional */
-	PARAMETER_ONE_CLAIM = 1 << 13, /* "claim": a claim's id, optional */
+	PARAMETER_UNBIND = 1 << 14,     /* "unbind": true or false, optional */
+	PARAMETER_ONE_CLAIM = 1 << 13,  /* "claim": a claim's id, optional */
 };
 
 static const struct {
@@ -55,14 +55,21 @@ static const struct {
 	const char *name;
 	bool optional;
 } parameter_names[] = {
-	{ PARAMETER_DEVICES, "devices", false },     { PARAMETER_DEVICE, "device", false },
-	{ PARAMETER_CLAIM, "claim", false },         { PARAMETER_MODE, "mode", true },
-	{ PARAMETER_INTERFACE, "interface", false }, { PARAMETER_NODE, "numa_node", true },
+	{ PARAMETER_DEVICES, "devices", false },
+	{ PARAMETER_DEVICE, "device", false },
+	{ PARAMETER_CLAIM, "claim", false },
+	{ PARAMETER_MODE, "mode", true },
+	{ PARAMETER_INTERFACE, "interface", false },
+	{ PARAMETER_NODE, "numa_node", true },
 	{ PARAMETER_DETAILS, "details", true },
-	{ PARAMETER_USER, "user", true },            { PARAMETER_UNIT, "unit", true },
-	{ PARAMETER_LEASE, "lease", true },          { PARAMETER_LEASE_UNIT, "unit", true },
-	{ PARAMETER_GRACE, "grace", true },          { PARAMETER_REASON, "reason", true },
-	{ PARAMETER_ONE_CLAIM, "claim", true },      { PARAMETER_UNBIND, "unbind", true },
+	{ PARAMETER_USER, "user", true },
+	{ PARAMETER_UNIT, "unit", true },
+	{ PARAMETER_LEASE, "lease", true },
+	{ PARAMETER_LEASE_UNIT, "unit", true },
+	{ PARAMETER_GRACE, "grace", true },
+	{ PARAMETER_REASON, "reason", true },
+	{ PARAMETER_ONE_CLAIM, "claim", true },
+	{ PARAMETER_UNBIND, "unbind", true },
 };
 
 struct row {
@@ -211,7 +218,8 @@ static void get_metrics(struct varlink_client *client, const struct parameters *
 	struct json_object *object;
 
 	if (!text) {
-		varlink_answers_write(client, &(struct answer){ .kind = ANSWER_FAILED, .message = "ioasidd is out of memory" });
+		varlink_answers_write(client,
+				      &(struct answer){ .kind = ANSWER_FAILED, .message = "ioasidd is out of memory" });
 		return;
 	}
 	object = json_make_object();
@@ -222,9 +230,8 @@ static void get_metrics(struct varlink_client *client, const struct parameters *
 
 static void watch(struct varlink_client *client, const struct parameters *parameters)
 {
-	const struct claim *claim = parameters->claim
-					    ? ledger_find(arbiter_registry(client->arbiter)->ledger, parameters->claim)
-					    : NULL;
+	const struct claim *claim =
+		parameters->claim ? ledger_find(arbiter_registry(client->arbiter)->ledger, parameters->claim) : NULL;
 
 	if (!varlink_connection_takes_more(client->connection)) {
 		varlink_connection_error(client->connection, "org.varlink.service.ExpectedMore", NULL);
@@ -234,8 +241,8 @@ static void watch(struct varlink_client *client, const struct parameters *parame
 		struct json_object *object = json_make_object();
 
 		json_set(object, "message",
-				       json_make_string("too many connections of this user, or of all users together, "
-							      "watch already: close some"));
+			 json_make_string("too many connections of this user, or of all users together, "
+					  "watch already: close some"));
 		varlink_connection_error(client->connection, "org.ioasid1.QuotaExceeded", object);
 	}
 }
@@ -248,8 +255,8 @@ static const struct row rows[] = {
 	{ "org.ioasid1.ListGroups", 0, list_groups },
 	{ "org.ioasid1.ListClaims", 0, list_claims },
 	{ "org.ioasid1.GetPolicy", 0, get_policy },
-	{ "org.ioasid1.Plan",
-	  PARAMETER_DEVICES | PARAMETER_MODE | PARAMETER_NODE | PARAMETER_USER | PARAMETER_UNIT, plan },
+	{ "org.ioasid1.Plan", PARAMETER_DEVICES | PARAMETER_MODE | PARAMETER_NODE | PARAMETER_USER | PARAMETER_UNIT,
+	  plan },
 	{ "org.ioasid1.Claim",
 	  PARAMETER_DEVICES | PARAMETER_MODE | PARAMETER_NODE | PARAMETER_LEASE | PARAMETER_LEASE_UNIT, claim },
 	{ "org.ioasid1.Acknowledge", PARAMETER_CLAIM, acknowledge },
@@ -257,8 +264,7 @@ static const struct row rows[] = {
 	{ "org.ioasid1.RemoveDevice", PARAMETER_CLAIM | PARAMETER_DEVICE, remove_device },
 	{ "org.ioasid1.Release", PARAMETER_CLAIM, release },
 	{ "org.ioasid1.Resume", PARAMETER_CLAIM, resume },
-	{ "org.ioasid1.Revoke", PARAMETER_CLAIM | PARAMETER_GRACE | PARAMETER_REASON | PARAMETER_UNBIND,
-	  revoke_claim },
+	{ "org.ioasid1.Revoke", PARAMETER_CLAIM | PARAMETER_GRACE | PARAMETER_REASON | PARAMETER_UNBIND, revoke_claim },
 	{ "org.ioasid1.ReloadPolicy", 0, reload_policy },
 	{ "org.ioasid1.Snapshot", PARAMETER_DETAILS, snapshot },
 	{ "org.ioasid1.Audit", 0, audit },

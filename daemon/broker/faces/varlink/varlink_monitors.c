@@ -32,7 +32,7 @@ struct telling {
 	const struct arbiter *arbiter;
 	const struct news *news;
 	const struct claim *claim; /* that the news is about; NULL: none */
-	const char *device;        /* not the news itself, but what it means for this device of its claim; NULL: the news */
+	const char *device; /* not the news itself, but what it means for this device of its claim; NULL: the news */
 	const struct claim *owner; /* with device: the claim that has it now */
 	struct varlink_text *text[2];
 	bool written[2];
@@ -99,8 +99,9 @@ static void tell(struct varlink_monitors *monitors, struct telling *telling)
 static void tell_device(struct varlink_monitors *monitors, const struct news *news, const char *device,
 			const struct claim *owner)
 {
-	struct telling telling = { .arbiter = monitors->arbiter, .news = news, .claim = news->claim, .device = device,
-				   .owner = owner };
+	struct telling telling = {
+		.arbiter = monitors->arbiter, .news = news, .claim = news->claim, .device = device, .owner = owner
+	};
 
 	if (topology_find(host_topology(arbiter_registry(monitors->arbiter)->host), device))
 		tell(monitors, &telling);
@@ -120,9 +121,8 @@ static void tell_group(struct varlink_monitors *monitors, const struct news *new
 	const struct registry *registry = arbiter_registry(monitors->arbiter);
 	const struct topology *topology = host_topology(registry->host);
 	const struct device *device = topology_find(topology, news->device), *member[GROUP_MEMBERS_MAX];
-	size_t count = device && device->group >= 0
-			       ? topology_members(topology, device->group, member, GROUP_MEMBERS_MAX)
-			       : 0;
+	size_t count =
+		device && device->group >= 0 ? topology_members(topology, device->group, member, GROUP_MEMBERS_MAX) : 0;
 
 	for (size_t i = 0; i < count && i < GROUP_MEMBERS_MAX; i++)
 		if (!member[i]->bridge)
@@ -142,7 +142,8 @@ static void end_claim(struct varlink_monitors *monitors, const struct news *news
 		}
 		*link = monitor->next;
 		monitors->count--;
-		varlink_connection_reply(monitor->client->connection, varlink_event(monitors->arbiter, news, true), NULL);
+		varlink_connection_reply(monitor->client->connection, varlink_event(monitors->arbiter, news, true),
+					 NULL);
 		monitor_free(monitor);
 	}
 }
@@ -178,7 +179,8 @@ int varlink_monitors_new(struct arbiter *arbiter, struct varlink_monitors **out)
 	if (!monitors)
 		return -ENOMEM;
 	monitors->arbiter = arbiter;
-	monitors->accounts = (struct accounts){ .most = VARLINK_MONITORS_MAX, .reserved = VARLINK_MONITORS_RESERVED,
+	monitors->accounts = (struct accounts){ .most = VARLINK_MONITORS_MAX,
+						.reserved = VARLINK_MONITORS_RESERVED,
 						.per_user = VARLINK_MONITORS_PER_USER_MAX };
 	monitors->listener = (struct news_listener){ .hear = hear, .context = monitors };
 	arbiter_listen(arbiter, &monitors->listener);

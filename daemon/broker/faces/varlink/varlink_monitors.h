@@ -1,6 +1,6 @@
 /*
- * Those who watch: each call of Monitor is one, until its connection ends or the claim does that it is about. Tells each
- * of them the events that he may see; each event is written down once, however many get it.
+ * Those who watch: each call of Monitor is one, until its connection ends or the claim does that it is about. Tells
+ * each of them the events that he may see; each event is written down once, however many get it.
  */
 #pragma once
 

@@ -74,7 +74,8 @@ static ssize_t send_part(int socket, struct varlink_frame *frame)
 		char bytes[CMSG_SPACE(sizeof(int) * DESCRIPTORS_MAX)];
 		struct cmsghdr align;
 	} control;
-	struct iovec part = { .iov_base = frame->text->text + frame->sent, .iov_len = frame->text->length - frame->sent };
+	struct iovec part = { .iov_base = frame->text->text + frame->sent,
+			      .iov_len = frame->text->length - frame->sent };
 	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 	ssize_t sent;
 

@@ -1,6 +1,6 @@
 /*
- * What waits to be sent to a client of the Varlink socket: texts, which may be other clients' as well, and the descriptors
- * that go with them.
+ * What waits to be sent to a client of the Varlink socket: texts, which may be other clients' as well, and the
+ * descriptors that go with them.
  */
 #pragma once
 
@@ -31,7 +31,8 @@ struct varlink_outgoing {
 	size_t backlog; /* bytes of all that waits */
 };
 
-/* Puts a text at the end, with a reference of its own. fds: taken over on success; NULL for none. False: out of memory. */
+/* Puts a text at the end, with a reference of its own. fds: taken over on success; NULL for none. False: out of memory.
+ */
 bool varlink_outgoing_add(struct varlink_outgoing *outgoing, struct varlink_text *text, struct descriptors *fds);
 /* Sends what the socket takes. 0: all; -EAGAIN: it takes no more; -errno. */
 int varlink_outgoing_send(struct varlink_outgoing *outgoing, int socket);

@@ -22,7 +22,7 @@
 #include <sys/un.h>
 
 enum {
-	ACCEPTED_AT_ONCE = 2, /* in a turn of the listener's */
+	ACCEPTED_AT_ONCE = 2,   /* in a turn of the listener's */
 	FEWER_BEFORE_TRIM = 32, /* so many clients fewer than there were, and the memory that they had is given back */
 };
 
@@ -48,7 +48,7 @@ struct varlink_server {
 	struct socket_watch listener;
 	struct accounts accounts;
 	int socket;
-	int spare; /* an FD to give up when there is no other, so that a caller can be turned away */
+	int spare;  /* an FD to give up when there is no other, so that a caller can be turned away */
 	char *path; /* to be removed at the end; NULL where it is systemd's */
 	sd_event_source *cleaner;
 	sd_event_source *trimmer;
@@ -122,8 +122,9 @@ static void on_drained(void *context)
 		varlink_listing_go_on(client->varlink.listing);
 }
 
-static const struct varlink_connection_events connection_events = { .call = on_call, .drained = on_drained,
-								     .closed = on_closed };
+static const struct varlink_connection_events connection_events = { .call = on_call,
+								    .drained = on_drained,
+								    .closed = on_closed };
 
 static int on_clean(sd_event_source *source, void *context)
 {
@@ -173,7 +174,8 @@ static int welcome(struct client *client)
 	if (error < 0)
 		return error;
 	if (!client->account)
-		client->account = accounts_take(&server->accounts, uid, arbiter_is_operator(server->arbiter, requester));
+		client->account =
+			accounts_take(&server->accounts, uid, arbiter_is_operator(server->arbiter, requester));
 	if (!client->account)
 		return -EUSERS;
 	if (!client->account->sockets)
@@ -207,8 +209,8 @@ static bool asks_for_reserve(const struct varlink_server *server, uid_t uid)
 }
 
 /*
- * Takes in who has connected, or turns him away. More than his uid is not asked here: this is at the expense of all, and what
- * follows is at his own. False: the socket is still the caller's.
+ * Takes in who has connected, or turns him away. More than his uid is not asked here: this is at the expense of all,
+ * and what follows is at his own. False: the socket is still the caller's.
  */
 static bool admit(struct varlink_server *server, int socket)
 {
@@ -230,10 +232,14 @@ static bool admit(struct varlink_server *server, int socket)
 			leave_account(account);
 		return false;
 	}
-	*client = (struct client){ .server = server, .account = account, .socket = socket,
+	*client = (struct client){ .server = server,
+				   .account = account,
+				   .socket = socket,
 				   .arrival = { .take = on_arrival, .context = client } };
-	client->varlink = (struct varlink_client){ .arbiter = server->arbiter, .monitors = server->monitors,
-						   .metrics = server->metrics, .socket = &server->counts };
+	client->varlink = (struct varlink_client){ .arbiter = server->arbiter,
+						   .monitors = server->monitors,
+						   .metrics = server->metrics,
+						   .socket = &server->counts };
 	client->varlink.requester.answer = varlink_answers_write;
 	client->varlink.requester.context = &client->varlink;
 	client->varlink.requester.pidfd = -1;
@@ -289,8 +295,8 @@ static size_t most_clients(void)
 	return (size_t)limit.rlim_cur / 4;
 }
 
-int varlink_server_new_from_fd(sd_event *event, int socket, struct arbiter *arbiter, const struct metrics_sources *metrics,
-			       struct varlink_server **out)
+int varlink_server_new_from_fd(sd_event *event, int socket, struct arbiter *arbiter,
+			       const struct metrics_sources *metrics, struct varlink_server **out)
 {
 	struct varlink_server *server = calloc(1, sizeof(*server));
 	int error;
@@ -370,8 +376,8 @@ static int listen_at(const char *path)
 	return descriptor_take(&fd);
 }
 
-int varlink_server_new(sd_event *event, const char *path, struct arbiter *arbiter, const struct metrics_sources *metrics,
-		       struct varlink_server **out)
+int varlink_server_new(sd_event *event, const char *path, struct arbiter *arbiter,
+		       const struct metrics_sources *metrics, struct varlink_server **out)
 {
 	int socket = listen_at(path), error;
 

@@ -16,13 +16,13 @@ enum {
 struct varlink_server;
 
 /*
- * Listens on path, which is replaced when it is a socket that nobody listens on. metrics: who counts, which has to be there
- * as long. 0, or -errno after a log line.
+ * Listens on path, which is replaced when it is a socket that nobody listens on. metrics: who counts, which has to be
+ * there as long. 0, or -errno after a log line.
  */
-int varlink_server_new(sd_event *event, const char *path, struct arbiter *arbiter, const struct metrics_sources *metrics,
-		       struct varlink_server **out);
+int varlink_server_new(sd_event *event, const char *path, struct arbiter *arbiter,
+		       const struct metrics_sources *metrics, struct varlink_server **out);
 /* Takes over a socket that listens already (systemd's). */
-int varlink_server_new_from_fd(sd_event *event, int socket, struct arbiter *arbiter, const struct metrics_sources *metrics,
-			       struct varlink_server **out);
+int varlink_server_new_from_fd(sd_event *event, int socket, struct arbiter *arbiter,
+			       const struct metrics_sources *metrics, struct varlink_server **out);
 /* Ends all connections. The arbiter must still be there. */
 struct varlink_server *varlink_server_free(struct varlink_server *server);

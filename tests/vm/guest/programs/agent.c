@@ -1,6 +1,7 @@
 /*
- * The guest's process 1 once /init has set the machine up, or a service of systemd's: takes orders from the host over the control port, runs
- * one scenario at a time, carries its output line by line, reaps whoever lost its parent. It judges nothing.
+ * The guest's process 1 once /init has set the machine up, or a service of systemd's: takes orders from the host over
+ * the control port, runs one scenario at a time, carries its output line by line, reaps whoever lost its parent. It
+ * judges nothing.
  *
  * from the host:  run NAME [VARIABLE=VALUE]…   answer TEXT   diagnose   reboot (with systemd)   off
  * to the host:    @ready   | LINE OF OUTPUT   @end STATUS   and, by the scenario itself:   @host MONITOR COMMAND
@@ -30,7 +31,7 @@ enum { LINE_SIZE = 1024, ESCAPED = 4, WORDS_MAX = 32 };
 
 struct agent {
 	int control;
-	int children; /* signalfd: SIGCHLD */
+	int children;  /* signalfd: SIGCHLD */
 	int output[2]; /* pipe of everything that scenarios print; both ends stay open, so it has no end */
 	pid_t session; /* or 0 */
 	char line[2 + LINE_SIZE + ESCAPED + 1];
@@ -152,7 +153,7 @@ static void store_answer(const char *text)
 
 static void obey(struct agent *agent, char *order)
 {
-	char *words[WORDS_MAX + 3] = {0};
+	char *words[WORDS_MAX + 3] = { 0 };
 	char *rest = order;
 	unsigned n = 0;
 
@@ -167,10 +168,10 @@ static void obey(struct agent *agent, char *order)
 		words[1] = words[0]; /* SESSION NAME */
 		agent->session = start(agent, words + 1, 2);
 	} else if (strcmp(order, "diagnose") == 0) {
-		char *diagnose[] = {(char *)DIAGNOSE, NULL, NULL};
+		char *diagnose[] = { (char *)DIAGNOSE, NULL, NULL };
 		start(agent, diagnose, 1);
 	} else if (strcmp(order, "reboot") == 0) {
-		char *systemctl[] = {(char *)SYSTEMCTL, (char *)"reboot", NULL, NULL};
+		char *systemctl[] = { (char *)SYSTEMCTL, (char *)"reboot", NULL, NULL };
 		start(agent, systemctl, 2);
 	} else if (strcmp(order, "off") == 0) {
 		sync();
@@ -184,7 +185,8 @@ static void obey(struct agent *agent, char *order)
 static void take_orders(struct agent *agent)
 {
 	char *end;
-	ssize_t got = read(agent->control, agent->order + agent->order_used, sizeof agent->order - agent->order_used - 1);
+	ssize_t got =
+		read(agent->control, agent->order + agent->order_used, sizeof agent->order - agent->order_used - 1);
 
 	if (got < 0 && (errno == EINTR || errno == EAGAIN))
 		return;
@@ -204,7 +206,7 @@ static void take_orders(struct agent *agent)
 
 int main(void)
 {
-	struct agent agent = {.line = "| ", .used = 2};
+	struct agent agent = { .line = "| ", .used = 2 };
 	struct pollfd wait[3];
 	sigset_t signals;
 
@@ -220,9 +222,9 @@ int main(void)
 		die_errno("can't make a pipe");
 	send_bytes(&agent, "@ready\n", 7);
 	for (;;) {
-		wait[0] = (struct pollfd){.fd = agent.control, .events = POLLIN};
-		wait[1] = (struct pollfd){.fd = agent.children, .events = POLLIN};
-		wait[2] = (struct pollfd){.fd = agent.output[0], .events = POLLIN};
+		wait[0] = (struct pollfd){ .fd = agent.control, .events = POLLIN };
+		wait[1] = (struct pollfd){ .fd = agent.children, .events = POLLIN };
+		wait[2] = (struct pollfd){ .fd = agent.output[0], .events = POLLIN };
 		if (poll(wait, 3, -1) < 0 && errno != EINTR)
 			die_errno("poll");
 		if (wait[2].revents)

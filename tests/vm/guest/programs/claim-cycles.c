@@ -1,6 +1,6 @@
 /*
- * Claims a device through ioasidd and releases it, N times, and prints the times in the form of root-claim --cycles: the
- * two are compared.
+ * Claims a device through ioasidd and releases it, N times, and prints the times in the form of root-claim --cycles:
+ * the two are compared.
  *
  * usage: claim-cycles N ADDRESS
  */

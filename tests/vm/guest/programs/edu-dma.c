@@ -82,8 +82,8 @@ static int read_space(struct edu_space *space, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct edu edu = {0};
-	struct edu_space space = {0};
+	struct edu edu = { 0 };
+	struct edu_space space = { 0 };
 	const char *mark = NULL;
 	bool keep = false;
 	int device, i = read_space(&space, argc, argv);

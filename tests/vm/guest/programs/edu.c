@@ -32,7 +32,7 @@ enum {
 
 static uint64_t region_offset(int device, unsigned index)
 {
-	struct vfio_region_info info = {.argsz = sizeof info, .index = index};
+	struct vfio_region_info info = { .argsz = sizeof info, .index = index };
 
 	if (ioctl(device, VFIO_DEVICE_GET_REGION_INFO, &info) < 0)
 		die_errno("VFIO_DEVICE_GET_REGION_INFO of region %u", index);
@@ -152,7 +152,7 @@ void edu_start_writing(const struct edu *edu)
 
 void edu_wait(const struct edu *edu)
 {
-	struct pollfd wait = {.fd = edu->irq, .events = POLLIN};
+	struct pollfd wait = { .fd = edu->irq, .events = POLLIN };
 	uint64_t count;
 	int ready;
 

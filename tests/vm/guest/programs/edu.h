@@ -1,6 +1,7 @@
 /*
- * A user-space driver of QEMU's edu device (1234:11e8) over VFIO: maps memory of its own, has the device read it and write it
- * back to another place by DMA, waits for each end by MSI, and compares. Opens nothing. Whatever fails ends the process.
+ * A user-space driver of QEMU's edu device (1234:11e8) over VFIO: maps memory of its own, has the device read it and
+ * write it back to another place by DMA, waits for each end by MSI, and compares. Opens nothing. Whatever fails ends
+ * the process.
  */
 #pragma once
 

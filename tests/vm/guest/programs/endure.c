@@ -1,11 +1,10 @@
 /*
- * A client of ioasidd that holds a claim for each device and has all of them do DMA without a break, whatever becomes of the
- * daemon meanwhile. Told on standard input, answers each line with one:
+ * A client of ioasidd that holds a claim for each device and has all of them do DMA without a break, whatever becomes
+ * of the daemon meanwhile. Told on standard input, answers each line with one:
  *
- *   report    "rounds N leases-over M": rounds of DMA on every device, verified, since the last report; leases that ended
- *   rounds    the same, after at least one more whole round
- *   resume    "resumed N of M": claims that ioasidd gave back to it, by their ids
- *   release   "released N": every claim ended, everything put back; it ends
+ *   report    "rounds N leases-over M": rounds of DMA on every device, verified, since the last report; leases that
+ * ended rounds    the same, after at least one more whole round resume    "resumed N of M": claims that ioasidd gave
+ * back to it, by their ids release   "released N": every claim ended, everything put back; it ends
  *
  * usage: endure ADDRESS...       first prints "holding N"
  */
@@ -73,7 +72,7 @@ static unsigned leases_over(void)
 	unsigned over = 0;
 
 	for (unsigned i = 0; i < count; i++) {
-		struct pollfd lease = {.fd = ioasid_claim_lease_fd(holdings[i].claim)};
+		struct pollfd lease = { .fd = ioasid_claim_lease_fd(holdings[i].claim) };
 
 		over += poll(&lease, 1, 0) > 0 && (lease.revents & POLLHUP);
 	}
@@ -123,7 +122,7 @@ int main(int argc, char **argv)
 		take(connection, argv[i]);
 	printf("holding %u\n", count);
 	for (;;) {
-		struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+		struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
 
 		do_round();
 		if (poll(&input, 1, 0) <= 0)

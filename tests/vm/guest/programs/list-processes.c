@@ -2,9 +2,9 @@
  * Lists processes for the rig's scripts, which would start a process for each line otherwise: a hundred a list.
  *
  * usage: list-processes all|product|fds
- *   all      the pids of all programs but udev, this and those that it descends from; with systemd, but those of its own
- *   product  of those, ioasidd, its executor and their workers
- *   fds      a line "PROGRAM FDS" for each process of the product, not in order
+ *   all      the pids of all programs but udev, this and those that it descends from; with systemd, but those of its
+ * own product  of those, ioasidd, its executor and their workers fds      a line "PROGRAM FDS" for each process of the
+ * product, not in order
  */
 #include "rig.h"
 
@@ -48,9 +48,9 @@ static bool is_product(const char *program)
 /* Belongs to what runs in every guest with systemd, whether a scenario is there or not. */
 static bool is_of_system(int process)
 {
-	static const char *const units[] = {"/init.scope", "/system.slice/dbus.service", "/system.slice/polkit.service",
-					    "/system.slice/systemd-journald.service",
-					    "/system.slice/systemd-udevd.service"};
+	static const char *const units[] = { "/init.scope", "/system.slice/dbus.service",
+					     "/system.slice/polkit.service", "/system.slice/systemd-journald.service",
+					     "/system.slice/systemd-udevd.service" };
 	char text[512];
 	char *unit;
 	size_t i;
@@ -128,7 +128,8 @@ int main(int argc, char **argv)
 	DIR *folder = opendir("/proc");
 	int process;
 
-	if (argc != 2 || (strcmp(argv[1], "all") != 0 && strcmp(argv[1], "product") != 0 && strcmp(argv[1], "fds") != 0))
+	if (argc != 2 ||
+	    (strcmp(argv[1], "all") != 0 && strcmp(argv[1], "product") != 0 && strcmp(argv[1], "fds") != 0))
 		die("usage: list-processes all|product|fds");
 	if (!folder)
 		die_errno("/proc");

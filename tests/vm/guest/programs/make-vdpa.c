@@ -1,5 +1,6 @@
 /*
- * Makes a vDPA device of one of the kernel's simulators, as `vdpa dev add name NAME mgmtdev MANAGER` does, or takes it away.
+ * Makes a vDPA device of one of the kernel's simulators, as `vdpa dev add name NAME mgmtdev MANAGER` does, or takes it
+ * away.
  *
  * usage: make-vdpa NAME MANAGER | make-vdpa --delete NAME
  */
@@ -40,7 +41,8 @@ static void add_text(struct request *request, uint16_t type, const char *text)
 
 static struct request request_of(uint16_t family, uint16_t flags, uint8_t command)
 {
-	return (struct request){ .header = { .nlmsg_len = NLMSG_LENGTH(GENL_HDRLEN), .nlmsg_type = family,
+	return (struct request){ .header = { .nlmsg_len = NLMSG_LENGTH(GENL_HDRLEN),
+					     .nlmsg_type = family,
 					     .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags) },
 				 .generic = { .cmd = command, .version = 1 } };
 }

@@ -42,7 +42,7 @@ static void find_group(const char *address, char *path, size_t size)
 
 static void open_all(const char *address)
 {
-	struct vfio_group_status status = {.argsz = sizeof status};
+	struct vfio_group_status status = { .argsz = sizeof status };
 	int container = CONTAINER;
 	char path[PATH_SIZE];
 

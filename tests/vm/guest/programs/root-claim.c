@@ -10,8 +10,8 @@
  * claim:   save driver_override and driver of all members; pin the overrides; unbind all that have to move; probe;
  *          open /dev/iommu; accounting mode; open the cdev; bind; allocate an IOAS; attach
  * release: close; with --cycles see that no process has an FD or a mapping of it; bind anew with an own FD (nobody else
- *          is bound); close; bus mastering is off; reset where there is one; unbind (no FD is left); overrides and drivers
- *          as they were
+ *          is bound); close; bus mastering is off; reset where there is one; unbind (no FD is left); overrides and
+ * drivers as they were
  */
 #include "rig.h"
 #include "uapi.h"
@@ -207,7 +207,7 @@ static int open_device(const char *address)
 
 static void bind_device(int device, int iommufd)
 {
-	struct uapi_vfio_bind bind = {.argsz = sizeof bind, .iommufd = iommufd};
+	struct uapi_vfio_bind bind = { .argsz = sizeof bind, .iommufd = iommufd };
 
 	if (ioctl(device, UAPI_VFIO_BIND, &bind) < 0)
 		die_errno("VFIO_DEVICE_BIND_IOMMUFD");
@@ -215,8 +215,8 @@ static void bind_device(int device, int iommufd)
 
 static void claim_device(struct claim *claim, const char *address)
 {
-	struct uapi_ioas_alloc alloc = {.size = sizeof alloc};
-	struct uapi_vfio_attach attach = {.argsz = sizeof attach};
+	struct uapi_ioas_alloc alloc = { .size = sizeof alloc };
+	struct uapi_vfio_attach attach = { .argsz = sizeof attach };
 
 	save_members(claim, address);
 	move_drivers(claim);

@@ -123,8 +123,9 @@ static void hear(int fd)
 
 	while (length == 0 || answer[length - 1] != '\0') {
 		struct iovec part = { answer + length, 1 };
-		struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control,
-					  .msg_controllen = sizeof(control) };
+		struct msghdr message = {
+			.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)
+		};
 		ssize_t got;
 
 		/* One byte at a time: what follows this answer is left where it is. */

@@ -100,7 +100,11 @@ static void make_linear(const char *name, const char *uuid, const char *device)
 
 static void make_raid(const char *array, char **device)
 {
-	mdu_array_info_t info = { .level = 1, .raid_disks = 2, .nr_disks = 2, .not_persistent = 1, .chunk_size = 65536,
+	mdu_array_info_t info = { .level = 1,
+				  .raid_disks = 2,
+				  .nr_disks = 2,
+				  .not_persistent = 1,
+				  .chunk_size = 65536,
 				  .state = 1 << MD_SB_CLEAN };
 	int fd = open_device(array, O_RDWR);
 
@@ -110,7 +114,9 @@ static void make_raid(const char *array, char **device)
 		die_errno("%s: array info", array);
 	for (int i = 0; i < 2; i++) {
 		dev_t number = number_of_device(device[i]);
-		mdu_disk_info_t disk = { .number = i, .raid_disk = i, .major = (int)major(number),
+		mdu_disk_info_t disk = { .number = i,
+					 .raid_disk = i,
+					 .major = (int)major(number),
 					 .minor = (int)minor(number),
 					 .state = 1 << MD_DISK_ACTIVE | 1 << MD_DISK_SYNC };
 

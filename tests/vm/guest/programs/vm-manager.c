@@ -1,7 +1,7 @@
 /*
  * A VM manager without any privilege: starts QEMU without a device, claims one through ioasidd and plugs it in with the
- * FDs that it gets, adds a second one to the claim and to the running guest, unplugs it and gives it back, then the rest.
- * QEMU is told over QMP: getfd, object-add, device_add, device_del.
+ * FDs that it gets, adds a second one to the claim and to the running guest, unplugs it and gives it back, then the
+ * rest. QEMU is told over QMP: getfd, object-add, device_add, device_del.
  *
  * usage: vm-manager FIRST SECOND -- QEMU ARGUMENT…
  *   FIRST, SECOND   addresses of devices that the guest reports by a line "NESTED-DMA nvme"
@@ -180,7 +180,8 @@ int main(int argc, char **argv)
 		print_failure(connection, first);
 	/* The limit that the claim raised is this process's; what QEMU maps counts against QEMU's. */
 	ask_qemu("{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"fd-i\"}}", ioasid_claim_iommufd(claim));
-	ask_qemu("{\"execute\":\"object-add\",\"arguments\":{\"qom-type\":\"iommufd\",\"id\":\"i\",\"fd\":\"fd-i\"}}", -1);
+	ask_qemu("{\"execute\":\"object-add\",\"arguments\":{\"qom-type\":\"iommufd\",\"id\":\"i\",\"fd\":\"fd-i\"}}",
+		 -1);
 	plug("d1", ioasid_claim_device_fd(claim, first), "hot1");
 
 	if (ioasid_claim_add(connection, claim, second) < 0)

@@ -13,7 +13,7 @@
 
 static void wait_for(const char *name, uint64_t deadline)
 {
-	struct pollfd wait = {.events = POLLIN};
+	struct pollfd wait = { .events = POLLIN };
 	uint64_t now;
 
 	wait.fd = (int)syscall(SYS_pidfd_open, number_of("PID", name, INT32_MAX), 0);

@@ -52,7 +52,7 @@ static void watch_folders(int inotify, const char *path)
 static void wait_for(const char *path, bool gone, uint64_t deadline, int process)
 {
 	char events[4096];
-	struct pollfd wait[2] = {{.events = POLLIN}, {.fd = process, .events = POLLIN}};
+	struct pollfd wait[2] = { { .events = POLLIN }, { .fd = process, .events = POLLIN } };
 	uint64_t now;
 	int ready;
 

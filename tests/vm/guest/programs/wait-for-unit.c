@@ -71,8 +71,8 @@ int main(int argc, char **argv)
 	if (error >= 0)
 		error = sd_bus_add_match(bus, NULL, match, NULL, NULL);
 	if (error >= 0)
-		error = sd_bus_call_method(bus, SYSTEMD, "/org/freedesktop/systemd1", SYSTEMD ".Manager", "Subscribe", NULL,
-					   NULL, NULL);
+		error = sd_bus_call_method(bus, SYSTEMD, "/org/freedesktop/systemd1", SYSTEMD ".Manager", "Subscribe",
+					   NULL, NULL, NULL);
 	if (error < 0)
 		die("can't ask systemd: %s", strerror(-error));
 	for (;;) {
