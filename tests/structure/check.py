@@ -13,7 +13,8 @@ from pathlib import Path
 ROOT = Path(sys.argv[1]).resolve()
 POLICY_ARCHIVE = sys.argv[2] if len(sys.argv) > 2 else None
 
-TOP_LEVEL = {"daemon", "client", "policy", "units", "include", "tests", "meson.build", "README.md", "LICENSE", "NEWS.md"}
+TOP_LEVEL = {"daemon", "client", "policy", "units", "include", "tests", "meson.build", "README.md", "LICENSE", "NEWS.md",
+             "CONTRIBUTING.md", "SECURITY.md"}
 FILE_LINES, FUNCTION_LINES, COLUMNS = 600, 80, 120
 
 MODULES_MAX = 27
