@@ -22,15 +22,14 @@ struct varlink_listing {
 };
 
 /* False: out of memory. */
-static bool write_device(struct varlink_listing *listing, const struct device *device, FILE *stream)
+static bool write_device(struct varlink_listing *listing, const struct device *device, const struct outlook *outlook,
+			 FILE *stream)
 {
 	const struct arbiter *arbiter = listing->client->arbiter;
 	const struct claim_device *entry = NULL;
 	const struct claim *owner = ledger_owner(arbiter_registry(arbiter)->ledger, device->name, &entry);
 	bool see = owner && arbiter_may_see(arbiter, &listing->client->requester, owner);
-	struct outlook outlook = device_looks_outlook(arbiter_looking(arbiter),
-						      arbiter_is_operator(arbiter, &listing->client->requester));
-	struct json_object *object = reply_json_device(device, owner, entry, see, &outlook);
+	struct json_object *object = reply_json_device(device, owner, entry, see, outlook);
 	const char *text = json_text(object);
 	bool written = text && (listing->first || fputc(',', stream) != EOF) && fputs(text, stream) != EOF;
 
@@ -42,7 +41,10 @@ static bool write_device(struct varlink_listing *listing, const struct device *d
 /* Writes the next devices, and the end if they are the last. False: out of memory. */
 static bool write_some(struct varlink_listing *listing, FILE *stream)
 {
-	const struct topology *topology = host_topology(arbiter_registry(listing->client->arbiter)->host);
+	const struct arbiter *arbiter = listing->client->arbiter;
+	const struct topology *topology = host_topology(arbiter_registry(arbiter)->host);
+	struct outlook outlook = device_looks_outlook(arbiter_looking(arbiter),
+						      arbiter_is_operator(arbiter, &listing->client->requester));
 	bool begun = listing->next > listing->names;
 	bool whole = begun || fputs("{\"parameters\":{\"devices\":[", stream) != EOF;
 
@@ -50,7 +52,7 @@ static bool write_some(struct varlink_listing *listing, FILE *stream)
 		const struct device *device = topology_find(topology, listing->next);
 
 		listing->next += strlen(listing->next) + 1;
-		whole = !device || write_device(listing, device, stream);
+		whole = !device || write_device(listing, device, &outlook, stream);
 	}
 	if (whole && listing->next == listing->end)
 		whole = fputs("]}}", stream) != EOF && fputc('\0', stream) != EOF;
