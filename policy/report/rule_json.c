@@ -1,5 +1,6 @@
 #include "rule_json.h"
 
+#include "../rules/rule_fields.h"
 #include "../util/json_write.h"
 #include "../util/text.h"
 
@@ -57,20 +58,55 @@ static const char *what_text(const struct device_selector *selector, char out[st
 	return out;
 }
 
-static void append_limits(char *out, const struct rule *rule)
+static void append_devices(char *out, const struct rule *rule)
 {
 	if (rule->device_limit != UINT32_MAX)
 		text_append(out, LINE_SIZE, "; at most %u a user", rule->device_limit);
+}
+
+static void append_devices_total(char *out, const struct rule *rule)
+{
 	if (rule->device_total_limit != UINT32_MAX)
 		text_append(out, LINE_SIZE, "; at most %u for all users", rule->device_total_limit);
+}
+
+static void append_memlock(char *out, const struct rule *rule)
+{
 	if (rule->memlock == UINT64_MAX)
 		text_append(out, LINE_SIZE, "; memlock without limit");
 	else if (rule->memlock > 0)
 		text_append(out, LINE_SIZE, "; memlock %llu MiB", (unsigned long long)(rule->memlock >> 20));
 }
 
+static void append_claim_limit(char *out, uint64_t limit, const char *what)
+{
+	if (limit != UINT64_MAX)
+		text_append(out, LINE_SIZE, "; at most %llu %s a claim", (unsigned long long)limit, what);
+}
+
+static void append_ioasids(char *out, const struct rule *rule)
+{
+	append_claim_limit(out, rule->ioasid_limit, "address spaces");
+}
+
+static void append_bytes(char *out, const struct rule *rule)
+{
+	append_claim_limit(out, rule->byte_limit, "mapped bytes");
+}
+
+static void append_pasids(char *out, const struct rule *rule)
+{
+	append_claim_limit(out, rule->pasid_limit, "PASIDs");
+}
+
+static void append_limits(char *out, const struct rule *rule)
+{
+#define APPEND_LIMIT(key, type, counted, member, unset) append_##key(out, rule);
+	RULE_LIMITS(APPEND_LIMIT)
+}
+
 /* Only what differs from what is usual. */
-static void append_revoke(char *out, const struct rule *rule)
+static void append_grace(char *out, const struct rule *rule)
 {
 	uint64_t milliseconds = rule->revoke_grace_usec / 1000;
 
@@ -79,18 +115,24 @@ static void append_revoke(char *out, const struct rule *rule)
 	else if (rule->revoke_grace_usec != REVOKE_GRACE_USEC)
 		text_append(out, LINE_SIZE, "; %llu s to let go when revoked",
 			    (unsigned long long)(milliseconds / 1000));
+}
+
+static void append_stop(char *out, const struct rule *rule)
+{
 	if (rule->revoke_stop != REVOKE_STOP_NOTHING)
 		text_append(out, LINE_SIZE, "; then the %s is stopped", revoke_stop_to_string(rule->revoke_stop));
 }
 
-/* "attached, open; locks out unused members; reset require; at most 2 a user" */
-static const char *how_text(const struct rule *rule, char out[static LINE_SIZE])
+static void append_revoke(char *out, const struct rule *rule)
+{
+#define APPEND_REVOKE(key, member) append_##key(out, rule);
+	RULE_REVOKE(APPEND_REVOKE)
+}
+
+static void append_modes(char *out, const struct rule *rule)
 {
 	bool first = true;
 
-	out[0] = '\0';
-	if (rule->effect == RULE_DENY)
-		return text_format(out, LINE_SIZE, "refused");
 	for (unsigned mode = 0; mode < DELIVERY_MODE_COUNT; mode++) {
 		if (!(rule->modes & 1u << mode))
 			continue;
@@ -98,6 +140,10 @@ static const char *how_text(const struct rule *rule, char out[static LINE_SIZE])
 			    delivery_mode_to_string((enum delivery_mode)mode));
 		first = false;
 	}
+}
+
+static void append_lockout(char *out, const struct rule *rule)
+{
 	if (rule->lockout == LOCKOUT_NONE) {
 		text_append(out, LINE_SIZE, "; locks out nothing");
 	} else if (rule->lockout == LOCKOUT_UNUSED) {
@@ -106,15 +152,56 @@ static const char *how_text(const struct rule *rule, char out[static LINE_SIZE])
 		text_append(out, LINE_SIZE, "; locks out ");
 		append_list(out, &rule->lockout_named, ", ");
 	}
+}
+
+static void append_reset(char *out, const struct rule *rule)
+{
 	text_append(out, LINE_SIZE, "; reset %s", reset_demand_to_string(rule->reset));
+}
+
+static void append_restore(char *out, const struct rule *rule)
+{
 	if (!rule->restore)
 		text_append(out, LINE_SIZE, "; drivers are not put back");
+}
+
+static void append_in_use(char *out, const struct rule *rule)
+{
 	if (rule->take_in_use)
 		text_append(out, LINE_SIZE, "; takes named devices in use");
+}
+
+static void append_unsafe_interrupts(char *out, const struct rule *rule)
+{
 	if (rule->accept_unsafe_interrupts)
 		text_append(out, LINE_SIZE, "; accepts unsafe interrupts");
-	append_limits(out, rule);
-	append_revoke(out, rule);
+}
+
+/* The report has members of their own for these. */
+static void append_name(char *out, const struct rule *rule)
+{
+}
+
+static void append_effect(char *out, const struct rule *rule)
+{
+}
+
+static void append_subject(char *out, const struct rule *rule)
+{
+}
+
+static void append_device(char *out, const struct rule *rule)
+{
+}
+
+/* "attached, open; locks out unused members; reset require; at most 2 a user" */
+static const char *how_text(const struct rule *rule, char out[static LINE_SIZE])
+{
+	out[0] = '\0';
+	if (rule->effect == RULE_DENY)
+		return text_format(out, LINE_SIZE, "refused");
+#define APPEND_FIELD(key, required, allowing) append_##key(out, rule);
+	RULE_FIELDS(APPEND_FIELD)
 	return out;
 }
 

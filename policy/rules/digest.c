@@ -1,5 +1,7 @@
 #include "digest.h"
 
+#include "rule_fields.h"
+
 #include "../util/name_table.h"
 
 #include <string.h>
@@ -48,27 +50,76 @@ static uint64_t add_subject(uint64_t hash, const struct subject_selector *select
 	return add_list(hash, &selector->unit);
 }
 
+/* One for each row of RULE_FIELDS. */
+static uint64_t add_rule_name(uint64_t hash, const struct rule *rule)
+{
+	return add_text(hash, rule->name);
+}
+
+static uint64_t add_rule_effect(uint64_t hash, const struct rule *rule)
+{
+	return add_number(hash, rule->effect);
+}
+
+static uint64_t add_rule_subject(uint64_t hash, const struct rule *rule)
+{
+	return add_subject(hash, &rule->subject);
+}
+
+static uint64_t add_rule_device(uint64_t hash, const struct rule *rule)
+{
+	return add_device(hash, &rule->device);
+}
+
+static uint64_t add_rule_modes(uint64_t hash, const struct rule *rule)
+{
+	return add_number(hash, rule->modes);
+}
+
+static uint64_t add_rule_lockout(uint64_t hash, const struct rule *rule)
+{
+	return add_list(add_number(hash, rule->lockout), &rule->lockout_named);
+}
+
+static uint64_t add_rule_reset(uint64_t hash, const struct rule *rule)
+{
+	return add_number(hash, rule->reset);
+}
+
+static uint64_t add_rule_restore(uint64_t hash, const struct rule *rule)
+{
+	return add_number(hash, rule->restore);
+}
+
+static uint64_t add_rule_in_use(uint64_t hash, const struct rule *rule)
+{
+	return add_number(hash, rule->take_in_use);
+}
+
+static uint64_t add_rule_unsafe_interrupts(uint64_t hash, const struct rule *rule)
+{
+	return add_number(hash, rule->accept_unsafe_interrupts);
+}
+
+static uint64_t add_rule_limits(uint64_t hash, const struct rule *rule)
+{
+#define ADD_LIMITS(key, type, counted, member, unset) hash = add_number(hash, rule->member);
+	RULE_LIMITS(ADD_LIMITS)
+	return hash;
+}
+
+static uint64_t add_rule_revoke(uint64_t hash, const struct rule *rule)
+{
+#define ADD_REVOKE(key, member) hash = add_number(hash, rule->member);
+	RULE_REVOKE(ADD_REVOKE)
+	return hash;
+}
+
 static uint64_t add_rule(uint64_t hash, const struct rule *rule)
 {
-	hash = add_text(hash, rule->name);
-	hash = add_number(hash, rule->effect);
-	hash = add_subject(hash, &rule->subject);
-	hash = add_device(hash, &rule->device);
-	hash = add_number(hash, rule->lockout);
-	hash = add_list(hash, &rule->lockout_named);
-	hash = add_number(hash, rule->modes);
-	hash = add_number(hash, rule->device_limit);
-	hash = add_number(hash, rule->device_total_limit);
-	hash = add_number(hash, rule->ioasid_limit);
-	hash = add_number(hash, rule->byte_limit);
-	hash = add_number(hash, rule->pasid_limit);
-	hash = add_number(hash, rule->memlock);
-	hash = add_number(hash, rule->reset);
-	hash = add_number(hash, rule->restore);
-	hash = add_number(hash, rule->take_in_use);
-	hash = add_number(hash, rule->accept_unsafe_interrupts);
-	hash = add_number(hash, rule->revoke_grace_usec);
-	return add_number(hash, rule->revoke_stop);
+#define ADD_FIELD(key, required, allowing) hash = add_rule_##key(hash, rule);
+	RULE_FIELDS(ADD_FIELD)
+	return hash;
 }
 
 uint64_t policy_digest(const struct policy *policy)

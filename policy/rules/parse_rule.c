@@ -1,5 +1,7 @@
 #include "parse_rule.h"
 
+#include "rule_fields.h"
+
 #include "../util/glob.h"
 #include "../util/text.h"
 
@@ -139,21 +141,18 @@ static void read_size(struct parse *parse, const struct json_value *value, uint6
 
 enum { DEVICES = 1, SIZE, COUNT };
 
-/* counted: only where the broker makes the mappings itself can it count them. */
+#define LIMIT(key, type, counted, member, unset) { #key, type, counted, offsetof(struct rule, member) },
 static const struct limit {
 	const char *name;
 	int type;
 	bool counted;
 	size_t offset;
-} limits[] = {
-	{ "devices", DEVICES, false, offsetof(struct rule, device_limit) },
-	{ "devices_total", DEVICES, false, offsetof(struct rule, device_total_limit) },
-	{ "memlock", SIZE, false, offsetof(struct rule, memlock) },
-	{ "ioasids", COUNT, true, offsetof(struct rule, ioasid_limit) },
-	{ "bytes", SIZE, true, offsetof(struct rule, byte_limit) },
-	{ "pasids", COUNT, true, offsetof(struct rule, pasid_limit) },
-};
+} limits[] = { RULE_LIMITS(LIMIT) };
 enum { LIMIT_COUNT = sizeof limits / sizeof *limits };
+
+/* The keys of a table as messages list them: KEYS_OF(TABLE) points behind the first comma. */
+#define KEY(key, ...) ", " #key
+#define KEYS_OF(table) (&(table(KEY))[2])
 
 static const struct limit *find_limit(const char *name)
 {
@@ -175,7 +174,7 @@ static void read_limits(struct parse *parse, const struct json_value *value, str
 		void *field = limit ? (char *)rule + limit->offset : NULL;
 
 		if (!limit)
-			parse_unknown_key(parse, &member, "devices, devices_total, memlock, ioasids, bytes, pasids");
+			parse_unknown_key(parse, &member, KEYS_OF(RULE_LIMITS));
 		else if (limit->type == DEVICES)
 			parse_device_limit(parse, &member, field);
 		else if (limit->type == SIZE)
@@ -258,46 +257,47 @@ static void read_grace(struct parse *parse, const struct json_value *value, stru
 			    text);
 }
 
+static void read_stop(struct parse *parse, const struct json_value *value, struct rule *rule)
+{
+	int stop;
+
+	if (parse_word(parse, value, revoke_stop_from_string, "\"nothing\", \"process\", \"unit\"", &stop))
+		rule->revoke_stop = (enum revoke_stop)stop;
+}
+
+typedef void (*read_field)(struct parse *parse, const struct json_value *value, struct rule *rule);
+
 static void read_revoke(struct parse *parse, const struct json_value *value, struct rule *rule)
 {
+#define REVOKE(key, member) { #key, read_##key },
+	static const struct {
+		const char *name;
+		read_field read;
+	} keys[] = { RULE_REVOKE(REVOKE) };
+	enum { COUNT_OF_KEYS = sizeof keys / sizeof *keys };
 	struct json_children members = json_value_children(value);
 	struct json_value member;
-	int stop;
 
 	if (!parse_is_object(parse, value, "how it is revoked"))
 		return;
 	while (json_children_next(&members, &member)) {
-		if (strcmp(member.key, "grace") == 0) {
-			read_grace(parse, &member, rule);
-		} else if (strcmp(member.key, "stop") == 0) {
-			if (parse_word(parse, &member, revoke_stop_from_string, "\"nothing\", \"process\", \"unit\"",
-				       &stop))
-				rule->revoke_stop = (enum revoke_stop)stop;
-		} else {
-			parse_unknown_key(parse, &member, "grace, stop");
-		}
+		size_t i = 0;
+
+		while (i < COUNT_OF_KEYS && strcmp(keys[i].name, member.key) != 0)
+			i++;
+		if (i < COUNT_OF_KEYS)
+			keys[i].read(parse, &member, rule);
+		else
+			parse_unknown_key(parse, &member, KEYS_OF(RULE_REVOKE));
 	}
 }
 
-/* allowing: the key says how a device is given, so a rule that denies can't have it. */
+#define FIELD(key, required, allowing) { #key, required, allowing, read_##key },
 static const struct {
 	const char *name;
 	bool required, allowing;
-	void (*read)(struct parse *parse, const struct json_value *value, struct rule *rule);
-} rule_keys[] = {
-	{ "name", true, false, read_name },
-	{ "effect", true, false, read_effect },
-	{ "subject", false, false, read_subject },
-	{ "device", true, false, read_device },
-	{ "lockout", false, true, read_lockout },
-	{ "modes", false, true, read_modes },
-	{ "limits", false, true, read_limits },
-	{ "reset", false, true, read_reset },
-	{ "restore", false, true, read_restore },
-	{ "in_use", false, true, read_in_use },
-	{ "unsafe_interrupts", false, true, read_unsafe_interrupts },
-	{ "revoke", false, true, read_revoke },
-};
+	read_field read;
+} rule_keys[] = { RULE_FIELDS(FIELD) };
 enum { RULE_KEY_COUNT = sizeof rule_keys / sizeof *rule_keys };
 
 /* The index of a key, or RULE_KEY_COUNT. */
@@ -374,8 +374,8 @@ void parse_rule(struct parse *parse, const struct json_value *value, struct rule
 
 	out->subject.any = true;
 	out->modes = 1u << MODE_ATTACHED;
-	out->device_limit = out->device_total_limit = UINT32_MAX;
-	out->ioasid_limit = out->byte_limit = out->pasid_limit = UINT64_MAX;
+#define UNSET(key, type, counted, member, unset) out->member = unset;
+	RULE_LIMITS(UNSET)
 	out->restore = true;
 	out->revoke_grace_usec = REVOKE_GRACE_USEC;
 	out->file = parse_copy(parse, parse->file);
@@ -386,10 +386,7 @@ void parse_rule(struct parse *parse, const struct json_value *value, struct rule
 		size_t key = find_key(member.key);
 
 		if (key == RULE_KEY_COUNT) {
-			parse_unknown_key(
-				parse, &member,
-				"name, effect, subject, device, lockout, modes, limits, reset, restore, in_use, "
-				"unsafe_interrupts, revoke");
+			parse_unknown_key(parse, &member, KEYS_OF(RULE_FIELDS));
 			continue;
 		}
 		seen[key] = true;

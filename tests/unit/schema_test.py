@@ -36,6 +36,13 @@ def load(path):
         return None
 
 
+def table(name):
+    """The rows of a table in rule_fields.h: what each says of its key."""
+    text = (POLICIES / "rules" / "rule_fields.h").read_text(encoding="utf-8")
+    rows = re.search(rf"#define {name}\(X\)(.*?[^\\])\n", text, re.S).group(1)
+    return {key: re.split(r",\s*", more) for key, more in re.findall(r"X\((\w+), (.*?)\)", rows)}
+
+
 def main():
     schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
     results = []
@@ -78,10 +85,18 @@ def main():
                 yield from walk(item, path)
 
     results.append(("every key has a description", list(walk(schema, []))))
-    parser = (POLICIES / "rules" / "parse_rule.c").read_text(encoding="utf-8")
-    keys = set(re.findall(r'\{ "(\w+)", (?:true|false), (?:true|false), read_', parser))
-    known = set(schema["$defs"]["rule"]["properties"])
-    results.append(("a rule's keys are those that ioasidd reads", sorted(keys ^ known) if keys else ["none found"]))
+    rule = schema["$defs"]["rule"]["properties"]
+    fields = table("RULE_FIELDS")
+    denied = [part["then"]["properties"] for part in schema["$defs"]["rule"]["allOf"]
+              if part["if"]["properties"].get("effect") == {"const": "deny"}]
+    for name, ours, theirs in [
+            ("a rule's keys", fields, rule), ("a rule's limits", table("RULE_LIMITS"), rule["limits"]["properties"]),
+            ("the keys of revoke", table("RULE_REVOKE"), rule["revoke"]["properties"]),
+            ("the keys that a rule has to have", [key for key, row in fields.items() if row[0] == "true"],
+             schema["$defs"]["rule"]["required"]),
+            ("the keys that a rule that denies can't have", [key for key, row in fields.items() if row[1] == "true"],
+             denied[0])]:
+        results.append((f"{name} are those that ioasidd reads", sorted(set(ours) ^ set(theirs)) if ours else ["none found"]))
     print(f"1..{len(results)}")
     for number, (name, problems) in enumerate(results, 1):
         print(f"{'not ok' if problems else 'ok'} {number} - {name}")

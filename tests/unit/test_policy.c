@@ -1,6 +1,8 @@
 /* Policies that are right: what comes of each key, which rule decides, who is meant, and what a digest says. */
 #include "fixture.h"
 
+#include "../../policy/report/rule_json.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +41,24 @@ static void test_no_files(void **state)
 	assert_false(policy_is_operator(policy, &alice));
 	assert_null(policy_free(policy));
 	assert_null(policy_free(NULL));
+}
+
+/* What a rule says stands in its report, every limit too. */
+static void test_report(void **state)
+{
+	struct policy *policy = policy_of(
+		"{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"kind\": \"pci\"},"
+		" \"modes\": [\"brokered\"], \"limits\": {\"devices\": 2, \"devices_total\": 5, \"memlock\": \"2M\","
+		" \"ioasids\": 4, \"bytes\": \"1K\", \"pasids\": 8}, \"revoke\": {\"grace\": \"5s\"}}]}");
+	struct json_object *report = rule_json_policy(policy, NULL);
+	struct json_object *rule = json_object_array_get_idx(json_object_object_get(report, "rules"), 0);
+
+	assert_string_equal(json_object_get_string(json_object_object_get(rule, "how")),
+			    "brokered; locks out nothing; reset require; at most 2 a user; at most 5 for all users; "
+			    "memlock 2 MiB; at most 4 address spaces a claim; at most 1024 mapped bytes a claim; "
+			    "at most 8 PASIDs a claim; 5 s to let go when revoked");
+	json_object_put(report);
+	policy_free(policy);
 }
 
 static void test_defaults(void **state)
@@ -530,23 +550,15 @@ static void test_ten_thousand_rules(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_files),
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_every_key),
-		cmocka_unit_test(test_memlock_sizes),
-		cmocka_unit_test(test_grace_times),
-		cmocka_unit_test(test_counted_limits),
-		cmocka_unit_test(test_two_names_one_uid),
-		cmocka_unit_test(test_warnings),
-		cmocka_unit_test(test_device_selectors),
-		cmocka_unit_test(test_parents),
-		cmocka_unit_test(test_subject_selectors),
-		cmocka_unit_test(test_large_uid),
-		cmocka_unit_test(test_order),
-		cmocka_unit_test(test_names_literally),
-		cmocka_unit_test(test_digest),
-		cmocka_unit_test(test_shipped_files),
-		cmocka_unit_test(test_ten_thousand_rules),
+		cmocka_unit_test(test_no_files),        cmocka_unit_test(test_report),
+		cmocka_unit_test(test_defaults),        cmocka_unit_test(test_every_key),
+		cmocka_unit_test(test_memlock_sizes),   cmocka_unit_test(test_grace_times),
+		cmocka_unit_test(test_counted_limits),  cmocka_unit_test(test_two_names_one_uid),
+		cmocka_unit_test(test_warnings),        cmocka_unit_test(test_device_selectors),
+		cmocka_unit_test(test_parents),         cmocka_unit_test(test_subject_selectors),
+		cmocka_unit_test(test_large_uid),       cmocka_unit_test(test_order),
+		cmocka_unit_test(test_names_literally), cmocka_unit_test(test_digest),
+		cmocka_unit_test(test_shipped_files),   cmocka_unit_test(test_ten_thousand_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
