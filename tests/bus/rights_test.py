@@ -212,7 +212,7 @@ def check(rows, ask):
 
 def test_the_table_is_that_of_the_daemon():
     """What RIGHTS says is what rights.c says, for every act, and every act has a row"""
-    with open(os.path.join(bus.ROOT, "daemon", "broker", "rights.c"), encoding="utf-8") as file:
+    with open(os.path.join(bus.ROOT, "daemon", "broker", "core", "rights.c"), encoding="utf-8") as file:
         theirs = dict(re.findall(r"\[ACT_(\w+)\] = \{ (RIGHT_\w+), ", file.read()))
     assert theirs.keys() == RIGHTS.keys()
     for act, right in theirs.items():
@@ -220,6 +220,17 @@ def test_the_table_is_that_of_the_daemon():
         assert RIGHT_OF[right] == (EVERYBODY if act == "CLAIM" else RIGHTS[act]), act
     with_row = {row[1] for row in SOCKET} | {row[2] for row in BUS}
     assert RIGHTS.keys() == with_row, RIGHTS.keys() ^ with_row
+
+
+def test_the_rows_of_the_socket_have_their_acts():
+    """The act in each row of the socket's own table is the one that the method is about here"""
+    path = os.path.join(bus.ROOT, "daemon", "broker", "faces", "varlink", "varlink_methods.c")
+    with open(path, encoding="utf-8") as file:
+        theirs = dict(re.findall(r'\{ "org\.ioasid1\.(\w+)",[^{}]*?\bACT_(\w+),', file.read()))
+    ours = {}
+    for method, act, _, _ in SOCKET:
+        ours.setdefault(method, act)
+    assert theirs == ours, theirs.items() ^ ours.items()
 
 
 def test_every_method_has_a_row():

@@ -74,13 +74,64 @@ static struct claim_runtime *claim_of(struct arbiter *arbiter, struct requester 
 	return NULL;
 }
 
+/* Why somebody who is no operator may not do this. question: what is asked for, where the act is about that. */
+static const char *refusal_of(enum act act, const struct question *question)
+{
+	switch (act) {
+	case ACT_PLAN_FOR:
+		return "only operators may plan for somebody else: root, and whom the policy names";
+	case ACT_CLAIM_FOR:
+		return question->lease == LEASE_UNIT
+			       ? "only operators may bind a claim to another unit than their own: root, and whom the policy names"
+			       : "only operators may make claims that last until an operator ends them: root, and whom the policy names";
+	case ACT_REVOKE:
+		return "only operators may take claims back: root, and whom the policy names";
+	case ACT_RELOAD:
+		return "only operators may reload the policy: root, and whom the policy names";
+	case ACT_AUDIT:
+		return "only operators are told who holds what: root, and whom the policy names";
+	case ACT_SNAPSHOT:
+		return "only operators are told what the whole host does: root, and whom the policy names";
+	/* Not for operators alone, or answered by what becomes of a claim. */
+	case ACT_LOOK:
+	case ACT_WATCH:
+	case ACT_PLAN:
+	case ACT_CLAIM:
+	case ACT_TAKE:
+	case ACT_RESUME:
+	case ACT_ADD:
+	case ACT_REMOVE:
+	case ACT_RELEASE:
+	case ACT_SEE_CLAIM:
+	case ACT_OPEN_QUARANTINE:
+	case ACT_COUNT:
+		break;
+	}
+	return NULL;
+}
+
 /* True if the requester may do this, which is about no claim; else false after an answer. */
-static bool is_allowed(struct arbiter *arbiter, struct requester *requester, enum act act, const char *refusal)
+static bool is_allowed(struct arbiter *arbiter, struct requester *requester, enum act act,
+		       const struct question *question)
 {
 	if (rights_allow(arbiter->registry.policy, requester, act, NULL))
 		return true;
-	requester_answer_kind(requester, ANSWER_NO_OPERATOR, NULL, refusal);
+	requester_answer_kind(requester, ANSWER_NO_OPERATOR, NULL, refusal_of(act, question));
 	return false;
+}
+
+bool arbiter_allow(struct arbiter *arbiter, struct requester *requester, enum act act, const char *claim_id,
+		   const struct question *question)
+{
+	switch (rights_of(act)) {
+	case RIGHT_OWNER:
+	case RIGHT_OWNER_OR_OPERATOR:
+		return claim_of(arbiter, requester, claim_id, act) != NULL;
+	case RIGHT_EVERYBODY:
+	case RIGHT_OPERATOR:
+		break;
+	}
+	return is_allowed(arbiter, requester, act, question);
 }
 
 /* Only one message of FDs is under way to a client at a time. */
@@ -102,8 +153,7 @@ void arbiter_plan(struct arbiter *arbiter, struct requester *requester, const st
 		admit_plan(&arbiter->registry, requester, question, NULL);
 		return;
 	}
-	if (!is_allowed(arbiter, requester, ACT_PLAN_FOR,
-			"only operators may plan for somebody else: root, and whom the policy names"))
+	if (!is_allowed(arbiter, requester, ACT_PLAN_FOR, question))
 		return;
 	if (subject_lookup_find(&requester->subject, question->user, question->unit, &subject, why) < 0)
 		requester_answer_failed(requester, why, NULL);
@@ -127,10 +177,7 @@ static bool is_lease_allowed(struct arbiter *arbiter, struct requester *requeste
 		return false;
 	case LEASE_UNIT:
 		if (question->lease_unit && strcmp(question->lease_unit, unit) != 0)
-			return is_allowed(
-				arbiter, requester, ACT_CLAIM_FOR,
-				"only operators may bind a claim to another unit than their own: root, and whom "
-				"the policy names");
+			return is_allowed(arbiter, requester, ACT_CLAIM_FOR, question);
 		if (unit[0])
 			return true;
 		requester_answer_kind(
@@ -139,10 +186,7 @@ static bool is_lease_allowed(struct arbiter *arbiter, struct requester *requeste
 			"6.5): name a unit, or take another lease");
 		return false;
 	case LEASE_OPERATOR:
-		return is_allowed(
-			arbiter, requester, ACT_CLAIM_FOR,
-			"only operators may make claims that last until an operator ends them: root, and whom the "
-			"policy names");
+		return is_allowed(arbiter, requester, ACT_CLAIM_FOR, question);
 	case LEASE_DESCRIPTOR:
 	case LEASE_KIND_COUNT:
 		break;
@@ -283,8 +327,7 @@ void arbiter_revoke(struct arbiter *arbiter, struct requester *requester, const 
 {
 	struct claim_runtime *runtime;
 
-	if (!is_allowed(arbiter, requester, ACT_REVOKE,
-			"only operators may take claims back: root, and whom the policy names"))
+	if (!is_allowed(arbiter, requester, ACT_REVOKE, NULL))
 		return;
 	runtime = claim_of(arbiter, requester, claim_id, ACT_REVOKE);
 	if (!runtime || (runtime->claim->state == CLAIM_QUARANTINED && !open_quarantine(arbiter, requester, runtime)))
@@ -427,22 +470,19 @@ void arbiter_reload(struct arbiter *arbiter)
 
 void arbiter_reload_policy(struct arbiter *arbiter, struct requester *requester)
 {
-	if (is_allowed(arbiter, requester, ACT_RELOAD,
-		       "only operators may reload the policy: root, and whom the policy names"))
+	if (is_allowed(arbiter, requester, ACT_RELOAD, NULL))
 		reload_start(arbiter->reload, requester);
 }
 
 void arbiter_audit(struct arbiter *arbiter, struct requester *requester)
 {
-	if (is_allowed(arbiter, requester, ACT_AUDIT,
-		       "only operators are told who holds what: root, and whom the policy names"))
+	if (is_allowed(arbiter, requester, ACT_AUDIT, NULL))
 		take_audit_start(arbiter->audit_request, requester);
 }
 
 void arbiter_snapshot(struct arbiter *arbiter, struct requester *requester, bool details)
 {
-	if (is_allowed(arbiter, requester, ACT_SNAPSHOT,
-		       "only operators are told what the whole host does: root, and whom the policy names"))
+	if (is_allowed(arbiter, requester, ACT_SNAPSHOT, NULL))
 		take_snapshot_start(arbiter->snapshot_request, requester, details);
 }
 

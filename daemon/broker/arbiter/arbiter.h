@@ -6,6 +6,7 @@
 #pragma once
 
 #include "../claims/admit.h"
+#include "../core/rights.h"
 #include "device_looks.h"
 #include "../claims/revoke.h"
 
@@ -48,6 +49,12 @@ struct device_looks *arbiter_looking(const struct arbiter *arbiter);
 bool arbiter_may_see(const struct arbiter *arbiter, const struct requester *requester, const struct claim *claim);
 /* True if the requester counts as an operator for what he asks now. */
 bool arbiter_is_operator(const struct arbiter *arbiter, const struct requester *requester);
+/*
+ * True if the requester may do this; else false after an answer. claim_id: of acts that are about a claim. question: of
+ * acts that are about one.
+ */
+bool arbiter_allow(struct arbiter *arbiter, struct requester *requester, enum act act, const char *claim_id,
+		   const struct question *question);
 /* What happens from now on; the listener stays the caller's, and is taken out before it is gone. */
 void arbiter_listen(struct arbiter *arbiter, struct news_listener *listener);
 void arbiter_unlisten(struct arbiter *arbiter, struct news_listener *listener);

@@ -75,6 +75,9 @@ static const struct {
 struct row {
 	const char *method;
 	unsigned parameters; /* OR of enum parameter, of each name at most one */
+	enum act act;
+	/* Where the act depends on what is asked; NULL: it is act. */
+	enum act (*act_of)(const struct varlink_client *client, const struct parameters *parameters);
 	void (*handler)(struct varlink_client *client, const struct parameters *parameters);
 };
 
@@ -230,13 +233,8 @@ static void get_metrics(struct varlink_client *client, const struct parameters *
 
 static void watch(struct varlink_client *client, const struct parameters *parameters)
 {
-	const struct claim *claim =
-		parameters->claim ? ledger_find(arbiter_registry(client->arbiter)->ledger, parameters->claim) : NULL;
-
 	if (!varlink_connection_takes_more(client->connection)) {
 		varlink_connection_error(client->connection, "org.varlink.service.ExpectedMore", NULL);
-	} else if (parameters->claim && !(claim && arbiter_may_see(client->arbiter, &client->requester, claim))) {
-		varlink_answers_write(client, &(struct answer){ .kind = ANSWER_NO_CLAIM });
 	} else if (!varlink_monitors_add(client->monitors, client, parameters->claim)) {
 		struct json_object *object = json_make_object();
 
@@ -247,29 +245,52 @@ static void watch(struct varlink_client *client, const struct parameters *parame
 	}
 }
 
+static enum act act_of_plan(const struct varlink_client *client, const struct parameters *parameters)
+{
+	return parameters->question.user || parameters->question.unit ? ACT_PLAN_FOR : ACT_PLAN;
+}
+
+/* Leases by another's unit, or by nobody's, are for operators. */
+static enum act act_of_claim(const struct varlink_client *client, const struct parameters *parameters)
+{
+	const struct question *question = &parameters->question;
+	bool others = question->lease_unit && strcmp(question->lease_unit, client->requester.subject.unit) != 0;
+
+	return question->lease == LEASE_OPERATOR || (question->lease == LEASE_UNIT && others) ? ACT_CLAIM_FOR
+											      : ACT_CLAIM;
+}
+
+static enum act act_of_watch(const struct varlink_client *client, const struct parameters *parameters)
+{
+	return parameters->claim ? ACT_SEE_CLAIM : ACT_WATCH;
+}
+
 static const struct row rows[] = {
-	{ "org.varlink.service.GetInfo", 0, get_info },
-	{ "org.varlink.service.GetInterfaceDescription", PARAMETER_INTERFACE, get_interface_description },
-	{ "org.ioasid1.GetStatus", 0, get_status },
-	{ "org.ioasid1.ListDevices", 0, list_devices },
-	{ "org.ioasid1.ListGroups", 0, list_groups },
-	{ "org.ioasid1.ListClaims", 0, list_claims },
-	{ "org.ioasid1.GetPolicy", 0, get_policy },
+	{ "org.varlink.service.GetInfo", 0, ACT_LOOK, NULL, get_info },
+	{ "org.varlink.service.GetInterfaceDescription", PARAMETER_INTERFACE, ACT_LOOK, NULL,
+	  get_interface_description },
+	{ "org.ioasid1.GetStatus", 0, ACT_LOOK, NULL, get_status },
+	{ "org.ioasid1.ListDevices", 0, ACT_LOOK, NULL, list_devices },
+	{ "org.ioasid1.ListGroups", 0, ACT_LOOK, NULL, list_groups },
+	{ "org.ioasid1.ListClaims", 0, ACT_LOOK, NULL, list_claims },
+	{ "org.ioasid1.GetPolicy", 0, ACT_LOOK, NULL, get_policy },
 	{ "org.ioasid1.Plan", PARAMETER_DEVICES | PARAMETER_MODE | PARAMETER_NODE | PARAMETER_USER | PARAMETER_UNIT,
-	  plan },
+	  ACT_PLAN, act_of_plan, plan },
 	{ "org.ioasid1.Claim",
-	  PARAMETER_DEVICES | PARAMETER_MODE | PARAMETER_NODE | PARAMETER_LEASE | PARAMETER_LEASE_UNIT, claim },
-	{ "org.ioasid1.Acknowledge", PARAMETER_CLAIM, acknowledge },
-	{ "org.ioasid1.AddDevice", PARAMETER_CLAIM | PARAMETER_DEVICE, add_device },
-	{ "org.ioasid1.RemoveDevice", PARAMETER_CLAIM | PARAMETER_DEVICE, remove_device },
-	{ "org.ioasid1.Release", PARAMETER_CLAIM, release },
-	{ "org.ioasid1.Resume", PARAMETER_CLAIM, resume },
-	{ "org.ioasid1.Revoke", PARAMETER_CLAIM | PARAMETER_GRACE | PARAMETER_REASON | PARAMETER_UNBIND, revoke_claim },
-	{ "org.ioasid1.ReloadPolicy", 0, reload_policy },
-	{ "org.ioasid1.Snapshot", PARAMETER_DETAILS, snapshot },
-	{ "org.ioasid1.Audit", 0, audit },
-	{ "org.ioasid1.GetMetrics", 0, get_metrics },
-	{ "org.ioasid1.Monitor", PARAMETER_ONE_CLAIM, watch },
+	  PARAMETER_DEVICES | PARAMETER_MODE | PARAMETER_NODE | PARAMETER_LEASE | PARAMETER_LEASE_UNIT, ACT_CLAIM,
+	  act_of_claim, claim },
+	{ "org.ioasid1.Acknowledge", PARAMETER_CLAIM, ACT_TAKE, NULL, acknowledge },
+	{ "org.ioasid1.AddDevice", PARAMETER_CLAIM | PARAMETER_DEVICE, ACT_ADD, NULL, add_device },
+	{ "org.ioasid1.RemoveDevice", PARAMETER_CLAIM | PARAMETER_DEVICE, ACT_REMOVE, NULL, remove_device },
+	{ "org.ioasid1.Release", PARAMETER_CLAIM, ACT_RELEASE, NULL, release },
+	{ "org.ioasid1.Resume", PARAMETER_CLAIM, ACT_RESUME, NULL, resume },
+	{ "org.ioasid1.Revoke", PARAMETER_CLAIM | PARAMETER_GRACE | PARAMETER_REASON | PARAMETER_UNBIND, ACT_REVOKE,
+	  NULL, revoke_claim },
+	{ "org.ioasid1.ReloadPolicy", 0, ACT_RELOAD, NULL, reload_policy },
+	{ "org.ioasid1.Snapshot", PARAMETER_DETAILS, ACT_SNAPSHOT, NULL, snapshot },
+	{ "org.ioasid1.Audit", 0, ACT_AUDIT, NULL, audit },
+	{ "org.ioasid1.GetMetrics", 0, ACT_LOOK, NULL, get_metrics },
+	{ "org.ioasid1.Monitor", PARAMETER_ONE_CLAIM, ACT_WATCH, act_of_watch, watch },
 };
 
 /* The text of a string that has no NUL in it; NULL for anything else. */
@@ -410,14 +431,19 @@ void varlink_methods_call(struct varlink_client *client, const char *method, str
 					 .grace_usec = REVOKE_GRACE_OF_RULE };
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		enum act act = rows[i].act;
 		const char *wrong;
 
 		if (strcmp(rows[i].method, method) != 0)
 			continue;
 		wrong = take_parameters(&rows[i], object, &parameters);
-		if (wrong)
+		if (wrong) {
 			reply_invalid_parameter(client, wrong);
-		else
+			return;
+		}
+		if (rows[i].act_of)
+			act = rows[i].act_of(client, &parameters);
+		if (arbiter_allow(client->arbiter, &client->requester, act, parameters.claim, &parameters.question))
 			rows[i].handler(client, &parameters);
 		return;
 	}

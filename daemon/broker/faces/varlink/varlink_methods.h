@@ -1,6 +1,6 @@
 /*
  * The methods of org.ioasid1 and org.varlink.service: a table with a row for each, which holds what has to be true
- * before its handler runs (names and types of the parameters). Whose right it is, is the arbiter's to say.
+ * before its handler runs: names and types of the parameters, and the act of rights.h, whose right the arbiter says.
  */
 #pragma once
 
