@@ -20,7 +20,7 @@ static void forget(struct policy_refusal *refusal)
 static void begin(struct policy_refusal *refusal, bool at_start)
 {
 	/* Until something was read without an error, nothing is in force. */
-	bool still_none = at_start || (refusal->usec > 0 && refusal->at_start);
+	bool still_none = at_start || refusal->at_start;
 
 	forget(refusal);
 	refusal->usec = clock_usec(CLOCK_REALTIME);
@@ -92,6 +92,11 @@ void policy_standing_accept(struct policy_standing *standing)
 	standing->place[0] = '\0';
 }
 
+bool policy_standing_denies_all(const struct policy_standing *standing)
+{
+	return standing->broker.at_start || standing->executor.at_start;
+}
+
 static const char *refused_by(const struct policy_standing *standing)
 {
 	if (standing->broker.usec == 0)
@@ -102,9 +107,9 @@ static const char *refused_by(const struct policy_standing *standing)
 /* One sentence: what is so, and what follows. */
 static const char *sentence(const struct policy_standing *standing, bool apart)
 {
-	if (standing->broker.usec > 0 && standing->broker.at_start)
+	if (standing->broker.at_start)
 		return "the policy files were refused when ioasidd started: no policy is in force, and every claim is refused";
-	if (standing->executor.usec > 0 && standing->executor.at_start)
+	if (standing->executor.at_start)
 		return "the executor refused the policy files when it started: it gives nobody anything, and every claim is "
 		       "refused";
 	if (apart)
@@ -130,8 +135,7 @@ struct json_object *policy_standing_report(const struct policy_standing *standin
 {
 	uint64_t since =
 		standing->broker.usec > standing->executor.usec ? standing->broker.usec : standing->executor.usec;
-	bool denies = apart || (standing->broker.usec > 0 && standing->broker.at_start) ||
-		      (standing->executor.usec > 0 && standing->executor.at_start);
+	bool denies = apart || policy_standing_denies_all(standing);
 	struct json_object *object, *list;
 
 	if (since == 0 && !apart)

@@ -11,7 +11,7 @@
 /* What one of the two programs refused when it last read the files. */
 struct policy_refusal {
 	uint64_t usec;                  /* CLOCK_REALTIME; 0: it refused nothing */
-	bool at_start;                  /* it began without a policy, and denies everything */
+	bool at_start;                  /* it began without a policy, and denies everything; usec is not 0 then */
 	struct diagnostics diagnostics; /* the errors, the first few of them */
 	size_t more;                    /* and how many there are beyond those */
 };
@@ -29,6 +29,8 @@ void policy_standing_refuse_executor(struct policy_standing *standing, bool at_s
 				     const struct wire_refusal *message);
 /* Both hold what is there. */
 void policy_standing_accept(struct policy_standing *standing);
+/* True if one of the two programs has no policy at all, so that every claim is refused. */
+bool policy_standing_denies_all(const struct policy_standing *standing);
 
 /*
  * The type PolicyRefusal of org.ioasid1, which the caller owns, or NULL: what is there is in force. apart: the two

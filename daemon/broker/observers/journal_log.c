@@ -227,7 +227,7 @@ static void hear_state(struct journal_log *journal_log, const struct news *news)
 static void hear_policy(struct journal_log *journal_log, const struct news *news)
 {
 	const struct policy_standing *standing = &arbiter_registry(journal_log->arbiter)->standing;
-	bool none = standing->broker.at_start || standing->executor.at_start;
+	bool none = policy_standing_denies_all(standing);
 
 	if (news->success)
 		journal_entry_begin(&journal_log->entry, RECORD_MESSAGE_POLICY_LOADED, "policy loaded: %zu rules",
