@@ -331,13 +331,6 @@ const char *wire_outcome_to_string(enum wire_outcome outcome)
 	return words[outcome];
 }
 
-enum given_end wire_outcome_to_end(enum wire_outcome outcome)
-{
-	if (outcome == WIRE_OUTCOME_DONE)
-		return GIVEN_DONE;
-	return outcome == WIRE_OUTCOME_REFUSED || outcome == WIRE_OUTCOME_UNDONE ? GIVEN_UNDONE : GIVEN_OPEN;
-}
-
 void wire_refusal_make(struct wire_refusal *refusal, int error, const struct diagnostics *diagnostics)
 {
 	memset(refusal, 0, sizeof(*refusal));

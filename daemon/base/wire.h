@@ -12,8 +12,8 @@
 
 #include "../../policy/model/kernel_features.h"
 #include "../../policy/plan/plan.h"
+#include "../../policy/rules/policy.h"
 #include "../../policy/model/use.h"
-#include "../../policy/check/given.h"
 #include "../../policy/model/held_nodes.h"
 #include "../../policy/model/audit_record.h"
 #include "descriptors.h"
@@ -154,8 +154,6 @@ enum wire_outcome {
 	WIRE_OUTCOME_COUNT,
 };
 const char *wire_outcome_to_string(enum wire_outcome outcome); /* "done", "no-reset" */
-/* What it means for the ledger of what was given. */
-enum given_end wire_outcome_to_end(enum wire_outcome outcome);
 
 /*
  * What became of a plan. FDs after WIRE_PLAN_CLAIM that is done: the context, unless it was passed in; the groups in

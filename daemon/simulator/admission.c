@@ -2,6 +2,8 @@
 
 #include "run_check.h"
 
+#include "../plans/plan_admit.h"
+
 #include "../../policy/util/text.h"
 
 #include <errno.h>
@@ -79,7 +81,7 @@ bool admission_enter(struct run *run, char why[static TEXT_MAX])
 void admission_settle(struct run *run)
 {
 	struct claim *claim = ledger_find(run->machine->given, run->change.claim);
-	enum given_end end = wire_outcome_to_end((enum wire_outcome)run->result.outcome);
+	enum given_end end = plan_admit_end((enum wire_outcome)run->result.outcome);
 
 	if (claim && given_ends_claim(&run->change, end)) {
 		free(claim->attachment);

@@ -7,7 +7,7 @@
 #include "binder_pool.h"
 #include "../os/host_features.h"
 #include "policy_snapshot.h"
-#include "../workers/recheck.h"
+#include "../../plans/plan_admit.h"
 #include "audit_queue.h"
 #include "stop_requests.h"
 #include "survey_queue.h"
@@ -193,7 +193,7 @@ static bool admit(struct executor *executor, char why[static TEXT_MAX])
 	struct wire_plan_inbox *plan = &executor->inbox;
 
 	/* Whatever policy says by now, what was given has to be put back. */
-	if (plan->kind == WIRE_PLAN_CLAIM && !recheck_policy(plan, executor->policy, why))
+	if (plan->kind == WIRE_PLAN_CLAIM && !plan_admit_policy(plan->policy_digest, executor->policy, why))
 		return false;
 	return given_claims_admit(&executor->supervisor.given, executor->policy, &executor->kernel, plan, why);
 }

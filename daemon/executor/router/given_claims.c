@@ -5,6 +5,7 @@
 #include "../../base/log.h"
 #include "../os/host_features.h"
 #include "../workers/plan_view.h"
+#include "../../plans/plan_admit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -330,7 +331,7 @@ void given_claims_settle(struct given_claims *given, struct wire_result *result,
 	if (!plan)
 		return;
 	*link = plan->next;
-	end = wire_outcome_to_end((enum wire_outcome)result->outcome);
+	end = plan_admit_end((enum wire_outcome)result->outcome);
 	claim = ledger_find(given->ledger, plan->change.claim);
 	if (claim && given_ends_claim(&plan->change, end))
 		detach(claim);

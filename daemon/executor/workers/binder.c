@@ -3,8 +3,11 @@
 #include "../../../policy/util/text.h"
 #include "../../base/log.h"
 #include "../devices/pci_device.h"
+#include "../../plans/engine.h"
+#include "../../plans/plan_admit.h"
+#include "linux_calls.h"
+#include "plan_context.h"
 #include "recheck.h"
-#include "transaction.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -17,19 +20,19 @@ struct binder {
 };
 
 /* True if the plan may be run. Else the refusal is in the result. */
-static bool may_run(const struct binder *binder, const struct wire_plan_inbox *inbox, const struct run *run,
-		    struct wire_result *result)
+static bool may_run(const struct binder *binder, const struct wire_plan_inbox *inbox,
+		    const struct plan_context *context, struct wire_result *result)
 {
 	/* Its FDs are the run's by now. */
 	const struct wire_enclosure enclosure = {
-		.context = -1, .peer = run->peer, .peer_fd = run->peer_fd, .owner = inbox->enclosure.owner
+		.context = -1, .peer = context->peer, .peer_fd = context->peer_fd, .owner = inbox->enclosure.owner
 	};
 	char why[TEXT_MAX] = "";
 
 	/* A release was held against the ledger by the main process; under whichever policy, it must go through. */
 	if (inbox->kind == WIRE_PLAN_RELEASE)
 		return true;
-	if (recheck_policy(inbox, binder->policy, why) &&
+	if (plan_admit_policy(inbox->policy_digest, binder->policy, why) &&
 	    recheck_claim(&binder->host, binder->policy, &inbox->plan, &enclosure, why))
 		return true;
 	result->outcome = WIRE_OUTCOME_REFUSED;
@@ -39,10 +42,12 @@ static bool may_run(const struct binder *binder, const struct wire_plan_inbox *i
 }
 
 /* The FDs of a claim: the context, unless it was passed in, then groups and devices in the order of their steps. */
-static void take_descriptors(struct run *run, struct wire_result *result, struct descriptors *fds)
+static void take_descriptors(struct plan_context *context, struct wire_result *result, struct descriptors *fds)
 {
-	if (!run->context_passed && run->context >= 0) {
-		descriptors_add(fds, descriptor_take(&run->context));
+	struct plan_run *run = &context->run;
+
+	if (!run->context_passed && context->context >= 0) {
+		descriptors_add(fds, descriptor_take(&context->context));
 		result->contexts = 1;
 	}
 	for (size_t i = 0; i < run->plan->count; i++) {
@@ -50,7 +55,8 @@ static void take_descriptors(struct run *run, struct wire_result *result, struct
 
 		if (step->kind != STEP_GROUP)
 			continue;
-		descriptors_add(fds, descriptor_take(&run_device_of(run, step)->group_fd));
+		descriptors_add(fds,
+				descriptor_take(&plan_context_device(context, plan_device_of(run, step))->group_fd));
 		result->groups++;
 	}
 	for (size_t i = 0; i < run->plan->count; i++) {
@@ -58,20 +64,20 @@ static void take_descriptors(struct run *run, struct wire_result *result, struct
 
 		if (step->kind != STEP_OPEN && (step->kind != STEP_GROUP_DEVICE || step->number == 1))
 			continue;
-		descriptors_add(fds, descriptor_take(&run_device_of(run, step)->fd));
+		descriptors_add(fds, descriptor_take(&plan_context_device(context, plan_device_of(run, step))->fd));
 		result->devices++;
 	}
 }
 
 /* Tells how the plan's devices are now: a driver_override changes without any event. */
-static int tell_devices(const struct binder *binder, const struct run *run)
+static int tell_devices(const struct binder *binder, const struct plan_context *context)
 {
-	for (size_t i = 0; i < run->device_count; i++) {
+	for (size_t i = 0; i < context->run.device_count; i++) {
 		union wire_message message;
 		int error;
 
 		memset(&message.device, 0, sizeof(message.device));
-		if (pci_device_device(&binder->host, run->device[i].name, NULL, &message.device.device) < 0)
+		if (pci_device_device(&binder->host, context->run.device[i].name, NULL, &message.device.device) < 0)
 			continue; /* the watcher tells that it is gone */
 		wire_stamp(&message, WIRE_DEVICE, 0);
 		error = wire_send(binder->socket, &message, NULL, 0);
@@ -88,32 +94,31 @@ static int run_plan(struct binder *binder, struct wire_plan_inbox *inbox)
 	union wire_message message;
 	struct wire_result *result = &message.result;
 	uint64_t id = inbox->id;
-	struct run run;
+	struct plan_context context;
 	int error;
 
 	memset(result, 0, sizeof(*result));
-	error = run_begin(&run, &binder->host, inbox);
+	error = plan_context_begin(&context, &binder->host, &linux_calls, inbox);
 	if (error < 0) {
 		result->outcome = WIRE_OUTCOME_REFUSED;
 		result->kind = STEP_KIND_COUNT;
 		result->error = -error;
 		text_format(result->text, sizeof(result->text), "the plan can't be begun: %s", strerror(-error));
-	} else if (may_run(binder, inbox, &run, result)) {
-		if (inbox->kind == WIRE_PLAN_CLAIM)
-			transaction_claim(&run, result);
-		else
-			transaction_release(&run, result);
+	} else if (may_run(binder, inbox, &context, result)) {
+		/* The calls of this table wait themselves, and never answer "not yet". */
+		while (!engine_advance(&context.run, result))
+			;
 	}
 	if (result->outcome == WIRE_OUTCOME_DONE && inbox->kind == WIRE_PLAN_CLAIM)
-		take_descriptors(&run, result, &fds);
-	if (result->outcome == WIRE_OUTCOME_HELD && run.context >= 0) {
+		take_descriptors(&context, result, &fds);
+	if (result->outcome == WIRE_OUTCOME_HELD && context.context >= 0) {
 		/* The claim goes on for a while, and its mappings can be removed only with it. */
-		descriptors_add(&fds, descriptor_take(&run.context));
+		descriptors_add(&fds, descriptor_take(&context.context));
 		result->contexts = 1;
 	}
-	error = result->outcome == WIRE_OUTCOME_REFUSED ? 0 : tell_devices(binder, &run);
+	error = result->outcome == WIRE_OUTCOME_REFUSED ? 0 : tell_devices(binder, &context);
 	/* Before the answer: a passed context's last close unpins all its memory, and belongs to the work. */
-	run_end(&run);
+	plan_context_end(&context);
 	wire_stamp(&message, WIRE_RESULT, id);
 	return error == 0 ? wire_send(binder->socket, &message, fds.fd, fds.count) : error;
 }

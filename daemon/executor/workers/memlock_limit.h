@@ -6,7 +6,7 @@
 
 #include "plan_context.h"
 
-/* 0, or -errno with run->why. A limit that is higher already stays. */
-int memlock_limit_raise(struct run *run, const struct step *step);
+/* 0, or -errno with the run's why. A limit that is higher already stays. */
+int memlock_limit_raise(struct plan_context *context, uint64_t bytes);
 /* The same; nothing to do where nothing was raised, or the client has ended. */
-int memlock_limit_put_back(struct run *run, const struct step *step);
+int memlock_limit_put_back(struct plan_context *context);

@@ -8,8 +8,6 @@
 #include "../../../policy/rules/policy.h"
 #include "../os/sysfs.h"
 
-/* True if a plan was made under this policy, which broker and executor have to hold both; else one sentence in why. */
-bool recheck_policy(const struct wire_plan_inbox *plan, const struct policy *policy, char why[static TEXT_MAX]);
 /*
  * True if a claim plan may be run: each device is what and where the plan says, and the policy gives its owner all of
  * it. Else one sentence in why.

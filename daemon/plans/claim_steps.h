@@ -4,11 +4,12 @@
  */
 #pragma once
 
-#include "plan_context.h"
+#include "plan_state.h"
 
 struct claim_step {
-	int (*make)(struct run *run, const struct step *step); /* 0, or -errno with run->why */
-	int (*undo)(struct run *run, const struct step *step); /* the same; NULL: nothing to undo */
+	/* 0, HOST_CALL_NOT_YET, or -errno with run->why. */
+	int (*make)(struct plan_run *run, const struct step *step);
+	int (*undo)(struct plan_run *run, const struct step *step); /* the same; NULL: nothing to undo */
 };
 
 /* The functions of a kind of step; NULL: no step of a claim. */
