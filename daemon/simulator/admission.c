@@ -1,7 +1,5 @@
 #include "admission.h"
 
-#include "run_check.h"
-
 #include "../plans/plan_admit.h"
 
 #include "../../policy/util/text.h"
@@ -73,7 +71,7 @@ static bool enter_release(struct run *run, char why[static TEXT_MAX])
 bool admission_enter(struct run *run, char why[static TEXT_MAX])
 {
 	/* Whatever policy says by now, what was given has to be put back. */
-	if (run->kind == WIRE_PLAN_CLAIM && !run_is_of_policy(run, run->policy->policy, why))
+	if (run->kind == WIRE_PLAN_CLAIM && !plan_admit_policy(run->policy_digest, run->policy->policy, why))
 		return false;
 	return run->kind == WIRE_PLAN_RELEASE ? enter_release(run, why) : enter_claim(run, why);
 }

@@ -1,23 +1,11 @@
 #include "plan_run.h"
 
-#include "../../policy/util/text.h"
-
-#include <stdarg.h>
-#include <string.h>
-
-struct simulated_device *run_device(const struct run *run, const struct step *step)
-{
-	struct simulated_device *device = machine_find(run->machine, step->device);
-
-	return device && device->now.identity == step->identity ? device : NULL;
-}
-
 int run_wait(struct run *run, struct simulated_device *device, uint64_t milliseconds)
 {
 	waiter_wait(&run->waiter, device);
 	if (milliseconds > 0 && !run->timed_call.on)
 		loop_set_timer(run->machine->loop, &run->timed_call, milliseconds);
-	return STEP_WAITS;
+	return HOST_CALL_NOT_YET;
 }
 
 int run_outcome(struct run *run, struct simulated_device *device, int said)
@@ -58,13 +46,4 @@ void run_unlock(struct run *run)
 		machine_wake(device);
 	}
 	run->locked = false;
-}
-
-void run_say(struct run *run, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	text_format_list(run->why, sizeof(run->why), format, arguments);
-	va_end(arguments);
 }

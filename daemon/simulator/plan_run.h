@@ -7,6 +7,7 @@
 
 #include "../../policy/check/given.h"
 #include "../base/wire.h"
+#include "../plans/plan_state.h"
 
 struct runs;
 
@@ -15,7 +16,14 @@ struct policy_in_force {
 	struct policy *policy;
 };
 
+/* What the plan has opened of one of its devices, for the client; NULL: nothing. */
+struct run_files {
+	struct device_file *device;
+	struct group_file *group;
+};
+
 struct run {
+	struct plan_run engine;      // first: the engine's calls come with it
 	TAILQ_ENTRY(run) link;       // runs::all
 	TAILQ_ENTRY(run) ready_link; // runs::ready
 	struct runs *runs;
@@ -33,45 +41,32 @@ struct run {
 	void (*done)(void *context, const union wire_message *result, struct descriptors *fds);
 	void *done_context;
 
-	size_t next; /* the step that is done next; while it is undone: the number of steps not undone yet */
-	bool undoing;
-	bool ready;  /* in runs::ready */
-	bool hung;   /* until somebody says go on */
-	bool struck; /* a fault has struck at this very step: not again */
+	bool ready;   /* in runs::ready */
+	bool hung;    /* until somebody says go on */
+	bool unsound; /* the plan contradicts itself, and is refused */
+	bool killed;  /* its worker is to end at this very step */
+	bool through; /* all steps are done, or undone: there is the result to be told */
+	bool struck;  /* a fault has struck at this very step: not again */
 	struct waiter waiter;
 	struct timer timed_call; /* how long a holder is waited for */
 	bool patience_over;
 
-	struct context *context; /* of the plan: new, or the passed one */
-	uint32_t ioas;
-	struct group_file *group[CLAIM_DEVICES_MAX]; /* in the order of the STEP_GROUPs */
-	size_t group_count;
-	struct device_file *file[CLAIM_DEVICES_MAX]; /* in the order of the STEP_OPENs or STEP_GROUP_DEVICEs */
-	size_t file_count;
-	bool *skip;   /* a release: steps of a device where one has failed, by number of the step */
-	bool *marked; /* a release: restores of a device that the plan itself has unbound */
-	bool locked;  /* no other plan is at work on its devices */
+	struct context *context; /* that the plan has opened; NULL: none */
+	struct run_files *files; /* beside the engine's devices */
+	bool locked;             /* no other plan is at work on its devices */
 	uint64_t policy_digest;
 	const struct policy_in_force *policy; /* where it came from. NULL: that is gone */
 	struct wire_result result;            /* as far as it is known */
 	int pidfd;                            /* of the holder; owned, or -1 */
-	char why[TEXT_MAX];                   /* what the last step has to say */
 };
 
-/* The run waits for something: it is called again then. */
-#define STEP_WAITS 1
-
-/* The step's device as it was planned, or NULL: gone, or another one under its name. */
-struct simulated_device *run_device(const struct run *run, const struct step *step);
 /* What a kernel_ function said; a wait for the device where it would block. */
 int run_outcome(struct run *run, struct simulated_device *device, int said);
-/* Waits for something on the device, and, if milliseconds is not 0, so long at most. Returns STEP_WAITS. */
+/* Waits for something on the device, and, if milliseconds is not 0, so long at most. Returns HOST_CALL_NOT_YET. */
 int run_wait(struct run *run, struct simulated_device *device, uint64_t milliseconds);
 /*
- * Keeps other plans off the plan's devices, all or none of them. 0, or STEP_WAITS: another plan is at work on one. No
- * two plans ever wait for each other: what one has it has got at once.
+ * Keeps other plans off the plan's devices, all or none of them. 0, or HOST_CALL_NOT_YET: another plan is at work on
+ * one. No two plans ever wait for each other: what one has it has got at once.
  */
 int run_lock(struct run *run);
 void run_unlock(struct run *run);
-/* Writes run->why. */
-void run_say(struct run *run, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,12 +1,11 @@
 #include "run.h"
 
 #include "admission.h"
-#include "claim_steps.h"
-#include "delivery_steps.h"
-#include "release_steps.h"
 #include "run_check.h"
+#include "simulated_calls.h"
 
 #include "../../policy/util/text.h"
+#include "../plans/engine.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,42 +14,13 @@
 struct runs {
 	struct machine *machine;
 	struct faults *faults;
+	struct host_calls calls; /* simulated_calls, and faults */
 	TAILQ_HEAD(, run) all;
 	TAILQ_HEAD(, run) ready;
 	struct timer turn; /* runs what is ready when the loop comes round */
 	size_t count, hung;
 	void (*changed)(void *context);
 	void *changed_context;
-};
-
-/* What a step does, and how it is undone (NULL: nothing to undo). */
-static const struct {
-	int (*act)(struct run *run, const struct step *step);
-	int (*undo)(struct run *run, const struct step *step);
-} step_actions[STEP_KIND_COUNT] = {
-	[STEP_OVERRIDE] = { do_override, undo_override },
-	[STEP_UNBIND] = { do_unbind, undo_unbind },
-	[STEP_PROBE] = { do_probe, undo_probe },
-	[STEP_CONTEXT] = { do_context, undo_context },
-	[STEP_CONTAINER] = { do_container, undo_context },
-	[STEP_GROUP] = { do_group, undo_group },
-	[STEP_GROUP_DEVICE] = { do_group_device, undo_group_device },
-	[STEP_OPEN] = { do_open, undo_open },
-	/* These end with the files that the steps before them have opened. */
-	[STEP_BIND] = { do_bind, NULL },
-	[STEP_IOAS] = { do_ioas, NULL },
-	[STEP_ATTACH] = { do_attach, NULL },
-	[STEP_GRANT] = { do_grant, undo_grant },
-	[STEP_MEMLOCK] = { do_memlock, NULL },
-	[STEP_REVOKE] = { do_revoke, NULL },
-	[STEP_UNMAP] = { do_unmap, NULL },
-	[STEP_PROVE_NO_HOLDER] = { do_prove_no_holder, NULL },
-	[STEP_PROVE_UNBOUND] = { do_prove_unbound, NULL },
-	[STEP_PROVE_GROUP_FREE] = { do_prove_group_free, NULL },
-	[STEP_BUS_MASTER_OFF] = { do_bus_master_off, NULL },
-	[STEP_RESET] = { do_reset, NULL },
-	[STEP_UNBIND_VFIO] = { do_unbind_vfio, NULL },
-	[STEP_RESTORE] = { do_restore, NULL },
 };
 
 static void run_free(struct run *run)
@@ -60,22 +30,22 @@ static void run_free(struct run *run)
 	if (run->ready)
 		TAILQ_REMOVE(&run->runs->ready, run, ready_link);
 	/* What was not given to anybody has no other copy. */
-	for (size_t i = 0; i < run->file_count; i++)
-		if (run->file[i])
-			kernel_close_device(run->file[i]);
-	for (size_t i = 0; i < run->group_count; i++)
-		if (run->group[i])
-			kernel_close_group(run->group[i]);
-	if (run->context && run->passed_context < 0)
+	for (size_t i = 0; run->files && i < run->engine.device_count; i++) {
+		if (run->files[i].device)
+			kernel_close_device(run->files[i].device);
+		if (run->files[i].group)
+			kernel_close_group(run->files[i].group);
+	}
+	if (run->context)
 		kernel_close_context(run->context);
 	descriptor_close(&run->passed_context);
 	descriptor_close(&run->peer_fd);
 	descriptor_close(&run->pidfd);
 	if (run->locked)
 		run_unlock(run);
+	free(run->files);
+	plan_run_end(&run->engine);
 	plan_done(&run->plan);
-	free(run->skip);
-	free(run->marked);
 	free(run);
 }
 
@@ -107,27 +77,43 @@ static void on_patience_over(struct timer *timer)
 	make_ready(run);
 }
 
+/* What the plan has opened of a step's device; NULL: the step has none. */
+static struct run_files *files_of(const struct run *run, size_t step)
+{
+	const struct plan_device *device = plan_device_of(&run->engine, &run->plan.step[step]);
+
+	return device ? &run->files[device - run->engine.device] : NULL;
+}
+
 /* Gives the FDs of a claim that is done away: into the list, which owns them then. */
 static void give_descriptors(struct run *run, struct descriptors *fds)
 {
 	struct wire_result *result = &run->result;
 
-	if (run->context && run->passed_context < 0) {
+	if (run->context) {
 		descriptors_add(fds, stand_in_give(&run->context->stand_in));
 		result->contexts = 1;
 		run->context = NULL;
 	}
-	for (size_t i = 0; i < run->group_count; i++) {
-		descriptors_add(fds, stand_in_give(&run->group[i]->stand_in));
-		run->group[i] = NULL;
+	for (size_t i = 0; i < run->plan.count; i++) {
+		struct run_files *files = files_of(run, i);
+
+		if (run->plan.step[i].kind != STEP_GROUP || !files || !files->group)
+			continue;
+		descriptors_add(fds, stand_in_give(&files->group->stand_in));
+		files->group = NULL;
+		result->groups++;
 	}
-	for (size_t i = 0; i < run->file_count; i++) {
-		descriptors_add(fds, stand_in_give(&run->file[i]->stand_in));
-		run->file[i] = NULL;
+	for (size_t i = 0; i < run->plan.count; i++) {
+		uint32_t kind = run->plan.step[i].kind;
+		struct run_files *files = files_of(run, i);
+
+		if ((kind != STEP_OPEN && kind != STEP_GROUP_DEVICE) || !files || !files->device)
+			continue;
+		descriptors_add(fds, stand_in_give(&files->device->stand_in));
+		files->device = NULL;
+		result->devices++;
 	}
-	result->groups = (uint32_t)run->group_count;
-	result->devices = (uint32_t)run->file_count;
-	result->ioas_id = run->ioas;
 }
 
 /* Sends the result and ends the run. */
@@ -161,84 +147,6 @@ static void finish(struct run *run)
 	note_change(runs);
 }
 
-/* What the result says of the step that has failed: the first that does is the plan's outcome. */
-static void note_failure(struct run *run, enum wire_outcome outcome, int error)
-{
-	struct wire_result *result = &run->result;
-	const struct step *step = &run->plan.step[run->next];
-	char what[TEXT_MAX / 2];
-
-	if (result->outcome != WIRE_OUTCOME_DONE)
-		return;
-	result->outcome = outcome;
-	result->step = (uint32_t)run->next;
-	result->kind = step->kind;
-	result->error = -error;
-	memcpy(result->device, step->device, sizeof(result->device));
-	if (!*run->why)
-		run_say(run, "could not %s: %s", step_describe(step, what, sizeof(what)), strerror(-error));
-	memcpy(result->text, run->why, sizeof(result->text));
-}
-
-/* An undo that fails is the worst of results: the host is not as it was. The other undos are done all the same. */
-static void note_broken(struct run *run, const struct step *step, int error)
-{
-	struct wire_result *result = &run->result;
-	char what[TEXT_MAX / 2];
-
-	if (result->outcome != WIRE_OUTCOME_BROKEN)
-		text_append(result->text, sizeof(result->text), ". It could not all be put back: %s: %s",
-			    step_describe(step, what, sizeof(what)), strerror(-error));
-	result->outcome = WIRE_OUTCOME_BROKEN;
-}
-
-static enum wire_outcome release_outcome(const struct step *step, int error)
-{
-	bool proves = step->kind == STEP_PROVE_UNBOUND || step->kind == STEP_PROVE_GROUP_FREE;
-
-	if (step->kind == STEP_PROVE_NO_HOLDER || (proves && (error == -EINVAL || error == -EPERM || error == -EBUSY)))
-		return WIRE_OUTCOME_HELD;
-	return step->kind == STEP_RESET ? WIRE_OUTCOME_NO_RESET : WIRE_OUTCOME_BROKEN;
-}
-
-/*
- * Of a device where a step of a release failed, the rest is left alone, and so are the members of its group: a group
- * stays closed as long as one of its devices is not free.
- */
-static void close_group(struct run *run)
-{
-	const struct simulated_device *failed = run_device(run, &run->plan.step[run->next]);
-
-	for (size_t i = run->next + 1; i < run->plan.count && failed; i++) {
-		const struct simulated_device *device = run_device(run, &run->plan.step[i]);
-
-		if (device && (device == failed || (failed->group && device->group == failed->group)))
-			run->skip[i] = true;
-	}
-}
-
-/* A step has failed. */
-static void fail(struct run *run, int error)
-{
-	enum wire_outcome outcome;
-
-	if (run->kind == WIRE_PLAN_CLAIM) {
-		note_failure(run, WIRE_OUTCOME_UNDONE, error);
-		run->undoing = true;
-		return;
-	}
-	outcome = release_outcome(&run->plan.step[run->next], error);
-	if (outcome == WIRE_OUTCOME_HELD && step_is_waived(&run->plan.step[run->next])) {
-		run->why[0] = '\0';
-		run->next++;
-		return;
-	}
-	note_failure(run, outcome, error);
-	close_group(run);
-	/* The proofs come before everything else: nothing has changed yet, and he is asked for again soon. */
-	run->next = outcome == WIRE_OUTCOME_HELD ? run->plan.count : run->next + 1;
-}
-
 /* The worker has ended: nothing is undone, and what it had open is closed. Ends the run. */
 static void die(struct run *run)
 {
@@ -248,58 +156,40 @@ static void die(struct run *run)
 	finish(run);
 }
 
-/* What faults have to say at this point. True: the run hangs, or has ended. */
-static bool struck(struct run *run, int kind, const char *device, int *error)
+/* What faults have to say at this point. True: the run hangs, or its worker is to end. */
+static bool struck(struct run *run, int kind, const char *device, bool undo, int *error)
 {
 	int number = 0;
 	enum fault_effect effect = FAULT_NONE;
-	bool undo = run->undoing && kind != FAULT_AT_RESULT;
 
 	if (!run->struck)
 		effect = faults_strike(run->runs->faults, kind, device, undo, &number);
 	*error = -number;
-	if (effect == FAULT_KILL) {
-		die(run);
-		return true;
-	}
+	run->killed = effect == FAULT_KILL;
 	run->struck = effect == FAULT_HANG;
-	if (effect != FAULT_HANG)
-		return false;
-	run->hung = true;
-	run->runs->hung++;
-	note_change(run->runs);
-	return true;
+	if (run->struck) {
+		run->hung = true;
+		run->runs->hung++;
+		note_change(run->runs);
+	}
+	return run->killed || run->struck;
 }
 
-/* The step that the run has come to, done or undone. 0, STEP_WAITS (a fault's hang, too, or the run has ended), -errno.
- */
-static int take_step(struct run *run, size_t index)
+static int on_step(struct plan_run *engine, const struct step *step, bool undo)
 {
-	const struct step *step = &run->plan.step[index];
-	int (*action)(struct run * run, const struct step *step);
 	int error;
 
-	action = run->undoing ? step_actions[step->kind].undo : step_actions[step->kind].act;
-	if (!action || (run->skip && run->skip[index]))
-		return 0;
-	if (struck(run, (int)step->kind, step->device, &error))
-		return STEP_WAITS;
-	if (error == 0) {
-		/* Whatever comes of it, the same step's next try is not struck anew. */
-		run->struck = true;
-		run->why[0] = '\0';
-		error = action(run, step);
-	}
-	/* Done all the same: a reset that was tried, and could not be had. */
-	if (error == 0 && *run->why && !*run->result.text)
-		memcpy(run->result.text, run->why, sizeof(run->why));
-	if (error != STEP_WAITS) {
-		run->struck = false;
-		run->patience_over = false;
-		waiter_cancel(&run->waiter);
-		loop_clear_timer(run->machine->loop, &run->timed_call);
-	}
-	return error;
+	return struck((struct run *)engine, (int)step->kind, step->device, undo, &error) ? HOST_CALL_NOT_YET : error;
+}
+
+/* The next step starts to wait anew. */
+static void on_step_ended(struct plan_run *engine)
+{
+	struct run *run = (struct run *)engine;
+
+	run->patience_over = false;
+	waiter_cancel(&run->waiter);
+	loop_clear_timer(run->machine->loop, &run->timed_call);
 }
 
 /* Before the first step. False: the run waits, or was refused. */
@@ -309,8 +199,19 @@ static bool begin(struct run *run)
 		return true;
 	if (run_lock(run) != 0)
 		return false;
-	if (run_is_allowed(run, run->result.text))
+	if (run->unsound) {
+		text_format(run->result.text, sizeof(run->result.text),
+			    "the plan can't be begun: it has one device under two identities");
+	} else if (run_is_allowed(run, run->result.text)) {
+		for (size_t i = 0; i < run->engine.device_count; i++) {
+			struct plan_device *planned = &run->engine.device[i];
+			const struct simulated_device *device = machine_find(run->machine, planned->name);
+
+			if (device && device->now.identity == planned->identity)
+				planned->group = device->now.group;
+		}
 		return true;
+	}
 	run->result.outcome = WIRE_OUTCOME_REFUSED;
 	finish(run);
 	return false;
@@ -319,30 +220,17 @@ static bool begin(struct run *run)
 /* Goes on until the run waits or has ended. */
 static void advance(struct run *run)
 {
-	int error;
+	int error = 0;
 
 	if (!begin(run))
 		return;
-	while (!run->undoing && run->next < run->plan.count) {
-		error = take_step(run, run->next);
-		if (error == STEP_WAITS)
-			return;
-		if (error < 0)
-			fail(run, error);
-		else
-			run->next++;
-	}
-	while (run->undoing && run->next > 0) {
-		error = take_step(run, run->next - 1);
-		if (error == STEP_WAITS)
-			return;
-		if (error < 0)
-			note_broken(run, &run->plan.step[run->next - 1], error);
-		run->next--;
-	}
-	if (struck(run, FAULT_AT_RESULT, "", &error))
+	if (!run->through)
+		run->through = engine_advance(&run->engine, &run->result);
+	if (run->through && !struck(run, FAULT_AT_RESULT, "", false, &error))
+		run->killed = error < 0;
+	else if (!run->killed)
 		return;
-	if (error < 0)
+	if (run->killed)
 		die(run);
 	else
 		finish(run);
@@ -370,6 +258,9 @@ int plan_runs_new(struct machine *machine, struct faults *faults, struct runs **
 		return -ENOMEM;
 	runs->machine = machine;
 	runs->faults = faults;
+	runs->calls = simulated_calls;
+	runs->calls.step_begins = on_step;
+	runs->calls.step_ended = on_step_ended;
 	runs->turn.expired = run_ready;
 	TAILQ_INIT(&runs->all);
 	TAILQ_INIT(&runs->ready);
@@ -441,22 +332,25 @@ int plan_runs_start(struct runs *runs, struct wire_plan_inbox *inbox, const stru
 		    run_done done, void *context)
 {
 	struct run *run = calloc(1, sizeof(*run));
-	bool *skip = calloc(inbox->plan.count + 1, sizeof(*skip));
-	bool *marked = calloc(inbox->plan.count + 1, sizeof(*marked));
+	struct run_files *files = calloc(inbox->plan.count + 1, sizeof(*files));
+	int error = run && files
+			    ? plan_run_begin(&run->engine, &runs->calls, &inbox->plan, inbox->kind == WIRE_PLAN_RELEASE)
+			    : -ENOMEM;
 
-	if (!run || !skip || !marked) {
+	if (error == -ENOMEM) {
 		free(run);
-		free(skip);
-		free(marked);
+		free(files);
 		wire_plan_inbox_done(inbox);
-		return -ENOMEM;
+		return error;
 	}
 	take_order(run, inbox);
+	run->engine.plan = &run->plan;
+	run->engine.context_passed = run->passed_context >= 0;
+	run->files = files;
+	run->unsound = error < 0;
 	run->runs = runs;
 	run->machine = runs->machine;
 	run->policy = policy;
-	run->skip = skip;
-	run->marked = marked;
 	run->pidfd = -1;
 	run->done = done;
 	run->done_context = context;

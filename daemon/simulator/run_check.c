@@ -1,35 +1,8 @@
 #include "run_check.h"
 
-#include "../../policy/check/plan_check.h"
 #include "../../policy/util/text.h"
 #include "../base/peer_subject.h"
-
-#include <string.h>
-
-/* Names and identities as planned, drivers and overrides as they were when the plan was made. */
-static bool is_as_planned(const struct run *run, const struct step *step, char why[static TEXT_MAX])
-{
-	const struct simulated_device *device = machine_find(run->machine, step->device);
-
-	if (!device) {
-		text_format(why, TEXT_MAX, "there is no device %s", step->device);
-		return false;
-	}
-	if (device->now.identity != step->identity) {
-		text_format(why, TEXT_MAX, "%s is another device than when the plan was made", step->device);
-		return false;
-	}
-	if (step->kind == STEP_OVERRIDE && strcmp(device->now.driver_override, step->before) != 0) {
-		text_format(why, TEXT_MAX, "the driver_override of %s is not what it was when the plan was made",
-			    step->device);
-		return false;
-	}
-	if (step->kind == STEP_UNBIND && strcmp(device->now.driver, step->before) != 0) {
-		text_format(why, TEXT_MAX, "the driver of %s is not what it was when the plan was made", step->device);
-		return false;
-	}
-	return true;
-}
+#include "../plans/plan_admit.h"
 
 /* Appends the uses of a device and of all members of its group. 0, -ENOMEM. */
 static int list_uses(const struct run *run, const struct step *step, struct uses *uses)
@@ -64,23 +37,6 @@ static bool is_listed(const struct run *run, size_t index)
 	return false;
 }
 
-bool run_is_of_policy(const struct run *run, const struct policy *policy, char why[static TEXT_MAX])
-{
-	if (run->policy_digest == policy->digest)
-		return true;
-	text_format(why, TEXT_MAX, "broker and executor hold different policies: have them read it again");
-	return false;
-}
-
-/* The client is a real process, on a simulated host, too. */
-static bool subject_is_shown(const struct run *run, const struct policy *policy, char why[static TEXT_MAX])
-{
-	struct subject shown;
-	bool is_shown = peer_subject_read(run->peer_fd, run->peer, &shown);
-
-	return plan_subject_is_shown(policy, &run->plan, &run->owner, is_shown ? &shown : NULL, why);
-}
-
 static bool claim_is_allowed(const struct run *run, const struct policy *policy, char why[static TEXT_MAX])
 {
 	struct uses uses = { .count = 0 };
@@ -89,24 +45,23 @@ static bool claim_is_allowed(const struct run *run, const struct policy *policy,
 		.uses = &uses,
 		.kernel = &run->machine->kernel,
 	};
-	bool allowed = true;
+	struct subject shown;
+	/* The client is a real process, on a simulated host, too. */
+	bool is_shown = peer_subject_read(run->peer_fd, run->peer, &shown);
+	bool allowed = plan_admit_policy(run->policy_digest, policy, why) &&
+		       plan_admit_devices(run->machine->topology, &run->plan, why);
 
-	if (!run_is_of_policy(run, policy, why))
-		return false;
 	for (size_t i = 0; i < run->plan.count && allowed; i++) {
 		const struct step *step = &run->plan.step[i];
 
-		if (!*step->device)
-			continue;
-		allowed = is_as_planned(run, step, why);
-		if (!allowed || is_listed(run, i) || list_uses(run, step, &uses) == 0)
+		if (!*step->device || is_listed(run, i) || list_uses(run, step, &uses) == 0)
 			continue;
 		text_format(why, TEXT_MAX, "there was no memory to look at %s", step->device);
 		allowed = false;
 	}
-	allowed = allowed && plan_is_covered(policy, &host, &run->plan, &run->owner, why);
+	allowed = allowed && plan_admit_claim(policy, &host, &run->plan, &run->owner, is_shown ? &shown : NULL, why);
 	uses_done(&uses);
-	return allowed && subject_is_shown(run, policy, why);
+	return allowed;
 }
 
 bool run_is_allowed(const struct run *run, char why[static TEXT_MAX])

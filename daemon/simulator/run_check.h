@@ -6,7 +6,5 @@
 
 #include "plan_run.h"
 
-/* True if the plan was made under this policy; else one sentence in why. */
-bool run_is_of_policy(const struct run *run, const struct policy *policy, char why[static TEXT_MAX]);
 /* False with one sentence in why. */
 bool run_is_allowed(const struct run *run, char why[static TEXT_MAX]);

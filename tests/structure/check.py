@@ -18,7 +18,7 @@ TOP_LEVEL = {"daemon", "client", "policy", "units", "include", "tests", "meson.b
 FILE_LINES, FUNCTION_LINES, COLUMNS = 600, 80, 120
 
 MODULES_MAX = 27
-SAME_NAME = {"main", "words", "claim_steps", "delivery_steps", "release_steps"}
+SAME_NAME = {"main", "words"}
 
 POLICY = {"policy/" + folder for folder in ("util", "model", "rules", "plan", "decide", "check", "report")}
 BASE = {"daemon/base", "policy/util", "policy/model", "policy/plan", "policy/rules", "include"}
