@@ -1,5 +1,6 @@
 #include "plan_admit.h"
 
+#include "../../policy/check/stop_check.h"
 #include "../../policy/util/text.h"
 
 #include <string.h>
@@ -53,6 +54,23 @@ bool plan_admit_claim(const struct policy *policy, const struct host_view *host,
 {
 	return plan_is_covered(policy, host, plan, owner, why) &&
 	       plan_subject_is_shown(policy, plan, owner, shown, why);
+}
+
+bool plan_admit_stop(const struct wire_stop *question, const struct ledger *given, bool kept, size_t found,
+		     char why[static TEXT_MAX])
+{
+	if (question->what == REVOKE_STOP_UNIT && !stop_unit_is_possible(question->unit, why))
+		return false;
+	if (question->what == REVOKE_STOP_PROCESS && kept)
+		text_format(why, TEXT_MAX, "the process [%d] is none that may be stopped", question->pid);
+	else if (found == 0)
+		text_format(why, TEXT_MAX, "none of the devices is there");
+	else if (!given_by_rule(given, question->device, question->count, question->rule))
+		text_format(why, TEXT_MAX, "the devices were not given to one claim by the rule \"%s\"",
+			    question->rule);
+	else
+		return true;
+	return false;
 }
 
 enum given_end plan_admit_end(enum wire_outcome outcome)

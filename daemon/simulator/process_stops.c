@@ -3,10 +3,10 @@
 #include "stand_in_holders.h"
 #include "simulated_kernel.h"
 
-#include "../../policy/check/given.h"
 #include "../../policy/check/stop_check.h"
 #include "../../policy/util/text.h"
 #include "../base/peer_subject.h"
+#include "../plans/plan_admit.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -147,49 +147,33 @@ static bool holds(struct stop *stop, char why[static TEXT_MAX])
 	return finding.holds;
 }
 
-static bool is_covered(const struct stop *stop, const struct policy *policy, char why[static TEXT_MAX])
+/* True for a process that nobody may stop, whatever it holds, or that is not the one that the pidfd is of. */
+static bool is_kept(const struct wire_stop *question, pid_t broker, int pidfd)
 {
-	const struct machine *machine = stop->stops->machine;
-	struct device *device = calloc(stop->question.count, sizeof(*device));
-	size_t count = 0;
-	bool covered = false;
+	return question->what == REVOKE_STOP_PROCESS &&
+	       (question->pid == 1 || question->pid == broker || question->pid == getpid() ||
+		peer_process_of(pidfd) != question->pid);
+}
 
-	for (uint32_t i = 0; device && i < stop->question.count; i++) {
-		const struct simulated_device *found = machine_find(machine, stop->question.device[i]);
+static bool may_stop(struct stop *stop, const struct policy *policy, pid_t broker, int pidfd, char why[static TEXT_MAX])
+{
+	const struct wire_stop *question = &stop->question;
+	const struct machine *machine = stop->stops->machine;
+	struct device *device = calloc(question->count, sizeof(*device));
+	size_t count = 0;
+	bool may;
+
+	for (uint32_t i = 0; device && i < question->count; i++) {
+		const struct simulated_device *found = machine_find(machine, question->device[i]);
 
 		if (found)
 			device[count++] = found->now;
 	}
-	if (count > 0)
-		covered = stop_is_covered(policy, machine->topology, stop->question.rule,
-					  (enum revoke_stop)stop->question.what, device, count, why);
-	else
-		text_format(why, TEXT_MAX, "none of the devices is there");
+	may = plan_admit_stop(question, machine->given, is_kept(question, broker, pidfd), count, why) &&
+	      stop_is_covered(policy, machine->topology, question->rule, (enum revoke_stop)question->what, device,
+			      count, why);
 	free(device);
-	return covered;
-}
-
-/* As the executor decides it. */
-static bool may_stop(struct stop *stop, const struct policy *policy, pid_t broker, int pidfd, char why[static TEXT_MAX])
-{
-	const struct wire_stop *question = &stop->question;
-
-	if (question->what == REVOKE_STOP_UNIT && !stop_unit_is_possible(question->unit, why))
-		return false;
-	if (question->what == REVOKE_STOP_PROCESS &&
-	    (question->pid == 1 || question->pid == broker || question->pid == getpid() ||
-	     peer_process_of(pidfd) != question->pid)) {
-		text_format(why, TEXT_MAX, "the process [%d] is none that may be stopped", question->pid);
-		return false;
-	}
-	if (!is_covered(stop, policy, why))
-		return false;
-	if (!given_by_rule(stop->stops->machine->given, question->device, question->count, question->rule)) {
-		text_format(why, TEXT_MAX, "the devices were not given to one claim by the rule \"%s\"",
-			    question->rule);
-		return false;
-	}
-	return holds(stop, why);
+	return may && holds(stop, why);
 }
 
 /* Takes the pidfd over. 0 or -errno. */

@@ -478,6 +478,8 @@ static void test_faults_on_the_command_line(void **state)
 		{ "--fail bind=1", WIRE_OUTCOME_UNDONE, EPERM },
 		{ "--fail context", WIRE_OUTCOME_UNDONE, EIO },
 		{ "--fail attach --fail undo-probe=EBUSY", WIRE_OUTCOME_BROKEN, EIO },
+		/* The step that fails is undone, too. */
+		{ "--fail open --fail undo-open=EBUSY", WIRE_OUTCOME_BROKEN, EIO },
 		{ "--fail unbind:" ALONE, WIRE_OUTCOME_DONE, 0 },
 	};
 

@@ -1,9 +1,9 @@
 #include "stop_requests.h"
 
-#include "../../../policy/check/given.h"
 #include "../../../policy/check/stop_check.h"
 #include "../../../policy/util/text.h"
 #include "../../base/log.h"
+#include "../../plans/plan_admit.h"
 #include "../devices/pci_bridges.h"
 #include "policy_snapshot.h"
 #include "../os/process.h"
@@ -108,34 +108,19 @@ static bool holds(const struct stop *stop, const struct found *found, char why[s
 	return false;
 }
 
-/* True for the processes that nobody may stop, whatever they hold. */
+/* True for a process that nobody may stop, whatever it holds, or that is not the one that the pidfd is of. */
 static bool is_kept(const struct stop *stop)
 {
-	return stop->question.pid == 1 || stop->question.pid == stop->requests->queue->broker;
+	return stop->question.what == REVOKE_STOP_PROCESS &&
+	       (stop->question.pid == 1 || stop->question.pid == stop->requests->queue->broker ||
+		process_of(stop->requests->host, stop->pidfd) != stop->question.pid);
 }
 
 static bool may_stop(const struct stop *stop, const struct found *found, char why[static TEXT_MAX])
 {
-	const struct host *host = stop->requests->host;
-
-	if (stop->question.what == REVOKE_STOP_UNIT && !stop_unit_is_possible(stop->question.unit, why))
-		return false;
-	if (stop->question.what == REVOKE_STOP_PROCESS &&
-	    (is_kept(stop) || process_of(host, stop->pidfd) != stop->question.pid)) {
-		text_format(why, TEXT_MAX, "the process [%d] is none that may be stopped", stop->question.pid);
-		return false;
-	}
-	if (found->device_count == 0) {
-		text_format(why, TEXT_MAX, "none of the devices is there");
-		return false;
-	}
-	if (!given_by_rule(stop->requests->supervisor->given.ledger, stop->question.device, stop->question.count,
-			   stop->question.rule)) {
-		text_format(why, TEXT_MAX, "the devices were not given to one claim by the rule \"%s\"",
-			    stop->question.rule);
-		return false;
-	}
-	return is_covered(stop, found, why) && holds(stop, found, why);
+	return plan_admit_stop(&stop->question, stop->requests->supervisor->given.ledger, is_kept(stop),
+			       found->device_count, why) &&
+	       is_covered(stop, found, why) && holds(stop, found, why);
 }
 
 /* True for a process that has ended by itself. */
