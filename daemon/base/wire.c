@@ -90,7 +90,7 @@ static bool plan_is_sane(const struct wire_plan *plan)
 {
 	if (plan->kind > WIRE_PLAN_RELEASE || plan->total > PLAN_STEPS_MAX || plan->first > plan->total ||
 	    plan->count > plan->total - plan->first || plan->context > 1 || plan->peer < 0 ||
-	    !plan_owner_is_sane(&plan->owner))
+	    plan->proof >= WIRE_PROOF_COUNT || !plan_owner_is_sane(&plan->owner))
 		return false;
 	for (uint32_t i = 0; i < plan->count; i++)
 		if (!step_is_sane(&plan->step[i]))
@@ -452,6 +452,7 @@ size_t wire_plan_chunk(union wire_message *message, uint64_t id, enum wire_plan_
 	message->plan.count = (uint32_t)count;
 	message->plan.context = enclosure->context >= 0;
 	message->plan.peer = enclosure->peer;
+	message->plan.proof = enclosure->proof;
 	message->plan.owner = enclosure->owner;
 	if (count > 0)
 		memcpy(message->plan.step, plan->step + first, count * sizeof(struct step));
@@ -501,6 +502,7 @@ static int inbox_begin(struct wire_plan_inbox *inbox, const struct wire_plan *ch
 	inbox->kind = chunk->kind;
 	inbox->total = chunk->total;
 	inbox->enclosure.peer = chunk->peer;
+	inbox->enclosure.proof = (enum wire_proof)chunk->proof;
 	inbox->enclosure.owner = chunk->owner;
 	inbox->enclosure.context = chunk->context ? descriptors_take(fds, next++) : -1;
 	inbox->enclosure.peer_fd = chunk->peer > 0 ? descriptors_take(fds, next) : -1;

@@ -20,7 +20,7 @@
 
 #include <stdint.h>
 
-enum { WIRE_VERSION = 4, WIRE_FD = 3, WIRE_STEPS_MAX = 64, WIRE_CONTEXTS_MAX = 256, WIRE_AUDIT_CONTEXTS_MAX = 16384 };
+enum { WIRE_VERSION = 5, WIRE_FD = 3, WIRE_STEPS_MAX = 64, WIRE_CONTEXTS_MAX = 256, WIRE_AUDIT_CONTEXTS_MAX = 16384 };
 
 enum wire_type {
 	/* From the executor. */
@@ -120,6 +120,14 @@ struct wire_survey_done {
 	uint32_t reserved;
 };
 
+/* What the executor's main process has seen for itself, for a worker of its; the broker has no say in it. */
+enum wire_proof {
+	WIRE_PROOF_NONE,    /* nothing; and what the broker says */
+	WIRE_PROOF_THERE,   /* that it did what a record says; that no process was found to hold a release's devices */
+	WIRE_PROOF_MISSING, /* that it did not do what a record says, or does not know any more */
+	WIRE_PROOF_COUNT,
+};
+
 enum wire_plan_kind { WIRE_PLAN_CLAIM, WIRE_PLAN_RELEASE };
 
 /*
@@ -137,6 +145,8 @@ struct wire_plan {
 	uint32_t count;         /* steps in this chunk */
 	uint32_t context;       /* 1: a context comes with it */
 	int32_t peer;           /* pid of the client, with its pidfd; 0: not known */
+	uint32_t proof;         /* enum wire_proof; from the broker WIRE_PROOF_NONE */
+	uint32_t reserved;
 	struct plan_owner owner;
 	struct step step[WIRE_STEPS_MAX];
 };
@@ -222,14 +232,6 @@ struct wire_audit_done {
 	struct wire_header header;
 	int32_t error;     /* 0, or a positive errno: not everything could be looked at. EACCES: into processes */
 	uint32_t compared; /* 1: this kernel can compare FDs (kcmp); 0: no hold has a claim */
-};
-
-/* Whether the executor itself did what a record says. */
-enum wire_proof {
-	WIRE_PROOF_NONE,    /* there is nothing to be proven; and what the broker says */
-	WIRE_PROOF_THERE,   /* inside the executor, to its recorder: it did */
-	WIRE_PROOF_MISSING, /* it did not, or does not know any more */
-	WIRE_PROOF_COUNT,
 };
 
 /* Only as many devices are sent as there are. */
@@ -333,6 +335,7 @@ struct wire_enclosure {
 	pid_t peer; /* the client: whose memlock limit is set, and who shows which groups and unit its user has; 0: none
 		     */
 	int peer_fd; /* its pidfd */
+	enum wire_proof proof;
 	struct plan_owner owner;
 };
 

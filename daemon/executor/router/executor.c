@@ -225,6 +225,7 @@ static void take_plan(struct executor *executor)
 		return;
 	}
 	job->plan = executor->inbox;
+	job->plan.enclosure.proof = WIRE_PROOF_NONE;
 	memset(&executor->inbox, 0, sizeof(executor->inbox));
 	if (job->plan.kind == WIRE_PLAN_RELEASE)
 		survey_queue_prove(&executor->queue, job);

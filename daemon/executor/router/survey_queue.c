@@ -264,6 +264,7 @@ static void conclude(struct survey_queue *queue, struct ask *ask, int error)
 
 	ask->job = NULL;
 	if (ask->holder == 0 && error == 0) {
+		job->plan.enclosure.proof = WIRE_PROOF_THERE;
 		queue->proven(queue->context, job);
 		return;
 	}

@@ -253,10 +253,15 @@ static int put_back_memlock(struct plan_run *run)
 	return memlock_limit_put_back(context_of(run));
 }
 
-/* The main process has proven it with the surveyor, before the plan came here. */
+/*
+ * A binder may not look into processes. The surveyor has, of all devices that the plan has this step for, and the main
+ * process has passed on that it found nobody; one that was found was the answer, and the plan never came here.
+ */
 static int find_holder(struct plan_run *run, const struct plan_device *device)
 {
-	return 0;
+	if (context_of(run)->proof == WIRE_PROOF_THERE)
+		return 0;
+	return plan_fail(run, -EACCES, "nobody has looked who holds %s", device->name);
 }
 
 /* The context that proofs are made in: the claim's own where it goes on, else a fresh one. */

@@ -79,6 +79,7 @@ int plan_context_begin(struct plan_context *context, const struct host *host, co
 		.lock = -1,
 		.context = descriptor_take(&inbox->enclosure.context),
 		.proof_context = -1,
+		.proof = inbox->enclosure.proof,
 		.peer = inbox->enclosure.peer,
 		.peer_uid = inbox->enclosure.owner.subject.uid,
 		.peer_fd = descriptor_take(&inbox->enclosure.peer_fd),

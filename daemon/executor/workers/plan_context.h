@@ -23,6 +23,7 @@ struct plan_context {
 	int lock;                      /* keeps other plans off these devices */
 	int context;                   /* iommufd or container, passed in or opened; -1: none yet */
 	int proof_context;             /* iommufd of our own, for proofs; -1: none yet */
+	enum wire_proof proof;         /* that no process was found to hold the devices of a release */
 	unsigned waited;               /* milliseconds, for a last close in this step */
 	unsigned pause;                /* the next one's length */
 	pid_t peer;                    /* whose memlock limit is set; 0: none */
