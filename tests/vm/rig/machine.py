@@ -58,8 +58,9 @@ class Machine:
         self.monitor = _Lines(monitor)
         self.unplugged = set()  # ids of devices that the guest has let go, until asked about
         # no_timer_check: on a busy machine the emulated timer may come too late for the kernel's test of it.
-        words = ["console=ttyS0", "panic=-1", "printk.time=1", "intel_iommu=on", "no_timer_check", *boot.words,
-                 *topology.append]
+        # norandmaps: QEMU translates a program once and not at each start, which saves a sixth of the time.
+        words = ["console=ttyS0", "panic=-1", "printk.time=1", "intel_iommu=on", "no_timer_check", "norandmaps",
+                 *boot.words, *topology.append]
         arguments = [
             *machine_arguments(topology, boot, folder, words),
             "-display", "none",
@@ -189,7 +190,7 @@ class Machine:
             return False
         return self.process.returncode == 0
 
-    def console_tail(self, lines=40):
+    def console_tail(self, lines=80):
         """The console's last lines, without systemd's animations of jobs that take long."""
         try:
             with open(self.console, encoding="utf-8", errors="replace") as file:

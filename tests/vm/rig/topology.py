@@ -9,7 +9,7 @@
     initrd KIND                 with systemd and Debian's kernel: plain (default); product: made with the product
                                 installed, as update-initramfs makes it (needs root on the host)
     memory MEGABYTES            (default: 768)
-    cpus N                      (default: 2)
+    cpus N                      (default: 1; two machines run at a time)
     iommu OPTIONS | none        properties of intel-iommu (default: intremap=on)
     append WORDS                for the kernel's command line
     userland NAME…              real programs of Debian, as tests/vm/userland fetches them
@@ -45,7 +45,7 @@ class Topology:
         self.setup = None
         self.initrd = "plain"
         self.memory = 768
-        self.cpus = 2
+        self.cpus = 1
         self.iommu = "intremap=on"
         self.append = []
         self.userlands = []

@@ -1,6 +1,7 @@
 # org.ioasid1 on the real system bus: a call starts the service; claims with DMA over D-Bus, which outlive the bus; polkit
 # decides what operators do; the examples for authors of VM managers work as an ordinary user.
-# needs: systemd systemd-stock
+# needs: systemd
+# with --all: systemd-stock
 # timeout: 420
 edu=0000:00:08.0
 other=0000:00:09.0

@@ -1,7 +1,7 @@
 # From `systemctl enable --now` to `disable --now`: the first client starts the service, on a host where no module of
 # VFIO is loaded before; a claim with DMA; it outlives a restart and a stop; at the end nothing is left.
-# needs: systemd systemd-stock
-# with --all: systemd-backports
+# needs: systemd
+# with --all: systemd-stock systemd-backports
 edu=0000:00:08.0
 install_policy <<'EOP'
 { "rules": [ { "name": "alice drives the card", "effect": "allow", "subject": { "user": ["alice"] },

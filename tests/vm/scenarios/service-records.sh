@@ -1,6 +1,7 @@
 # What an operator reads: the journal, by fields and with explanations; the kernel's audit log; numbers for Prometheus; who
 # went round ioasidd; and what happens, as it happens. Names from outside forge nothing in any of them.
-# needs: systemd systemd-stock
+# needs: systemd
+# with --all: systemd-stock
 # timeout: 420
 device=0000:01:01.0
 sibling=0000:01:02.0

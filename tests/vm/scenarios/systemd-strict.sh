@@ -1,6 +1,7 @@
 # Neither unit's list of system calls lacks one that is needed: with a list that kills instead of refusing, which nobody
 # could overlook, everything goes as ever.
-# needs: systemd systemd-stock
+# needs: systemd
+# with --all: systemd-stock
 # timeout: 300
 edu=0000:00:08.0
 shared=0000:01:01.0
