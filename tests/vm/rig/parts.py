@@ -1,5 +1,6 @@
 """Finds or makes what a boot is made of: the cache, the kernels, the image."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -96,22 +97,26 @@ def read_file(path):
         return file.read()
 
 
-def product_tree(build):
-    """Where make_image has installed what was built."""
-    return os.path.join(build, "tests", "vm", "tree")
+def install_product(build, folder):
+    """Installs what was built, and has to be built, into a folder of its own below this one. Returns its path."""
+    tree = os.path.join(folder, "product")
+    # Meson writes down what it installs beside the build: only one may at a time.
+    with open(os.path.join(build, "tests", "vm", "install.lock"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _make(["meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", tree])
+    return tree
 
 
-def make_image(build, path, *options):
-    """The guest's file system out of a meson build folder, which has to be built; options are make-initramfs's."""
-    tree = product_tree(build)
-    shutil.rmtree(tree, ignore_errors=True)
-    for command in (
-            ["meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", tree],
-            [os.path.join(HERE, "make-initramfs"), *options, "--tree", tree,
-             "--programs", os.path.join(build, "tests", "vm"), path]):
-        result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-        if result.returncode != 0:
-            raise ImageFailed(f"{' '.join(command)}:\n{result.stdout.strip()}")
+def make_image(build, tree, path, *options):
+    """The guest's file system out of what was installed; options are make-initramfs's."""
+    _make([os.path.join(HERE, "make-initramfs"), *options, "--tree", tree,
+           "--programs", os.path.join(build, "tests", "vm"), path])
+
+
+def _make(command):
+    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if result.returncode != 0:
+        raise ImageFailed(f"{' '.join(command)}:\n{result.stdout.strip()}")
 
 
 def complete_image(image, kernel, userlands, others, scenarios, path):
