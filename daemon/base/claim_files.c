@@ -102,9 +102,9 @@ static struct json_object *claim_to_json(const char *boot_id, const struct claim
 	json_set(object, "ioas_id", json_make_number(claim->ioas_id));
 	json_set(object, "memlock", json_make_unsigned(claim->memlock));
 	json_set(object, "note", json_make_string(note));
-	json_set(object, "lease", json_make_string(lease_kind_to_string(claim->lease)));
-	json_set(object, "lease_unit", json_make_string(claim->lease_unit));
-	json_set(object, "lease_invocation", json_make_string(claim->lease_invocation));
+	json_set(object, "lease", json_make_string(lease_kind_to_string(claim->lease.kind)));
+	json_set(object, "lease_unit", json_make_string(claim->lease.unit));
+	json_set(object, "lease_invocation", json_make_string(claim->lease.invocation));
 	json_set(object, "unit", json_make_string(claim->unit));
 	json_set(object, "revoked", json_make_truth(claim->revoked));
 	json_set(object, "changing", json_make_string(claim->changing));
@@ -269,8 +269,8 @@ static bool claim_from_json(struct json_object *object, struct claim *out)
 	    !get_text(object, "note", out->note, sizeof(out->note)) ||
 	    !get_text(object, "changing", out->changing, sizeof(out->changing)) ||
 	    !get_truth(object, "revoked", &out->revoked) || !get_text(object, "lease", lease, sizeof(lease)) ||
-	    !get_text(object, "lease_unit", out->lease_unit, sizeof(out->lease_unit)) ||
-	    !get_text(object, "lease_invocation", out->lease_invocation, sizeof(out->lease_invocation)) ||
+	    !get_text(object, "lease_unit", out->lease.unit, sizeof(out->lease.unit)) ||
+	    !get_text(object, "lease_invocation", out->lease.invocation, sizeof(out->lease.invocation)) ||
 	    !get_text(object, "unit", out->unit, sizeof(out->unit)))
 		return false;
 	/* Earlier versions did not write these. */
@@ -284,7 +284,7 @@ static bool claim_from_json(struct json_object *object, struct claim *out)
 	lease_value = lease_kind_from_string(lease);
 	if (mode_value < 0 || state_value < 0 || interface_value < 0 || lease_value < 0)
 		return false;
-	out->lease = (enum lease_kind)lease_value;
+	out->lease.kind = (enum lease_kind)lease_value;
 	out->interface = (enum vfio_interface)interface_value;
 	out->mode = (enum delivery_mode)mode_value;
 	out->state = (enum claim_state)state_value;

@@ -222,22 +222,25 @@ static bool begin_claim(struct entry *entry, const struct kernel_features *kerne
 {
 	const struct subject *subject = &entry->owner->subject;
 	int interface = kernel_interface(kernel), error;
+	struct claim claim = {
+		.uid = subject->uid,
+		.gid = subject->gid,
+		.pid = subject->pid,
+		.mode = plan_mode(entry->plan),
+		.interface = (enum vfio_interface)interface,
+		.state = CLAIM_PREPARING,
+	};
 
 	if (interface < 0)
 		return refuse(entry->why, "this kernel has neither iommufd nor VFIO groups");
 	if (context_passed || grows(entry->plan))
 		return refuse(entry->why, "a claim that is new gets a context of its own");
-	error = ledger_add(entry->given, entry->owner->claim, &entry->claim);
+	memcpy(claim.id, entry->owner->claim, sizeof claim.id);
+	text_format(claim.rule, sizeof claim.rule, "%s", entry->rule->name);
+	text_format(claim.unit, sizeof claim.unit, "%s", subject->unit);
+	error = ledger_add(entry->given, &claim, &entry->claim);
 	if (error < 0)
 		return refuse(entry->why, "the claim can't be entered in the executor's ledger: %s", strerror(-error));
-	text_format(entry->claim->rule, sizeof entry->claim->rule, "%s", entry->rule->name);
-	text_format(entry->claim->unit, sizeof entry->claim->unit, "%s", subject->unit);
-	entry->claim->uid = subject->uid;
-	entry->claim->gid = subject->gid;
-	entry->claim->pid = subject->pid;
-	entry->claim->mode = plan_mode(entry->plan);
-	entry->claim->interface = (enum vfio_interface)interface;
-	entry->claim->state = CLAIM_PREPARING;
 	return true;
 }
 

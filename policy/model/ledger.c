@@ -49,18 +49,22 @@ struct ledger *ledger_free(struct ledger *ledger)
 	return NULL;
 }
 
-int ledger_add(struct ledger *ledger, const char *id, struct claim **out)
+/* A claim as it is, but for its devices and its attachment: those are its former owner's. */
+static int add_entry(struct ledger *ledger, const struct claim *claim, struct claim **out)
 {
 	struct entry *entry;
 
-	if (id[0] == '\0' || !text_is_printable(id, CLAIM_ID_MAX))
+	if (claim->id[0] == '\0' || !text_is_printable(claim->id, CLAIM_ID_MAX))
 		return -EINVAL;
-	if (name_table_find(&ledger->claims, id))
+	if (name_table_find(&ledger->claims, claim->id))
 		return -EEXIST;
 	entry = calloc(1, sizeof *entry);
 	if (!entry)
 		return -ENOMEM;
-	text_format(entry->claim.id, sizeof entry->claim.id, "%s", id);
+	entry->claim = *claim;
+	entry->claim.device = NULL;
+	entry->claim.device_count = 0;
+	entry->claim.attachment = NULL;
 	if (name_table_add(&ledger->claims, entry->claim.id, entry) < 0) {
 		free(entry);
 		return -ENOMEM;
@@ -214,23 +218,19 @@ struct claim_device *claim_find_device(struct claim *claim, const char *device)
 	return NULL;
 }
 
-int ledger_adopt(struct ledger *ledger, const struct claim *read, struct claim **out)
+int ledger_add(struct ledger *ledger, const struct claim *claim, struct claim **out)
 {
-	struct claim *claim;
-	int error = ledger_add(ledger, read->id, &claim);
+	struct claim *added;
+	int error = add_entry(ledger, claim, &added);
 
 	if (error < 0)
 		return error;
-	*claim = *read;
-	claim->device = NULL;
-	claim->device_count = 0;
-	claim->attachment = NULL;
-	for (size_t i = 0; i < read->device_count && error == 0; i++)
-		error = ledger_take(ledger, claim, &read->device[i]);
+	for (size_t i = 0; i < claim->device_count && error == 0; i++)
+		error = ledger_take(ledger, added, &claim->device[i]);
 	if (error < 0)
-		ledger_remove(ledger, claim);
+		ledger_remove(ledger, added);
 	else
-		*out = claim;
+		*out = added;
 	return error;
 }
 

@@ -14,6 +14,13 @@ struct claim_device {
 	bool restore;         /* put its driver back at the end */
 };
 
+/* What keeps a claim alive. */
+struct claim_lease {
+	enum lease_kind kind;
+	char unit[UNIT_NAME_MAX];             /* LEASE_UNIT: which; "" else */
+	char invocation[UNIT_INVOCATION_MAX]; /* LEASE_UNIT: the run of it that is meant; "": unknown, or else */
+};
+
 struct claim {
 	char id[CLAIM_ID_MAX];
 	char rule[RULE_NAME_MAX];
@@ -23,16 +30,13 @@ struct claim {
 	enum delivery_mode mode;
 	enum vfio_interface interface;
 	enum claim_state state;
-	enum lease_kind lease;          /* what keeps it alive */
-	char lease_unit[UNIT_NAME_MAX]; /* LEASE_UNIT: which; "" else */
-	char lease_invocation[33]; /* LEASE_UNIT: the run of it that is meant, 32 hexadecimal digits; "": unknown, or
-				      else */
-	char unit[UNIT_NAME_MAX];  /* that the owner asked from; "" unknown */
-	uint32_t ioas_id;          /* MODE_ATTACHED with iommufd; 0 until known */
-	uint64_t memlock;          /* bytes granted; 0: none */
-	uint64_t since;            /* CLOCK_REALTIME microseconds, told by the caller */
-	char note[TEXT_MAX];       /* why it lingers, is quarantined or stuck; "" else */
-	bool revoked;              /* an operator takes it back, or has */
+	struct claim_lease lease;
+	char unit[UNIT_NAME_MAX];       /* that the owner asked from; "" unknown */
+	uint32_t ioas_id;               /* MODE_ATTACHED with iommufd; 0 until known */
+	uint64_t memlock;               /* bytes granted; 0: none */
+	uint64_t since;                 /* CLOCK_REALTIME microseconds, told by the caller */
+	char note[TEXT_MAX];            /* why it lingers, is quarantined or stuck; "" else */
+	bool revoked;                   /* an operator takes it back, or has */
 	char changing[DEVICE_NAME_MAX]; /* the device that is being added or taken back; "": none */
 	bool adding;                    /* that device is added, and nobody has acknowledged it yet */
 	bool lease_lost; /* not by its client: a restart lost its lease, and its client may resume the claim */
@@ -50,13 +54,11 @@ struct ledger *ledger_new(void); /* NULL: out of memory */
 struct ledger *ledger_free(struct ledger *ledger);
 
 /*
- * Adds an empty claim; its id must be new (-EEXIST). On success *out is owned by the ledger and stays valid until
- * ledger_remove(). -ENOMEM, or -EINVAL for an id that is empty, too long or not printable.
+ * Adds a copy of a claim, made just now or read from a file, with copies of the devices that it has already. Its id
+ * must be new (-EEXIST), and no other claim may have its devices (-EBUSY). On success *out is owned by the ledger and
+ * stays valid until ledger_remove(). -ENOMEM, or -EINVAL for an id that is empty, not ended or not printable.
  */
-int ledger_add(struct ledger *ledger, const char *id, struct claim **out);
-/* Adds a claim as it was written down, with its devices, which are copied. -EBUSY: another claim has one; as
- * ledger_add(). */
-int ledger_adopt(struct ledger *ledger, const struct claim *read, struct claim **out);
+int ledger_add(struct ledger *ledger, const struct claim *claim, struct claim **out);
 void ledger_remove(struct ledger *ledger, struct claim *claim);
 struct claim *ledger_find(const struct ledger *ledger, const char *id);
 size_t ledger_count(const struct ledger *ledger);

@@ -10,7 +10,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { SUBJECT_GROUPS_MAX = 128 };
+enum {
+	SUBJECT_GROUPS_MAX = 128,
+	UNIT_INVOCATION_MAX = 33, /* of the id of one run of a unit: 32 hexadecimal digits and a NUL */
+};
 
 struct subject {
 	uid_t uid;

@@ -157,8 +157,8 @@ struct json_object *reply_json_claim(const struct claim *claim)
 	add_number(object, "since", (int64_t)claim->since);
 	json_set(object, "devices", claim_devices(claim, false));
 	json_set(object, "lockouts", claim_devices(claim, true));
-	add_text(object, "lease", lease_kind_to_string(claim->lease));
-	add_optional(object, "lease_unit", claim->lease_unit);
+	add_text(object, "lease", lease_kind_to_string(claim->lease.kind));
+	add_optional(object, "lease_unit", claim->lease.unit);
 	add_optional(object, "unit", claim->unit);
 	add_truth(object, "revoked", claim->revoked);
 	add_optional(object, "note", claim->note);

@@ -129,13 +129,11 @@ void host_add_use(struct host *host, const char *device, enum use_kind kind, enu
 
 struct claim *host_claim(struct host *host, const char *id, uid_t uid, const char *rule, const char *device)
 {
-	struct claim *claim;
+	struct claim made = { .uid = uid, .pid = 5150, .state = CLAIM_HELD }, *claim;
 
-	assert_int_equal(ledger_add(host->ledger, id, &claim), 0);
-	claim->uid = uid;
-	claim->pid = 5150;
-	claim->state = CLAIM_HELD;
-	snprintf(claim->rule, sizeof claim->rule, "%s", rule);
+	snprintf(made.id, sizeof made.id, "%s", id);
+	snprintf(made.rule, sizeof made.rule, "%s", rule);
+	assert_int_equal(ledger_add(host->ledger, &made, &claim), 0);
 	host_claim_more(host, claim, device, false);
 	return claim;
 }

@@ -13,9 +13,10 @@ static struct claim_device claim_device_of(const char *name, bool lockout)
 
 static struct claim *add(struct ledger *ledger, const char *id)
 {
-	struct claim *claim;
+	struct claim made = { .id = "" }, *claim;
 
-	assert_int_equal(ledger_add(ledger, id, &claim), 0);
+	snprintf(made.id, sizeof made.id, "%s", id);
+	assert_int_equal(ledger_add(ledger, &made, &claim), 0);
 	assert_string_equal(claim->id, id);
 	return claim;
 }
@@ -24,18 +25,17 @@ static void test_claims(void **state)
 {
 	struct ledger *ledger = ledger_new();
 	struct claim *a, *b, *c, *untouched = (struct claim *)state;
-	char name[CLAIM_ID_MAX + 1];
+	struct claim endless = { .rule = "" };
 
 	assert_null(ledger_first(ledger));
 	a = add(ledger, "a");
 	b = add(ledger, "b");
 	c = add(ledger, "c");
-	assert_int_equal(ledger_add(ledger, "b", &untouched), -EEXIST);
-	assert_int_equal(ledger_add(ledger, "", &untouched), -EINVAL);
-	memset(name, 'x', sizeof name);
-	name[CLAIM_ID_MAX] = '\0';
-	assert_int_equal(ledger_add(ledger, name, &untouched), -EINVAL);
-	assert_int_equal(ledger_add(ledger, "a\nb", &untouched), -EINVAL);
+	assert_int_equal(ledger_add(ledger, &(struct claim){ .id = "b" }, &untouched), -EEXIST);
+	assert_int_equal(ledger_add(ledger, &(struct claim){ .id = "" }, &untouched), -EINVAL);
+	memset(endless.id, 'x', sizeof endless.id);
+	assert_int_equal(ledger_add(ledger, &endless, &untouched), -EINVAL);
+	assert_int_equal(ledger_add(ledger, &(struct claim){ .id = "a\nb" }, &untouched), -EINVAL);
 	assert_ptr_equal(untouched, state);
 	assert_int_equal(ledger_count(ledger), 3);
 	assert_ptr_equal(ledger_find(ledger, "b"), b);

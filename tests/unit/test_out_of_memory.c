@@ -224,7 +224,7 @@ static void test_ledger(void **state)
 		int error;
 
 		fail_at(n);
-		error = ledger_add(ledger, "c", &claim);
+		error = ledger_add(ledger, &(struct claim){ .id = "c" }, &claim);
 		more = did_fail();
 		assert_int_equal(error, more ? -ENOMEM : 0);
 		assert_int_equal(ledger_count(ledger), !more);

@@ -289,13 +289,11 @@ static void build(const struct world *world, struct host *host)
 		assert_int_equal(uses_add(&host->uses, &world->use[i]), 0);
 	for (size_t i = 0; i < world->claim_count; i++) {
 		const struct world_claim *from = &world->claim[i];
-		struct claim *claim;
+		struct claim made = { .uid = from->uid, .mode = from->mode, .state = CLAIM_HELD }, *claim;
 
-		assert_int_equal(ledger_add(host->ledger, from->id, &claim), 0);
-		strcpy(claim->rule, from->rule);
-		claim->uid = from->uid;
-		claim->mode = from->mode;
-		claim->state = CLAIM_HELD;
+		strcpy(made.id, from->id);
+		strcpy(made.rule, from->rule);
+		assert_int_equal(ledger_add(host->ledger, &made, &claim), 0);
 		for (size_t k = 0; k < from->count; k++)
 			host_claim_more(host, claim, world->device[from->entry[k].device].name, from->entry[k].lockout);
 	}

@@ -211,7 +211,7 @@ static void start(enum operation_kind kind, struct registry *registry, struct re
 	operation->waiter.context = operation;
 	if (claim)
 		snprintf(operation->claim, sizeof(operation->claim), "%s", claim);
-	if (operation->lease == LEASE_UNIT)
+	if (operation->lease.kind == LEASE_UNIT)
 		unit_asking_start(operation, ask_host);
 	else
 		ask_host(operation);

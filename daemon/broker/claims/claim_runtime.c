@@ -15,47 +15,33 @@ struct claim_runtime *claim_runtime_of(const struct claim *claim)
 	return claim->attachment;
 }
 
-static void attach(struct registry *registry, struct claim *claim, struct claim_runtime *runtime)
+int claim_runtime_add(struct registry *registry, const struct claim *claim, struct claim_runtime **out)
 {
+	struct claim_runtime *runtime = calloc(1, sizeof(*runtime));
+	int error = runtime ? ledger_add(registry->ledger, claim, &runtime->claim) : -ENOMEM;
+
+	if (error < 0) {
+		free(runtime);
+		return error;
+	}
 	runtime->registry = registry;
-	runtime->claim = claim;
 	runtime->context = runtime->lease = runtime->holder = -1;
 	runtime->state_usec = clock_usec(CLOCK_MONOTONIC);
-	claim->attachment = runtime;
+	runtime->claim->attachment = runtime;
+	*out = runtime;
+	return 0;
 }
 
-int claim_runtime_new(struct registry *registry, struct claim_runtime **out)
+int claim_runtime_new(struct registry *registry, struct claim *made, struct claim_runtime **out)
 {
 	char id[SD_ID128_STRING_MAX];
 	sd_id128_t random;
-	struct claim_runtime *runtime = calloc(1, sizeof(*runtime));
-	struct claim *claim;
-	int error = runtime ? sd_id128_randomize(&random) : -ENOMEM;
+	int error = sd_id128_randomize(&random);
 
-	if (error == 0)
-		error = ledger_add(registry->ledger, sd_id128_to_string(random, id), &claim);
-	if (error < 0) {
-		free(runtime);
+	if (error < 0)
 		return error;
-	}
-	attach(registry, claim, runtime);
-	*out = runtime;
-	return 0;
-}
-
-int claim_runtime_adopt(struct registry *registry, const struct claim *read, struct claim_runtime **out)
-{
-	struct claim_runtime *runtime = calloc(1, sizeof(*runtime));
-	struct claim *claim;
-	int error = runtime ? ledger_adopt(registry->ledger, read, &claim) : -ENOMEM;
-
-	if (error < 0) {
-		free(runtime);
-		return error;
-	}
-	attach(registry, claim, runtime);
-	*out = runtime;
-	return 0;
+	snprintf(made->id, sizeof(made->id), "%s", sd_id128_to_string(random, id));
+	return claim_runtime_add(registry, made, out);
 }
 
 void claim_runtime_end(struct claim_runtime *runtime)

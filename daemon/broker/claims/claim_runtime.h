@@ -65,11 +65,11 @@ struct claim_runtime {
 	struct requester *awaiting; /* requester::next_awaiting */
 };
 
-/* Makes a claim with a new random id and its holding. *out is owned by the ledger's claim: claim_runtime_end() ends
- * both. */
-int claim_runtime_new(struct registry *registry, struct claim_runtime **out);
-/* The same for a claim read from the journal; the device array is copied. */
-int claim_runtime_adopt(struct registry *registry, const struct claim *read, struct claim_runtime **out);
+/* Adds a claim to the ledger, as ledger_add() does, with what the broker holds for it. *out is owned by the ledger's
+ * claim: claim_runtime_end() ends both. */
+int claim_runtime_add(struct registry *registry, const struct claim *claim, struct claim_runtime **out);
+/* The same for a claim that was made just now: gives it a new random id first. */
+int claim_runtime_new(struct registry *registry, struct claim *made, struct claim_runtime **out);
 struct claim_runtime *claim_runtime_of(const struct claim *claim);
 /* Closes everything, forgets everybody who waits (they must have been answered), removes the claim from the ledger. */
 void claim_runtime_end(struct claim_runtime *runtime);

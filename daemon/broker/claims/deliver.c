@@ -210,13 +210,35 @@ static int start_plan(struct claim_runtime *runtime, const struct decision *deci
 	return host_run(registry->host, &order, events, runtime);
 }
 
+/* The claim as it was asked for and decided, which has no id and no devices yet. */
+static struct claim make_claim(const struct operation *operation, const struct decision *decision)
+{
+	const struct subject *owner = &operation->requester->subject;
+	const struct rule *rule = decision->device[0].rule;
+	struct claim claim = {
+		.uid = owner->uid,
+		.gid = owner->gid,
+		.pid = owner->pid,
+		.mode = operation->mode,
+		.interface = decision->interface,
+		.state = CLAIM_ASKED,
+		.lease = operation->lease,
+		.memlock = rule->memlock,
+		.since = clock_usec(CLOCK_REALTIME),
+	};
+
+	snprintf(claim.rule, sizeof(claim.rule), "%s", rule->name);
+	snprintf(claim.unit, sizeof(claim.unit), "%s", owner->unit);
+	return claim;
+}
+
 void deliver_begin_claim(struct operation *operation, const struct decision *decision)
 {
 	struct registry *registry = operation->registry;
 	struct requester *requester = operation->requester;
-	const struct rule *rule = decision->device[0].rule;
+	struct claim made = make_claim(operation, decision);
 	struct claim_runtime *runtime;
-	int error = claim_runtime_new(registry, &runtime);
+	int error = claim_runtime_new(registry, &made, &runtime);
 
 	if (error < 0) {
 		requester_answer_failed(requester, "ioasidd is out of memory; nothing was changed", NULL);
@@ -225,19 +247,6 @@ void deliver_begin_claim(struct operation *operation, const struct decision *dec
 
 	struct claim *claim = runtime->claim;
 
-	snprintf(claim->rule, sizeof(claim->rule), "%s", rule->name);
-	claim->uid = requester->subject.uid;
-	claim->gid = requester->subject.gid;
-	claim->pid = requester->subject.pid;
-	claim->mode = operation->mode;
-	claim->lease = operation->lease;
-	memcpy(claim->lease_unit, operation->lease_unit, sizeof(claim->lease_unit));
-	memcpy(claim->lease_invocation, operation->lease_invocation, sizeof(claim->lease_invocation));
-	snprintf(claim->unit, sizeof(claim->unit), "%s", requester->subject.unit);
-	claim->interface = decision->interface;
-	claim->memlock = rule->memlock;
-	claim->since = clock_usec(CLOCK_REALTIME);
-	claim->state = CLAIM_ASKED;
 	runtime->asked_usec = operation->since;
 	runtime->subject = requester->subject;
 	runtime->subject_known = true;

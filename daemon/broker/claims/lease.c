@@ -45,9 +45,9 @@ static void on_unit_runs(void *context, const char *invocation)
 {
 	struct claim_runtime *runtime = context;
 
-	if (strcmp(runtime->claim->lease_invocation, invocation) == 0)
+	if (strcmp(runtime->claim->lease.invocation, invocation) == 0)
 		return;
-	snprintf(runtime->claim->lease_invocation, sizeof(runtime->claim->lease_invocation), "%s", invocation);
+	snprintf(runtime->claim->lease.invocation, sizeof(runtime->claim->lease.invocation), "%s", invocation);
 	claim_runtime_record(runtime);
 }
 
@@ -64,7 +64,7 @@ static void on_unit_unknown(void *context, const char *message)
 	const struct claim_runtime *runtime = context;
 
 	log_warning("claim %s: systemd does not say whether %s runs, so the claim goes on: %s", runtime->claim->id,
-		    runtime->claim->lease_unit, message);
+		    runtime->claim->lease.unit, message);
 }
 
 static const struct unit_watch_events unit_events = { .runs = on_unit_runs,
@@ -78,7 +78,7 @@ static int watch(struct claim_runtime *runtime, int fd)
 	sd_event *event = runtime->registry->event;
 	int error = 0;
 
-	switch (claim->lease) {
+	switch (claim->lease.kind) {
 	case LEASE_DESCRIPTOR:
 		/* No events asked for: the hang-up is told always, and what a client writes into its lease is nobody's.
 		 */
@@ -88,8 +88,8 @@ static int watch(struct claim_runtime *runtime, int fd)
 		error = sd_event_add_io(event, &runtime->lease_source, fd, EPOLLIN, on_process, runtime);
 		break;
 	case LEASE_UNIT:
-		error = units_watch(runtime->registry->units, claim->lease_unit,
-				    claim->lease_invocation[0] ? claim->lease_invocation : NULL, &unit_events, runtime,
+		error = units_watch(runtime->registry->units, claim->lease.unit,
+				    claim->lease.invocation[0] ? claim->lease.invocation : NULL, &unit_events, runtime,
 				    &runtime->lease_unit);
 		break;
 	case LEASE_OPERATOR:
@@ -107,7 +107,7 @@ int lease_begin(struct claim_runtime *runtime, int process, int *client)
 {
 	int pair[2] = { -1, -1 }, error;
 
-	switch (runtime->claim->lease) {
+	switch (runtime->claim->lease.kind) {
 	case LEASE_DESCRIPTOR:
 		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 			return -errno;
@@ -161,7 +161,7 @@ static bool is_its_process(int fd, const struct claim *claim)
 
 int lease_take_up(struct claim_runtime *runtime)
 {
-	enum lease_kind kind = runtime->claim->lease;
+	enum lease_kind kind = runtime->claim->lease.kind;
 	fdstore_fits fits = kind == LEASE_DESCRIPTOR ? is_end_of_pair : kind == LEASE_PROCESS ? is_its_process : NULL;
 	int fd = fits ? fdstore_take(runtime->registry->store, STORED_LEASE, runtime->claim, fits) : -1, error;
 
@@ -176,7 +176,7 @@ int lease_take_up(struct claim_runtime *runtime)
 void lease_tell(const struct claim_runtime *runtime, const char *line)
 {
 	/* Nobody has to read it, and nobody is waited for. */
-	if (runtime->claim->lease == LEASE_DESCRIPTOR && runtime->lease >= 0 &&
+	if (runtime->claim->lease.kind == LEASE_DESCRIPTOR && runtime->lease >= 0 &&
 	    send(runtime->lease, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		log_notice("claim %s: its client does not read what its lease says", runtime->claim->id);
 }

@@ -44,9 +44,9 @@ struct operation *operation_new(enum operation_kind kind, struct registry *regis
 	operation->subject = subject ? *subject : requester->subject;
 	operation->for_operator = subject != NULL;
 	operation->count = question->count;
-	operation->lease = question->lease;
+	operation->lease.kind = question->lease;
 	if (question->lease == LEASE_UNIT)
-		snprintf(operation->lease_unit, sizeof(operation->lease_unit), "%s",
+		snprintf(operation->lease.unit, sizeof(operation->lease.unit), "%s",
 			 question->lease_unit ? question->lease_unit : operation->subject.unit);
 	for (size_t i = 0; i < question->count; i++) {
 		snprintf(operation->text[i], REQUEST_TEXT_MAX, "%s", question->device[i]);

@@ -19,12 +19,10 @@ struct operation {
 	struct requester *requester;
 	enum delivery_mode mode;
 	int32_t numa_node;
-	struct subject subject; /* whose claim it is: the requester's, but where an operator asks for somebody */
-	bool for_operator;      /* he does */
-	enum lease_kind lease;  /* OPERATION_CLAIM, and what follows with LEASE_UNIT */
-	char lease_unit[UNIT_NAME_MAX];
-	char lease_invocation[UNIT_INVOCATION_MAX];
-	struct unit_watch *unit; /* it is being asked whether that runs, and then: */
+	struct subject subject;   /* whose claim it is: the requester's, but where an operator asks for somebody */
+	bool for_operator;        /* he does */
+	struct claim_lease lease; /* OPERATION_CLAIM */
+	struct unit_watch *unit;  /* it is being asked whether that runs, and then: */
 	void (*go_on)(void *operation);
 	char claim[CLAIM_ID_MAX]; /* OPERATION_ADD: looked up again afterwards, it may be gone by then */
 	size_t count;

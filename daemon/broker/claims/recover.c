@@ -85,7 +85,7 @@ static int take_up(struct claim_runtime *runtime)
 static int adopt(struct registry *registry, const struct claim *read)
 {
 	struct claim_runtime *runtime;
-	int error = claim_runtime_adopt(registry, read, &runtime);
+	int error = claim_runtime_add(registry, read, &runtime);
 
 	if (is_shortage(error))
 		return error;

@@ -38,7 +38,7 @@ static void resume(struct claim_runtime *runtime, struct requester *requester)
 		return;
 	}
 	/* By this process from now on, whoever made it. */
-	if (runtime->claim->lease == LEASE_PROCESS)
+	if (runtime->claim->lease.kind == LEASE_PROCESS)
 		runtime->claim->pid = requester->subject.pid;
 	claim_runtime_stop_waiting(runtime);
 	runtime->claim->lease_lost = runtime->unmapped = false;

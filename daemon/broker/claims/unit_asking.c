@@ -20,7 +20,7 @@ static void on_runs(void *context, const char *invocation)
 
 	operation->requester->operation = NULL;
 	operation->unit = unit_watch_free(operation->unit);
-	snprintf(operation->lease_invocation, sizeof(operation->lease_invocation), "%s", invocation);
+	snprintf(operation->lease.invocation, sizeof(operation->lease.invocation), "%s", invocation);
 	operation->go_on(operation);
 }
 
@@ -32,7 +32,7 @@ static void on_ended(void *context)
 	snprintf(message, sizeof(message),
 		 "the unit %s does not run: start it first, or take another lease; nothing was "
 		 "changed",
-		 operation->lease_unit);
+		 operation->lease.unit);
 	give_up(operation, ANSWER_FAILED, message);
 }
 
@@ -58,6 +58,6 @@ void unit_asking_start(struct operation *operation, void (*go_on)(void *operatio
 		give_up(operation, ANSWER_UNSUPPORTED,
 			"a claim that lives by a unit needs systemd on the system bus, which "
 			"can't be reached just now");
-	else if (units_watch(units, operation->lease_unit, NULL, &events, operation, &operation->unit) < 0)
+	else if (units_watch(units, operation->lease.unit, NULL, &events, operation, &operation->unit) < 0)
 		give_up(operation, ANSWER_FAILED, "ioasidd is out of memory; nothing was changed");
 }

@@ -6,7 +6,7 @@
 #include "operation.h"
 
 /*
- * Asks systemd about operation->lease_unit. It goes on with go_on(operation) if the unit runs, its invocation filled
+ * Asks systemd about operation->lease.unit. It goes on with go_on(operation) if the unit runs, its invocation filled
  * in; else the requester is answered and the operation freed. The requester's operation meanwhile.
  */
 void unit_asking_start(struct operation *operation, void (*go_on)(void *operation));

@@ -101,7 +101,7 @@ void journal_entry_add_claim(struct journal_entry *entry, const struct claim *cl
 	if (claim->pid > 0)
 		add_number(entry, "IOASID_PID", claim->pid);
 	add_text(entry, "IOASID_UNIT", claim->unit);
-	add_text(entry, "IOASID_LEASE", lease_kind_to_string(claim->lease));
+	add_text(entry, "IOASID_LEASE", lease_kind_to_string(claim->lease.kind));
 	add_text(entry, "IOASID_RULE", claim->rule);
 	add_text(entry, "IOASID_MODE", delivery_mode_to_string(claim->mode));
 	add_text(entry, "IOASID_INTERFACE", vfio_interface_to_string(claim->interface));

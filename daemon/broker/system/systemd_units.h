@@ -8,11 +8,9 @@
 
 #include "bus_connection.h"
 
-#include "../../../include/words.h"
+#include "../../../policy/model/subject.h"
 
 #include <stdbool.h>
-
-enum { UNIT_INVOCATION_MAX = 33 }; /* 32 hexadecimal digits and a NUL */
 
 struct units;
 struct unit_watch;

@@ -101,7 +101,7 @@ static int open_folder(const char *runtime_folder)
 static int adopt(struct given_claims *given, const struct claim *read)
 {
 	struct claim *claim;
-	int error = ledger_adopt(given->ledger, read, &claim);
+	int error = ledger_add(given->ledger, read, &claim);
 
 	return error == 0 && !attach(claim) ? -ENOMEM : error;
 }

@@ -103,7 +103,7 @@ static struct bus_offer *keep(const struct claim *claim, struct offer *offer)
 		kept->device[i].fd = descriptor_take(&offer->device[i].fd);
 	}
 	kept->device_count = offer->device_count;
-	kept->by_descriptor = claim->lease == LEASE_DESCRIPTOR;
+	kept->by_descriptor = claim->lease.kind == LEASE_DESCRIPTOR;
 	return kept;
 }
 
