@@ -38,7 +38,7 @@ def read(*path):
 
 def actions():
     """The actions that the daemon asks about."""
-    return set(re.findall(r'"(org\.ioasid1\.[a-z.-]+)"', read("daemon", "broker", "rights.c")))
+    return set(re.findall(r'"(org\.ioasid1\.[a-z.-]+)"', read("daemon", "broker", "core", "rights.c")))
 
 
 class Polkitd:
@@ -183,11 +183,11 @@ def test_errors_are_documented():
     """Every error that the bus can answer with is described in the interface file"""
     with open(os.path.join(bus.ROOT, "include", "org.ioasid1.xml"), encoding="utf-8") as file:
         text = file.read()
-    with open(os.path.join(bus.ROOT, "daemon", "broker", "answer_error.c"), encoding="utf-8") as file:
+    with open(os.path.join(bus.ROOT, "daemon", "broker", "faces", "answer_error.c"), encoding="utf-8") as file:
         names = set(re.findall(r'return "([A-Z]\w+)";', file.read()))
-    for name in sorted(os.listdir(os.path.join(bus.ROOT, "daemon", "broker"))):
+    for name in sorted(os.listdir(os.path.join(bus.ROOT, "daemon", "broker", "faces", "bus"))):
         if name.startswith("bus_") and name.endswith(".c"):
-            names |= set(re.findall(r'bus_call_fail(?:_with)?\(call,\s*"(\w+)"', read("daemon", "broker", name)))
+            names |= set(re.findall(r'bus_call_fail(?:_with)?\(call,\s*"(\w+)"', read("daemon", "broker", "faces", "bus", name)))
     assert len(names) > 8
     for name in names:
         assert f"org.ioasid1.Error.{name} " in text, name

@@ -24,10 +24,11 @@ BROKER = os.path.join(bus.ROOT, "daemon", "broker")
 
 
 def sources(pattern):
-    for name in sorted(os.listdir(BROKER)):
-        if re.fullmatch(pattern, name):
-            with open(os.path.join(BROKER, name), encoding="utf-8") as file:
-                yield name, file.read()
+    found = [(name, folder) for folder, _, names in os.walk(BROKER) for name in names if re.fullmatch(pattern, name)]
+    assert found, pattern
+    for name, folder in sorted(found):
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            yield name, file.read()
 
 
 def test_sources_trust_nobody():
