@@ -1,6 +1,6 @@
 #include "attach.h"
 
-#include "../../policy/util/json_put.h"
+#include "../../policy/util/json_write.h"
 #include "../base/descriptors.h"
 #include "../base/log.h"
 
@@ -24,25 +24,17 @@ static int connect_to(const char *path)
 	return descriptor_take(&fd);
 }
 
-/* {"attach": {"policy_dirs": […]}}; NULL: out of memory. */
+/* {"attach": {"policy_dirs": […]}}; whole as json_write.h says. */
 static struct json_object *make_command(const char *const *folder, size_t folder_count)
 {
-	struct json_object *command = json_object_new_object(), *arguments = json_object_new_object();
-	struct json_object *folders = json_object_new_array();
-	bool whole = command && arguments && folders;
+	struct json_object *command = json_make_object(), *arguments = json_make_object();
+	struct json_object *folders = json_make_array();
 
-	for (size_t i = 0; i < folder_count && whole; i++)
-		whole = json_append(folders, json_object_new_string(folder[i]));
-	if (whole && json_put(arguments, "policy_dirs", json_object_get(folders)) &&
-	    json_put(command, "attach", json_object_get(arguments))) {
-		json_object_put(folders);
-		json_object_put(arguments);
-		return command;
-	}
-	json_object_put(folders);
-	json_object_put(arguments);
-	json_object_put(command);
-	return NULL;
+	for (size_t i = 0; i < folder_count; i++)
+		json_add(folders, json_make_string(folder[i]));
+	json_set(arguments, "policy_dirs", folders);
+	json_set(command, "attach", arguments);
+	return command;
 }
 
 static int send_line(int control, const char *text, int wire)
@@ -98,14 +90,15 @@ int simulator_attach(const char *control_path, int wire, const char *const *fold
 	autoclose int control = connect_to(control_path);
 	struct json_object *command;
 	int error = control < 0 ? control : 0;
+	const char *text;
 
 	if (error < 0) {
 		log_error("no simulator can be reached at %s: %s", control_path, strerror(-error));
 		return error;
 	}
 	command = make_command(folder, folder_count);
-	error = command ? send_line(control, json_object_to_json_string_ext(command, JSON_C_TO_STRING_PLAIN), wire)
-			: -ENOMEM;
+	text = json_text(command);
+	error = text ? send_line(control, text, wire) : -ENOMEM;
 	json_object_put(command);
 	/* The copy here would keep the wire open after the simulator has closed its own. */
 	descriptor_close(&wire);

@@ -1,6 +1,6 @@
 #include "audit_log.h"
 
-#include "../../policy/util/json_put.h"
+#include "../../policy/util/json_write.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -29,45 +29,40 @@ int audit_log_write(struct audit_log *log, const struct audit_record *record)
 
 static struct json_object *devices_to_json(const struct audit_record *record, uint32_t first, uint32_t count)
 {
-	struct json_object *list = json_object_new_array();
-	bool whole = list != NULL;
+	struct json_object *list = json_make_array();
 
-	for (uint32_t i = 0; i < count && whole; i++)
-		whole = json_append(list, json_object_new_string(record->device[first + i]));
-	if (whole)
-		return list;
-	json_object_put(list);
-	return NULL;
+	for (uint32_t i = 0; i < count; i++)
+		json_add(list, json_make_string(record->device[first + i]));
+	return list;
 }
 
 static struct json_object *record_to_json(const struct audit_record *record)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 
-	if (object && json_put_text(object, "kind", record_kind_to_string((enum record_kind)record->kind)) &&
-	    json_put_bool(object, "success", record->success) && json_put_number(object, "uid", record->uid) &&
-	    json_put_number(object, "actor", record->actor) && json_put_number(object, "pid", record->pid) &&
-	    json_put(object, "devices", devices_to_json(record, 0, record->device_count)) &&
-	    json_put(object, "lockouts", devices_to_json(record, record->device_count, record->lockout_count)) &&
-	    json_put_number(object, "left_out", record->left_out) && json_put_text(object, "claim", record->claim) &&
-	    json_put_text(object, "rule", record->rule) && json_put_text(object, "unit", record->unit) &&
-	    json_put_text(object, "text", record->text) && json_put_bool(object, "policy", record->policy_digest != 0))
-		return object;
-	json_object_put(object);
-	return NULL;
+	json_set(object, "kind", json_make_string_or_null(record_kind_to_string((enum record_kind)record->kind)));
+	json_set(object, "success", json_make_truth(record->success));
+	json_set(object, "uid", json_make_number_or_null(record->uid));
+	json_set(object, "actor", json_make_number_or_null(record->actor));
+	json_set(object, "pid", json_make_number_or_null(record->pid));
+	json_set(object, "devices", devices_to_json(record, 0, record->device_count));
+	json_set(object, "lockouts", devices_to_json(record, record->device_count, record->lockout_count));
+	json_set(object, "left_out", json_make_number_or_null(record->left_out));
+	json_set(object, "claim", json_make_string_or_null(record->claim));
+	json_set(object, "rule", json_make_string_or_null(record->rule));
+	json_set(object, "unit", json_make_string_or_null(record->unit));
+	json_set(object, "text", json_make_string_or_null(record->text));
+	json_set(object, "policy", json_make_truth(record->policy_digest != 0));
+	return object;
 }
 
 struct json_object *audit_log_to_json(const struct audit_log *log)
 {
-	struct json_object *list = json_object_new_array();
-	bool whole = list != NULL;
+	struct json_object *list = json_make_array();
 
-	for (size_t i = 0; i < log->count && whole; i++)
-		whole = json_append(list, record_to_json(&log->record[i]));
-	if (whole)
-		return list;
-	json_object_put(list);
-	return NULL;
+	for (size_t i = 0; i < log->count; i++)
+		json_add(list, record_to_json(&log->record[i]));
+	return list;
 }
 
 void audit_log_done(struct audit_log *log)

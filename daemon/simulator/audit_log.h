@@ -16,6 +16,6 @@ struct audit_log {
 
 /* 0, or a positive errno: it is not kept. */
 int audit_log_write(struct audit_log *log, const struct audit_record *record);
-/* All records, the oldest first, or NULL out of memory. */
+/* All records, the oldest first; whole as json_write.h says. */
 struct json_object *audit_log_to_json(const struct audit_log *log);
 void audit_log_done(struct audit_log *log);

@@ -5,7 +5,7 @@
 #include "node_opener.h"
 
 #include "../../policy/util/json_fields.h"
-#include "../../policy/util/json_put.h"
+#include "../../policy/util/json_write.h"
 #include "../../policy/util/text.h"
 
 #include <errno.h>
@@ -177,7 +177,8 @@ static int command_open_node(struct command_call *call, const struct json_value 
 	error = node_opener_start(device, (uid_t)opening.uid, opening.by_group, &pid);
 	if (error < 0)
 		return refuse_errno(value, &call->problem, error);
-	return json_put_number(call->answer, "pid", pid) ? 0 : -ENOMEM;
+	json_set(call->answer, "pid", json_make_number(pid));
+	return 0;
 }
 
 /* {"pid", "unit"} */
@@ -209,8 +210,10 @@ static int command_audit_log(struct command_call *call, const struct json_value 
 	};
 	int32_t number;
 
-	if (json_object_is_type(value->object, json_type_boolean))
-		return json_put(call->answer, "records", audit_log_to_json(&call->machine->audit_log)) ? 0 : -ENOMEM;
+	if (json_object_is_type(value->object, json_type_boolean)) {
+		json_set(call->answer, "records", audit_log_to_json(&call->machine->audit_log));
+		return 0;
+	}
 	if (json_fields_read(value, fields, 1, &number, &call->problem) < 0)
 		return -EINVAL;
 	call->machine->audit_log.error = number;
@@ -354,22 +357,21 @@ static int command_await(struct command_call *call, const struct json_value *val
 	return 0;
 }
 
-static bool put_acl(struct json_object *acls, const char *key, const struct acl *acl)
+static void put_acl(struct json_object *acls, const char *key, const struct acl *acl)
 {
-	struct json_object *list = json_object_new_array();
-	bool whole = list != NULL;
+	struct json_object *list;
 
-	for (size_t i = 0; i < acl->count && whole; i++)
-		whole = json_append(list, json_object_new_int64(acl->uid[i]));
-	if (whole && acl->count > 0)
-		return json_put(acls, key, list);
-	json_object_put(list);
-	return whole;
+	if (acl->count == 0)
+		return;
+	list = json_make_array();
+	for (size_t i = 0; i < acl->count; i++)
+		json_add(list, json_make_number(acl->uid[i]));
+	json_set(acls, key, list);
 }
 
 static struct json_object *files_to_json(struct simulated_device *device)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 	const struct device_file *file;
 	int64_t open = 0, bound = 0;
 
@@ -378,34 +380,29 @@ static struct json_object *files_to_json(struct simulated_device *device)
 		open++;
 		bound += file->context != NULL;
 	}
-	if (object && json_put_number(object, "open", open) && json_put_number(object, "bound", bound))
-		return object;
-	json_object_put(object);
-	return NULL;
+	json_set(object, "open", json_make_number(open));
+	json_set(object, "bound", json_make_number(bound));
+	return object;
 }
 
 /* Who may open which nodes: lists of uids by device, "" for the container. */
 static struct json_object *acls_to_json(const struct machine *machine)
 {
-	struct json_object *acls = json_object_new_object();
+	struct json_object *acls = json_make_object();
 	const struct simulated_device *device;
-	bool whole = acls && put_acl(acls, "", &machine->container_acl);
 
+	put_acl(acls, "", &machine->container_acl);
 	TAILQ_FOREACH(device, &machine->devices, link)
-	whole = whole && put_acl(acls, device->now.name, &device->acl);
-	if (whole)
-		return acls;
-	json_object_put(acls);
-	return NULL;
+	put_acl(acls, device->now.name, &device->acl);
+	return acls;
 }
 
 /* The groups that somebody has open: how many devices were opened by each. */
 static struct json_object *groups_to_json(const struct machine *machine)
 {
-	struct json_object *groups = json_object_new_object();
+	struct json_object *groups = json_make_object();
 	const struct group_file *group;
 	const struct device_file *file;
-	bool whole = groups != NULL;
 
 	TAILQ_FOREACH(group, &machine->group_files, link)
 	{
@@ -413,41 +410,34 @@ static struct json_object *groups_to_json(const struct machine *machine)
 
 		TAILQ_FOREACH(file, &group->files, by_group_link)
 		devices++;
-		whole = whole && (!group->group || json_put_number(groups, group->group->key, devices));
+		if (group->group)
+			json_set(groups, group->group->key, json_make_number(devices));
 	}
-	if (whole)
-		return groups;
-	json_object_put(groups);
-	return NULL;
+	return groups;
 }
 
+/* The machine does not change before the answer is sent: its names can be the keys. */
 static int command_state(struct command_call *call, const struct json_value *value)
 {
 	struct json_object *open;
 	struct simulated_device *device;
-	bool whole;
 
 	if (want_true(call, value) < 0)
 		return -EINVAL;
 	kernel_hear_of_closes(call->machine);
-	open = json_object_new_object();
-	whole = open != NULL;
+	open = json_make_object();
 	TAILQ_FOREACH(device, &call->machine->devices, link)
-	if (whole && !TAILQ_EMPTY(&device->files))
-		whole = json_put(open, device->now.name, files_to_json(device));
-	if (!whole) {
-		json_object_put(open);
-		return -ENOMEM;
-	}
-	return json_put(call->answer, "open", open) && json_put(call->answer, "host", host_to_json(call->machine)) &&
-			       json_put(call->answer, "acls", acls_to_json(call->machine)) &&
-			       json_put(call->answer, "groups", groups_to_json(call->machine)) &&
-			       json_put_number(call->answer, "unmapped", (int64_t)call->machine->unmapped) &&
-			       json_put_number(call->answer, "contexts", (int64_t)call->machine->contexts.count) &&
-			       json_put_number(call->answer, "plans", (int64_t)plan_runs_count(call->runs)) &&
-			       json_put_number(call->answer, "hung", (int64_t)runs_hung(call->runs))
-		       ? 0
-		       : -ENOMEM;
+	if (!TAILQ_EMPTY(&device->files))
+		json_set(open, device->now.name, files_to_json(device));
+	json_set(call->answer, "open", open);
+	json_set(call->answer, "host", host_to_json(call->machine));
+	json_set(call->answer, "acls", acls_to_json(call->machine));
+	json_set(call->answer, "groups", groups_to_json(call->machine));
+	json_set(call->answer, "unmapped", json_make_number((int64_t)call->machine->unmapped));
+	json_set(call->answer, "contexts", json_make_number((int64_t)call->machine->contexts.count));
+	json_set(call->answer, "plans", json_make_number((int64_t)plan_runs_count(call->runs)));
+	json_set(call->answer, "hung", json_make_number((int64_t)runs_hung(call->runs)));
+	return 0;
 }
 
 static int read_folders(const struct field *field, const struct json_value *value, void *out,

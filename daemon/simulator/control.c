@@ -2,7 +2,7 @@
 
 #include "commands.h"
 
-#include "../../policy/util/json_put.h"
+#include "../../policy/util/json_write.h"
 #include "../../policy/util/text.h"
 
 #include <errno.h>
@@ -87,7 +87,7 @@ static bool flush(struct control_client *client)
 /* Appends a line to what is to be sent. */
 static void answer(struct control_client *client, struct json_object *object)
 {
-	const char *text = object ? json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN) : NULL;
+	const char *text = json_text(object);
 	size_t length;
 	char *larger;
 
@@ -106,24 +106,18 @@ static void answer(struct control_client *client, struct json_object *object)
 
 static void answer_error(struct control_client *client, const char *text)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 
-	if (object && !json_put_text(object, "error", text)) {
-		json_object_put(object);
-		object = NULL;
-	}
+	json_set(object, "error", json_make_string_or_null(text));
 	answer(client, object);
 	json_object_put(object);
 }
 
 static void answer_ok(struct control_client *client)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 
-	if (object && !json_put_bool(object, "ok", true)) {
-		json_object_put(object);
-		object = NULL;
-	}
+	json_set(object, "ok", json_make_truth(true));
 	answer(client, object);
 	json_object_put(object);
 }
@@ -154,8 +148,9 @@ static void handle(struct control_client *client, const char *line, size_t lengt
 	struct command_call call = { .machine = order->machine, .runs = order->runs, .faults = order->faults };
 	int error = -ENOMEM;
 
-	call.answer = json_object_new_object();
-	if (call.answer && json_put_bool(call.answer, "ok", true))
+	call.answer = json_make_object();
+	json_set(call.answer, "ok", json_make_truth(true));
+	if (json_is_whole())
 		error = command_run(&call, line, length);
 	if (error < 0) {
 		answer_error(client, error == -EINVAL ? call.problem.message : "out of memory");

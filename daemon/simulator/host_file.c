@@ -1,7 +1,7 @@
 #include "host_file.h"
 
 #include "../../policy/util/json_fields.h"
-#include "../../policy/util/json_put.h"
+#include "../../policy/util/json_write.h"
 #include "../../policy/report/snapshot.h"
 #include "../../policy/util/text.h"
 #include "../base/descriptors.h"
@@ -155,39 +155,26 @@ int host_file_load(const char *path, struct machine *machine, struct json_proble
 	return error;
 }
 
-static bool add_device(struct json_object *devices, struct json_object *uses, const struct simulated_device *device)
+static void add_device(struct json_object *devices, struct json_object *uses, const struct simulated_device *device)
 {
 	const struct device_description now = { device->now, device->driver, device->driver_count };
 
-	if (!json_append(devices, device_to_json(&now)))
-		return false;
+	json_add(devices, device_to_json(&now));
 	for (size_t i = 0; i < device->use_count; i++)
-		if (!json_append(uses, use_to_json(&device->use[i].use)))
-			return false;
-	return true;
+		json_add(uses, use_to_json(&device->use[i].use));
 }
 
 struct json_object *host_to_json(const struct machine *machine)
 {
-	struct json_object *host = json_object_new_object();
-	struct json_object *devices = json_object_new_array(), *uses = json_object_new_array();
+	struct json_object *host = json_make_object(), *devices = json_make_array(), *uses = json_make_array();
 	const struct simulated_device *device;
-	bool whole = host && devices && uses;
 
 	TAILQ_FOREACH(device, &machine->devices, link)
-	whole = whole && add_device(devices, uses, device);
-	whole = whole && json_put_number(host, "version", SNAPSHOT_VERSION) &&
-		json_put(host, "kernel", snapshot_kernel_to_json(&machine->kernel, machine->has_vfio_pci)) &&
-		json_put_text(host, "boot_id", machine->boot_id);
-	whole = whole && json_put(host, "devices", json_object_get(devices)) &&
-		json_put(host, "uses", json_object_get(uses));
-	if (whole) {
-		json_object_put(devices);
-		json_object_put(uses);
-		return host;
-	}
-	json_object_put(devices);
-	json_object_put(uses);
-	json_object_put(host);
-	return NULL;
+	add_device(devices, uses, device);
+	json_set(host, "version", json_make_number(SNAPSHOT_VERSION));
+	json_set(host, "kernel", snapshot_kernel_to_json(&machine->kernel, machine->has_vfio_pci));
+	json_set(host, "boot_id", json_make_string_or_null(machine->boot_id));
+	json_set(host, "devices", devices);
+	json_set(host, "uses", uses);
+	return host;
 }

@@ -16,5 +16,5 @@ int host_text_load(const char *text, size_t length, struct machine *machine, str
 int host_add_device(const struct json_value *value, struct machine *machine, struct json_problem *problem);
 /* Adds a use, as {"uses": […]} would. */
 int host_add_use(const struct json_value *value, struct machine *machine, struct json_problem *problem);
-/* The machine as it is now; the caller owns the object. NULL: out of memory. */
+/* The machine as it is now; the caller owns the object, which is whole as json_write.h says. */
 struct json_object *host_to_json(const struct machine *machine);

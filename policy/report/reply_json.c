@@ -12,14 +12,9 @@ static void add_text(struct json_object *object, const char *key, const char *te
 	json_set(object, key, json_make_string(text));
 }
 
-struct json_object *reply_json_text_or_null(const char *text)
-{
-	return text[0] ? json_make_string(text) : NULL;
-}
-
 static void add_optional(struct json_object *object, const char *key, const char *text)
 {
-	json_set(object, key, reply_json_text_or_null(text));
+	json_set(object, key, json_make_string_or_null(text));
 }
 
 static void add_number(struct json_object *object, const char *key, int64_t number)

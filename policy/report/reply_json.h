@@ -39,5 +39,3 @@ struct json_object *reply_json_regrants(const struct regrants *regrants);
 struct json_object *reply_json_hold(const struct hold *hold, const struct hold_origin *origin);
 /* granted: a claim gave it to everybody who can open it. */
 struct json_object *reply_json_open_node(const struct node_access *access, bool granted);
-/* A string, or null for "". */
-struct json_object *reply_json_text_or_null(const char *text);

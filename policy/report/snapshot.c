@@ -1,7 +1,7 @@
 #include "snapshot.h"
 
 #include "../util/json_fields.h"
-#include "../util/json_put.h"
+#include "../util/json_write.h"
 #include "../util/text.h"
 
 #include <errno.h>
@@ -310,37 +310,30 @@ struct topology *snapshot_topology(const struct snapshot *snapshot)
 
 struct json_object *snapshot_kernel_to_json(const struct kernel_features *kernel, bool has_vfio_pci)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 
-	if (object && json_put_text(object, "release", kernel->release) &&
-	    json_put_bool(object, "iommufd", kernel->iommufd) &&
-	    json_put_bool(object, "vfio_cdev", kernel->vfio_cdev) &&
-	    json_put_bool(object, "vfio_group", kernel->vfio_group) &&
-	    json_put_bool(object, "unsafe_interrupts", kernel->unsafe_interrupts) &&
-	    json_put_bool(object, "noiommu", kernel->noiommu) && json_put_bool(object, "vfio_pci", has_vfio_pci))
-		return object;
-	json_object_put(object);
-	return NULL;
+	json_set(object, "release", json_make_string_or_null(kernel->release));
+	json_set(object, "iommufd", json_make_truth(kernel->iommufd));
+	json_set(object, "vfio_cdev", json_make_truth(kernel->vfio_cdev));
+	json_set(object, "vfio_group", json_make_truth(kernel->vfio_group));
+	json_set(object, "unsafe_interrupts", json_make_truth(kernel->unsafe_interrupts));
+	json_set(object, "noiommu", json_make_truth(kernel->noiommu));
+	json_set(object, "vfio_pci", json_make_truth(has_vfio_pci));
+	return object;
 }
 
 struct json_object *snapshot_to_json(const struct snapshot *snapshot)
 {
-	struct json_object *host = json_object_new_object(), *devices = json_object_new_array(),
-			   *uses = json_object_new_array();
-	bool whole = host && devices && uses;
+	struct json_object *host = json_make_object(), *devices = json_make_array(), *uses = json_make_array();
 
-	for (size_t i = 0; whole && i < snapshot->count; i++)
-		whole = json_append(devices, device_to_json(&snapshot->device[i]));
-	for (size_t i = 0; whole && i < snapshot->uses.count; i++)
-		whole = json_append(uses, use_to_json(&snapshot->uses.use[i]));
-	whole = whole && json_put_number(host, "version", SNAPSHOT_VERSION) &&
-		json_put(host, "kernel", snapshot_kernel_to_json(&snapshot->kernel, snapshot->has_vfio_pci)) &&
-		json_put_text(host, "boot_id", snapshot->boot_id) &&
-		json_put(host, "devices", json_object_get(devices)) && json_put(host, "uses", json_object_get(uses));
-	json_object_put(devices);
-	json_object_put(uses);
-	if (whole)
-		return host;
-	json_object_put(host);
-	return NULL;
+	for (size_t i = 0; i < snapshot->count; i++)
+		json_add(devices, device_to_json(&snapshot->device[i]));
+	for (size_t i = 0; i < snapshot->uses.count; i++)
+		json_add(uses, use_to_json(&snapshot->uses.use[i]));
+	json_set(host, "version", json_make_number(SNAPSHOT_VERSION));
+	json_set(host, "kernel", snapshot_kernel_to_json(&snapshot->kernel, snapshot->has_vfio_pci));
+	json_set(host, "boot_id", json_make_string_or_null(snapshot->boot_id));
+	json_set(host, "devices", devices);
+	json_set(host, "uses", uses);
+	return json_whole(host);
 }

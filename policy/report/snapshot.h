@@ -43,7 +43,7 @@ struct topology *snapshot_topology(const struct snapshot *snapshot);
 
 /* The snapshot as JSON; the caller owns the object. NULL: out of memory. */
 struct json_object *snapshot_to_json(const struct snapshot *snapshot);
-/* Its part "kernel", for those who keep their devices elsewhere. */
+/* Its part "kernel", for those who keep their devices elsewhere; whole as json_write.h says. */
 struct json_object *snapshot_kernel_to_json(const struct kernel_features *kernel, bool has_vfio_pci);
 
 /*

@@ -1,7 +1,7 @@
 #include "snapshot_json.h"
 
 #include "../util/json_fields.h"
-#include "../util/json_put.h"
+#include "../util/json_write.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -233,73 +233,71 @@ int use_from_json(const struct json_value *value, struct use *out, struct json_p
 	return 0;
 }
 
-static bool put_hex(struct json_object *object, const char *key, int digits, uint32_t number)
+static struct json_object *hex(int digits, uint32_t number)
 {
 	char text[16];
 
 	snprintf(text, sizeof(text), "%0*x", digits, number);
-	return json_put_text(object, key, text);
+	return json_make_string(text);
 }
 
-static bool put_reset_methods(struct json_object *object, uint32_t methods)
+static struct json_object *reset_methods_to_json(uint32_t methods)
 {
-	struct json_object *array = json_object_new_array();
+	struct json_object *array = json_make_array();
 
-	for (uint32_t method = 1; array && method <= methods; method <<= 1)
-		if (methods & method &&
-		    !json_append(array, json_object_new_string(reset_method_to_string((enum reset_method)method)))) {
-			json_object_put(array);
-			return false;
-		}
-	return json_put(object, "reset_methods", array);
+	for (uint32_t method = 1; method <= methods; method <<= 1)
+		if (methods & method)
+			json_add(array, json_make_string(reset_method_to_string((enum reset_method)method)));
+	return array;
 }
 
-static bool put_drivers(struct json_object *object, const struct device_description *device)
+static struct json_object *drivers_to_json(const struct device_description *device)
 {
-	struct json_object *array = json_object_new_array();
+	struct json_object *array = json_make_array();
 
-	for (size_t i = 0; array && i < device->driver_count; i++)
-		if (!json_append(array, json_object_new_string(device->driver[i]))) {
-			json_object_put(array);
-			return false;
-		}
-	return json_put(object, "drivers", array);
+	for (size_t i = 0; i < device->driver_count; i++)
+		json_add(array, json_make_string(device->driver[i]));
+	return array;
 }
 
 struct json_object *device_to_json(const struct device_description *device)
 {
 	const struct device *now = &device->device;
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 
-	if (object && json_put_text(object, "address", now->name) &&
-	    json_put_text(object, "kind", device_kind_to_string((enum device_kind)now->kind)) &&
-	    put_hex(object, "vendor_id", 4, now->vendor) && put_hex(object, "device_id", 4, now->device) &&
-	    put_hex(object, "subsystem_vendor_id", 4, now->subsystem_vendor) &&
-	    put_hex(object, "subsystem_device_id", 4, now->subsystem_device) &&
-	    put_hex(object, "class", 6, now->class_code) && json_put_text(object, "driver", now->driver) &&
-	    json_put_text(object, "driver_override", now->driver_override) &&
-	    json_put_bool(object, "driver_fixed", now->driver_fixed) && json_put_number(object, "group", now->group) &&
-	    (!now->no_iommu || json_put_bool(object, "no_iommu", true)) &&
-	    json_put_number(object, "numa_node", now->numa_node) && json_put_text(object, "parent", now->parent) &&
-	    json_put_text(object, "physical_function", now->physical_function) &&
-	    json_put_number(object, "virtual_functions", now->virtual_functions) &&
-	    json_put_number(object, "virtual_functions_max", now->virtual_functions_max) &&
-	    json_put_bool(object, "bridge", now->bridge) && put_reset_methods(object, now->reset_methods) &&
-	    json_put_text(object, "vfio_node", now->vfio_node) && put_drivers(object, device))
-		return object;
-	json_object_put(object);
-	return NULL;
+	json_set(object, "address", json_make_string_or_null(now->name));
+	json_set(object, "kind", json_make_string_or_null(device_kind_to_string((enum device_kind)now->kind)));
+	json_set(object, "vendor_id", hex(4, now->vendor));
+	json_set(object, "device_id", hex(4, now->device));
+	json_set(object, "subsystem_vendor_id", hex(4, now->subsystem_vendor));
+	json_set(object, "subsystem_device_id", hex(4, now->subsystem_device));
+	json_set(object, "class", hex(6, now->class_code));
+	json_set(object, "driver", json_make_string_or_null(now->driver));
+	json_set(object, "driver_override", json_make_string_or_null(now->driver_override));
+	json_set(object, "driver_fixed", json_make_truth(now->driver_fixed));
+	json_set(object, "group", json_make_number_or_null(now->group));
+	if (now->no_iommu)
+		json_set(object, "no_iommu", json_make_truth(true));
+	json_set(object, "numa_node", json_make_number_or_null(now->numa_node));
+	json_set(object, "parent", json_make_string_or_null(now->parent));
+	json_set(object, "physical_function", json_make_string_or_null(now->physical_function));
+	json_set(object, "virtual_functions", json_make_number_or_null(now->virtual_functions));
+	json_set(object, "virtual_functions_max", json_make_number_or_null(now->virtual_functions_max));
+	json_set(object, "bridge", json_make_truth(now->bridge));
+	json_set(object, "reset_methods", reset_methods_to_json(now->reset_methods));
+	json_set(object, "vfio_node", json_make_string_or_null(now->vfio_node));
+	json_set(object, "drivers", drivers_to_json(device));
+	return object;
 }
 
 struct json_object *use_to_json(const struct use *use)
 {
-	struct json_object *object = json_object_new_object();
+	struct json_object *object = json_make_object();
 
-	if (object && json_put_text(object, "device", use->device) &&
-	    json_put_text(object, "kind", use_kind_to_string((enum use_kind)use->kind)) &&
-	    json_put_text(object, "severity", severity_to_string((enum severity)use->severity)) &&
-	    json_put(object, "text", json_object_new_string(use->text)) && json_put_number(object, "pid", use->pid))
-		return object;
-	json_object_put(object);
-	return NULL;
+	json_set(object, "device", json_make_string_or_null(use->device));
+	json_set(object, "kind", json_make_string_or_null(use_kind_to_string((enum use_kind)use->kind)));
+	json_set(object, "severity", json_make_string_or_null(severity_to_string((enum severity)use->severity)));
+	json_set(object, "text", json_make_string(use->text));
+	json_set(object, "pid", json_make_number_or_null(use->pid));
+	return object;
 }

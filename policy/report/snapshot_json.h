@@ -23,7 +23,7 @@ int device_from_json(const struct json_value *value, struct device_description *
 /* Reads a use. Its device need not be there. 0, or -EINVAL with *problem filled. */
 int use_from_json(const struct json_value *value, struct use *out, struct json_problem *problem);
 
-/* The caller owns the objects; NULL: out of memory. */
+/* The caller owns the objects. They are whole as json_write.h says. */
 struct json_object *device_to_json(const struct device_description *device);
 struct json_object *use_to_json(const struct use *use);
 

@@ -38,9 +38,19 @@ struct json_object *json_make_string(const char *text)
 	return made(string);
 }
 
+struct json_object *json_make_string_or_null(const char *text)
+{
+	return text[0] ? json_make_string(text) : NULL;
+}
+
 struct json_object *json_make_number(int64_t number)
 {
 	return made(json_object_new_int64(number));
+}
+
+struct json_object *json_make_number_or_null(int64_t number)
+{
+	return number < 0 ? NULL : json_make_number(number);
 }
 
 struct json_object *json_make_unsigned(uint64_t number)
@@ -86,6 +96,14 @@ bool json_is_whole(void)
 
 	short_of_memory = false;
 	return whole;
+}
+
+struct json_object *json_whole(struct json_object *object)
+{
+	if (json_is_whole())
+		return object;
+	json_object_put(object);
+	return NULL;
 }
 
 const char *json_text(struct json_object *object)

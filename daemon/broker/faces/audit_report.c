@@ -26,7 +26,7 @@ struct json_object *audit_to_json(const struct audit *audit)
 	json_set(object, "holds", holds);
 	json_set(object, "nodes", nodes);
 	json_set(object, "compared", json_make_truth(audit->compared));
-	json_set(object, "incomplete", reply_json_text_or_null(incomplete));
+	json_set(object, "incomplete", json_make_string_or_null(incomplete));
 	json_set(object, "findings", json_make_number(findings));
 	return object;
 }

@@ -68,8 +68,8 @@ static void reply_failure(struct varlink_client *client, const struct answer *an
 		result && result->kind < STEP_KIND_COUNT ? step_kind_to_string((enum step_kind)result->kind) : "";
 
 	json_set(object, "status", json_make_number(EXIT_FAILED));
-	json_set(object, "step", reply_json_text_or_null(step));
-	json_set(object, "device", reply_json_text_or_null(result ? result->device : ""));
+	json_set(object, "step", json_make_string_or_null(step));
+	json_set(object, "device", json_make_string_or_null(result ? result->device : ""));
 	json_set(object, "errno", result && result->error ? json_make_number(result->error) : NULL);
 	reply_error(client, answer, object);
 }
@@ -100,7 +100,7 @@ static void reply_released(struct varlink_client *client, const struct answer *a
 	struct json_object *object = json_make_object();
 
 	json_set(object, "state", json_make_string(claim_state_to_string(answer->state)));
-	json_set(object, "note", reply_json_text_or_null(answer->note ? answer->note : ""));
+	json_set(object, "note", json_make_string_or_null(answer->note ? answer->note : ""));
 	varlink_connection_reply(client->connection, object, NULL);
 }
 

@@ -39,7 +39,7 @@ enum event_audience varlink_event_audience(const struct news *news)
 
 static struct json_object *text_or_null(const char *text)
 {
-	return text ? reply_json_text_or_null(text) : NULL;
+	return text ? json_make_string_or_null(text) : NULL;
 }
 
 static struct json_object *asked_for(const struct decision *decision)
