@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int run_descriptors_add(struct run_descriptors *passing, int fd, const char *name)
@@ -88,4 +89,38 @@ bool run_descriptors_was_used(void)
 
 	snprintf(own, sizeof(own), "%lu", (unsigned long)getpid());
 	return fds != NULL && pid != NULL && strcmp(pid, own) == 0 && strcmp(fds, "0") != 0;
+}
+
+static bool is_executable(const char *path, bool *found)
+{
+	struct stat status;
+
+	if (stat(path, &status) < 0)
+		return false;
+	*found = true;
+	return S_ISREG(status.st_mode) && faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0;
+}
+
+int run_command_search(const char *name)
+{
+	const char *path = getenv("PATH");
+	bool found = false;
+
+	if (strchr(name, '/') != NULL)
+		return is_executable(name, &found) ? 0 : found ? COMMAND_NOT_EXECUTABLE : COMMAND_NOT_FOUND;
+	if (path == NULL)
+		path = "/bin:/usr/bin"; /* execvp()'s default */
+	while (*name != '\0') {
+		size_t length = strcspn(path, ":");
+		char candidate[4096];
+		int written = snprintf(candidate, sizeof(candidate), "%.*s%s%s", (int)length, path,
+				       length > 0 ? "/" : "", name);
+
+		if (written > 0 && (size_t)written < sizeof(candidate) && is_executable(candidate, &found))
+			return 0;
+		if (path[length] == '\0')
+			break;
+		path += length + 1;
+	}
+	return found ? COMMAND_NOT_EXECUTABLE : COMMAND_NOT_FOUND;
 }

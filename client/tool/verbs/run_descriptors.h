@@ -1,6 +1,7 @@
 /*
  * Passing descriptors to a program that this process is about to become, by the convention of sd_listen_fds(3): they
- * start at 3, and LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES tell of them.
+ * start at 3, and LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES tell of them. Also whether that program is there, so that
+ * nothing is claimed for one that is not. Executes nothing.
  */
 #pragma once
 
@@ -35,3 +36,9 @@ int run_descriptors_install(const struct run_descriptors *passing);
 void run_descriptors_close(const struct run_descriptors *passing);
 /* True if this process was passed descriptors itself. */
 bool run_descriptors_was_used(void);
+
+/* What a shell exits with where it can't execute a command. */
+enum { COMMAND_NOT_EXECUTABLE = 126, COMMAND_NOT_FOUND = 127 };
+
+/* Searches for a command as execvp() does. Returns 0, or one of the above. */
+int run_command_search(const char *name);

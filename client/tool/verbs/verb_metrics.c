@@ -1,6 +1,6 @@
 #include "verb_metrics.h"
 
-#include "../core/atomic_file.h"
+#include "../core/files.h"
 #include "../core/reply.h"
 #include "../core/session.h"
 
@@ -45,7 +45,7 @@ static int run(struct session *session)
 		status = session_malformed(session, "there is no text in it");
 	else if (path != NULL)
 		/* Collectors run as users of their own. */
-		error = atomic_file_write(path, 0644, write_text, (void *)text);
+		error = files_write(path, 0644, write_text, (void *)text);
 	else if (session->line->json)
 		session_print_json(session, reply);
 	else

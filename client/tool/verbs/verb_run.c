@@ -1,6 +1,5 @@
 #include "verb_run.h"
 
-#include "command_search.h"
 #include "../core/device_arguments.h"
 #include "run_delivery.h"
 #include "run_descriptors.h"
@@ -65,7 +64,7 @@ static int check(struct session *session, struct takeover *takeover)
 		return session_fail(session, EXIT_USAGE,
 				    "this process was passed file descriptors itself (LISTEN_FDS), which run would "
 				    "replace: claim all devices with one run");
-	status = command_search(command[0]);
+	status = run_command_search(command[0]);
 	return status != 0 ? fail_exec(session, status, command[0]) : EXIT_DONE;
 }
 

@@ -1,6 +1,6 @@
 #include "verb_snapshot.h"
 
-#include "../core/atomic_file.h"
+#include "../core/files.h"
 #include "../core/reply.h"
 #include "../core/session.h"
 
@@ -48,7 +48,7 @@ static int run(struct session *session)
 	else if (path == NULL)
 		error = write_json(session->out.stream, snapshot);
 	else
-		error = atomic_file_write(path, 0600, write_json, snapshot);
+		error = files_write(path, 0600, write_json, snapshot);
 	json_object_put(reply);
 	if (error < 0)
 		status = session_fail(session, EXIT_FAILED, "%s can't be written: %s",

@@ -1,13 +1,13 @@
 #include "deliver.h"
 
 #include "lease.h"
-#include "offering.h"
 #include "release.h"
 #include "remove_device.h"
 
 #include "../../base/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +18,68 @@
 #define RELEASED_MEANWHILE "the claim was released meanwhile: everything is being put back"
 #define CLIENT_GONE "its client has gone: everything is being put back"
 #define OUT_OF_DESCRIPTORS "ioasidd is out of file descriptors or memory: everything is being put back"
+
+static bool group_was_offered(const struct offer *offer, int32_t group)
+{
+	for (size_t i = 0; i < offer->group_count; i++)
+		if (offer->group[i].number == group)
+			return true;
+	return false;
+}
+
+/* The groups come in the order in which the asked-for devices first name them. */
+static void add_group(struct offer *offer, const struct claim_device *device, const struct wire_result *result,
+		      struct descriptors *fds)
+{
+	size_t next = offer->group_count;
+
+	if (next >= result->groups || group_was_offered(offer, device->before.group))
+		return;
+	offer->group[next].number = device->before.group;
+	offer->group[next].fd = descriptors_take(fds, result->contexts + next);
+	offer->group_count++;
+}
+
+/*
+ * Fills in an offer, which owns its FDs; lease is consumed. grows: only the device that was added, and no copy of the
+ * context. FDs that no device stands for stay in fds. offer->context is -1, too, if it could not be copied.
+ */
+static void make_offer(struct claim_runtime *runtime, const struct wire_result *result, struct descriptors *fds,
+		       int lease, bool grows, struct offer *offer)
+{
+	const struct claim *claim = runtime->claim;
+	size_t first = result->contexts + result->groups, next = 0;
+
+	*offer = (struct offer){ .grows = grows, .lease = lease, .context = -1 };
+	if (!grows && runtime->context >= 0)
+		offer->context = fcntl(runtime->context, F_DUPFD_CLOEXEC, 3);
+	for (size_t i = 0; i < claim->device_count; i++) {
+		const struct claim_device *device = &claim->device[i];
+
+		if (device->lockout && offer->lockout_count < GROUP_MEMBERS_MAX)
+			offer->lockout[offer->lockout_count++] = device->before.name;
+		if (device->lockout || offer->device_count >= CLAIM_DEVICES_MAX ||
+		    (grows && strcmp(device->before.name, runtime->device) != 0))
+			continue;
+		add_group(offer, device, result, fds);
+		offer->device[offer->device_count].device = device;
+		offer->device[offer->device_count].fd =
+			next < result->devices ? descriptors_take(fds, first + next) : -1;
+		next++;
+		offer->device_count++;
+	}
+}
+
+/* Closes what was not taken out. */
+static void close_offer(struct offer *offer)
+{
+	descriptor_close(&offer->lease);
+	descriptor_close(&offer->context);
+	for (size_t i = 0; i < offer->group_count; i++)
+		descriptor_close(&offer->group[i].fd);
+	for (size_t i = 0; i < offer->device_count; i++)
+		descriptor_close(&offer->device[i].fd);
+}
 
 static int on_unacknowledged(sd_event_source *timer, uint64_t usec, void *context)
 {
@@ -43,7 +105,7 @@ static void offer_to(struct claim_runtime *runtime, struct requester *asker, con
 						   .subject = &asker->subject,
 						   .usec = clock_usec(CLOCK_MONOTONIC) - runtime->asked_usec });
 	requester_answer(asker, &answer);
-	offer_close(offer);
+	close_offer(offer);
 }
 
 /* Begins the lease and the clock for the acknowledgement. 0 with the client's end of it, or -errno. */
@@ -72,12 +134,12 @@ static void deliver_claim(struct claim_runtime *runtime, const struct wire_resul
 	runtime->run = RUNTIME_IDLE;
 	claim_runtime_step(runtime, CLAIM_EVENT_DONE);
 	if (asker && !runtime->lease_over && make_lease(runtime, asker, &lease) == 0) {
-		offer_make(runtime, result, fds, lease, false, &offer);
+		make_offer(runtime, result, fds, lease, false, &offer);
 		if (offer.context >= 0 || runtime->context < 0) {
 			offer_to(runtime, asker, NULL, &offer);
 			return;
 		}
-		offer_close(&offer);
+		close_offer(&offer);
 	}
 	/* The device FDs must be gone before the devices can be proven free. */
 	descriptors_close(fds);
@@ -299,7 +361,7 @@ static void on_addition_done(void *context, const struct wire_result *result, st
 		claim_runtime_record(runtime);
 		claim_runtime_tell_devices(runtime);
 		runtime->run = RUNTIME_IDLE;
-		offer_make(runtime, result, fds, -1, true, &offer);
+		make_offer(runtime, result, fds, -1, true, &offer);
 		offer_to(runtime, asker, runtime->device, &offer);
 		return;
 	}
