@@ -252,7 +252,7 @@ static const char *read_delivery(struct json_object *parameters, struct claim_re
 	if (!is_interface(out, INTERFACE_IOMMUFD) && !is_interface(out, INTERFACE_GROUP))
 		return "it names an interface that this library does not know";
 	if (is_mode(out, MODE_OPEN) && !is_interface(out, INTERFACE_IOMMUFD))
-		return "mode open is not to be had with groups";
+		return "mode \"open\" is unavailable with VFIO groups";
 	return NULL;
 }
 

@@ -214,7 +214,7 @@ int main(int count, char **argument)
 	if (options.print_udev_rules)
 		return print_udev_rules(&options);
 	if (fdstore_new(&broker.store) < 0) {
-		log_error("the descriptors that the service manager passed can't be taken over");
+		log_error("failed to take over the descriptors passed by the service manager");
 		return EXIT_FAILURE;
 	}
 	broker.listener = fdstore_take_listener(broker.store, "varlink");

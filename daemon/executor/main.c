@@ -106,7 +106,7 @@ static int worker_main(const char *name)
 	error = policy_snapshot_load(WORKER_POLICY_FD, &policy);
 	close(WORKER_POLICY_FD);
 	if (error < 0) {
-		log_error("the policy can't be taken over: %s", strerror(-error));
+		log_error("failed to load the policy: %s", strerror(-error));
 		return EXIT_FAILURE;
 	}
 	status = binder_main(WORKER_SOCKET_FD, policy);

@@ -49,7 +49,7 @@ def test_version():
 
 
 WRONG = [
-    ([], "no verb is given"), (["lst"], 'no verb "lst"'), (["list", "x"], 'takes no argument, so not "x"'),
+    ([], "missing command"), (["lst"], 'no verb "lst"'), (["list", "x"], 'takes no argument, so not "x"'),
     (["plan"], "plan needs DEVICE..."), (["run", A], 'needs "--" and the command'),
     (["run", A, "--"], "needs a command"), (["run", "--", "true"], "run needs DEVICE"),
     (["claim"], "claim needs DEVICE"), (["release"], "release needs CLAIM"),

@@ -26,7 +26,7 @@ const struct option_row command_line_options[] = {
 	{ "--textfile", 0, "FILE", OPTION_TEXTFILE, "write it to FILE, for node_exporter to collect" },
 	{ "--all", 0, NULL, OPTION_ALL, "leave nothing out; revoke: every claim" },
 	{ "--with-details", 0, NULL, OPTION_DETAILS, "with mount points, addresses and processes" },
-	{ "--help", 'h', NULL, 0, "say what there is to say, about a verb if one is named" },
+	{ "--help", 'h', NULL, 0, "show help, for VERB if given" },
 	{ "--version", 0, NULL, 0, "print the version" },
 	{ 0 },
 };
@@ -201,7 +201,7 @@ static int check(struct command_line *line, unsigned int seen)
 	if (line->help || line->version)
 		return EXIT_DONE;
 	if (verb == NULL)
-		return wrong(line, "no verb is given: what shall be done?");
+		return wrong(line, "missing command");
 	for (const struct option_row *option = command_line_options; option->name != NULL; option++)
 		if ((seen & 1u << (option - command_line_options)) && option->bit != 0 &&
 		    !(option->bit & verb->options))

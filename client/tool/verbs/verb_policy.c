@@ -140,8 +140,8 @@ const struct verb verb_policy = {
 		"    wrong or doubtful in them with file, line and column; without any, those of\n"
 		"    this machine. Asks no daemon. With --snapshot the policy is of that machine.\n"
 		"    The exit status is 0 if there are no errors, though there are warnings.\n"
-		"show  prints the rules in force in the order in which they are tried: all of\n"
-		"    them to operators, to anybody else those that could apply to him.\n"
+		"show  prints the rules in force in the order in which they are tried.\n"
+		"    Operators see all rules; other users see only those that may apply to them.\n"
 		"reload  has ioasidd read its policy files anew and says what that changed, and\n"
 		"    which claims the new policy would not grant any more; for operators.\n",
 	.options = OPTION_SNAPSHOT,

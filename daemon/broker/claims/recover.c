@@ -90,7 +90,7 @@ static int adopt(struct registry *registry, const struct claim *read)
 	if (is_shortage(error))
 		return error;
 	if (error < 0) {
-		log_error("claim %s: can't be taken over: its devices belong to another one", read->id);
+		log_error("failed to restore claim %s: its devices belong to another claim", read->id);
 		return 0;
 	}
 	if (read->state == CLAIM_QUARANTINED) {
@@ -150,8 +150,7 @@ int recover_run(struct registry *registry)
 		log_error("the journal can't be read");
 	for (size_t i = 0; i < count; i++) {
 		if (error == 0 && (error = recover_file(registry, file[i])) < 0)
-			log_error("what the journal's file %s tells of can't be taken over: %s", file[i],
-				  strerror(-error));
+			log_error("failed to restore claim from %s: %s", file[i], strerror(-error));
 		free(file[i]);
 	}
 	free(file);

@@ -82,16 +82,15 @@ static void hear_offer(struct journal_log *journal_log, const struct news *news)
 		begin_claim(journal_log, RECORD_MESSAGE_GREW, claim, news->device, "%s was added", news->device);
 	} else {
 		list_devices(claim, true, lockouts, sizeof lockouts);
-		begin_claim(journal_log, RECORD_MESSAGE_GRANTED, claim, NULL,
-			    "uid %u has got %s by the rule \"%s\"%s%s", claim->uid,
-			    list_devices(claim, false, devices, sizeof devices), claim->rule,
+		begin_claim(journal_log, RECORD_MESSAGE_GRANTED, claim, NULL, "granted %s to uid %u (rule \"%s\")%s%s",
+			    list_devices(claim, false, devices, sizeof devices), claim->uid, claim->rule,
 			    lockouts[0] ? "; locked out with it: " : "", lockouts);
 	}
 	journald_add(&journal_log->entry.journald, "IOASID_VERDICT", "allowed");
 	write_entry(journal_log);
 }
 
-/* False: this user has had too many of what he can bring about as fast as he likes. */
+/* Returns false if the uid exceeded its rate limit. */
 static bool may_write(struct journal_log *journal_log, uid_t uid, uint64_t *left_out)
 {
 	if (rate_limit_take(&journal_log->rate, uid, clock_usec(CLOCK_MONOTONIC), left_out))
@@ -114,8 +113,7 @@ static void write_attempt(struct journal_log *journal_log, enum record_message k
 
 	if (!may_write(journal_log, news->subject->uid, &left_out))
 		return;
-	journal_entry_begin(&journal_log->entry, kind, "uid %u was not given what it asked for: %s", news->subject->uid,
-			    message);
+	journal_entry_begin(&journal_log->entry, kind, "denied request from uid %u: %s", news->subject->uid, message);
 	journal_entry_add_subject(&journal_log->entry, news->subject);
 	if (news->decision)
 		journal_entry_add_decision(&journal_log->entry, news->decision);

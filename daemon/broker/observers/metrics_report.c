@@ -17,11 +17,11 @@ static void report_build(struct openmetrics *out, const struct metrics_sources *
 	int interface = kernel_interface(host_kernel(registry->host));
 
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_build_info", NULL,
-			   "Always 1. The version, and by which interface of the kernel claims are delivered.");
+			   "Version of ioasidd and the kernel interface that delivers claims. Always 1.");
 	openmetrics_count2(out, "version", VERSION, "interface",
 			   interface < 0 ? "none" : vfio_interface_to_string((enum vfio_interface)interface), 1);
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_start_time_seconds", "seconds",
-			   "When this run of ioasidd began, since 1970.");
+			   "Start time of ioasidd, in seconds since the Unix epoch.");
 	openmetrics_seconds(out, metrics_count(sources->metrics)->started);
 }
 
@@ -43,14 +43,13 @@ static void report_claims(struct openmetrics *out, const struct registry *regist
 		for (size_t i = 0; i < claim->device_count; i++)
 			lockouts += claim->device[i].lockout;
 	}
-	openmetrics_family(out, METRIC_GAUGE, "ioasid_claims", NULL,
-			   "Claims, by their state and the mode of their delivery.");
+	openmetrics_family(out, METRIC_GAUGE, "ioasid_claims", NULL, "Current claims by state and delivery mode.");
 	for (size_t i = 0; i < LASTING_COUNT; i++)
 		for (int mode = 0; mode < MODE_BROKERED; mode++)
 			openmetrics_count2(out, "state", claim_state_to_string(lasting[i]), "mode",
 					   delivery_mode_to_string((enum delivery_mode)mode), claims[lasting[i]][mode]);
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_devices", NULL,
-			   "Devices, by the state of the claim that has them; free: none has.");
+			   "Devices by the state of their claim; \"free\" if no claim has them.");
 	openmetrics_count(out, "state", "free",
 			  topology_count(host_topology(registry->host)) > taken
 				  ? topology_count(host_topology(registry->host)) - taken
@@ -58,7 +57,7 @@ static void report_claims(struct openmetrics *out, const struct registry *regist
 	for (size_t i = 0; i < LASTING_COUNT; i++)
 		openmetrics_count(out, "state", claim_state_to_string(lasting[i]), devices[lasting[i]]);
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_devices_locked_out", NULL,
-			   "Of the devices that claims have, those that nobody asked for.");
+			   "Devices locked out because they share an IOMMU group with a claimed device.");
 	openmetrics_count(out, NULL, NULL, lockouts);
 }
 
@@ -73,7 +72,7 @@ static void report_host(struct openmetrics *out, const struct registry *registry
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_groups", NULL, "IOMMU groups.");
 	openmetrics_count(out, NULL, NULL, topology_group_count(topology));
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_reserved_devices_not_ready", NULL,
-			   "Devices that the policy reserves and that can't be claimed as they are.");
+			   "Devices that the policy reserves but that are not ready to be claimed.");
 	openmetrics_count(out, NULL, NULL, reserve_verify(registry->policy, topology, registry->ledger, ignore, NULL));
 }
 
@@ -84,45 +83,44 @@ static void report_counts(struct openmetrics *out, const struct metrics_counts *
 	};
 
 	openmetrics_family(out, METRIC_COUNTER, "ioasid_claims_granted", NULL,
-			   "Claims whose descriptors went to their client.");
+			   "Claims granted: their descriptors were sent to the client.");
 	for (int mode = 0; mode < MODE_BROKERED; mode++)
 		openmetrics_count(out, "mode", delivery_mode_to_string((enum delivery_mode)mode),
 				  counts->granted[mode]);
 	openmetrics_family(out, METRIC_COUNTER, "ioasid_claims_refused", NULL,
-			   "Claims and additions that were refused, by the reason that decided the answer.");
+			   "Refused claims and device additions by reason.");
 	for (int kind = 0; kind < BLOCKER_KIND_COUNT; kind++)
 		openmetrics_count(out, "reason", blocker_kind_to_string((enum blocker_kind)kind),
 				  counts->refused[kind]);
 	openmetrics_family(out, METRIC_COUNTER, "ioasid_claims_failed", NULL,
-			   "What the policy allows and could not be done: claims, additions and removals.");
+			   "Claims, additions and removals that were allowed but failed.");
 	openmetrics_count(out, NULL, NULL, counts->failed);
-	openmetrics_family(out, METRIC_COUNTER, "ioasid_claims_ended", NULL,
-			   "Claims whose release began, by who wanted it.");
+	openmetrics_family(out, METRIC_COUNTER, "ioasid_claims_ended", NULL, "Claims ended, by who ended them.");
 	for (int ending = 0; ending < METRICS_ENDING_COUNT; ending++)
 		openmetrics_count(out, "by", endings[ending], counts->ended[ending]);
-	openmetrics_family(out, METRIC_COUNTER, "ioasid_claim_states", NULL, "How often claims came to a state.");
+	openmetrics_family(out, METRIC_COUNTER, "ioasid_claim_states", NULL,
+			   "Transitions of claims, by the state entered.");
 	for (size_t i = 0; i < LASTING_COUNT; i++)
 		openmetrics_count(out, "state", claim_state_to_string(lasting[i]), counts->entered[lasting[i]]);
 	openmetrics_count(out, "state", claim_state_to_string(CLAIM_FREE), counts->entered[CLAIM_FREE]);
 	openmetrics_family(out, METRIC_COUNTER, "ioasid_claims_adopted", NULL,
-			   "Claims that an earlier run left, or that their client took up again.");
+			   "Claims restored after a restart or resumed by their client.");
 	openmetrics_count(out, NULL, NULL, counts->adopted);
 	openmetrics_family(out, METRIC_COUNTER, "ioasid_claim_devices_added", NULL,
-			   "Devices that were added to claims.");
+			   "Devices added to existing claims.");
 	openmetrics_count(out, NULL, NULL, counts->added);
 	openmetrics_family(out, METRIC_COUNTER, "ioasid_claim_devices_removed", NULL,
-			   "Devices that were given back by claims that go on.");
+			   "Devices removed from claims that continue.");
 	openmetrics_count(out, NULL, NULL, counts->removed);
-	openmetrics_family(out, METRIC_COUNTER, "ioasid_claims_revoked", NULL, "Claims that an operator took back.");
+	openmetrics_family(out, METRIC_COUNTER, "ioasid_claims_revoked", NULL, "Claims revoked by operators.");
 	openmetrics_count(out, NULL, NULL, counts->revoked);
 	openmetrics_family(out, METRIC_COUNTER, "ioasid_holders_stopped", NULL,
-			   "Processes and units that held what was revoked, by whether they could be stopped.");
+			   "Processes and units stopped to revoke a claim, by result.");
 	openmetrics_count(out, "result", "stopped", counts->stopped);
 	openmetrics_count(out, "result", "failed", counts->not_stopped);
-	openmetrics_family(out, METRIC_COUNTER, "ioasid_devices_changed", NULL,
-			   "Devices that came, or were not what they were.");
+	openmetrics_family(out, METRIC_COUNTER, "ioasid_devices_changed", NULL, "Devices plugged in or changed.");
 	openmetrics_count(out, NULL, NULL, counts->devices_changed);
-	openmetrics_family(out, METRIC_COUNTER, "ioasid_devices_gone", NULL, "Devices that were unplugged.");
+	openmetrics_family(out, METRIC_COUNTER, "ioasid_devices_gone", NULL, "Devices unplugged.");
 	openmetrics_count(out, NULL, NULL, counts->devices_gone);
 }
 
@@ -131,15 +129,14 @@ static void report_policy(struct openmetrics *out, const struct metrics_counts *
 	char digest[24];
 
 	snprintf(digest, sizeof(digest), "%016" PRIx64, policy->digest);
-	openmetrics_family(out, METRIC_COUNTER, "ioasid_policy_loads", NULL,
-			   "How often policy files were read, by what came of it.");
+	openmetrics_family(out, METRIC_COUNTER, "ioasid_policy_loads", NULL, "Policy loads by result.");
 	openmetrics_count(out, "result", "loaded", counts->policies_loaded);
 	openmetrics_count(out, "result", "refused", counts->policies_refused);
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_policy_load_time_seconds", "seconds",
-			   "When the policy in force was loaded, since 1970.");
+			   "Load time of the policy in force, in seconds since the Unix epoch.");
 	openmetrics_seconds(out, counts->policy_loaded);
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_policy_rules", NULL,
-			   "Rules of the policy in force, which the label tells apart.");
+			   "Rules in the policy in force. The label is the digest of the policy.");
 	openmetrics_count(out, "digest", digest, policy->rule_count);
 }
 
@@ -147,37 +144,36 @@ static void report_durations(struct openmetrics *out, const struct metrics_count
 {
 	const struct run_counts *runs = host_run_count(host);
 
-	openmetrics_family(out, METRIC_GAUGE, "ioasid_plans_running", NULL, "Changes of the host that are under way.");
+	openmetrics_family(out, METRIC_GAUGE, "ioasid_plans_running", NULL, "Plans running on the host.");
 	openmetrics_count(out, NULL, NULL, runs->running);
-	openmetrics_family(out, METRIC_GAUGE, "ioasid_plans_stuck", NULL,
-			   "Of those, the ones that passed their deadline.");
+	openmetrics_family(out, METRIC_GAUGE, "ioasid_plans_stuck", NULL, "Running plans past their deadline.");
 	openmetrics_count(out, NULL, NULL, runs->overdue);
 	openmetrics_family(out, METRIC_COUNTER, "ioasid_plan_deadlines_passed", NULL,
-			   "Changes of the host that passed their deadline.");
+			   "Plans that passed their deadline.");
 	openmetrics_count(out, NULL, NULL, runs->deadlines);
-	openmetrics_family(out, METRIC_COUNTER, "ioasid_plans", NULL,
-			   "Changes of the host that came to an end, by what came of them.");
+	openmetrics_family(out, METRIC_COUNTER, "ioasid_plans", NULL, "Finished plans by outcome.");
 	for (int outcome = 0; outcome < WIRE_OUTCOME_COUNT; outcome++)
 		openmetrics_count(out, "outcome", wire_outcome_to_string((enum wire_outcome)outcome),
 				  runs->outcome[outcome]);
 	openmetrics_family(out, METRIC_HISTOGRAM, "ioasid_plan_duration_seconds", "seconds",
-			   "How long changes of the host took, by what they were for.");
+			   "Duration of plans by kind.");
 	openmetrics_histogram(out, "kind", "claim", &runs->duration[WIRE_PLAN_CLAIM]);
 	openmetrics_histogram(out, "kind", "release", &runs->duration[WIRE_PLAN_RELEASE]);
 	openmetrics_family(out, METRIC_HISTOGRAM, "ioasid_decision_duration_seconds", "seconds",
-			   "How long it took to decide, for plans and claims.");
+			   "Duration of policy decisions.");
 	openmetrics_histogram(out, NULL, NULL, &counts->decision);
 	openmetrics_family(out, METRIC_HISTOGRAM, "ioasid_survey_duration_seconds", "seconds",
-			   "How long it took to find out what the host does with devices.");
+			   "Duration of surveys of device use.");
 	openmetrics_histogram(out, NULL, NULL, host_survey_duration(host));
-	openmetrics_family(out, METRIC_HISTOGRAM, "ioasid_claim_duration_seconds", "seconds",
-			   "From the question until the descriptors went to the client, additions included.");
+	openmetrics_family(
+		out, METRIC_HISTOGRAM, "ioasid_claim_duration_seconds", "seconds",
+		"Time from the request until the descriptors are sent to the client, for claims and additions.");
 	openmetrics_histogram(out, NULL, NULL, &counts->claim);
 	openmetrics_family(out, METRIC_HISTOGRAM, "ioasid_release_duration_seconds", "seconds",
-			   "From the end of the lease until the devices were free, or something stood against that.");
+			   "Time from the end of a lease until its devices are free or the release is blocked.");
 	openmetrics_histogram(out, NULL, NULL, &counts->release);
 	openmetrics_family(out, METRIC_HISTOGRAM, "ioasid_loop_turn_duration_seconds", "seconds",
-			   "How long ioasidd worked between two waits; while it does, others wait for it.");
+			   "Duration of one event loop iteration. Other clients wait during this time.");
 	openmetrics_histogram(out, NULL, NULL, &counts->turn);
 }
 
@@ -187,12 +183,12 @@ static void report_written(struct openmetrics *out, const struct metrics_sources
 	struct audit_counts audit = kernel_audit_count(sources->kernel_audit);
 
 	openmetrics_family(out, METRIC_COUNTER, "ioasid_journal_records", NULL,
-			   "Records for the journal. Left out are refusals of users who had too many.");
+			   "Journal records by result; \"left-out\" records exceeded a user's rate limit.");
 	openmetrics_count(out, "result", "written", journal_log.written);
 	openmetrics_count(out, "result", "lost", journal_log.lost);
 	openmetrics_count(out, "result", "left-out", journal_log.left_out);
 	openmetrics_family(out, METRIC_COUNTER, "ioasid_audit_records", NULL,
-			   "Records for the kernel's audit log. Unsupported: this kernel keeps none.");
+			   "Kernel audit records by result; \"unsupported\" if the kernel has no audit log.");
 	openmetrics_count(out, "result", "written", audit.written);
 	openmetrics_count(out, "result", "failed", audit.failed);
 	openmetrics_count(out, "result", "unsupported", audit.unsupported);
@@ -201,19 +197,18 @@ static void report_written(struct openmetrics *out, const struct metrics_sources
 
 static void report_socket(struct openmetrics *out, const struct metrics_socket *socket)
 {
-	openmetrics_family(out, METRIC_GAUGE, "ioasid_connections", NULL, "Connections over the socket.");
+	openmetrics_family(out, METRIC_GAUGE, "ioasid_connections", NULL, "Open connections to the socket.");
 	openmetrics_count(out, NULL, NULL, socket->connections);
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_connections_max", NULL,
-			   "How many there can be of users other than root; some are kept for operators.");
+			   "Connection limit for users other than root. Some connections are reserved for operators.");
 	openmetrics_count(out, NULL, NULL, socket->connections_max);
-	openmetrics_family(
-		out, METRIC_COUNTER, "ioasid_connections_refused", NULL,
-		"Connections that were turned away: there was no place for this user, or no descriptor left.");
+	openmetrics_family(out, METRIC_COUNTER, "ioasid_connections_refused", NULL,
+			   "Connections refused because a limit of the user or of descriptors was reached.");
 	openmetrics_count(out, NULL, NULL, socket->turned_away);
-	openmetrics_family(out, METRIC_GAUGE, "ioasid_monitors", NULL, "Connections that watch events.");
+	openmetrics_family(out, METRIC_GAUGE, "ioasid_monitors", NULL, "Connections that monitor events.");
 	openmetrics_count(out, NULL, NULL, socket->monitors);
 	openmetrics_family(out, METRIC_COUNTER, "ioasid_monitors_cut_off", NULL,
-			   "Those that were cut off because they did not read.");
+			   "Monitors dropped because they did not read their events.");
 	openmetrics_count(out, NULL, NULL, socket->cut_off);
 }
 
@@ -255,15 +250,15 @@ static void report_process(struct openmetrics *out, const struct registry *regis
 			stored += (runtime->lease >= 0) + (runtime->context >= 0);
 	}
 	getrlimit(RLIMIT_NOFILE, &limit);
-	openmetrics_family(out, METRIC_GAUGE, "ioasid_open_descriptors", NULL,
-			   "File descriptors that ioasidd has open.");
+	openmetrics_family(out, METRIC_GAUGE, "ioasid_open_descriptors", NULL, "Open file descriptors of ioasidd.");
 	openmetrics_count(out, NULL, NULL, count_descriptors());
-	openmetrics_family(out, METRIC_GAUGE, "ioasid_open_descriptors_max", NULL, "How many it can have.");
+	openmetrics_family(out, METRIC_GAUGE, "ioasid_open_descriptors_max", NULL, "File descriptor limit of ioasidd.");
 	openmetrics_count(out, NULL, NULL, limit.rlim_cur);
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_stored_descriptors", NULL,
-			   "File descriptors that the service manager keeps, so that claims outlive a restart.");
+			   "File descriptors kept in the service manager's file descriptor store.");
 	openmetrics_count(out, NULL, NULL, stored);
-	openmetrics_family(out, METRIC_GAUGE, "ioasid_resident_memory_bytes", "bytes", "Resident memory of ioasidd.");
+	openmetrics_family(out, METRIC_GAUGE, "ioasid_resident_memory_bytes", "bytes",
+			   "Resident memory of ioasidd, in bytes.");
 	openmetrics_count(out, NULL, NULL, resident_bytes());
 }
 

@@ -47,8 +47,8 @@ entry 89d5cd6699104a1bab3d06f490e30eea IOASID_RULES=1 IOASID_FILE=/etc/ioasidd/p
 expect_equal "lines about the claim" 1 "$(journal --output cat _SYSTEMD_UNIT=ioasidd.service | grep -c -F "$claim")"
 journal --catalog MESSAGE_ID=2b5ec9a98b21470ab0ee536529d3529e >"$RIG/explained"
 cat "$RIG/explained"
-grep -q -F "User $alice has got the devices of claim $claim, by the rule" "$RIG/explained" || fail "nothing is explained"
-grep -q -F "\`ioasidctl show $claim\` says how it stands" "$RIG/explained" || fail "it does not say what to do"
+grep -q -F "Claim $claim was granted to user $alice by the rule" "$RIG/explained" || fail "nothing is explained"
+grep -q -F "\`ioasidctl show $claim\` shows its state" "$RIG/explained" || fail "it does not say what to do"
 
 step "numbers"
 as carol ioasidctl metrics >"$RIG/metrics"
