@@ -27,14 +27,22 @@ struct found {
 	size_t order; /* in which it was found */
 	bool draft;   /* it was named itself, and masks nothing */
 };
+
+/* For whom policy files are read. */
+enum reading {
+	READING_TO_OBEY,  /* the daemon's own */
+	READING_TO_CHECK, /* see policy_files_check() */
+	READING_FOREIGN,  /* see policy_files_read_foreign() */
+};
+
 struct collection {
 	struct found *item;
 	size_t count;
-	const char *const *folder; /* all that are looked at; with checking set files, too */
+	const char *const *folder; /* all that are looked at; unless READING_TO_OBEY files, too */
 	size_t folder_count;
-	bool checking; /* see policy_files_check() */
-	bool roots;    /* while checking: the folder at hand has to be root's alone */
-	bool draft;    /* while checking: the file at hand is in no folder */
+	enum reading reading;
+	bool roots; /* READING_TO_CHECK: the folder at hand has to be root's alone */
+	bool draft; /* the file at hand is in no folder */
 };
 
 static void collection_done(struct collection *collection)
@@ -88,7 +96,7 @@ static bool daemon_can_read(const struct collection *collection, const struct st
 {
 	const struct passwd *user;
 
-	if (!collection->checking || geteuid() != 0 || collection->draft)
+	if (collection->reading != READING_TO_CHECK || geteuid() != 0 || collection->draft)
 		return true;
 	user = getpwnam(DAEMON_USER);
 	if (is_readable_by(status, user))
@@ -106,6 +114,8 @@ static bool owner_is_trusted(const struct collection *collection, const struct s
 {
 	bool error = !collection->draft;
 
+	if (collection->reading == READING_FOREIGN)
+		return true;
 	if (status->st_uid != 0 && (collection->roots || status->st_uid != geteuid())) {
 		diagnostics_add(diagnostics, error, path, 0, 0,
 				"belongs to uid %u: a policy has to belong to root (chown root)", status->st_uid);
@@ -225,8 +235,8 @@ static int open_file(const struct collection *collection, int folder_fd, const c
 	return fd;
 }
 
-/* Opens a file that was named itself: where a link leads is its user's own matter. An FD, or -1 after a diagnostic. */
-static int open_draft(const char *path, struct diagnostics *diagnostics)
+/* Opens a file wherever a link leads: that is its user's own matter. An FD, or -1 after a diagnostic. */
+static int open_anywhere(const char *path, struct diagnostics *diagnostics)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
@@ -244,8 +254,8 @@ static int collect_file(struct collection *collection, int folder_fd, const char
 
 	if (asprintf(&found.path, "%s%s%s", folder, collection->draft ? "" : "/", collection->draft ? "" : name) < 0)
 		return -ENOMEM;
-	if (collection->draft)
-		fd = open_draft(found.path, diagnostics);
+	if (collection->draft || collection->reading == READING_FOREIGN)
+		fd = open_anywhere(found.path, diagnostics);
 	else
 		fd = open_file(collection, folder_fd, name, found.path, diagnostics);
 	if (fd >= 0 && fstat(fd, &status) < 0) {
@@ -298,7 +308,7 @@ static int collect_folder(struct collection *collection, const char *folder, str
 	int error = 0;
 
 	if (fd < 0 || fstat(fd, &status) < 0) {
-		if (errno != ENOENT || collection->checking)
+		if (errno != ENOENT || collection->reading != READING_TO_OBEY)
 			diagnostics_add(diagnostics, true, folder, 0, 0, "can't be opened: %s", strerror(errno));
 		return 0;
 	}
@@ -338,7 +348,7 @@ static bool is_usual(const struct stat *status)
 	return false;
 }
 
-/* While checking: a folder or a file. */
+/* Unless READING_TO_OBEY: a folder or a file. */
 static int collect_path(struct collection *collection, const char *path, struct diagnostics *diagnostics)
 {
 	const char *slash = strrchr(path, '/');
@@ -378,17 +388,17 @@ static int count_name(void *context, const char *name, uint32_t *id)
 	return 0;
 }
 
-static int load(const char *const *folder, size_t count, bool checking, const struct name_resolver *names,
+static int load(const char *const *folder, size_t count, enum reading reading, const struct name_resolver *names,
 		struct diagnostics *diagnostics, struct policy **out)
 {
-	struct collection collection = { .folder = folder, .folder_count = count, .checking = checking };
+	struct collection collection = { .folder = folder, .folder_count = count, .reading = reading };
 	struct policy_source *source = NULL;
 	size_t sources = 0;
 	int error = 0;
 
 	for (size_t i = 0; i < count && error == 0; i++)
-		error = checking ? collect_path(&collection, folder[i], diagnostics)
-				 : collect_folder(&collection, folder[i], diagnostics);
+		error = reading == READING_TO_OBEY ? collect_folder(&collection, folder[i], diagnostics)
+						   : collect_path(&collection, folder[i], diagnostics);
 	if (error == 0 && diagnostics->errors > 0)
 		error = -EINVAL;
 	if (error == 0) {
@@ -414,14 +424,20 @@ int policy_files_load(const char *const *folder, size_t count, struct diagnostic
 {
 	const struct name_resolver names = { .user = resolve_user, .group = resolve_group };
 
-	return load(folder, count, false, &names, diagnostics, out);
+	return load(folder, count, READING_TO_OBEY, &names, diagnostics, out);
 }
 
 int policy_files_check(const char *const *path, size_t count, struct diagnostics *diagnostics, struct policy **out)
 {
 	const struct name_resolver names = { .user = resolve_user, .group = resolve_group };
 
-	return load(path, count, true, &names, diagnostics, out);
+	return load(path, count, READING_TO_CHECK, &names, diagnostics, out);
+}
+
+int policy_files_read_foreign(const char *const *path, size_t count, const struct name_resolver *names,
+			      struct diagnostics *diagnostics, struct policy **out)
+{
+	return load(path, count, READING_FOREIGN, names, diagnostics, out);
 }
 
 int policy_files_load_unnamed(const char *const *folder, size_t count, struct diagnostics *diagnostics,
@@ -430,7 +446,7 @@ int policy_files_load_unnamed(const char *const *folder, size_t count, struct di
 	uint32_t next = 0;
 	const struct name_resolver names = { .user = count_name, .group = count_name, .context = &next };
 
-	return load(folder, count, false, &names, diagnostics, out);
+	return load(folder, count, READING_TO_OBEY, &names, diagnostics, out);
 }
 
 void policy_files_log(const struct diagnostics *diagnostics)

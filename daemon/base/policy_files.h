@@ -32,5 +32,11 @@ int policy_files_load_unnamed(const char *const *folder, size_t count, struct di
  * that does not exist is an error.
  */
 int policy_files_check(const char *const *path, size_t count, struct diagnostics *diagnostics, struct policy **out);
+/*
+ * The same of a policy for another machine: who can write it is not looked at, nor where a link leads, for it decides
+ * over nothing here. The caller says who users and groups are.
+ */
+int policy_files_read_foreign(const char *const *path, size_t count, const struct name_resolver *names,
+			      struct diagnostics *diagnostics, struct policy **out);
 /* Logs every diagnostic as "file:line:column: message". */
 void policy_files_log(const struct diagnostics *diagnostics);
