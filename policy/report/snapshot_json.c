@@ -10,8 +10,11 @@
 #include <string.h>
 
 #define DEVICE(member) offsetof(struct device_description, device.member)
-#define DEVICE_TEXT(member) .read = read_text, .offset = DEVICE(member), .size = sizeof(((struct device *)0)->member)
-#define DEVICE_NUMBER(member) .read = read_number32, .offset = DEVICE(member)
+#define DEVICE_TEXT(member) \
+	.read = read_text, .write = write_text, .offset = DEVICE(member), .size = sizeof(((struct device *)0)->member)
+#define DEVICE_NUMBER(member) .read = read_number32, .write = write_number32, .offset = DEVICE(member)
+#define DEVICE_BOOL(member) .read = read_bool8, .write = write_bool8, .offset = DEVICE(member)
+#define DEVICE_HEX16(member) .read = read_hex16, .write = write_hex16, .offset = DEVICE(member), .size = 4
 #define WANTED_ADDRESS .valid = pci_address_is_valid, .wanted = "a full PCI address in lower case (0000:01:00.0)"
 #define WANTED_DRIVER .valid = is_driver, .wanted = "a driver's name, or null"
 
@@ -105,31 +108,65 @@ static int read_drivers(const struct field *field, const struct json_value *valu
 	return 0;
 }
 
+static struct json_object *write_kind(const struct field *field, const void *in)
+{
+	const struct device_description *description = in;
+
+	return json_make_string_or_null(device_kind_to_string((enum device_kind)description->device.kind));
+}
+
+static struct json_object *write_reset_methods(const struct field *field, const void *in)
+{
+	uint32_t methods = ((const struct device_description *)in)->device.reset_methods;
+	struct json_object *array = json_make_array();
+
+	for (uint32_t method = 1; method <= methods; method <<= 1)
+		if (methods & method)
+			json_add(array, json_make_string(reset_method_to_string((enum reset_method)method)));
+	return array;
+}
+
+static struct json_object *write_drivers(const struct field *field, const void *in)
+{
+	const struct device_description *description = in;
+	struct json_object *array = json_make_array();
+
+	for (size_t i = 0; i < description->driver_count; i++)
+		json_add(array, json_make_string(description->driver[i]));
+	return array;
+}
+
+/* All fields of a device, which is read and written by this table alone. */
 static const struct field device_fields[] = {
 	{ .key = "address", DEVICE_TEXT(name), .required = true, WANTED_ADDRESS },
-	{ .key = "kind", .read = read_kind },
-	{ .key = "vendor_id", .read = read_hex16, .offset = DEVICE(vendor), .size = 4, .required = true },
-	{ .key = "device_id", .read = read_hex16, .offset = DEVICE(device), .size = 4, .required = true },
-	{ .key = "subsystem_vendor_id", .read = read_hex16, .offset = DEVICE(subsystem_vendor), .size = 4 },
-	{ .key = "subsystem_device_id", .read = read_hex16, .offset = DEVICE(subsystem_device), .size = 4 },
-	{ .key = "class", .read = read_hex32, .offset = DEVICE(class_code), .size = 6, .required = true },
+	{ .key = "kind", .read = read_kind, .write = write_kind },
+	{ .key = "vendor_id", DEVICE_HEX16(vendor), .required = true },
+	{ .key = "device_id", DEVICE_HEX16(device), .required = true },
+	{ .key = "subsystem_vendor_id", DEVICE_HEX16(subsystem_vendor) },
+	{ .key = "subsystem_device_id", DEVICE_HEX16(subsystem_device) },
+	{ .key = "class",
+	  .read = read_hex32,
+	  .write = write_hex32,
+	  .offset = DEVICE(class_code),
+	  .size = 6,
+	  .required = true },
 	{ .key = "driver", DEVICE_TEXT(driver), WANTED_DRIVER },
 	{ .key = "driver_override", DEVICE_TEXT(driver_override), WANTED_DRIVER },
-	{ .key = "driver_fixed", .read = read_bool8, .offset = DEVICE(driver_fixed) },
+	{ .key = "driver_fixed", DEVICE_BOOL(driver_fixed) },
 	{ .key = "group", DEVICE_NUMBER(group), .min = 0, .max = INT32_MAX },
-	{ .key = "no_iommu", .read = read_bool8, .offset = DEVICE(no_iommu) },
+	{ .key = "no_iommu", .read = read_bool8, .write = write_true8, .offset = DEVICE(no_iommu), .sparse = true },
 	{ .key = "numa_node", DEVICE_NUMBER(numa_node), .min = 0, .max = UINT16_MAX },
 	{ .key = "parent", DEVICE_TEXT(parent), WANTED_ADDRESS },
 	{ .key = "physical_function", DEVICE_TEXT(physical_function), WANTED_ADDRESS },
 	{ .key = "virtual_functions", DEVICE_NUMBER(virtual_functions), .min = 0, .max = UINT16_MAX },
 	{ .key = "virtual_functions_max", DEVICE_NUMBER(virtual_functions_max), .min = 0, .max = UINT16_MAX },
-	{ .key = "bridge", .read = read_bool8, .offset = DEVICE(bridge) },
-	{ .key = "reset_methods", .read = read_reset_methods },
+	{ .key = "bridge", DEVICE_BOOL(bridge) },
+	{ .key = "reset_methods", .read = read_reset_methods, .write = write_reset_methods },
 	{ .key = "vfio_node",
 	  DEVICE_TEXT(vfio_node),
 	  .valid = is_vfio_node,
 	  .wanted = "a name such as vfio0, or null" },
-	{ .key = "drivers", .read = read_drivers },
+	{ .key = "drivers", .read = read_drivers, .write = write_drivers },
 };
 
 /* What the fields say together. */
@@ -233,61 +270,9 @@ int use_from_json(const struct json_value *value, struct use *out, struct json_p
 	return 0;
 }
 
-static struct json_object *hex(int digits, uint32_t number)
-{
-	char text[16];
-
-	snprintf(text, sizeof(text), "%0*x", digits, number);
-	return json_make_string(text);
-}
-
-static struct json_object *reset_methods_to_json(uint32_t methods)
-{
-	struct json_object *array = json_make_array();
-
-	for (uint32_t method = 1; method <= methods; method <<= 1)
-		if (methods & method)
-			json_add(array, json_make_string(reset_method_to_string((enum reset_method)method)));
-	return array;
-}
-
-static struct json_object *drivers_to_json(const struct device_description *device)
-{
-	struct json_object *array = json_make_array();
-
-	for (size_t i = 0; i < device->driver_count; i++)
-		json_add(array, json_make_string(device->driver[i]));
-	return array;
-}
-
 struct json_object *device_to_json(const struct device_description *device)
 {
-	const struct device *now = &device->device;
-	struct json_object *object = json_make_object();
-
-	json_set(object, "address", json_make_string_or_null(now->name));
-	json_set(object, "kind", json_make_string_or_null(device_kind_to_string((enum device_kind)now->kind)));
-	json_set(object, "vendor_id", hex(4, now->vendor));
-	json_set(object, "device_id", hex(4, now->device));
-	json_set(object, "subsystem_vendor_id", hex(4, now->subsystem_vendor));
-	json_set(object, "subsystem_device_id", hex(4, now->subsystem_device));
-	json_set(object, "class", hex(6, now->class_code));
-	json_set(object, "driver", json_make_string_or_null(now->driver));
-	json_set(object, "driver_override", json_make_string_or_null(now->driver_override));
-	json_set(object, "driver_fixed", json_make_truth(now->driver_fixed));
-	json_set(object, "group", json_make_number_or_null(now->group));
-	if (now->no_iommu)
-		json_set(object, "no_iommu", json_make_truth(true));
-	json_set(object, "numa_node", json_make_number_or_null(now->numa_node));
-	json_set(object, "parent", json_make_string_or_null(now->parent));
-	json_set(object, "physical_function", json_make_string_or_null(now->physical_function));
-	json_set(object, "virtual_functions", json_make_number_or_null(now->virtual_functions));
-	json_set(object, "virtual_functions_max", json_make_number_or_null(now->virtual_functions_max));
-	json_set(object, "bridge", json_make_truth(now->bridge));
-	json_set(object, "reset_methods", reset_methods_to_json(now->reset_methods));
-	json_set(object, "vfio_node", json_make_string_or_null(now->vfio_node));
-	json_set(object, "drivers", drivers_to_json(device));
-	return object;
+	return json_fields_write(device_fields, sizeof(device_fields) / sizeof(*device_fields), device);
 }
 
 struct json_object *use_to_json(const struct use *use)

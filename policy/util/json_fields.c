@@ -1,5 +1,6 @@
 #include "json_fields.h"
 
+#include "json_write.h"
 #include "text.h"
 
 #include <errno.h>
@@ -174,4 +175,60 @@ int read_hex32(const struct field *field, const struct json_value *value, void *
 		return refuse_hexadecimal(field, value, problem);
 	*(uint32_t *)member(field, out) = (uint32_t)number;
 	return 0;
+}
+
+struct json_object *json_fields_write(const struct field *field, size_t count, const void *in)
+{
+	struct json_object *object = json_make_object();
+
+	for (size_t i = 0; i < count; i++) {
+		struct json_object *value = field[i].write(&field[i], in);
+
+		if (value || !field[i].sparse)
+			json_set(object, field[i].key, value);
+	}
+	return object;
+}
+
+static const void *value_of(const struct field *field, const void *in)
+{
+	return (const char *)in + field->offset;
+}
+
+struct json_object *write_text(const struct field *field, const void *in)
+{
+	return json_make_string_or_null(value_of(field, in));
+}
+
+struct json_object *write_bool8(const struct field *field, const void *in)
+{
+	return json_make_truth(*(const uint8_t *)value_of(field, in) != 0);
+}
+
+struct json_object *write_true8(const struct field *field, const void *in)
+{
+	return *(const uint8_t *)value_of(field, in) != 0 ? json_make_truth(true) : NULL;
+}
+
+struct json_object *write_number32(const struct field *field, const void *in)
+{
+	return json_make_number_or_null(*(const int32_t *)value_of(field, in));
+}
+
+static struct json_object *write_hex(const struct field *field, uint32_t number)
+{
+	char text[16];
+
+	text_format(text, sizeof text, "%0*x", (int)field->size, number);
+	return json_make_string(text);
+}
+
+struct json_object *write_hex16(const struct field *field, const void *in)
+{
+	return write_hex(field, *(const uint16_t *)value_of(field, in));
+}
+
+struct json_object *write_hex32(const struct field *field, const void *in)
+{
+	return write_hex(field, *(const uint32_t *)value_of(field, in));
 }

@@ -1,6 +1,7 @@
 /*
- * Reads a JSON object into a structure by a table of its keys. Unknown keys, missing ones and values of the wrong kind
- * are refused with their place and with what is wanted instead. Knows nothing of what the values mean.
+ * Reads a JSON object into a structure by a table of its keys, and writes one by the same table. Unknown keys, missing
+ * ones and values of the wrong kind are refused with their place and with what is wanted instead. Knows nothing of what
+ * the values mean.
  */
 #pragma once
 
@@ -10,10 +11,14 @@ struct field {
 	const char *key;
 	/* Reads the value into the structure that out points to. 0, -ENOMEM, or -EINVAL with *problem filled. */
 	int (*read)(const struct field *field, const struct json_value *value, void *out, struct json_problem *problem);
+	/* The value of the structure that in points to; NULL: null. Only for json_fields_write(), which needs it of
+	 * all. */
+	struct json_object *(*write)(const struct field *field, const void *in);
 	size_t offset;    /* of the member in the structure */
 	size_t size;      /* of the member, if it is a text; the digits of a hexadecimal number */
 	int64_t min, max; /* of a number */
 	bool required;
+	bool sparse; /* null is not written, but left out */
 	/* Whether a text is in order, and what is wanted if it is not. NULL: any text. */
 	bool (*valid)(const char *text);
 	const char *wanted;
@@ -25,6 +30,9 @@ struct field {
  */
 int json_fields_read(const struct json_value *object, const struct field *field, size_t count, void *out,
 		     struct json_problem *problem);
+/* The structure as an object, which the caller owns, with its members in the order of the table; whole as json_write.h
+ * says. */
+struct json_object *json_fields_write(const struct field *field, size_t count, const void *in);
 /* Fills in a problem with the place of a value (or of its key). Returns -EINVAL. */
 int json_fields_refuse(const struct json_value *value, bool key, struct json_problem *problem, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
@@ -41,3 +49,12 @@ int read_number32(const struct field *field, const struct json_value *value, voi
 /* Exactly size hexadecimal digits in lower case that become a uint16_t or uint32_t: "11e8", "020000". */
 int read_hex16(const struct field *field, const struct json_value *value, void *out, struct json_problem *problem);
 int read_hex32(const struct field *field, const struct json_value *value, void *out, struct json_problem *problem);
+
+/* For field.write, each the reverse of the one above. Null are an empty text and a negative number. */
+struct json_object *write_text(const struct field *field, const void *in);
+struct json_object *write_bool8(const struct field *field, const void *in);
+/* Null for 0. */
+struct json_object *write_true8(const struct field *field, const void *in);
+struct json_object *write_number32(const struct field *field, const void *in);
+struct json_object *write_hex16(const struct field *field, const void *in);
+struct json_object *write_hex32(const struct field *field, const void *in);
