@@ -100,10 +100,10 @@ int ioasid_claim(struct ioasid *connection, const char *const *devices, size_t c
 /*
  * The same, with something else than a descriptor that keeps the claim alive. lease: "descriptor" or NULL, as above;
  * "process": this process, for as long as it runs, whatever it executes; "unit": the systemd unit of that name, or this
- * process's own where unit is NULL; "operator": nothing, until somebody releases or revokes it. Another unit than one's
- * own and "operator" are for operators. ioasid_claim_lease_fd() is -1 then, but for the first: freeing the claim here
- * does not end it. Errors: as ioasid_claim(); -EREMOTEIO also where the kernel or the host can't tell that the process
- * or unit ends.
+ * process's own where unit is NULL; "operator": nothing; it continues until it is released or revoked. Another unit
+ * than one's own and "operator" are for operators. ioasid_claim_lease_fd() is -1 then, but for the first: freeing the
+ * claim here does not end it. Errors: as ioasid_claim(); -EREMOTEIO also where the kernel or the host can't tell that
+ * the process or unit ends.
  */
 int ioasid_claim_leased(struct ioasid *connection, const char *const *devices, size_t count, const char *mode,
 			const char *lease, const char *unit, struct ioasid_claim **claim);
@@ -138,7 +138,8 @@ int ioasid_claim_group_fd(const struct ioasid_claim *claim, const char *device);
 const char *ioasid_claim_node(const struct ioasid_claim *claim, const char *device, size_t index);
 /* The IOAS that the devices are attached to; 0 where there is none: in the other modes, and with "group". */
 uint32_t ioasid_claim_ioas_id(const struct ioasid_claim *claim);
-/* The lease FD: whoever holds the last copy keeps the claim; -1 where something else does. Owned by the claim. */
+/* The lease FD: the claim lasts until its last copy is closed; -1 if another kind of lease keeps it. Owned by the
+ * claim. */
 int ioasid_claim_lease_fd(const struct ioasid_claim *claim);
 /*
  * Asks, without waiting, whether an operator wants the claim back. Returns 1 if he does: *grace: how many milliseconds

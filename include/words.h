@@ -94,7 +94,7 @@ enum claim_state {
 	CLAIM_HELD,
 	CLAIM_RELEASING,
 	CLAIM_FREE,
-	CLAIM_LINGERING,   /* the lease is over, somebody still holds an FD */
+	CLAIM_LINGERING,   /* the lease is over, but an FD is still held */
 	CLAIM_QUARANTINED, /* could not be reset or restored: only the operator opens it */
 	CLAIM_STUCK,       /* a plan passed its deadline */
 	CLAIM_LOST,        /* unplugged while held */
@@ -169,7 +169,7 @@ int hold_kind_from_string(const char *text);
 enum hold_verdict {
 	HOLD_OF_CLAIM,   /* "claim": it is part of a claim */
 	HOLD_OF_SERVICE, /* "service": ioasidd itself has it, for a claim */
-	HOLD_FOREIGN,    /* "foreign": it came from no claim: somebody went round ioasidd */
+	HOLD_FOREIGN,    /* "foreign": it came from no claim: ioasidd was bypassed */
 	HOLD_UNKNOWN, /* "unknown": the device is part of a claim, and whether the process got it by that can't be told
 		       */
 	HOLD_VERDICT_COUNT,

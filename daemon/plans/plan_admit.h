@@ -1,5 +1,5 @@
 /*
- * Whether a plan may be run here at all, whoever asks for it: made under the policy that is in force, about devices
+ * Whether a plan may be run here at all: made under the policy that is in force, about devices
  * that are as it says, and covered by the policy. The same of a stop. And what a plan's end means for the ledger of
  * what was given. Looks at nothing itself: it is shown the host as it is now.
  */

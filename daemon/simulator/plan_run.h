@@ -11,7 +11,7 @@
 
 struct runs;
 
-/* The policy that whoever asks is held to. */
+/* The policy in force. */
 struct policy_in_force {
 	struct policy *policy;
 };
@@ -42,7 +42,7 @@ struct run {
 	void *done_context;
 
 	bool ready;   /* in runs::ready */
-	bool hung;    /* until somebody says go on */
+	bool hung;    /* until told to go on */
 	bool unsound; /* the plan contradicts itself, and is refused */
 	bool killed;  /* its worker is to end at this very step */
 	bool through; /* all steps are done, or undone: there is the result to be told */

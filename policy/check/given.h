@@ -60,7 +60,7 @@ bool given_ends_claim(const struct given_change *change, enum given_end end);
  */
 bool given_settle(struct ledger *given, const struct given_change *change, enum given_end end);
 
-/* False where the ledger has this claim for another user: whoever says otherwise lies. */
+/* False where the ledger has this claim for another user: any other user lies. */
 bool given_may_be_of(const struct ledger *given, const char *claim, uid_t uid);
 /* True if all these devices are given to one claim, by this rule. */
 bool given_by_rule(const struct ledger *given, const char (*device)[DEVICE_NAME_MAX], size_t count, const char *rule);

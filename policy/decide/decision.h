@@ -26,7 +26,7 @@ struct request {
 	const char *const *candidate;
 	size_t candidate_count;
 	int32_t numa_node; /* where the client runs; -1: unknown, or of no matter */
-	bool for_operator; /* an operator asks what the subject would get: he is told what operators are told */
+	bool for_operator; /* an operator asks what the subject would get, and is told what operators are told */
 	enum delivery_mode mode;
 	const struct claim *claim; /* NULL for a new claim; else the claim that is to grow */
 };
@@ -65,7 +65,7 @@ struct chosen {
 	char why[TEXT_MAX]; /* one sentence */
 };
 
-/* What whoever decides about it should know besides: plain data, which forbids nothing. */
+/* What an operator should know about it besides: plain data that forbids nothing. */
 struct note {
 	enum note_kind kind;
 	enum severity severity; /* NOTE_LOSS: what losing the device costs; else idle: to know, disruptive: to weigh */

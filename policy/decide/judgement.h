@@ -59,5 +59,5 @@ struct sentences judgement_words(struct blocker *blocker);
  */
 const struct claim *judgement_other_owner(const struct judgement *judgement, const char *device, bool *own,
 					  const struct claim_device **entry);
-/* How much of a claim in the way may be told to whoever asks. */
+/* How much the caller may be told of a claim in the way. */
 struct other_claim judgement_other_claim(const struct judgement *judgement, const struct claim *claim);

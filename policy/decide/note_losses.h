@@ -1,5 +1,5 @@
 /*
- * What the host loses with a device, said so that somebody understands it who has never heard of IOMMU groups.
+ * What the host loses with a device, in words for readers who have never heard of IOMMU groups.
  */
 #pragma once
 

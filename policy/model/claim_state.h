@@ -21,8 +21,8 @@ enum claim_event {
 	CLAIM_EVENT_UNPLUGGED,      /* a device of it is gone */
 	CLAIM_EVENT_OPENED,         /* the operator opens a quarantine */
 	CLAIM_EVENT_RESUMED,        /* its client takes up again what a restart let linger */
-	CLAIM_EVENT_INTERRUPTED,    /* whoever ran its plan is gone: nobody knows how far it came, and nothing runs any
-				       more */
+	CLAIM_EVENT_INTERRUPTED, /* the worker of its plan is gone: it is unknown how far it came, and nothing runs any
+				    more */
 	CLAIM_EVENT_COUNT,
 };
 

@@ -1,6 +1,6 @@
 /*
  * The digest of a policy: what broker and executor compare to know that they decide by the same rules. A change
- * detector, not a signature: it does not hold against somebody who wants two policies with the same digest.
+ * detector, not a signature: it does not withstand a forger of two policies with the same digest.
  */
 #pragma once
 

@@ -154,7 +154,7 @@ enum {
  * Parses all sources together, in their order. On success returns 0 and a policy in *out, which the caller frees;
  * diagnostics may then hold warnings. -EINVAL: at least one error is in diagnostics, *out is untouched. -ENOMEM.
  * No sources at all is a valid policy that denies everything. All checks of a policy are made here, those of the set as
- * a whole too (policy_check.h): whoever only wants to check files calls this and frees the policy.
+ * a whole too (lint.h): to only check files, call this and free the policy.
  */
 int policy_parse(const struct policy_source *source, size_t count, const struct name_resolver *names,
 		 struct diagnostics *diagnostics, struct policy **out);

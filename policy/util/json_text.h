@@ -14,8 +14,8 @@
 struct json_text;
 
 /*
- * A value, with the way to it. Lives on the stack of whoever walks; good as long as the text and its parent's struct
- * are. A null has no object.
+ * A value, with the way to it. Lives on the stack of the caller that walks; good as long as the text and its parent's
+ * struct are. A null has no object.
  */
 struct json_value {
 	const struct json_text *text;

@@ -23,7 +23,7 @@ struct command_line {
 	const char *policy[POLICY_PATHS_MAX]; /* files and folders with the policy that holds there */
 	size_t policy_count;
 	const char *as;   /* the user whose claim it would be; NULL: the caller */
-	const char *unit; /* the systemd unit of whoever would claim; NULL: not given */
+	const char *unit; /* the systemd unit of the claiming client; NULL: not given */
 	bool all;
 	bool details;
 	const char *lease;  /* NULL: not given; else one that the daemon can know */

@@ -1,6 +1,6 @@
 /*
  * Whole files: read up to a limit, whatever the path leads to, so that a FIFO holds nobody up; and written whole or not
- * at all, so that whoever reads one by its name never sees half of it.
+ * at all, so that a reader never sees half of one.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /*
- * Policy files that somebody names, for this machine or another one, read by the daemon's own code: folders and files.
+ * Policy files named by the user, for this machine or another one, read by the daemon's own code: folders and files.
  * Knows users and groups that only another machine has. Puts no policy in force.
  */
 #pragma once

@@ -36,7 +36,7 @@ int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *se
 		const struct arbiter_events *events, void *context, struct arbiter **out);
 struct arbiter *arbiter_free(struct arbiter *arbiter);
 /*
- * This program ends: from now on nothing is decided about any claim, whoever leaves or is freed. What is not
+ * This program ends: from now on nothing is decided about any claim, even if clients leave. What is not
  * acknowledged is for the next start to roll back. To be called when the loop is over, before any face is freed. Takes
  * NULL.
  */
@@ -47,7 +47,7 @@ const struct registry *arbiter_registry(const struct arbiter *arbiter);
 /* What the host does with devices, for lists. */
 struct device_looks *arbiter_looking(const struct arbiter *arbiter);
 bool arbiter_may_see(const struct arbiter *arbiter, const struct requester *requester, const struct claim *claim);
-/* True if the requester counts as an operator for what he asks now. */
+/* True if the requester counts as an operator for this request. */
 bool arbiter_is_operator(const struct arbiter *arbiter, const struct requester *requester);
 /*
  * True if the requester may do this; else false after an answer. claim_id: of acts that are about a claim. question: of

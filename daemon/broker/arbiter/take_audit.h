@@ -14,7 +14,7 @@ struct audit {
 	const struct hold_origin *origin; /* of each */
 	size_t hold_count;
 	const struct node_access *access;
-	const bool *granted; /* of each: a claim gave it to whoever can open it */
+	const bool *granted; /* of each: a claim granted it to the user who can open it */
 	size_t access_count;
 	bool compared; /* the kernel could tell which context is a claim's */
 	int error;     /* 0; else a positive errno: not everything could be looked at */

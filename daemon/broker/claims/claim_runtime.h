@@ -18,7 +18,7 @@ enum runtime_run {
 	RUNTIME_REVOKES,
 	RUNTIME_RELEASES,
 	RUNTIME_UNMAPS,
-	RUNTIME_STOPS,  /* no plan: whoever keeps it lingering is being stopped */
+	RUNTIME_STOPS,  /* no plan: the holder that keeps it lingering is being stopped */
 	RUNTIME_PAUSES, /* no plan: one that did not come to its end is run again in a moment (repeat_plan.h) */
 };
 
@@ -48,10 +48,10 @@ struct claim_runtime {
 	bool by_unbind;      /* the release that runs, or is to run, has the unbind for its proof */
 	bool unbind_refused; /* one had, and came no further */
 	unsigned stops;      /* of a revocation: how many were stopped */
-	void (*stopped)(struct claim_runtime *runtime); /* with RUNTIME_STOPS */
-	bool (*on_lingering)(struct claim_runtime *
-				     runtime); /* a release found somebody; true: it is held again. NULL: nobody asks */
-	struct fdstore_drop *unstoring;        /* with RUNTIME_UNSTORES */
+	void (*stopped)(struct claim_runtime *runtime);      /* with RUNTIME_STOPS */
+	bool (*on_lingering)(struct claim_runtime *runtime); /* a release found a holder; true: the claim is held again.
+								NULL: nobody asks */
+	struct fdstore_drop *unstoring;                      /* with RUNTIME_UNSTORES */
 	sd_event_source *lease_source;
 	struct unit_watch *lease_unit; /* of a unit */
 	sd_event_source *timer;        /* acknowledgement, or the next try of a release or removal */
@@ -100,5 +100,5 @@ void claim_runtime_stop_waiting(struct claim_runtime *runtime);
 void claim_runtime_end_lease(struct claim_runtime *runtime);
 /* Nobody has to acknowledge anything any more: stops the clock for it. */
 void claim_runtime_end_offer(struct claim_runtime *runtime);
-/* Takes the asker out: he is answered by the caller. NULL if nobody waits. */
+/* Takes the asker out: the caller answers it. NULL if nobody waits. */
 struct requester *claim_runtime_take_asker(struct claim_runtime *runtime);

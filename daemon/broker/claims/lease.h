@@ -14,5 +14,5 @@
 int lease_begin(struct claim_runtime *runtime, int process, int *client);
 /* Takes up the lease of a claim that an earlier run made. 0; -ENOENT: it was lost; other -errno. */
 int lease_take_up(struct claim_runtime *runtime);
-/* Writes a line to whoever holds the lease's descriptor; it is lost where nobody reads. */
+/* Writes a line to the holder of the lease descriptor; it is lost if nobody reads it. */
 void lease_tell(const struct claim_runtime *runtime, const char *line);

@@ -11,7 +11,7 @@
 enum operation_kind { OPERATION_PLAN, OPERATION_CLAIM, OPERATION_ADD };
 
 struct operation {
-	struct waiter waiter; /* set up by whoever lets it wait */
+	struct waiter waiter; /* set up by the caller that lets it wait */
 	uint64_t until;       /* CLOCK_MONOTONIC microseconds; 0: it has not waited yet */
 	enum operation_kind kind;
 	uint64_t since; /* CLOCK_MONOTONIC microseconds: when it was asked */
@@ -19,8 +19,8 @@ struct operation {
 	struct requester *requester;
 	enum delivery_mode mode;
 	int32_t numa_node;
-	struct subject subject;   /* whose claim it is: the requester's, but where an operator asks for somebody */
-	bool for_operator;        /* he does */
+	struct subject subject;   /* whose claim it is: the requester's, unless an operator asks for another user */
+	bool for_operator;        /* an operator asks */
 	struct claim_lease lease; /* OPERATION_CLAIM */
 	struct unit_watch *unit;  /* it is being asked whether that runs, and then: */
 	void (*go_on)(void *operation);

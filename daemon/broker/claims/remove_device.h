@@ -15,7 +15,7 @@ int remove_device_start(struct claim_runtime *runtime, const char *device);
  */
 void remove_device_resume(struct claim_runtime *runtime);
 /*
- * True if just this device is being taken back after a restart, and waits for somebody to let go of it: then it is
+ * True if just this device is being taken back after a restart, and waits for its holder to let go: then it is
  * tried at once, and the requester is answered.
  */
 bool remove_device_hasten(struct claim_runtime *runtime, const char *device, struct requester *requester);

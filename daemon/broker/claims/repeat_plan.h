@@ -1,5 +1,5 @@
 /*
- * Plans that did not come to their end because whoever ran them is gone: they are run again, three times in a row at
+ * Plans that did not come to their end because their worker is gone: they are run again, three times in a row at
  * most, after pauses that grow. Every step of a release holds on a device where it was done before, so that this is as
  * good as once.
  */
@@ -9,7 +9,7 @@
 
 /*
  * Has again() called after a pause; until then the claim's runtime is in RUNTIME_PAUSES. False: it was run often
- * enough, or no timer could be set; nothing has changed then, and whoever asked gives up. The caller sets
+ * enough, or no timer could be set; nothing has changed then, and the caller gives up. The caller sets
  * holding->repeats to 0 when a plan has come to its end.
  */
 bool repeat_plan_start(struct claim_runtime *runtime, void (*again)(struct claim_runtime *runtime));

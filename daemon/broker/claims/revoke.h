@@ -1,5 +1,5 @@
 /*
- * Taking a claim back from its client, in steps that can be seen: he is asked, and gets time; then the claim is
+ * Taking a claim back from its client, in steps that can be seen: the client is asked, and gets time; then the claim is
  * released as if its lease had ended. Who holds it still loses its mappings, and is stopped where the rule says so;
  * until it is proven free the claim lingers. (HAZARDS H-18: VFIO itself has no revoke.)
  */

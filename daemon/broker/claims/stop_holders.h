@@ -7,7 +7,7 @@
 #include "claim_runtime.h"
 
 /*
- * Stops whoever keeps the claim lingering (holding->holder), if the claim was revoked and its rule says so. True: it is
- * being done, and done() is called when it is over, whatever came of it. False: nothing is to be done.
+ * Stops the holder that keeps the claim lingering (runtime->holder), if the claim was revoked and its rule says so.
+ * True: it is being done, and done() is called when it is over, whatever came of it. False: nothing is to be done.
  */
 bool stop_holders_start(struct claim_runtime *runtime, void (*done)(struct claim_runtime *runtime));

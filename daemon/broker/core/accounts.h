@@ -22,18 +22,18 @@ struct accounts {
 	struct account *first;
 };
 
-/* A user who has places. Valid as long as he has one. */
+/* A user who has places. Valid as long as the user has one. */
 struct account {
 	struct accounts *accounts;
 	struct account *next;
 	uid_t uid;
 	size_t places;
-	/* For whoever gives the places: bytes that are kept for the user, and what his places are in. */
+	/* For the owner of the places: bytes that are kept for the user, and what the places are in. */
 	size_t input, output;
 	struct sockets *sockets;
 };
 
-/* One more place for the user; NULL: there is none for him, or no memory. */
+/* One more place for the user; NULL: none is left for the user, or no memory. */
 struct account *accounts_take(struct accounts *accounts, uid_t uid, bool is_operator);
 void account_give_back(struct account *account);
 /* What this user may have of something of which there are so many for all, and so many for a user at most. */

@@ -21,7 +21,7 @@ struct question {
 	enum delivery_mode mode;
 	int32_t numa_node;      /* where the client runs; -1: it did not say */
 	const char *user;       /* an operator asks for this user, name or number; NULL: for himself */
-	const char *unit;       /* and for this unit; NULL: for none, or his own */
+	const char *unit;       /* and for this unit; NULL: for none, or the caller's own */
 	enum lease_kind lease;  /* of a claim */
 	const char *lease_unit; /* LEASE_UNIT: which; NULL: the asker's own */
 };
@@ -45,7 +45,7 @@ enum answer_kind {
 	ANSWER_UNACKNOWLEDGED, /* claim: its FDs have to be acknowledged first */
 };
 
-/* FDs for the client. The face takes them out; what it leaves is closed by whoever answers. */
+/* FDs for the client. The face takes them out; what it leaves is closed by the caller that answers. */
 struct offer {
 	bool grows;  /* what a claim gets beyond what it has: no lease and no context */
 	int lease;   /* -1: none, or the claim has one already */
@@ -83,7 +83,7 @@ struct answer {
 	const struct audit *audit;
 };
 
-/* What makes somebody else than root an operator. */
+/* What makes a user other than root an operator. */
 enum authority {
 	AUTHORITY_OF_POLICY, /* the policy's "operators": on the socket */
 	AUTHORITY_NONE,      /* nothing: on the bus */
@@ -101,7 +101,7 @@ struct requester {
 	struct claim_runtime *asking;         /* a claim whose plan it waits for */
 	struct claim_runtime *unacknowledged; /* a claim whose FDs it has not acknowledged */
 	struct claim_runtime *awaiting;       /* a claim whose release it waits for */
-	bool resumes;                         /* it waits to resume that claim, should somebody still hold it */
+	bool resumes;                         /* it waits to resume that claim, if it is still held */
 	struct requester *next_awaiting;      /* holding::awaiting */
 };
 

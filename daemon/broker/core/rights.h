@@ -1,5 +1,5 @@
 /*
- * The one table of rights: what each act of org.ioasid1 needs of whoever asks, for the socket and the bus alike, and
+ * The one table of rights: what each act of org.ioasid1 requires of the caller, for the socket and the bus alike, and
  * the polkit action by which the bus finds out. A face and the arbiter ask here; nobody else decides who may do what.
  */
 #pragma once
@@ -10,7 +10,7 @@ enum act {
 	ACT_LOOK,      /* status, devices, groups, the policy as far as it concerns the reader, metrics, own claims */
 	ACT_WATCH,     /* events: of everything that ACT_LOOK shows */
 	ACT_PLAN,      /* for himself */
-	ACT_CLAIM,     /* the policy decides what he gets; by lease descriptor, own process or own unit */
+	ACT_CLAIM,     /* the policy decides what the caller gets; by lease descriptor, own process or own unit */
 	ACT_TAKE,      /* take and acknowledge the descriptors of a claim */
 	ACT_RESUME,    /* take a claim up again whose lease a restart lost */
 	ACT_ADD,       /* let a claim grow */

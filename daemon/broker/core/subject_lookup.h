@@ -1,5 +1,5 @@
 /*
- * Somebody whom an operator asks about: a user by name or number, with his groups, and a unit. Looks up, decides
+ * A user whom an operator asks about: by name or number, with groups, and a unit. Looks up, decides
  * nothing. The user database can be slow where it is on a network; nobody but operators can have it asked.
  */
 #pragma once

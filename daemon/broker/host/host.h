@@ -59,5 +59,5 @@ int host_audit(struct host *host, const struct audit_context *contexts, size_t c
 	       void *context);
 int host_record(struct host *host, const struct audit_record *record, record_answer answer, void *context);
 int host_stop(struct host *host, const struct stop_order *order, stop_answer answer, void *context);
-/* Whoever asked one of these with this context is not answered. */
+/* Requests made with this context are not answered. */
 void host_forget_questions(struct host *host, const void *context);

@@ -53,7 +53,7 @@ int requests_audit(struct requests *requests, const struct audit_context *contex
 		   void *context);
 int requests_record(struct requests *requests, const struct audit_record *record, record_answer answer, void *context);
 int requests_stop(struct requests *requests, const struct stop_order *order, stop_answer answer, void *context);
-/* Forgets whoever asked with this context: it is not answered. What was asked for is done all the same. */
+/* Forgets requests made with this context: they are carried out but not answered. */
 void requests_forget(struct requests *requests, const void *context);
 
 /* A message from the executor that answers one of these. False: it is none of that. */

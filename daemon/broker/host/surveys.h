@@ -28,9 +28,9 @@ struct surveys *surveys_free(struct surveys *surveys); /* nobody is answered any
  */
 int surveys_ask(struct surveys *surveys, const char *const *device, size_t count, uid_t asker, bool fresh,
 		survey_answer answer, void *context);
-/* Counts a question of this user; true if he has asked so often lately that an older answer has to do. */
+/* Counts a question of this user; true if the user asked so often lately that an older answer has to do. */
 bool surveys_asks_too_often(struct surveys *surveys, uid_t asker);
-/* Forgets whoever asked with this context: it is not answered. */
+/* Forgets questions asked with this context: they are not answered. */
 void surveys_forget(struct surveys *surveys, const void *context);
 /* How long surveys took that the executor made. */
 const struct histogram *surveys_duration(const struct surveys *surveys);

@@ -15,13 +15,13 @@ enum { RATE_LIMIT_BURST = 20, RATE_LIMIT_USERS = 64 };
 struct rate_limit {
 	struct rate_limit_user {
 		uid_t uid;
-		uint64_t full; /* when he may have a whole burst again; 0: the place is free */
+		uint64_t full; /* when the user may have a whole burst again; 0: the place is free */
 		uint64_t left_out;
 	} user[RATE_LIMIT_USERS];
 };
 
 /*
- * True if a record of this user is to be written at this time (monotonic microseconds); *left_out: how many of his were
- * not since the last. More users at a time than there are places share the last one.
+ * True if a record of this user is to be written at this time (monotonic microseconds); *left_out: how many of the
+ * user's were not since the last. More users at a time than there are places share the last one.
  */
 bool rate_limit_take(struct rate_limit *rate, uid_t uid, uint64_t now, uint64_t *left_out);

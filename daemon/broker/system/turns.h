@@ -20,7 +20,7 @@ enum {
 /* Who has a share: a uid, or one of those who are no user. */
 typedef int64_t turn_owner;
 enum {
-	TURNS_OF_LISTENER = -1, /* who connects, before it is known who he is */
+	TURNS_OF_LISTENER = -1, /* new connections, before their user is known */
 	TURNS_OF_RELEASES = -2, /* questions that waited for a release */
 };
 
@@ -36,7 +36,7 @@ struct turn {
 };
 
 int turns_new(sd_event *event, struct turns **out); /* 0, -ENOMEM, -errno */
-/* NULL is allowed. Nobody may wait any more, or he is not told. */
+/* NULL is allowed. What still waits is not told. */
 struct turns *turns_free(struct turns *turns);
 /* Waits for a turn, behind the others of this owner. Nothing where it waits already. */
 void turns_want(struct turns *turns, struct turn *turn, turn_owner owner);

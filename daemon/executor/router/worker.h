@@ -25,7 +25,7 @@ struct worker {
  * caller's. 0, or -errno.
  */
 int worker_start(struct worker *worker, enum worker_role role, int program, int policy);
-/* Tells it to end, by closing the socket. It is reaped by whoever gets SIGCHLD. */
+/* Tells it to end, by closing the socket. The handler of SIGCHLD reaps it. */
 void worker_end(struct worker *worker);
 /* Ends one that can't be trusted any more, or does not answer. What hangs in the kernel ends when that lets go of it.
  */

@@ -58,9 +58,9 @@ struct bus_call {
 	struct bus_object_name object;
 	struct requester requester; /* its pidfd is the caller's, or pidfd; its answers go to bus_answers_write() */
 	int pidfd;                  /* owned; -1: none */
-	/* Ends what somebody does for the call, because its caller is gone. NULL: nobody does anything. */
+	/* Ends the work for the call because its caller is gone. NULL: there is none. */
 	void (*abandon)(struct bus_call *call);
-	void *work; /* of whoever set abandon */
+	void *work; /* of the module that set abandon */
 	const struct bus_method *method;
 	bool asked;   /* polkit was, about this act */
 	bool granted; /* and it has said yes */

@@ -9,7 +9,7 @@
 
 struct sockets;
 
-/* Lies in whoever has the socket. The first two are his, the rest is of the sockets; all zero: it is not watched. */
+/* Lies in the owner of the socket, who sets the first two; the rest belongs to the sockets. All zero: not watched. */
 struct socket_watch {
 	/* Something is ready that was asked for, or EPOLLHUP or EPOLLERR. In a turn of the owner; it may do one piece
 	 * of work. */

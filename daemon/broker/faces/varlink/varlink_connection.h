@@ -34,7 +34,7 @@ struct varlink_connection_events {
 	void (*call)(void *context, const char *method, struct json_object *parameters);
 	/* It is the turn of a reply that awaits it, or of its next part: the client has taken all that waited. */
 	void (*drained)(void *context);
-	/* The connection is over, whoever ended it: it is to be freed, but after this call. */
+	/* The connection is over, at either end: free it, but after this call. */
 	void (*closed)(void *context);
 };
 

@@ -12,7 +12,7 @@
 enum event_audience {
 	EVENT_NOBODY,
 	EVENT_EVERYBODY,
-	EVENT_CLAIM,   /* whoever may see the claim */
+	EVENT_CLAIM,   /* those who may see the claim */
 	EVENT_SUBJECT, /* the user that it happened to, and operators */
 };
 
