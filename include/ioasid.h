@@ -150,7 +150,7 @@ int ioasid_claim_lease_fd(const struct ioasid_claim *claim);
  * have the lease only one reads it.
  */
 int ioasid_claim_asked_back(struct ioasid_claim *claim, int64_t *grace, const char **reason);
-/* How many devices the claim has, and the address of each (NULL past the end; valid until the claim changes). */
+/* How many devices the claim has, and the name of each (NULL past the end; valid until the claim changes). */
 size_t ioasid_claim_device_count(const struct ioasid_claim *claim);
 const char *ioasid_claim_device(const struct ioasid_claim *claim, size_t index);
 /*

@@ -246,14 +246,14 @@ size_t ioasid_claim_device_count(const struct ioasid_claim *claim)
 
 const char *ioasid_claim_device(const struct ioasid_claim *claim, size_t index)
 {
-	return index < claim->is.device_count ? claim->is.device[index].address : NULL;
+	return index < claim->is.device_count ? claim->is.device[index].name : NULL;
 }
 
 /* The place of a device, or -1. */
 static int find(const struct claim_reply *is, const char *device)
 {
 	for (size_t i = 0; device != NULL && i < is->device_count; i++)
-		if (strcmp(is->device[i].address, device) == 0)
+		if (strcmp(is->device[i].name, device) == 0)
 			return (int)i;
 	return -1;
 }
@@ -297,7 +297,7 @@ static const char *grow(const struct claim_reply *is, const struct claim_reply *
 	    offer->group_count > CLAIM_DEVICES_MAX - is->group_count)
 		return "it makes the claim larger than one can be";
 	for (size_t i = 0; i < offer->device_count; i++) {
-		if (find(grown, offer->device[i].address) >= 0)
+		if (find(grown, offer->device[i].name) >= 0)
 			return "it adds a device that the claim has";
 		grown->device[grown->device_count++] = offer->device[i];
 	}
@@ -317,13 +317,13 @@ static int open_by_group(struct ioasid *connection, const struct claim_reply *is
 
 	if (device->fd >= 0 || group < 0)
 		return 0;
-	device->fd = group_device_open(is->group[group].fd, device->address);
+	device->fd = group_device_open(is->group[group].fd, device->name);
 	if (device->fd >= 0)
 		return 0;
 	failure_set(&connection->failure, IOASID_FAILED,
 		    "%s was prepared, but the kernel did not open it through its IOMMU group, which this process has "
 		    "open (VFIO_GROUP_GET_DEVICE_FD: %s), so it was given back; the kernel's log may have more",
-		    device->address, strerror(-device->fd));
+		    device->name, strerror(-device->fd));
 	group = device->fd;
 	device->fd = -1;
 	return group;

@@ -31,7 +31,7 @@ static int append_device(struct json_object *array, const struct claim_device_fd
 {
 	struct json_object *entry = json_object_new_object();
 
-	if (entry == NULL || json_build_set(entry, "address", json_object_new_string(device->address)) < 0 ||
+	if (entry == NULL || json_build_set(entry, "name", json_object_new_string(device->name)) < 0 ||
 	    json_build_set(entry, "group", json_object_new_int(device->group)) < 0 ||
 	    set_fd(entry, "fd", device->fd) < 0 || json_build_set(entry, "nodes", list_nodes(device)) < 0) {
 		json_object_put(entry);
@@ -63,7 +63,7 @@ static void drop_lockouts(const struct claim_reply *is, struct json_object *repl
 		const char *name = json_object_get_string(json_object_array_get_idx(lockouts, i));
 
 		for (size_t j = 0; j < is->device_count; j++) {
-			if (strcmp(is->device[j].address, name) == 0) {
+			if (strcmp(is->device[j].name, name) == 0) {
 				json_object_array_del_idx(lockouts, i, 1);
 				break;
 			}

@@ -153,10 +153,10 @@ static const char *read_device(struct varlink_reply *reply, struct json_object *
 
 	device->fd = -1;
 	if (!json_object_is_type(entry, json_type_object) ||
-	    !copy_name(entry, "address", device->address, sizeof(device->address)))
+	    !copy_name(entry, "name", device->name, sizeof(device->name)))
 		return "a device has no name";
 	for (size_t i = 0; i < out->device_count; i++)
-		if (strcmp(out->device[i].address, device->address) == 0)
+		if (strcmp(out->device[i].name, device->name) == 0)
 			return "it lists a device twice";
 	if (!read_group_number(entry, &device->group))
 		return "the IOMMU group of a device is no number";

@@ -18,7 +18,7 @@ enum {
 };
 
 struct claim_device_fd {
-	char address[DEVICE_NAME_MAX];
+	char name[DEVICE_NAME_MAX];
 	int32_t group;
 	int fd; /* -1 in mode node, and until the client has opened it by its group */
 	char node[CLAIM_NODES_MAX][NODE_PATH_MAX];

@@ -5,9 +5,9 @@
 #include <linux/vfio.h>
 #include <sys/ioctl.h>
 
-int group_device_open(int group, const char *address)
+int group_device_open(int group, const char *name)
 {
-	int fd = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, address);
+	int fd = ioctl(group, VFIO_GROUP_GET_DEVICE_FD, name);
 
 	if (fd < 0)
 		return -errno;

@@ -9,4 +9,4 @@
  * and close-on-exec, or -errno: -ENODEV: no VFIO driver has it, or it is not in that group; -EINVAL: the group has no
  * container with an IOMMU; -EMFILE; -ENOTTY: that is no group.
  */
-int group_device_open(int group, const char *address);
+int group_device_open(int group, const char *name);

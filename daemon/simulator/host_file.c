@@ -42,7 +42,7 @@ static int add(const struct json_value *value, struct machine *machine, const st
 int host_add_device(const struct json_value *value, struct machine *machine, struct json_problem *problem)
 {
 	struct device_description description;
-	int error = device_from_json(value, &description, problem);
+	int error = device_from_json(value, SNAPSHOT_VERSION, &description, problem);
 
 	if (error < 0)
 		return error;

@@ -51,7 +51,7 @@ struct json_object *reply_json_device(const struct device *device, const struct 
 	struct availability availability;
 	struct json_object *object = json_make_object();
 
-	add_text(object, "address", device->name);
+	add_text(object, "name", device->name);
 	add_text(object, "kind", device_kind_to_string((enum device_kind)device->kind));
 	add_hex(object, "vendor_id", device->vendor, 4);
 	add_hex(object, "device_id", device->device, 4);
@@ -210,7 +210,7 @@ static struct json_object *plan_devices(const struct decision *decision, const s
 		const struct device *device = topology_find(topology, decided->device);
 		struct json_object *object = json_make_object();
 
-		add_text(object, "address", decided->device);
+		add_text(object, "name", decided->device);
 		json_set(object, "group", device && device->group >= 0 ? json_make_number(device->group) : NULL);
 		add_optional(object, "rule", decided->rule ? decided->rule->name : "");
 		add_optional(object, "rule_file", decided->rule ? decided->rule->file : "");

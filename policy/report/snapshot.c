@@ -17,6 +17,7 @@ enum { SNAPSHOT_DEPTH_MAX = 8 };
 /* A snapshot while it is read: its devices are found by name. */
 struct reading {
 	struct snapshot snapshot;           /* first: fields are read into it */
+	int version;                        /* of the text */
 	struct name_table by_name;          /* struct device_description; made when all of them are there */
 	uint64_t node[VFIO_NODES_MAX / 64]; /* bit N: vfioN is taken */
 };
@@ -45,14 +46,32 @@ static int read_kernel(const struct field *field, const struct json_value *value
 	return json_fields_read(value, kernel_fields, sizeof(kernel_fields) / sizeof(*kernel_fields), out, problem);
 }
 
-static int read_version(const struct field *field, const struct json_value *value, void *out,
+/* Before all else, wherever it stands: how devices are read depends on it. */
+static int find_version(const struct json_value *root, int *version, struct json_problem *problem)
+{
+	struct json_value value, devices, first, address;
+	struct json_children children;
+
+	*version = SNAPSHOT_VERSION;
+	if (json_value_member(root, "version", &value) && value.object) {
+		*version = json_object_is_type(value.object, json_type_int) ? json_object_get_int(value.object) : 0;
+		if (*version < 1 || *version > SNAPSHOT_VERSION)
+			return json_fields_refuse(&value, false, problem,
+						  "1 or %d is wanted: another version can't be read by this ioasidd",
+						  SNAPSHOT_VERSION);
+	} else if (json_value_member(root, "devices", &devices) &&
+		   json_object_is_type(devices.object, json_type_array)) {
+		children = json_value_children(&devices);
+		if (json_children_next(&children, &first) && json_value_member(&first, "address", &address))
+			*version = 1;
+	}
+	return 0;
+}
+
+/* find_version() has read it. */
+static int skip_version(const struct field *field, const struct json_value *value, void *out,
 			struct json_problem *problem)
 {
-	if (!json_object_is_type(value->object, json_type_int) ||
-	    json_object_get_int64(value->object) != SNAPSHOT_VERSION)
-		return json_fields_refuse(value, false, problem,
-					  "%d is wanted: another version can't be read by this ioasidd",
-					  SNAPSHOT_VERSION);
 	return 0;
 }
 
@@ -159,7 +178,7 @@ static int read_devices(const struct field *field, const struct json_value *valu
 	snapshot->allocated = count + 1;
 	while (json_children_next(&children, &item)) {
 		struct device_description *description = &snapshot->device[snapshot->count];
-		int error = device_from_json(&item, description, problem);
+		int error = device_from_json(&item, reading->version, description, problem);
 
 		if (error < 0)
 			return error;
@@ -185,7 +204,7 @@ static int check_uses(const struct field *field, const struct json_value *value,
 
 /* Uses are read by read_uses(), when all devices are there. */
 static const struct field snapshot_fields[] = {
-	{ .key = "version", .read = read_version },
+	{ .key = "version", .read = skip_version },
 	{ .key = "kernel", .read = read_kernel },
 	{ .key = "boot_id",
 	  .read = read_text,
@@ -236,8 +255,10 @@ static int read_root(const struct json_text *json, struct snapshot *out, struct 
 		return -ENOMEM;
 	reading->snapshot.kernel = usual;
 	reading->snapshot.has_vfio_pci = true;
-	error = json_fields_read(&root, snapshot_fields, sizeof(snapshot_fields) / sizeof(*snapshot_fields), reading,
-				 problem);
+	error = find_version(&root, &reading->version, problem);
+	if (error == 0)
+		error = json_fields_read(&root, snapshot_fields, sizeof(snapshot_fields) / sizeof(*snapshot_fields),
+					 reading, problem);
 	if (error == 0)
 		error = read_uses(&root, reading, problem);
 	name_table_done(&reading->by_name);

@@ -1,7 +1,9 @@
 /*
- * A host as a text: {"version": 1, "kernel": {…}, "boot_id": "…", "devices": [Device…], "uses": [Use…]},
- * JSON with comments. `ioasidctl snapshot` writes it, the simulator boots from it, and plans are made of it where no
- * daemon is. Strict: a text with an error is refused whole, with the place of the error. Reads no file.
+ * A host as a text: {"version": 2, "kernel": {…}, "boot_id": "…", "devices": [Device…], "uses": [Use…]},
+ * JSON with comments. Version 1, in which a device has an "address" in place of a "name", is read, too; a text without
+ * a version is of version 1 if its first device has an "address". `ioasidctl snapshot` writes it, the simulator boots
+ * from it, and plans are made of it where no daemon is. Strict: a text with an error is refused whole, with the place
+ * of the error. Reads no file.
  */
 #pragma once
 
@@ -11,7 +13,7 @@
 #include "../model/topology.h"
 
 enum {
-	SNAPSHOT_VERSION = 1,
+	SNAPSHOT_VERSION = 2,              /* is written; all from 1 on are read */
 	SNAPSHOT_TEXT_MAX = JSON_TEXT_MAX, /* bytes */
 	SNAPSHOT_DEVICES_MAX = 65536,
 	SNAPSHOT_USES_MAX = 262144,

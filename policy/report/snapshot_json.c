@@ -136,9 +136,9 @@ static struct json_object *write_drivers(const struct field *field, const void *
 	return array;
 }
 
-/* All fields of a device, which is read and written by this table alone. */
+/* All fields of a device, which is read and written by this table alone. The first one was "address" in version 1. */
 static const struct field device_fields[] = {
-	{ .key = "address", DEVICE_TEXT(name), .required = true, WANTED_ADDRESS },
+	{ .key = "name", DEVICE_TEXT(name), .required = true, WANTED_ADDRESS },
 	{ .key = "kind", .read = read_kind, .write = write_kind },
 	{ .key = "vendor_id", DEVICE_HEX16(vendor), .required = true },
 	{ .key = "device_id", DEVICE_HEX16(device), .required = true },
@@ -195,13 +195,18 @@ static int check_device(const struct json_value *value, struct device_descriptio
 	return 0;
 }
 
-int device_from_json(const struct json_value *value, struct device_description *out, struct json_problem *problem)
+int device_from_json(const struct json_value *value, int version, struct device_description *out,
+		     struct json_problem *problem)
 {
 	struct device_description description = { .device = { .group = -1, .numa_node = -1 } };
+	struct field fields[sizeof(device_fields) / sizeof(*device_fields)];
 	struct json_value bridge;
-	int error = json_fields_read(value, device_fields, sizeof(device_fields) / sizeof(*device_fields), &description,
-				     problem);
+	int error;
 
+	memcpy(fields, device_fields, sizeof(fields));
+	if (version == 1)
+		fields[0].key = "address";
+	error = json_fields_read(value, fields, sizeof(fields) / sizeof(*fields), &description, problem);
 	if (error == 0 && !json_value_member(value, "bridge", &bridge))
 		description.device.bridge = description.device.class_code >> 8 == 0x0604;
 	if (error == 0)

@@ -18,8 +18,12 @@ struct device_description {
 };
 void description_done(struct device_description *description);
 
-/* Reads a device. 0 with *out filled (free it with description_done()), -ENOMEM, or -EINVAL with *problem filled. */
-int device_from_json(const struct json_value *value, struct device_description *out, struct json_problem *problem);
+/*
+ * Reads a device of a snapshot of that version. 0 with *out filled (free it with description_done()), -ENOMEM, or
+ * -EINVAL with *problem filled.
+ */
+int device_from_json(const struct json_value *value, int version, struct device_description *out,
+		     struct json_problem *problem);
 /* Reads a use. Its device need not be there. 0, or -EINVAL with *problem filled. */
 int use_from_json(const struct json_value *value, struct use *out, struct json_problem *problem);
 

@@ -32,7 +32,7 @@ def main():
     replies = []
     for entry in many_devices()["devices"]:
         with daemon.connect() as peer:
-            replies.append(claim(peer, entry["address"]))
+            replies.append(claim(peer, entry["name"]))
     daemon.manager.wait_for_names([f"{kind}-{reply['claim']}" for reply in replies for kind in ("lease", "context")])
     ready, told = [], []
     for _ in range(ROUNDS):

@@ -69,7 +69,7 @@ def invalid_parameters():
             assert peer.fail(method, parameters) == ("org.varlink.service.InvalidParameter", {"parameter": name}), (
                 method, parameters)
         assert peer.ask("GetStatus")["devices"] == 7
-        assert peer.ask("Plan", {"devices": ["01:01.0"], "mode": None})["plan"]["devices"][0]["address"] == EDU
+        assert peer.ask("Plan", {"devices": ["01:01.0"], "mode": None})["plan"]["devices"][0]["name"] == EDU
 
 
 @test
@@ -120,7 +120,7 @@ def frames_in_pieces():
 def seeing():
     """devices and groups are listed with what the executor saw; hotplug shows without asking for it"""
     with Daemon(small_host(), policy()) as daemon, daemon.connect() as peer:
-        devices = {entry["address"]: entry for entry in peer.ask("ListDevices")["devices"]}
+        devices = {entry["name"]: entry for entry in peer.ask("ListDevices")["devices"]}
         assert list(devices) == sorted(devices) and len(devices) == 7
         assert devices[NIC]["driver"] == "e1000" and devices[NIC]["parent"] == BRIDGE and not devices[NIC]["bridge"]
         assert devices[FLR_NIC]["reset_methods"] == ["flr"] and devices[BRIDGE]["bridge"]
@@ -157,7 +157,7 @@ def long_listings():
         # A sanitizer takes its time.
         assert len(work) > 10 and (max(work) < 0.05 or daemon.resident() == 0), sorted(work)[-5:]
         found = peer.receive()["parameters"]["devices"]
-        assert [entry["address"] for entry in found] == sorted(entry["address"] for entry in host["devices"])
+        assert [entry["name"] for entry in found] == sorted(entry["name"] for entry in host["devices"])
         assert peer.ask("GetStatus")["devices"] == 10000
 
 
@@ -238,7 +238,7 @@ def whole_life():
         before, drivers = product_fds(daemon), host_drivers(daemon)
         reply = claim(peer, EDU)
         assert reply["mode"] == "attached" and reply["ioas_id"] >= 1 and reply["lockouts"] == [NIC, SECOND_EDU]
-        assert [entry["address"] for entry in reply["devices"]] == [EDU]
+        assert [entry["name"] for entry in reply["devices"]] == [EDU]
         assert stat.S_ISSOCK(os.fstat(reply["lease"]).st_mode)
         now = states(peer)
         assert now[EDU][0] == "vfio-pci" and now[EDU][2:] == ("held", False), now[EDU]
@@ -336,7 +336,7 @@ def several_users():
             foreign = bob.fail(method, {"claim": reply["claim"], "device": ALONE})
             assert foreign == bob.fail(method, {"claim": "0" * 32, "device": ALONE}), foreign
         assert bob.ask("ListClaims")["claims"] == []
-        seen = {entry["address"]: entry for entry in bob.ask("ListDevices")["devices"]}
+        seen = {entry["name"]: entry for entry in bob.ask("ListDevices")["devices"]}
         assert seen[EDU]["state"] == "held" and seen[EDU]["claim"] is None
         operator = daemon.connect_as(60003, groups=[60100])
         assert operator.ask("ListClaims")["claims"][0]["uid"] == ALICE
@@ -368,7 +368,7 @@ def grow_and_shrink():
         reply = claim(peer, EDU)
         name = reply["claim"]
         added = peer.ask("AddDevice", {"claim": name, "device": SECOND_EDU})
-        assert [entry["address"] for entry in added["devices"]] == [SECOND_EDU], added
+        assert [entry["name"] for entry in added["devices"]] == [SECOND_EDU], added
         sibling = peer.take_fds()
         assert len(sibling) == 1
         assert peer.fail("AddDevice", {"claim": name, "device": ALONE})[0] == "org.ioasid1.UnacknowledgedDescriptors"

@@ -50,7 +50,7 @@ def close_all_but_lease(reply):
 
 
 def states(peer):
-    return {entry["address"]: (entry["driver"], entry["driver_override"], entry["state"], entry["locked_out"])
+    return {entry["name"]: (entry["driver"], entry["driver_override"], entry["state"], entry["locked_out"])
             for entry in peer.ask("ListDevices")["devices"]}
 
 
@@ -76,5 +76,5 @@ def product_fds(daemon):
 
 def host_drivers(daemon):
     """Drivers and overrides as the simulated host has them: not as the broker says."""
-    return {entry["address"]: (entry.get("driver"), entry.get("driver_override"))
+    return {entry["name"]: (entry.get("driver"), entry.get("driver_override"))
             for entry in daemon.control({"state": True})["host"]["devices"]}

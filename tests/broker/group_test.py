@@ -30,7 +30,7 @@ def whole_life():
         assert reply["mode"] == "attached" and reply["interface"] == "group", reply
         assert reply["iommufd"] is None and reply["ioas_id"] is None and reply["container"] is not None
         assert [entry["group"] for entry in reply["groups"]] == [1, 2], reply["groups"]
-        assert [(entry["address"], entry["group"], entry["nodes"]) for entry in reply["devices"]] == [
+        assert [(entry["name"], entry["group"], entry["nodes"]) for entry in reply["devices"]] == [
             (EDU, 1, []), (ALONE, 2, []), (SECOND_EDU, 1, [])], reply["devices"]
         assert reply["lockouts"] == [NIC] and reply["memlock"] is None
         assert groups(daemon) == {"1": 2, "2": 1}
@@ -77,7 +77,7 @@ def grow_and_shrink():
         name = reply["claim"]
         sibling = add(peer, name, SECOND_EDU)
         assert sibling["groups"] == [] and len(sibling["devices"]) == 1, sibling
-        assert sibling["devices"][0] == {"address": SECOND_EDU, "group": 1, "fd": None, "nodes": []}, sibling
+        assert sibling["devices"][0] == {"name": SECOND_EDU, "group": 1, "fd": None, "nodes": []}, sibling
         assert states(peer)[SECOND_EDU][0] == "vfio-pci"
         other = add(peer, name, ALONE)
         assert [entry["group"] for entry in other["groups"]] == [2] and other["devices"][0]["fd"] is not None, other

@@ -8,7 +8,7 @@ SECOND_EDU = "0000:01:03.0"
 
 def device(address, ids, device_class, group, driver=None, **more):
     vendor, number = ids.split(":")
-    return {"address": address, "vendor_id": vendor, "device_id": number, "class": device_class, "group": group,
+    return {"name": address, "vendor_id": vendor, "device_id": number, "class": device_class, "group": group,
             "driver": driver, **more}
 
 

@@ -30,7 +30,7 @@ def ioasidctl(*arguments):
 
 
 def devices(peer):
-    return {entry["address"]: entry for entry in peer.ask("ListDevices")["devices"]}
+    return {entry["name"]: entry for entry in peer.ask("ListDevices")["devices"]}
 
 
 def groups(peer):

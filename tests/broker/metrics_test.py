@@ -182,7 +182,7 @@ def policies_devices_and_records():
         peer.fail("ReloadPolicy")
         assert moves()["ioasid_policy_loads_total result=refused"] == 1
         daemon.control({"audit_log": {"errno": 28}})
-        daemon.control({"add": dict(host["devices"][4], address="0000:00:09.0", group=9)})
+        daemon.control({"add": dict(host["devices"][4], name="0000:00:09.0", group=9)})
         while (moved := moves()).get("ioasid_devices_changed_total") is None:
             pass
         assert moved["ioasid_groups"] == 1 and moved["ioasid_devices state=free"] == 1, moved

@@ -48,7 +48,7 @@ def events_until(peer, kind):
     return events
 
 
-FIELDS = {"kind", "time", "claim", "before", "device", "address", "devices", "uid", "status", "grace", "success", "policy",
+FIELDS = {"kind", "time", "claim", "before", "device", "name", "devices", "uid", "status", "grace", "success", "policy",
           "message"}
 
 
@@ -67,7 +67,7 @@ def a_claim_from_begin_to_end():
                           ("releasing", "free")], states
         assert {event["claim"]["id"] for event in events if event["claim"]} == {reply["claim"]}
         devices = [event["device"] for event in events if event["kind"] == "device"]
-        assert {device["address"] for device in devices} == {ALONE}, devices
+        assert {device["name"] for device in devices} == {ALONE}, devices
         assert devices[0]["state"] == "preparing" and devices[-1]["state"] == "unclaimed" and devices[-1]["claim"] is None
         assert "held" in [device["state"] for device in devices]
         assert [event["kind"] for event in events if event["kind"] in ("offered", "ending")] == ["offered", "ending"]
@@ -82,17 +82,17 @@ def growth_and_shrinking():
         reply = claim(peer, ALONE)
         watch(watcher)
         added = add(peer, reply["claim"], EDU)
-        event = wait_for(watcher, "offered", address=EDU)
+        event = wait_for(watcher, "offered", name=EDU)
         assert event["claim"]["devices"] == [ALONE, EDU] and event["claim"]["lockouts"] == [NIC, SECOND_EDU], event
         for entry in added["devices"]:
             os.close(entry["fd"])
         peer.ask("RemoveDevice", {"claim": reply["claim"], "device": EDU})
-        assert wait_for(watcher, "removed", address=EDU)["claim"]["devices"] == [ALONE]
+        assert wait_for(watcher, "removed", name=EDU)["claim"]["devices"] == [ALONE]
         free = set()
         while free != {EDU, NIC, SECOND_EDU}:
             device = wait_for(watcher, "device")["device"]
             if device["state"] == "unclaimed":
-                free.add(device["address"])
+                free.add(device["name"])
         close_all(reply)
 
 
@@ -102,12 +102,12 @@ def devices_and_policies():
     host = small_host()
     with Daemon(host, policy()) as daemon, daemon.connect() as peer, daemon.connect() as watcher:
         watch(watcher)
-        new = dict(host["devices"][4], address="0000:00:09.0", group=9)
+        new = dict(host["devices"][4], name="0000:00:09.0", group=9)
         daemon.control({"add": new})
-        event = wait_for(watcher, "device", address="0000:00:09.0")
+        event = wait_for(watcher, "device", name="0000:00:09.0")
         assert event["device"]["group"] == 9 and event["device"]["state"] == "unclaimed" and event["claim"] is None, event
         daemon.control({"remove": "0000:00:09.0"})
-        event = wait_for(watcher, "device-gone", address="0000:00:09.0")
+        event = wait_for(watcher, "device-gone", name="0000:00:09.0")
         assert event["device"] is None, event
         peer.ask("ReloadPolicy")
         event = wait_for(watcher, "policy")
@@ -120,7 +120,7 @@ def devices_and_policies():
         reply = claim(peer, ALONE)
         peer.ask("ReloadPolicy")
         event = wait_for(watcher, "not-granted")
-        assert event["claim"]["id"] == reply["claim"] and event["address"] == ALONE and event["message"], event
+        assert event["claim"]["id"] == reply["claim"] and event["name"] == ALONE and event["message"], event
         close_all(reply)
 
 
@@ -148,7 +148,7 @@ def who_may_see_what():
         text = json.dumps(told["bob"])
         assert {event["kind"] for event in told["bob"]} == {"device", "policy"}, told["bob"]
         assert reply["claim"] not in text and str(ALICE) not in text, text
-        states = [event["device"]["state"] for event in told["bob"] if event["address"] == EDU]
+        states = [event["device"]["state"] for event in told["bob"] if event["name"] == EDU]
         assert "held" in states and states[-1] == "unclaimed", states
         os.close(reply["lease"])
         for peer in (alice, operator, *watchers.values()):
@@ -169,7 +169,7 @@ def one_claim():
         while (reply := watcher.receive()).get("continues"):
             event = reply["parameters"]["event"]
             assert event["claim"] is None or event["claim"]["id"] == second["claim"], event
-            seen.add(event["address"])
+            seen.add(event["name"])
         assert ALONE not in seen and EDU in seen and NIC in seen, seen
         assert reply["parameters"]["event"]["kind"] == "claim-gone", reply
         assert watcher.ask("ListClaims")["claims"] == []

@@ -40,7 +40,7 @@ def disk_rule(**more):
 def a_group_of_no_iommu_mode():
     """a device whose group VFIO's no-IOMMU mode made is refused as hardware that can't, though that mode is off by now"""
     host = small_host()
-    host["devices"] = [dict(device, no_iommu=True, driver="vfio-pci") if device["address"] == ALONE else device
+    host["devices"] = [dict(device, no_iommu=True, driver="vfio-pci") if device["name"] == ALONE else device
                        for device in host["devices"]]
     with Daemon(host, policy()) as daemon, daemon.connect() as peer:
         plan = peer.ask("Plan", {"devices": [ALONE]})["plan"]
@@ -191,7 +191,7 @@ def functions_that_depend_on_each_other():
     virtual = "0000:02:00.1"
     host = small_host()
     for entry in host["devices"]:
-        if entry["address"] == FLR_NIC:
+        if entry["name"] == FLR_NIC:
             entry.update(virtual_functions=1, virtual_functions_max=4)
     host["devices"].append(device(virtual, "8086:10ed", "020000", 9, physical_function=FLR_NIC, reset_methods=["flr"]))
     text = operators(rule("nics", device={"class": ["02"]}))

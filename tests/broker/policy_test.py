@@ -29,9 +29,9 @@ def any_one_of_a_pool():
         assert plan["allowed"] and [entry["device"] for entry in plan["chosen"]] == [ALONE], plan
         assert plan["chosen"][0]["pool"] == "cards" and "3 of the pool's 3" in plan["chosen"][0]["why"], plan
         first = claim(peer, "pool:cards")
-        assert [entry["address"] for entry in first["devices"]] == [ALONE] and first["lockouts"] == [], first
+        assert [entry["name"] for entry in first["devices"]] == [ALONE] and first["lockouts"] == [], first
         second = claim(peer, "pool:cards", "pool:cards")
-        assert sorted(entry["address"] for entry in second["devices"]) == [EDU, SECOND_EDU], second
+        assert sorted(entry["name"] for entry in second["devices"]) == [EDU, SECOND_EDU], second
         assert second["lockouts"] == [NIC], second
         error, refusal = peer.fail("Claim", {"devices": ["pool:cards"]})
         assert error == "org.ioasid1.Busy" and refusal["blockers"][0]["device"] in (ALONE, EDU), refusal

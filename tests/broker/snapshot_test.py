@@ -43,7 +43,7 @@ def ioasidctl(*arguments):
 def everything(daemon, peer):
     """All that tells one host from another: devices, groups, and a plan of each device."""
     devices = peer.ask("ListDevices")["devices"]
-    plans = [peer.ask("Plan", {"devices": [entry["address"]]}) for entry in devices]
+    plans = [peer.ask("Plan", {"devices": [entry["name"]]}) for entry in devices]
     # Each daemon has its policy in a folder of its own.
     return devices, peer.ask("ListGroups"), json.dumps(plans).replace(daemon.policy_folder, "policy.d")
 
@@ -72,7 +72,7 @@ def details_are_left_out():
         text = json.dumps(snapshot)
         for word in ("carol", "4711", "smartd", "192.0.2.7"):
             assert word not in text, text
-        assert snapshot["version"] == 1 and snapshot["boot_id"] is None, snapshot
+        assert snapshot["version"] == 2 and snapshot["boot_id"] is None, snapshot
         assert {(use["device"], use["kind"], use["severity"]) for use in snapshot["uses"]} == {
             (use["device"], use["kind"], use["severity"]) for use in used_host()["uses"]}, snapshot["uses"]
         assert "eth1 is up" in text
@@ -123,7 +123,7 @@ def claimed_devices():
         claim = peer.ask("Claim", {"devices": [FLR_NIC]})
         peer.ask("Acknowledge", {"claim": claim["claim"]})
         snapshot = peer.ask("Snapshot")["snapshot"]
-        entry = [entry for entry in snapshot["devices"] if entry["address"] == FLR_NIC][0]
+        entry = [entry for entry in snapshot["devices"] if entry["name"] == FLR_NIC][0]
         assert entry["driver"] == "vfio-pci" and entry["vfio_node"] and entry["drivers"] == ["e1000e"], entry
     with Daemon(snapshot, policy()) as daemon, daemon.connect() as peer:
         assert len(peer.ask("ListDevices")["devices"]) == len(used_host()["devices"])

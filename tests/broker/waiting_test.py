@@ -67,7 +67,7 @@ def waits_for_a_release():
                         assert planner.ask("Plan", {"devices": wanted})["plan"]["status"] == 4
                     daemon.control({"unhang": True})
                     reply = receive_claim(peer)
-                    assert [entry["address"] for entry in reply["devices"]] == wanted
+                    assert [entry["name"] for entry in reply["devices"]] == wanted
                     close_all(reply)
                     wait_free(peer, reply["claim"])
             assert product_fds(daemon) == before and host_drivers(daemon) == drivers

@@ -31,11 +31,11 @@ def test_objects():
     """All devices and groups are objects, with what the socket tells of them as properties"""
     with bus.Bus() as system, running(on=system) as daemon, system.connect() as peer, daemon.connect() as socket:
         objects = peer.objects()
-        devices = {device["address"]: device for device in socket.ask("ListDevices")["devices"]}
+        devices = {device["name"]: device for device in socket.ask("ListDevices")["devices"]}
         assert {path for path in objects if "/device/" in path} == {device_path(name) for name in devices}
         for name, device in devices.items():
             mine = objects[device_path(name)][DEVICE]
-            assert (mine["Address"], mine["VendorId"], mine["Class"], mine["State"], mine["NumaNode"]) == \
+            assert (mine["Name"], mine["VendorId"], mine["Class"], mine["State"], mine["NumaNode"]) == \
                 (name, device["vendor_id"], device["class"], "bridge" if device["bridge"] else "unclaimed", -1), mine
             assert mine["Driver"] == (device["driver"] or "")
             assert mine["Group"] == f"{ROOT}/group/{device['group']}"
@@ -79,10 +79,10 @@ def test_claim():
         assert re.fullmatch(ROOT + "/claim/[0-9a-f]{32}", path) and path.endswith(details["id"])
         assert (details["mode"], details["interface"], details["lockouts"]) == ("attached", "iommufd", [NIC])
         assert details["ioas_id"] > 0 and "container" not in details
-        assert [device["address"] for device in details["devices"]] == [EDU, SECOND_EDU]
+        assert [device["name"] for device in details["devices"]] == [EDU, SECOND_EDU]
         assert peer.get(path, CLAIM, "State") == "offered"
         devices = [peer.open_device(path, name) for name in (EDU, "01:03.0", EDU)]
-        assert [device["address"] for device in devices] == [EDU, SECOND_EDU, EDU]
+        assert [device["name"] for device in devices] == [EDU, SECOND_EDU, EDU]
         assert all("fd" in device and device["group"] == 1 for device in devices)
         assert fails("NotFound", peer.open_device, path, NIC) and fails("NotFound", peer.open_device, path, "x")
         assert peer.acknowledge(path) == []
@@ -174,7 +174,7 @@ def test_growing():
         fails("UnacknowledgedDescriptors", peer.claim_call, path, "Add", "s", ALONE)
         peer.acknowledge(path)
         added = wire.plain(peer.claim_call(path, "Add", "s", ALONE)[0])
-        assert added["lockouts"] == details["lockouts"] and [d["address"] for d in added["devices"]] == [ALONE], added
+        assert added["lockouts"] == details["lockouts"] and [d["name"] for d in added["devices"]] == [ALONE], added
         fails("WrongState", peer.open_device, path, EDU)
         fails("UnacknowledgedDescriptors", peer.claim_call, path, "Add", "s", SECOND_EDU)
         device = peer.open_device(path, ALONE)
@@ -247,7 +247,7 @@ def test_pools():
         assert peer.manager("GetPool", "s", "nics") == [[NIC, FLR_NIC]]
         fails("NotFound", peer.manager, "GetPool", "s", "x")
         path, details = peer.claim("pool:cards")
-        assert details["devices"][0]["address"] == ALONE
+        assert details["devices"][0]["name"] == ALONE
         close_all(details)
         fails("RefusedByPolicy", peer.claim, "pool:nics")
         fails("NotFound", peer.claim, "pool:none")
@@ -290,7 +290,7 @@ def test_wrong_arguments():
         fails("DBus.UnknownObject", peer.get_all, f"{ROOT}/device/_300000_3a00_3a03_2e0", DEVICE)
         fails("DBus.UnknownObject", peer.get_all, f"{ROOT}/group/01", GROUP)
         fails("DBus.UnknownProperty", peer.get, ROOT, MANAGER, "Colour")
-        fails("DBus.UnknownInterface", peer.get, ROOT, DEVICE, "Address")
+        fails("DBus.UnknownInterface", peer.get, ROOT, DEVICE, "Name")
         fails("NotFound", peer.claim_call, ROOT + "/claim/0123", "Release")
         assert peer.objects().keys() == peer.objects().keys() and peer.get(ROOT, MANAGER, "ClaimCount") == 0
 
@@ -347,7 +347,7 @@ def test_signals():
         assert set(changed.body[1]) == {"State", "Devices", "Lockouts", "Revoked"} and changed.body[2] == ["Note"]
         close_all(details)
         peer.wait_signal("InterfacesRemoved", lambda signal: signal.body[0] == path)
-        device = {"address": "0000:03:00.0", "vendor_id": "1234", "device_id": "11e8", "class": "00ff00", "group": 9}
+        device = {"name": "0000:03:00.0", "vendor_id": "1234", "device_id": "11e8", "class": "00ff00", "group": 9}
         daemon.control({"add": device})
         added = peer.wait_signal("InterfacesAdded", lambda signal: signal.body[0] == device_path("0000:03:00.0"))
         assert wire.plain(added.body[1][DEVICE])["VendorId"] == "1234"

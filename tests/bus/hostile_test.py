@@ -54,7 +54,7 @@ def test_no_message_says_who_asks():
     for node in xml.etree.ElementTree.fromstring(bus.xml_text()).iter("method"):
         for argument in node:
             if argument.get("direction") == "in":
-                assert argument.get("name") in ("devices", "options", "device", "address", "number", "id", "name",
+                assert argument.get("name") in ("devices", "options", "device", "number", "id", "name",
                                                 "details"), argument.get("name")
     harness.needs_root()
     with bus.Bus() as system, bus.Broker(system, small_host(), policy(rule(user=[str(ALICE)]))) as daemon, \

@@ -187,7 +187,7 @@ def claim_reply(daemon, devices=("0000:01:00.0",), claim="c1", mode="attached", 
     if mode == "attached" and interface == "iommufd":
         parameters["ioas_id"] = 7
     for place, device in enumerate(devices):
-        entry = {"address": device, "group": numbers[device], "fd": None, "nodes": []}
+        entry = {"name": device, "group": numbers[device], "fd": None, "nodes": []}
         if mode == "node":
             entry["nodes"] = [f"/dev/vfio/devices/vfio{place}" if interface == "iommufd" else
                               f"/dev/vfio/{numbers[device]}"]

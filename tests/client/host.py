@@ -4,7 +4,7 @@ from fake_daemon import FakeDaemon, Reply
 
 
 def device(address, **changes):
-    known = {"address": address, "kind": "pci", "vendor_id": "1234", "device_id": "11e8",
+    known = {"name": address, "kind": "pci", "vendor_id": "1234", "device_id": "11e8",
              "subsystem_vendor_id": "1af4", "subsystem_device_id": "1100", "class": "00ff00",
              "class_text": "unclassified device", "driver": None, "driver_override": None, "group": 0,
              "numa_node": None, "parent": None, "physical_function": None, "virtual_functions": 0,
@@ -25,11 +25,11 @@ NETWORK = device("0000:00:1f.6", vendor_id="8086", device_id="15b8", class_text=
 SOUND = device("0000:00:1f.3", class_text="audio device", driver="snd_hda_intel", group=None)
 
 DEVICES = [BRIDGE, SOUND, NETWORK, CARD, DISK]
-GROUPS = [{"number": 7, "members": [BRIDGE["address"], CARD["address"], DISK["address"]], "state": "held"},
-          {"number": 9, "members": [NETWORK["address"]], "state": "free"}]
+GROUPS = [{"number": 7, "members": [BRIDGE["name"], CARD["name"], DISK["name"]], "state": "held"},
+          {"number": 9, "members": [NETWORK["name"]], "state": "free"}]
 CLAIMS = [{"id": "c1", "state": "held", "mode": "attached", "interface": "iommufd",
            "rule": "alice drives the test card", "uid": 1000, "pid": 4711, "since": 1760000000000000,
-           "devices": [CARD["address"]], "lockouts": [DISK["address"]],
+           "devices": [CARD["name"]], "lockouts": [DISK["name"]],
            "note": None}]
 STATUS = {"version": "0.1.0", "interface": "iommufd",
           "kernel": {"release": "6.12.0", "iommufd": True, "vfio_cdev": True, "vfio_group": False,

@@ -68,7 +68,7 @@ def test_a_claim_in_json_is_one_object():
             text += held.child.stdout.readline()
         claim = json.loads(text)
         tap.equal([claim["claim"], claim["mode"], claim["ioas_id"], claim["lockouts"]], ["c1", "attached", 7, [B]])
-        tap.equal([device["address"] for device in claim["devices"]], [A])
+        tap.equal([device["name"] for device in claim["devices"]], [A])
         held.child.send_signal(signal.SIGINT)
         tap.equal(held.end(), [0, "", ""], "nothing more is printed")
 

@@ -79,7 +79,7 @@ def test_by_the_api_from_libioasid():
     with claiming_daemon((A,)) as daemon, tempfile.TemporaryDirectory() as folder:
         daemon.methods["AddDevice"] = lambda _: Reply(
             {"claim": "c1", "groups": [], "lockouts": [],
-             "devices": [{"address": B, "group": 30, "fd": 0, "nodes": []}]}, fds=[memfd("device-" + B)])
+             "devices": [{"name": B, "group": 30, "fd": 0, "nodes": []}]}, fds=[memfd("device-" + B)])
         daemon.methods["RemoveDevice"] = Reply()
         api = os.path.join(folder, "api")
         child = subprocess.Popen([CLIENT, "hotplug", daemon.path, api, "card", A, B, sys.executable, VMM, "--platform",

@@ -100,7 +100,7 @@ def draw(daemon, *arguments):
 
 
 PLAN = {"allowed": False, "status": 4, "mode": "attached", "interface": "iommufd",
-        "devices": [{"address": "0000:01:00.0", "group": 7, "rule": "r", "rule_file": "f", "rule_line": 1}],
+        "devices": [{"name": "0000:01:00.0", "group": 7, "rule": "r", "rule_file": "f", "rule_line": 1}],
         "chosen": [], "steps": [], "uses": [],
         "lockouts": [{"device": "0000:01:01.0", "for": "0000:01:00.0", "driver": "nvme", "severity": "fatal",
                       "use": "mounted", "covered": False},
@@ -168,7 +168,7 @@ def test_500_devices_fold_and_all_shows_each():
 
 
 def test_a_function_that_is_asked_for_is_not_folded():
-    plan = dict(PLAN, devices=[dict(PLAN["devices"][0], address="0000:10:00.5")], lockouts=[], blockers=[],
+    plan = dict(PLAN, devices=[dict(PLAN["devices"][0], name="0000:10:00.5")], lockouts=[], blockers=[],
                 allowed=True, status=0)
     with FakeDaemon({"ListDevices": Reply({"devices": big_host()}), "Plan": Reply({"plan": plan})}) as daemon:
         dot = draw(daemon, "10:00.5")

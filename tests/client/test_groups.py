@@ -27,7 +27,7 @@ def granting(*devices, numbers=None, **more):
 
 def added(device, group, fd=True, group_fd=True, **changes):
     """The reply to AddDevice: with the group's and the device's descriptors, or without."""
-    fds, groups, entry = [], [], {"address": device, "group": group, "fd": None, "nodes": []}
+    fds, groups, entry = [], [], {"name": device, "group": group, "fd": None, "nodes": []}
     if group_fd:
         groups.append({"group": group, "fd": len(fds)})
         fds.append(memfd(f"group-{group}"))
@@ -176,7 +176,7 @@ def offer(daemon, fds=4, **changes):
     """A good reply (lease 0, container 1, group 7 is 2, A is 3) with some fields changed and so many descriptors."""
     good = {"claim": "c1", "mode": "attached", "interface": "group", "lease": 0, "iommufd": None, "container": 1,
             "ioas_id": None, "memlock": None, "groups": [{"group": 7, "fd": 2}],
-            "devices": [{"address": A, "group": 7, "fd": 3, "nodes": []}], "lockouts": []}
+            "devices": [{"name": A, "group": 7, "fd": 3, "nodes": []}], "lockouts": []}
     parameters = {key: value for key, value in dict(good, **changes).items() if value != "missing"}
     return Reply(parameters, fds=[daemon.lease()] + [memfd(f"fd{i}") for i in range(1, fds)])
 
@@ -194,7 +194,7 @@ def test_lies_about_a_claim():
         daemon.methods["Claim"] = lambda _: offer(daemon)
         probe("connect")
         tap.equal(probe("claim", "-", A)["result"], 0, "the others must fail because of what they change")
-    device = {"address": A, "group": 7, "fd": 3, "nodes": []}
+    device = {"name": A, "group": 7, "fd": 3, "nodes": []}
     group = {"group": 7, "fd": 2}
     is_refused("no container", container=None, groups=[{"group": 7, "fd": 1}], fds=3,
                devices=[dict(device, fd=2)])
@@ -227,9 +227,9 @@ def test_lies_about_a_device_that_is_added():
         "in no group": lambda: added(C, 8, group_fd=False),
         "a group that is open": lambda: added(B, 7),
         "a group that it is not in": lambda: added(C, 8, groups=[{"group": 9, "fd": 0}]),
-        "nodes": lambda: added(C, 8, devices=[{"address": C, "group": 8, "fd": 1, "nodes": ["/dev/vfio/8"]}]),
-        "the group's descriptor": lambda: added(C, 8, devices=[{"address": C, "group": 8, "fd": 0, "nodes": []}]),
-        "two devices": lambda: added(C, 8, devices=[{"address": name, "group": 8, "fd": fd, "nodes": []}
+        "nodes": lambda: added(C, 8, devices=[{"name": C, "group": 8, "fd": 1, "nodes": ["/dev/vfio/8"]}]),
+        "the group's descriptor": lambda: added(C, 8, devices=[{"name": C, "group": 8, "fd": 0, "nodes": []}]),
+        "two devices": lambda: added(C, 8, devices=[{"name": name, "group": 8, "fd": fd, "nodes": []}
                                                     for name, fd in ((C, 1), (B, None))]),
     }
     for what, answer in answers.items():

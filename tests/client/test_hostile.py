@@ -15,7 +15,7 @@ RESET = -errno.ECONNRESET
 
 
 def device(address, fd, group=5, **changes):
-    return dict({"address": address, "group": group, "fd": fd, "nodes": []}, **changes)
+    return dict({"name": address, "group": group, "fd": fd, "nodes": []}, **changes)
 
 
 def offer(daemon, fds=3, **changes):
@@ -111,7 +111,7 @@ def test_a_reply_without_an_end():
 
 
 def test_a_long_reply_is_read():
-    devices = [{"address": f"device-{number}"} for number in range(200000)]
+    devices = [{"name": f"device-{number}"} for number in range(200000)]
     with FakeDaemon({"ListDevices": Reply({"devices": devices})}) as daemon, Probe(daemon.path) as probe:
         probe("connect")
         tap.equal(len(json.loads(probe("call", "org.ioasid1.ListDevices")["reply"])["devices"]), len(devices))
@@ -183,9 +183,9 @@ def test_fields_of_a_claim():
         "groups": ["x", 7, {}, [7], [None], [[]], [{"group": 5, "fd": 2}], [{"group": 5}]],
         "memlock": [-1, "1", 1.5, {}],
         "lockouts": ["x", 7, {}, [7], [None], [""], ["x" * 64], [["a"]]],
-        "devices": ["missing", None, {}, "x", [], [7], [None], [[]], [{"fd": 2}], [dict(good, address=7)],
-                    [dict(good, address="")], [dict(good, address="x" * 64)], [dict(good, address="a\n")],
-                    [{"address": A, "fd": 2}], [dict(good, group=None)], [dict(good, group=-1)],
+        "devices": ["missing", None, {}, "x", [], [7], [None], [[]], [{"fd": 2}], [dict(good, name=7)],
+                    [dict(good, name="")], [dict(good, name="x" * 64)], [dict(good, name="a\n")],
+                    [{"name": A, "fd": 2}], [dict(good, group=None)], [dict(good, group=-1)],
                     [dict(good, group=1 << 31)], [dict(good, group="5")], [dict(good, nodes=["/dev/vfio/5"])],
                     [dict(good, nodes="x")], [dict(good, nodes={})]],
     }
@@ -202,7 +202,7 @@ def test_the_same_device_twice_and_too_many():
 
 def test_null_is_what_is_left_out():
     with FakeDaemon({"Acknowledge": Reply()}) as daemon, Probe(daemon.path) as probe:
-        entry = {"address": A, "group": 5, "fd": 2}
+        entry = {"name": A, "group": 5, "fd": 2}
         daemon.methods["Claim"] = lambda _: offer(daemon, container="missing", memlock="missing", lockouts=None,
                                                   groups="missing", devices=[entry])
         probe("connect")
@@ -239,8 +239,8 @@ def test_a_release_that_makes_no_sense():
 
 
 def test_ioasidctl_survives_lists_of_anything():
-    nothing = [None, 7, "x", {}, [], [None], [7], ["x"], [[]], [{}], [{"address": 7, "group": "x", "parent": 3}],
-               [{"address": "x" * 5000, "class_text": "\x1b[2J" * 500, "driver": "d" * 500, "group": -5}]]
+    nothing = [None, 7, "x", {}, [], [None], [7], ["x"], [[]], [{}], [{"name": 7, "group": "x", "parent": 3}],
+               [{"name": "x" * 5000, "class_text": "\x1b[2J" * 500, "driver": "d" * 500, "group": -5}]]
     for value in nothing:
         for arguments in (["list"], ["show", "01:00.0"], ["show", "5"], ["show", "c1"], ["list", "--json"]):
             with FakeDaemon({"ListDevices": Reply({"devices": value}), "ListGroups": Reply({"groups": value}),
@@ -252,7 +252,7 @@ def test_ioasidctl_survives_lists_of_anything():
 
 def test_ioasidctl_draws_bridges_that_are_behind_each_other():
     def device(address, parent):
-        return {"address": address, "parent": parent, "group": 1}
+        return {"name": address, "parent": parent, "group": 1}
 
     for loop in ([("a", "a")], [("a", "b"), ("b", "a")], [("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")],
                  [(f"{i:05}", f"{i - 1:05}") for i in range(20000)]):

@@ -97,7 +97,7 @@ def test_the_completion_offers_devices():
         os.chmod(file.name, 0o755)
         tap.equal(complete("ioasidctl", "plan", "0000:01:01", folder=folder), ["01.0"], "from the last colon on")
         tap.equal(sorted(complete("ioasidctl", "claim", "", folder=folder)),
-                  sorted(device["address"] for device in host.DEVICES))
+                  sorted(device["name"] for device in host.DEVICES))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ B = "0000:02:00.0"
 
 
 def added(device, claim="c1", lockouts=()):
-    return Reply({"claim": claim, "groups": [], "devices": [{"address": device, "group": 30, "fd": 0, "nodes": []}],
+    return Reply({"claim": claim, "groups": [], "devices": [{"name": device, "group": 30, "fd": 0, "nodes": []}],
                   "lockouts": list(lockouts)}, fds=[memfd("device-" + device)])
 
 
@@ -45,7 +45,7 @@ def test_the_json_of_a_claim_has_the_descriptors_of_this_process():
         tap.equal(claim["json"], {
             "claim": "c1", "mode": "attached", "interface": "iommufd", "lease": claim["lease"]["number"],
             "iommufd": claim["iommufd"]["number"], "container": None, "ioas_id": 7, "memlock": 65536, "groups": [],
-            "devices": [{"address": A, "group": 10, "fd": claim["devices"][A]["number"], "nodes": []}],
+            "devices": [{"name": A, "group": 10, "fd": claim["devices"][A]["number"], "nodes": []}],
             "lockouts": [B]})
 
 
@@ -198,7 +198,7 @@ def test_add_that_makes_no_sense_leaves_the_claim_as_it_was():
         "another claim": lambda: added(B, claim="c2"),
         "a device that it has": lambda: added(A),
         "two devices": lambda: Reply({"claim": "c1", "groups": [], "lockouts": [], "devices": [
-            {"address": f"d{i}", "group": 30, "fd": i, "nodes": []} for i in range(2)]}, fds=[memfd("x"), memfd("y")]),
+            {"name": f"d{i}", "group": 30, "fd": i, "nodes": []} for i in range(2)]}, fds=[memfd("x"), memfd("y")]),
     }
     for what, answer in answers.items():
         with claiming_daemon((A,)) as daemon, Probe(daemon.path) as probe:
@@ -228,7 +228,7 @@ def test_remove_shrinks_a_claim():
         before = probe("claim", "-", A, B)
         claim = probe("remove", A)
         tap.equal([claim["result"], list(claim["devices"]), claim["fds"]], [0, [B], before["fds"] - 1])
-        tap.equal([device["address"] for device in claim["json"]["devices"]], [B])
+        tap.equal([device["name"] for device in claim["json"]["devices"]], [B])
         tap.equal(daemon.called("RemoveDevice"), [{"claim": "c1", "device": A}])
 
 

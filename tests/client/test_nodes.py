@@ -20,7 +20,7 @@ def test_a_claim_with_groups_is_paths_and_a_lease():
         tap.equal(claim["nodes"], {A: ["/dev/vfio/7"], B: ["/dev/vfio/8"]})
         tap.equal([claim["iommufd"]["number"], claim["container"]["number"], claim["ioas_id"],
                    claim["devices"][A]["number"], claim["groups"][A]["number"]], [-1, -1, 0, -1, -1])
-        tap.equal(claim["json"]["devices"][0], {"address": A, "group": 7, "fd": None, "nodes": ["/dev/vfio/7"]})
+        tap.equal(claim["json"]["devices"][0], {"name": A, "group": 7, "fd": None, "nodes": ["/dev/vfio/7"]})
         tap.equal(daemon.called("Claim"), [{"devices": [A, B], "mode": "node"}])
 
 
@@ -36,7 +36,7 @@ def test_a_claim_with_an_iommufd_has_it():
 def test_growing_and_shrinking():
     with claiming_daemon((A,), interface="group") as daemon, Probe(daemon.path) as probe:
         daemon.methods["AddDevice"] = Reply({"claim": "c1", "groups": [], "lockouts": [], "devices": [
-            {"address": B, "group": 8, "fd": None, "nodes": ["/dev/vfio/8"]}]})
+            {"name": B, "group": 8, "fd": None, "nodes": ["/dev/vfio/8"]}]})
         daemon.methods["RemoveDevice"] = Reply()
         probe("connect")
         before = probe("claim", "node", A)
@@ -48,7 +48,7 @@ def test_growing_and_shrinking():
 
 
 def is_refused(name, fds=1, device=None, **changes):
-    entry = dict({"address": A, "group": 7, "fd": None, "nodes": ["/dev/vfio/7"]}, **(device or {}))
+    entry = dict({"name": A, "group": 7, "fd": None, "nodes": ["/dev/vfio/7"]}, **(device or {}))
     parameters = dict({"claim": "c1", "mode": "node", "interface": "group", "lease": 0, "iommufd": None,
                        "container": None, "ioas_id": None, "memlock": None, "groups": [], "devices": [entry],
                        "lockouts": []}, **changes)

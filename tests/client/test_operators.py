@@ -87,7 +87,7 @@ def test_revoke_waits_until_the_devices_are_free():
         yield more("revocation", claim=claim("held"), grace=0)
         yield more("claim", claim=claim("releasing"), before="held")
         yield more("claim-gone", claim=dict(OTHER, id="c3", state="free"))
-        yield more("device", address=A, device={"state": "free"}, claim=claim("releasing"))
+        yield more("device", name=A, device={"state": "free"}, claim=claim("releasing"))
         yield more("claim-gone", claim=claim("free"))
         yield more("claim", claim=dict(OTHER, state="lingering", note="x holds it"), before="releasing")
         yield more("claim", claim=dict(OTHER, state="quarantined", note="no reset"), before="releasing")
@@ -246,7 +246,7 @@ def leased_daemon(*events):
 
 
 def test_a_claim_of_this_process_watches_instead_of_its_lease():
-    with leased_daemon(more("device", address=A), more("revocation", claim=claim("held"), grace=500,
+    with leased_daemon(more("device", name=A), more("revocation", claim=claim("held"), grace=500,
                                                        message="repair")) as daemon:
         result = ioasidctl(daemon, "claim", A, "--lease", "process")
         tap.equal(result.returncode, 0)

@@ -22,7 +22,7 @@ NOTES = [{"kind": "loss", "severity": "idle", "device": DISK, "text": LOSS},
          {"kind": "interrupts", "severity": "disruptive", "device": None, "text": "any interrupt can be raised"}]
 ALLOWED = {
     "allowed": True, "status": 0, "uid": os.geteuid(), "unit": None, "mode": "attached",
-    "devices": [{"address": CARD, "group": 7, "rule": "alice drives the test card", "rule_file": FILE, "rule_line": 3}],
+    "devices": [{"name": CARD, "group": 7, "rule": "alice drives the test card", "rule_file": FILE, "rule_line": 3}],
     "chosen": [],
     "lockouts": [{"device": DISK, "for": CARD, "driver": "nvme", "severity": "idle", "use": None, "covered": True}],
     "blockers": [],
@@ -134,8 +134,8 @@ def test_many_idle_losses_do_not_hide_the_worst():
 
 
 def test_devices_under_different_rules():
-    devices = ALLOWED["devices"] + [{"address": DISK, "group": 7, "rule": "disks", "rule_file": FILE, "rule_line": 9},
-                                    {"address": "0000:09:00.0", "group": 8, "rule": None}]
+    devices = ALLOWED["devices"] + [{"name": DISK, "group": 7, "rule": "disks", "rule_file": FILE, "rule_line": 9},
+                                    {"name": "0000:09:00.0", "group": 8, "rule": None}]
     with planning(dict(REFUSED, devices=devices)) as daemon:
         text = ioasidctl(daemon, "plan", CARD, DISK, "09:00.0").stdout
         tap.contains(text, "and 0000:09:00.0: what it needs is in use or claimed.\n")
@@ -147,7 +147,7 @@ def test_devices_under_different_rules():
 
 
 def test_nothing_is_told_of_a_device_that_is_not_there():
-    plan = dict(REFUSED, status=5, devices=ALLOWED["devices"] + [{"address": "0000:09:00.0", "group": None, "rule": None}],
+    plan = dict(REFUSED, status=5, devices=ALLOWED["devices"] + [{"name": "0000:09:00.0", "group": None, "rule": None}],
                 blockers=[{"kind": "unknown-device", "status": 5, "device": "0000:09:00.0", "message": "there is none",
                            "remedy": "look at the list"}])
     with planning(plan) as daemon:
@@ -232,7 +232,7 @@ def test_S9_strings_of_devices_can_not_steer_the_terminal():
     nasty = "\x1b]0;owned\x07\nYes: you may claim everything\r\x9b2J"
     plan = dict(REFUSED, uses=[{"device": DISK, "severity": nasty, "text": nasty}],
                 blockers=[{"message": nasty, "remedy": nasty}],
-                devices=[{"address": nasty, "rule": nasty, "rule_file": nasty, "rule_line": 1}])
+                devices=[{"name": nasty, "rule": nasty, "rule_file": nasty, "rule_line": 1}])
     with planning(plan) as daemon:
         text = ioasidctl(daemon, "plan", CARD).stdout
         for character in "\x1b\x07\r\x9b":

@@ -131,7 +131,7 @@ def test_an_earlier_folder_masks():
 def test_a_policy_for_another_machine():
     rules = [dict(GOOD["rules"][0], subject={"user": ["only-there"]}),
              {"name": "nothing", "effect": "allow", "device": {"id": ["dead:beef"]}}]
-    machine = {"devices": [{"address": "0000:00:03.0", "vendor_id": "1234", "device_id": "11e8", "class": "00ff00",
+    machine = {"devices": [{"name": "0000:00:03.0", "vendor_id": "1234", "device_id": "11e8", "class": "00ff00",
                             "group": 1}]}
     with Folder(a={"rules": rules}) as folder, Folder(machine=machine) as other:
         snapshot = os.path.join(other.path, "machine.json")

@@ -11,7 +11,7 @@ from fake_daemon import TIMEOUT, FakeDaemon, Reply, claim_reply, claiming_daemon
 from program import Probe, environment, ioasidctl, start_ioasidctl
 
 A, B = "0000:01:00.0", "0000:02:00.0"
-FIELDS = ("claim", "before", "device", "address", "devices", "uid", "status", "grace", "success", "policy", "message")
+FIELDS = ("claim", "before", "device", "name", "devices", "uid", "status", "grace", "success", "policy", "message")
 
 
 def event(kind, **fields):
@@ -27,7 +27,7 @@ def claim(state, **fields):
             "pid": 7, "since": 1, "devices": [A], "lockouts": [B], "note": None, **fields}
 
 
-DEVICE = {"address": A, "state": "held", "locked_out": False, "driver": "vfio-pci", "claim": "c1"}
+DEVICE = {"name": A, "state": "held", "locked_out": False, "driver": "vfio-pci", "claim": "c1"}
 POLICY = {"files": [], "rules": 3, "digest": "0123456789abcdef"}
 EVENTS = [
     (event("claim", claim=claim("held"), before="offered"), f"claim c1: held ({A}; locked out: {B})"),
@@ -37,8 +37,8 @@ EVENTS = [
     (event("claim-gone", claim=claim("free")), "claim c1: is no more, its devices are free"),
     (event("claim-gone", claim=claim("held")), "claim c1: is no more"),
     (event("offered", claim=claim("offered")), 'claim c1: given to uid 1000 by the rule "alices"'),
-    (event("offered", claim=claim("held"), address=B), f"claim c1: {B} was added"),
-    (event("removed", claim=claim("held"), address=B), f"claim c1: {B} was given back"),
+    (event("offered", claim=claim("held"), name=B), f"claim c1: {B} was added"),
+    (event("removed", claim=claim("held"), name=B), f"claim c1: {B} was given back"),
     (event("ending", claim=claim("held"), message="its lease ended"), "claim c1: its lease ended"),
     (event("revocation", claim=claim("held"), grace=1500, message="repair"),
      "claim c1: its client is asked to give it back within 1.5 s: repair"),
@@ -48,11 +48,11 @@ EVENTS = [
     (event("refused", uid=1000, devices=[A, B], status=3, message="no rule"),
      f"uid 1000 was not given {A}, {B}: no rule"),
     (event("failed", claim=claim("preparing"), message="broken"), "claim c1: broken"),
-    (event("not-granted", claim=claim("held"), address=A, message="never"),
+    (event("not-granted", claim=claim("held"), name=A, message="never"),
      "claim c1: goes on, though the policy would not grant it any more: never"),
-    (event("device", address=A, device=DEVICE, claim=claim("held")), f"{A}: held, driver vfio-pci"),
-    (event("device", address=A, device=dict(DEVICE, driver=None, locked_out=True)), f"{A}: held, locked out, no driver"),
-    (event("device-gone", address=A), f"{A}: unplugged"),
+    (event("device", name=A, device=DEVICE, claim=claim("held")), f"{A}: held, driver vfio-pci"),
+    (event("device", name=A, device=dict(DEVICE, driver=None, locked_out=True)), f"{A}: held, locked out, no driver"),
+    (event("device-gone", name=A), f"{A}: unplugged"),
     (event("policy", success=True, policy=POLICY), "policy loaded: 3 rules, digest 0123456789abcdef"),
     (event("policy", success=False, policy=POLICY, message="a file has errors"),
      "policy refused, the one before stays: a file has errors"),

@@ -39,7 +39,7 @@ static void write_file(const char *path, const char *text, int devices)
 		fputs("{ \"devices\": [\n", file);
 		for (int i = 0; i < devices; i++)
 			fprintf(file,
-				"  { \"address\": \"%04x:%02x:%02x.%x\", \"vendor_id\": \"1234\",\n"
+				"  { \"name\": \"%04x:%02x:%02x.%x\", \"vendor_id\": \"1234\",\n"
 				"    \"device_id\": \"11e8\", \"class\": \"020000\", \"group\": %d,\n"
 				"    \"driver\": \"card\", \"reset_methods\": [\"flr\"] }%s\n",
 				i >> 16, i >> 8 & 255, i >> 3 & 31, i & 7, i, i + 1 < devices ? "," : "");

@@ -16,12 +16,12 @@
 
 static const char devices[] =
 	"'devices': [\n"
-	"  { 'address': '" BRIDGE "', 'vendor_id': '1b36', 'device_id': '000e', 'class': '060400', 'group': 1 },\n"
-	"  { 'address': '" CARD "', 'vendor_id': '1234', 'device_id': '11e8', 'class': '00ff00', 'group': 1,\n"
+	"  { 'name': '" BRIDGE "', 'vendor_id': '1b36', 'device_id': '000e', 'class': '060400', 'group': 1 },\n"
+	"  { 'name': '" CARD "', 'vendor_id': '1234', 'device_id': '11e8', 'class': '00ff00', 'group': 1,\n"
 	"    'parent': '" BRIDGE "', 'driver': 'card', 'reset_methods': ['flr'] },\n"
-	"  { 'address': '" SIBLING "', 'vendor_id': '8086', 'device_id': '100e', 'class': '020000', 'group': 1,\n"
+	"  { 'name': '" SIBLING "', 'vendor_id': '8086', 'device_id': '100e', 'class': '020000', 'group': 1,\n"
 	"    'parent': '" BRIDGE "', 'driver': 'e1000' },\n"
-	"  { 'address': '" ALONE "', 'vendor_id': '1234', 'device_id': '11e8', 'class': '00ff00', 'group': 2,\n"
+	"  { 'name': '" ALONE "', 'vendor_id': '1234', 'device_id': '11e8', 'class': '00ff00', 'group': 2,\n"
 	"    'reset_methods': ['flr'] } ] }\n";
 
 static const char policy[] =

@@ -18,6 +18,9 @@ BEYOND_A_SCHEMA = {
     "vfio-node-without-driver",
 }
 
+# Keys that only snapshots of version 1 have.
+VERSION_1 = {"address"}
+
 
 def strip(text):
     """The text without comments."""
@@ -73,7 +76,7 @@ def main():
     for key, source, table in (("device", "snapshot_json.c", "device_fields"), ("use", "snapshot_json.c", "use_fields")):
         text = (SOURCE / "policy" / "report" / source).read_text(encoding="utf-8").split(f"{table}[] = {{")[1].split("};")[0]
         keys = set(re.findall(r'\.key = "(\w+)"', text))
-        known = set(schema["$defs"][key]["properties"])
+        known = set(schema["$defs"][key]["properties"]) - VERSION_1
         results.append((f"the keys of a {key} are those that are read", sorted(keys ^ known) if keys else ["none"]))
     print(f"1..{len(results)}")
     for number, (name, problems) in enumerate(results, 1):

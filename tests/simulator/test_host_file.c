@@ -21,41 +21,40 @@ static const struct {
 	unsigned line, column;
 	const char *message;
 } bad[] = {
-	{ "address-missing", 3, 5, "devices[0]: the key address is missing" },
-	{ "address-no-text", 3, 18, "devices[0].address: a full PCI address in lower case (0000:01:00.0) is wanted" },
-	{ "address-short", 3, 18, "devices[0].address: a full PCI address in lower case (0000:01:00.0) is wanted" },
-	{ "address-upper-case", 3, 18,
-	  "devices[0].address: a full PCI address in lower case (0000:01:00.0) is wanted" },
+	{ "name-missing", 3, 5, "devices[0]: the key name is missing" },
+	{ "name-no-text", 3, 15, "devices[0].name: a full PCI address in lower case (0000:01:00.0) is wanted" },
+	{ "name-short", 3, 15, "devices[0].name: a full PCI address in lower case (0000:01:00.0) is wanted" },
+	{ "name-upper-case", 3, 15, "devices[0].name: a full PCI address in lower case (0000:01:00.0) is wanted" },
 	{ "binary", 1, 1, "has the control character 0x00, which no text has" },
 	{ "boot-id-short", 1, 14, "boot_id: a boot id (01234567-89ab-4cde-8f01-23456789abcd) is wanted" },
-	{ "bridge-number", 3, 105, "devices[0].bridge: true or false is wanted" },
+	{ "bridge-number", 3, 102, "devices[0].bridge: true or false is wanted" },
 	{ "byte-order-mark", 1, 1, "begins with a byte order mark: save it as UTF-8 without one" },
 	{ "class-missing", 3, 5, "devices[0]: the key class is missing" },
-	{ "class-too-short", 3, 85, "devices[0].class: a text of 6 hexadecimal digits in lower case is wanted" },
+	{ "class-too-short", 3, 82, "devices[0].class: a text of 6 hexadecimal digits in lower case is wanted" },
 	{ "comment-without-end", 1, 17, "this comment has no end: write */ behind it" },
-	{ "device-id-upper-case", 3, 68,
+	{ "device-id-upper-case", 3, 65,
 	  "devices[0].device_id: a text of 4 hexadecimal digits in lower case is wanted" },
 	{ "device-no-object", 3, 5, "devices[0]: an object in braces is wanted" },
 	{ "devices-no-array", 1, 14, "devices: an array of devices is wanted" },
 	{ "devices-null", 1, 14, "devices: null won't do: an array of devices is wanted" },
 	{ "double-device", 4, 5, "devices[1]: there is a device 0000:00:01.0 already" },
 	{ "double-key", 4, 7, "the key \"class\" is there twice: keep one" },
-	{ "driver-empty", 3, 105, "devices[0].driver: a driver's name, or null is wanted" },
-	{ "driver-too-long", 3, 105, "devices[0].driver: the text is too long: 63 bytes at most" },
-	{ "driver-with-slash", 3, 105, "devices[0].driver: a driver's name, or null is wanted" },
+	{ "driver-empty", 3, 102, "devices[0].driver: a driver's name, or null is wanted" },
+	{ "driver-too-long", 3, 102, "devices[0].driver: the text is too long: 63 bytes at most" },
+	{ "driver-with-slash", 3, 102, "devices[0].driver: a driver's name, or null is wanted" },
 	{ "drivers-item-null", 4, 7, "devices[0].drivers[1]: a driver's name, or null is wanted" },
-	{ "drivers-no-array", 3, 106, "devices[0].drivers: an array of drivers' names is wanted" },
+	{ "drivers-no-array", 3, 103, "devices[0].drivers: an array of drivers' names is wanted" },
 	{ "empty-file", 1, 1,
 	  "the text ends where a value (text in double quotes, a number, true, false, null, [ or {) is expected" },
-	{ "group-fraction", 3, 104, "devices[0].group: an integer from 0 to 2147483647 is wanted" },
-	{ "group-negative", 3, 104, "devices[0].group: an integer from 0 to 2147483647 is wanted" },
-	{ "group-text", 3, 104, "devices[0].group: an integer from 0 to 2147483647 is wanted" },
-	{ "group-too-large", 3, 104, "devices[0].group: an integer from 0 to 2147483647 is wanted" },
+	{ "group-fraction", 3, 101, "devices[0].group: an integer from 0 to 2147483647 is wanted" },
+	{ "group-negative", 3, 101, "devices[0].group: an integer from 0 to 2147483647 is wanted" },
+	{ "group-text", 3, 101, "devices[0].group: an integer from 0 to 2147483647 is wanted" },
+	{ "group-too-large", 3, 101, "devices[0].group: an integer from 0 to 2147483647 is wanted" },
 	{ "kernel-bool-number", 1, 26, "kernel.iommufd: true or false is wanted" },
 	{ "kernel-no-object", 1, 13, "kernel: an object in braces is wanted" },
 	{ "kernel-release-control-character", 1, 26, "kernel.release: the text has characters that can't be printed" },
 	{ "kernel-release-too-long", 1, 26, "kernel.release: the text is too long: 63 bytes at most" },
-	{ "kind-unknown", 3, 103, "devices[0].kind: \"pci\" is wanted" },
+	{ "kind-unknown", 3, 100, "devices[0].kind: \"pci\" is wanted" },
 	{ "more-virtual-functions-than-possible", 3, 5,
 	  "devices[0]: more virtual_functions than virtual_functions_max" },
 	{ "no-devices", 1, 1, "the key devices is missing" },
@@ -66,21 +65,25 @@ static const struct {
 	{ "parent-of-itself", 2, 3, "devices[0]: the way up over its parents has no end" },
 	{ "parents-in-a-circle", 2, 3, "devices[0]: the way up over its parents has no end" },
 	{ "use-text-too-long", 3, 87, "uses[0].text: the text is too long: 255 bytes at most" },
-	{ "version-text", 1, 14, "version: 1 is wanted" },
-	{ "version-unknown", 1, 14, "version: 1 is wanted" },
-	{ "virtual-functions-too-many", 2, 114, "devices[0].virtual_functions: an integer from 0 to 65535 is wanted" },
-	{ "numa-node-too-large", 3, 108, "devices[0].numa_node: an integer from 0 to 65535 is wanted" },
-	{ "override-number", 3, 114, "devices[0].driver_override: a driver's name, or null is wanted" },
-	{ "parent-missing-device", 3, 105, "devices[0].parent: there is no such device" },
+	{ "version-1-with-name", 2, 7, "devices[0].name: nothing is called so here; known are: address, kind," },
+	{ "version-2-with-address", 2, 7, "devices[0].address: nothing is called so here; known are: name, kind," },
+	{ "version-mixed", 3, 7, "devices[1].name: nothing is called so here; known are: address, kind," },
+	{ "version-text", 1, 14, "version: 1 or 2 is wanted" },
+	{ "version-three", 1, 14, "version: 1 or 2 is wanted" },
+	{ "version-zero", 1, 14, "version: 1 or 2 is wanted" },
+	{ "virtual-functions-too-many", 2, 111, "devices[0].virtual_functions: an integer from 0 to 65535 is wanted" },
+	{ "numa-node-too-large", 3, 105, "devices[0].numa_node: an integer from 0 to 65535 is wanted" },
+	{ "override-number", 3, 111, "devices[0].driver_override: a driver's name, or null is wanted" },
+	{ "parent-missing-device", 3, 102, "devices[0].parent: there is no such device" },
 	{ "parent-no-bridge", 4, 5, "devices[1]: its parent 0000:00:01.0 is no bridge" },
-	{ "physical-function-missing", 3, 116, "devices[0].physical_function: there is no such device" },
+	{ "physical-function-missing", 3, 113, "devices[0].physical_function: there is no such device" },
 	{ "reset-method-unknown", 4, 7,
 	  "devices[0].reset_methods[1]: one of device_specific, acpi, flr, af_flr, pm, bus, cxl_bus is wanted" },
-	{ "reset-methods-text", 3, 112, "devices[0].reset_methods: an array of reset methods is wanted" },
+	{ "reset-methods-text", 3, 109, "devices[0].reset_methods: an array of reset methods is wanted" },
 	{ "text-after-the-end", 2, 1, "something follows the end of the value: the file holds one" },
 	{ "too-deep", 1, 21, "nests deeper than 8 levels" },
 	{ "trailing-comma", 2, 1, "the comma before this '}' has to go" },
-	{ "unknown-device-key", 3, 95, "devices[0].colour: nothing is called so here; known are: address, kind," },
+	{ "unknown-device-key", 3, 92, "devices[0].colour: nothing is called so here; known are: name, kind," },
 	{ "unknown-kernel-key", 1, 15,
 	  "kernel.version: nothing is called so here; known are: release, iommufd, vfio_cdev, " },
 	{ "unknown-top-key", 2, 3,
@@ -96,9 +99,9 @@ static const struct {
 	{ "use-text-nul", 5, 89, "\\u0000 is no character of a text" },
 	{ "uses-no-array", 5, 11, "uses: an array is wanted" },
 	{ "vendor-missing", 3, 5, "devices[0]: the key vendor_id is missing" },
-	{ "vendor-number", 3, 47, "devices[0].vendor_id: a text of 4 hexadecimal digits in lower case is wanted" },
-	{ "vendor-too-long", 3, 47, "devices[0].vendor_id: a text of 4 hexadecimal digits in lower case is wanted" },
-	{ "vfio-node-name", 3, 130, "devices[0].vfio_node: a name such as vfio0, or null is wanted" },
+	{ "vendor-number", 3, 44, "devices[0].vendor_id: a text of 4 hexadecimal digits in lower case is wanted" },
+	{ "vendor-too-long", 3, 44, "devices[0].vendor_id: a text of 4 hexadecimal digits in lower case is wanted" },
+	{ "vfio-node-name", 3, 127, "devices[0].vfio_node: a name such as vfio0, or null is wanted" },
 	{ "vfio-node-of-bridge", 3, 5, "devices[0]: a bridge with a vfio_node" },
 	{ "vfio-node-twice", 4, 5, "devices[1]: another device has the node vfio3" },
 	{ "vfio-node-without-driver", 3, 5, "devices[0]: a vfio_node without a driver" },
@@ -191,7 +194,7 @@ static void test_more_devices_than_a_host_can_have_are_refused(void **state)
 	fputs("{ \"devices\": [\n", file);
 	for (size_t i = 0; i < count; i++)
 		fprintf(file,
-			"{ \"address\": \"%04zx:%02zx:%02zx.%zu\", \"vendor_id\": \"8086\", "
+			"{ \"name\": \"%04zx:%02zx:%02zx.%zu\", \"vendor_id\": \"8086\", "
 			"\"device_id\": \"0001\", \"class\": \"020000\", \"group\": %zu }%s\n",
 			i >> 16, i >> 8 & 255, i >> 3 & 31, i & 7, i, i + 1 < count ? "," : "");
 	fputs("] }", file);
@@ -232,9 +235,9 @@ static void test_what_is_left_out_has_a_default(void **state)
 	const struct simulated_device *nic, *bridge;
 
 	assert_int_equal(load("{ \"devices\": ["
-			      "{ \"address\": \"0000:01:00.0\", \"vendor_id\": \"8086\", \"device_id\": \"100e\","
+			      "{ \"name\": \"0000:01:00.0\", \"vendor_id\": \"8086\", \"device_id\": \"100e\","
 			      "  \"class\": \"020000\", \"driver\": \"e1000\", \"parent\": \"0000:00:01.0\" },"
-			      "{ \"address\": \"0000:00:01.0\", \"vendor_id\": \"8086\", \"device_id\": \"0001\","
+			      "{ \"name\": \"0000:00:01.0\", \"vendor_id\": \"8086\", \"device_id\": \"0001\","
 			      "  \"class\": \"060400\", \"driver\": null } ] }",
 			      &problem),
 			 0);
@@ -249,6 +252,37 @@ static void test_what_is_left_out_has_a_default(void **state)
 	assert_int_equal(nic->now.class_code, 0x020000);
 	assert_string_equal(nic->driver[0], "e1000");
 	assert_true(nic->now.identity != 0 && nic->now.identity != bridge->now.identity);
+}
+
+/* Of version 1, whether it says so, wherever it says so, or says nothing; and of version 2. */
+static void test_both_versions_are_read(void **state)
+{
+	static const struct {
+		const char *before, *key, *after;
+	} version[] = {
+		{ "\"version\": 1,", "address", "" },
+		{ "", "address", ", \"version\": 1" },
+		{ "", "address", "" },
+		{ "\"version\": null,", "address", "" },
+		{ "\"version\": 2,", "name", "" },
+		{ "", "name", ", \"version\": 2" },
+		{ "", "name", "" },
+	};
+
+	for (size_t i = 0; i < sizeof(version) / sizeof(*version); i++) {
+		struct json_problem problem;
+		char text[512];
+
+		snprintf(text, sizeof(text),
+			 "{ %s \"devices\": [ { \"%s\": \"0000:01:00.0\", \"vendor_id\": \"8086\", "
+			 "\"device_id\": \"100e\", \"class\": \"020000\" } ]%s }",
+			 version[i].before, version[i].key, version[i].after);
+		free_machine(NULL);
+		make_machine(NULL);
+		if (load(text, &problem) != 0)
+			fail_msg("%s: %s", text, problem.message);
+		assert_non_null(machine_find(machine, "0000:01:00.0"));
+	}
 }
 
 static void test_a_machine_reads_as_it_was_written(void **state)
@@ -334,6 +368,7 @@ int main(void)
 						free_machine),
 		cmocka_unit_test_setup_teardown(test_every_shipped_host_is_good, make_machine, free_machine),
 		cmocka_unit_test_setup_teardown(test_what_is_left_out_has_a_default, make_machine, free_machine),
+		cmocka_unit_test_setup_teardown(test_both_versions_are_read, make_machine, free_machine),
 		cmocka_unit_test_setup_teardown(test_a_machine_reads_as_it_was_written, make_machine, free_machine),
 		cmocka_unit_test_setup_teardown(test_mutilated_files_do_no_harm, make_machine, free_machine),
 	};

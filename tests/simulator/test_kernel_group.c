@@ -17,15 +17,15 @@
 
 static const char host[] =
 	"{ \"devices\": ["
-	"{ \"address\": \"0000:00:01.0\", \"vendor_id\": \"1b36\", \"device_id\": \"000e\", \"class\": \"060400\","
+	"{ \"name\": \"0000:00:01.0\", \"vendor_id\": \"1b36\", \"device_id\": \"000e\", \"class\": \"060400\","
 	"  \"group\": 1, \"driver\": \"pcieport\" },"
-	"{ \"address\": \"0000:01:00.0\", \"vendor_id\": \"1234\", \"device_id\": \"11e8\", \"class\": \"00ff00\","
+	"{ \"name\": \"0000:01:00.0\", \"vendor_id\": \"1234\", \"device_id\": \"11e8\", \"class\": \"00ff00\","
 	"  \"group\": 1, \"parent\": \"0000:00:01.0\" },"
-	"{ \"address\": \"0000:01:01.0\", \"vendor_id\": \"8086\", \"device_id\": \"100e\", \"class\": \"020000\","
+	"{ \"name\": \"0000:01:01.0\", \"vendor_id\": \"8086\", \"device_id\": \"100e\", \"class\": \"020000\","
 	"  \"group\": 1, \"parent\": \"0000:00:01.0\", \"driver\": \"e1000\" },"
-	"{ \"address\": \"0000:00:02.0\", \"vendor_id\": \"1234\", \"device_id\": \"11e8\", \"class\": \"00ff00\","
+	"{ \"name\": \"0000:00:02.0\", \"vendor_id\": \"1234\", \"device_id\": \"11e8\", \"class\": \"00ff00\","
 	"  \"group\": 2 },"
-	"{ \"address\": \"0000:00:03.0\", \"vendor_id\": \"1234\", \"device_id\": \"11e8\", \"class\": \"00ff00\" } ] }";
+	"{ \"name\": \"0000:00:03.0\", \"vendor_id\": \"1234\", \"device_id\": \"11e8\", \"class\": \"00ff00\" } ] }";
 
 static struct loop *loop;
 static struct machine *machine;

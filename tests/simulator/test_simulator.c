@@ -242,7 +242,7 @@ static void test_a_worker_that_ends_leaves_what_a_release_puts_back(void **state
 	free(before);
 }
 
-#define NEW_CARD "'address': '0000:00:03.0', 'vendor_id': '1234', 'device_id': '11e8', 'class': '00ff00', 'group': 3"
+#define NEW_CARD "'name': '0000:00:03.0', 'vendor_id': '1234', 'device_id': '11e8', 'class': '00ff00', 'group': 3"
 
 static void survey(const char *name)
 {
@@ -371,7 +371,7 @@ static void test_commands_that_are_none_are_refused(void **state)
 	command_refused(&fixture, "{ 'fail': { 'errno': 'ENOTHING' } }", "an errno");
 	command_refused(&fixture, "{ 'fail': { 'times': 0 } }", "an integer from 1");
 	command_refused(&fixture, "{ 'hang': { 'errno': 5 } }", "nothing is called so here");
-	command_refused(&fixture, "{ 'add': { 'address': '0000:00:04.0' } }", "the key vendor_id is missing");
+	command_refused(&fixture, "{ 'add': { 'name': '0000:00:04.0' } }", "the key vendor_id is missing");
 	command_refused(&fixture, "{ 'attach': {} }", "no wire came with it");
 	command_refused(&fixture, "{ 'await': { 'hung': -1 } }", "an integer from 0");
 }

@@ -25,7 +25,7 @@ static void write_device(struct session *session, struct json_object *device)
 {
 	struct json_object *nodes = reply_list(device, "nodes");
 
-	layout_sentence(&session->out, "  ", 4, reply_string(device, "address", "?"));
+	layout_sentence(&session->out, "  ", 4, reply_string(device, "name", "?"));
 	for (size_t i = 0; i < reply_count(nodes); i++)
 		layout_sentence_of(&session->out, "    ", 6, "by %s", reply_text(nodes, i));
 }

@@ -69,7 +69,7 @@ static void write_device(struct session *session, struct json_object *device)
 	const char *physical = reply_string(device, "physical_function", NULL);
 	char text[64];
 
-	write_row(session, "device", reply_string(device, "address", "?"));
+	write_row(session, "device", reply_string(device, "name", "?"));
 	write_ids(session, device);
 	write_state(session, device);
 	write_row(session, "driver", reply_string(device, "driver", "none"));
@@ -157,7 +157,7 @@ static int show_device(struct session *session, const char *name)
 
 	if (status != EXIT_DONE)
 		return status;
-	device = reply_find(reply_list(reply, "devices"), "address", name);
+	device = reply_find(reply_list(reply, "devices"), "name", name);
 	if (device == NULL)
 		status = session_fail(session, EXIT_UNKNOWN, "there is no device %s; `ioasidctl list` shows all", name);
 	else if (session->line->json)

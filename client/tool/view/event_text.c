@@ -73,10 +73,10 @@ static void write_state(struct line *line, struct json_object *event, const char
 static void write_offer(struct line *line, struct json_object *event, const char *message)
 {
 	struct json_object *claim = reply_object(event, "claim");
-	const char *address = reply_string(event, "address", NULL);
+	const char *name = reply_string(event, "name", NULL);
 
-	if (address != NULL)
-		add(line, "%s was added", address);
+	if (name != NULL)
+		add(line, "%s was added", name);
 	else
 		add(line, "given to uid %" PRId64 " by the rule \"%s\"", reply_number(claim, "uid", -1),
 		    reply_string(claim, "rule", "?"));
@@ -91,7 +91,7 @@ static void write_gone(struct line *line, struct json_object *event, const char 
 
 static void write_removed(struct line *line, struct json_object *event, const char *message)
 {
-	add(line, "%s was given back", reply_string(event, "address", "?"));
+	add(line, "%s was given back", reply_string(event, "name", "?"));
 }
 
 static void write_revocation(struct line *line, struct json_object *event, const char *message)
@@ -120,14 +120,14 @@ static void write_device(struct line *line, struct json_object *event, const cha
 	struct json_object *device = reply_object(event, "device");
 	const char *driver = reply_string(device, "driver", NULL);
 
-	add(line, "%s: %s%s, %s%s", reply_string(event, "address", "?"), reply_string(device, "state", "?"),
+	add(line, "%s: %s%s, %s%s", reply_string(event, "name", "?"), reply_string(device, "state", "?"),
 	    reply_flag(device, "locked_out") ? ", locked out" : "", driver != NULL ? "driver " : "no driver",
 	    driver != NULL ? driver : "");
 }
 
 static void write_device_gone(struct line *line, struct json_object *event, const char *message)
 {
-	add(line, "%s: unplugged", reply_string(event, "address", "?"));
+	add(line, "%s: unplugged", reply_string(event, "name", "?"));
 }
 
 static void write_policy(struct line *line, struct json_object *event, const char *message)

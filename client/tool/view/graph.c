@@ -97,9 +97,9 @@ static void write_node(FILE *stream, const struct graph_node *node)
 	const char *claim = reply_string(node->device, "claim", NULL);
 
 	fputs("    ", stream);
-	write_name(stream, "", node->address);
+	write_name(stream, "", node->name);
 	fputs(" [label=\"", stream);
-	write_text(stream, node->address, USE_COLUMNS);
+	write_text(stream, node->name, USE_COLUMNS);
 	write_line(stream, "", reply_string(node->device, "class_text", "device"), "");
 	write_line(stream, "driver: ", reply_string(node->device, "driver", "none"), "");
 	if (node->use != NULL) {
@@ -187,14 +187,14 @@ static void write_group(FILE *stream, const struct graph_view *view, const struc
 static void write_functions(FILE *stream, const struct graph_node *node)
 {
 	fputs("  ", stream);
-	write_name(stream, "functions of ", node->address);
+	write_name(stream, "functions of ", node->name);
 	fprintf(stream, " [label=\"%zu virtual functions\\neach free, in a group of its own", node->folded);
 	if (node->folded_driver != NULL)
 		write_line(stream, "driver: ", node->folded_driver, "");
 	fputs("\", shape=folder];\n  ", stream);
-	write_name(stream, "functions of ", node->address);
+	write_name(stream, "functions of ", node->name);
 	fputs(" -> ", stream);
-	write_name(stream, "", node->address);
+	write_name(stream, "", node->name);
 	fputs(" [style=dashed, label=\"VF of\"];\n", stream);
 }
 
@@ -207,16 +207,16 @@ static void write_edges(FILE *stream, const struct graph_nodes *nodes)
 			continue;
 		if (above != NULL) {
 			fputs("  ", stream);
-			write_name(stream, "", above->address);
+			write_name(stream, "", above->name);
 			fputs(" -> ", stream);
-			write_name(stream, "", node->address);
+			write_name(stream, "", node->name);
 			fputs(";\n", stream);
 		}
 		if (node->physical_function != NULL && node->physical_function->fold == FOLD_NONE) {
 			fputs("  ", stream);
-			write_name(stream, "", node->address);
+			write_name(stream, "", node->name);
 			fputs(" -> ", stream);
-			write_name(stream, "", node->physical_function->address);
+			write_name(stream, "", node->physical_function->name);
 			fputs(" [style=dashed, label=\"VF of\"];\n", stream);
 		}
 		if (node->folded > 0)

@@ -21,19 +21,19 @@ static int by_group(const void *left, const void *right)
 
 	if (first != second)
 		return first < second ? -1 : 1;
-	return strcmp(a->address, b->address);
+	return strcmp(a->name, b->name);
 }
 
 static int by_address(const void *left, const void *right)
 {
 	const struct graph_node *const *a = left, *const *b = right;
 
-	return strcmp((*a)->address, (*b)->address);
+	return strcmp((*a)->name, (*b)->name);
 }
 
-static struct graph_node *find(const struct graph_nodes *nodes, const char *address)
+static struct graph_node *find(const struct graph_nodes *nodes, const char *name)
 {
-	struct graph_node key = { .address = address }, *pointer = &key, **found;
+	struct graph_node key = { .name = name }, *pointer = &key, **found;
 
 	if (nodes->count == 0)
 		return NULL;
@@ -73,7 +73,7 @@ static void add_marks(const struct graph_nodes *nodes, struct json_object *plan)
 	struct graph_node *node;
 
 	for (size_t i = 0; i < reply_count(asked); i++) {
-		node = find(nodes, reply_string(reply_entry(asked, i), "address", ""));
+		node = find(nodes, reply_string(reply_entry(asked, i), "name", ""));
 		if (node != NULL) {
 			node->mark = MARK_ASKED;
 			node->asked = true;
@@ -191,9 +191,9 @@ int graph_nodes_make(const struct graph_view *view, struct graph_nodes *out)
 		int64_t group = reply_number(device, "group", -1);
 
 		nodes.node[nodes.count] = (struct graph_node){ .device = device,
-							       .address = reply_string(device, "address", ""),
+							       .name = reply_string(device, "name", ""),
 							       .group = group < 0 ? -1 : group };
-		nodes.count += *nodes.node[nodes.count].address != '\0';
+		nodes.count += *nodes.node[nodes.count].name != '\0';
 	}
 	if (nodes.count > 0)
 		qsort(nodes.node, nodes.count, sizeof(*nodes.node), by_group);

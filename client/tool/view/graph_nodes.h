@@ -25,7 +25,7 @@ enum graph_fold {
 
 struct graph_node {
 	struct json_object *device;
-	const char *address;
+	const char *name;
 	int64_t group;             /* -1: none */
 	struct graph_node *parent; /* NULL: none that is known */
 	struct graph_node *physical_function;
@@ -40,7 +40,7 @@ struct graph_node {
 };
 
 struct graph_nodes {
-	struct graph_node *node; /* sorted by group (those without at the end), then by address */
+	struct graph_node *node; /* sorted by group (those without at the end), then by name */
 	size_t count;
 	struct graph_node **by_address;
 	size_t folded_groups, folded_bridges;

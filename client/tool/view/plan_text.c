@@ -165,7 +165,7 @@ static void write_rules(const struct layout *out, struct json_object *plan)
 	for (size_t i = 0; i < reply_count(devices); i++) {
 		struct json_object *device = reply_entry(devices, i);
 
-		layout_sentence_of(out, "  ", 4, "%s: %s", reply_string(device, "address", "?"),
+		layout_sentence_of(out, "  ", 4, "%s: %s", reply_string(device, "name", "?"),
 				   rule_text(device, rule, sizeof(rule)));
 	}
 }
@@ -205,31 +205,30 @@ static void write_devices(const struct layout *out, struct json_object *plan)
 	bool used = reply_count(lockouts) > 0;
 
 	for (size_t i = 0; i < reply_count(asked) && !used; i++)
-		used = is_used(plan, reply_string(reply_entry(asked, i), "address", "?"));
+		used = is_used(plan, reply_string(reply_entry(asked, i), "name", "?"));
 	if (!used)
 		return;
 	write_heading(out, "What the host does with these devices now:");
 	for (size_t i = 0; i < reply_count(asked); i++) {
-		const char *address = reply_string(reply_entry(asked, i), "address", "?");
+		const char *name = reply_string(reply_entry(asked, i), "name", "?");
 
-		if (is_unknown(plan, address))
+		if (is_unknown(plan, name))
 			continue;
-		layout_sentence_of(out, "  ", 4, "%s, asked for%s", address,
-				   is_used(plan, address) ? ":" : ": nothing");
-		write_uses_of(out, plan, address);
+		layout_sentence_of(out, "  ", 4, "%s, asked for%s", name, is_used(plan, name) ? ":" : ": nothing");
+		write_uses_of(out, plan, name);
 	}
 	for (size_t i = 0; i < reply_count(lockouts); i++) {
 		struct json_object *lockout = reply_entry(lockouts, i);
-		const char *address = reply_string(lockout, "device", "?");
+		const char *name = reply_string(lockout, "device", "?");
 		const char *driver = reply_string(lockout, "driver", NULL);
 
-		layout_sentence_of(out, "  ", 4, "%s, locked out with %s%s, %s%s, %s%s", address,
+		layout_sentence_of(out, "  ", 4, "%s, locked out with %s%s, %s%s, %s%s", name,
 				   reply_string(lockout, "for", "?"),
 				   reply_flag(lockout, "covered") ? "" : " (which is not allowed)",
 				   driver != NULL ? "driver " : "no driver", driver != NULL ? driver : "",
 				   reply_string(lockout, "severity", "?"),
-				   is_used(plan, address) ? ":" : ": nothing found");
-		write_uses_of(out, plan, address);
+				   is_used(plan, name) ? ":" : ": nothing found");
+		write_uses_of(out, plan, name);
 	}
 }
 

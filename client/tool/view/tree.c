@@ -17,7 +17,7 @@ enum { STATE_COLUMNS = 48 };
 
 struct node {
 	struct json_object *device;
-	const char *address;
+	const char *name;
 	int64_t group;
 	/* Places in the array, NOWHERE where there is none. All of one group. */
 	ptrdiff_t parent, first_child, next_sibling;
@@ -31,7 +31,7 @@ struct group_state {
 };
 
 struct tree {
-	struct node *node; /* sorted by group, then by address */
+	struct node *node; /* sorted by group, then by name */
 	size_t count;
 	struct group_state *state; /* sorted by number */
 	size_t state_count;
@@ -49,7 +49,7 @@ static int compare(const void *left, const void *right)
 
 	if (a->group != b->group)
 		return a->group < b->group ? -1 : 1;
-	return strcmp(a->address, b->address);
+	return strcmp(a->name, b->name);
 }
 
 static int compare_states(const void *left, const void *right)
@@ -100,7 +100,7 @@ static void link_nodes(struct tree *tree)
 		const struct node *parent;
 
 		tree->node[i].parent = tree->node[i].first_child = tree->node[i].next_sibling = NOWHERE;
-		key.address = reply_string(tree->node[i].device, "parent", "");
+		key.name = reply_string(tree->node[i].device, "parent", "");
 		parent = bsearch(&key, tree->node, tree->count, sizeof(key), compare);
 		if (parent != NULL)
 			tree->node[i].parent = parent - tree->node;
@@ -146,7 +146,7 @@ struct tree *tree_new(struct json_object *devices, struct json_object *groups, s
 		if (device == NULL)
 			continue;
 		node->device = device;
-		node->address = reply_string(device, "address", "?");
+		node->name = reply_string(device, "name", "?");
 		node->group = reply_number(device, "group", NO_GROUP);
 		tree->count++;
 	}
@@ -288,7 +288,7 @@ static struct columns measure(const struct tree *tree, const struct layout *layo
 		if (i == first || node->group != node[-1].group)
 			claim = group_claim(tree, i, group_end(tree, i));
 
-		widen(&columns.name, INDENT * (depth_of(tree, node) + 1) + layout_columns(layout, node->address));
+		widen(&columns.name, INDENT * (depth_of(tree, node) + 1) + layout_columns(layout, node->name));
 		widen(&columns.id, layout_columns(layout, id_text(device, text, sizeof(text))));
 		widen(&columns.class_text, layout_columns(layout, reply_string(device, "class_text", "")));
 		widen(&columns.driver, layout_columns(layout, reply_string(device, "driver", "-")));
@@ -347,7 +347,7 @@ static void draw_row(const struct tree *tree, const struct layout *layout, const
 	enum colour colour;
 	char text[256];
 
-	draw_cell(layout, node->address, columns->name > used ? columns->name - used : 1);
+	draw_cell(layout, node->name, columns->name > used ? columns->name - used : 1);
 	draw_cell(layout, id_text(node->device, text, sizeof(text)), columns->id);
 	draw_cell(layout, reply_string(node->device, "class_text", ""), columns->class_text);
 	draw_cell(layout, reply_string(node->device, "driver", "-"), columns->driver);

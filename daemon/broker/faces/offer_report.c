@@ -73,7 +73,7 @@ struct json_object *offer_report(const struct arbiter *arbiter, const struct ans
 		const struct claim_device *claimed = offer->device[i].device;
 		struct json_object *device = json_make_object();
 
-		json_set(device, "address", json_make_string(claimed->before.name));
+		json_set(device, "name", json_make_string(claimed->before.name));
 		json_set(device, "group", json_make_number(claimed->before.group));
 		json_set(device, "fd", devices ? offer_report_fd(fds, &offer->device[i].fd) : NULL);
 		json_set(device, "nodes", offer_report_nodes(arbiter, answer->claim, claimed));

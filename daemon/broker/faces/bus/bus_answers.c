@@ -164,7 +164,7 @@ void bus_answers_open(struct bus_call *call, struct bus_offer *offer, const stru
 	sd_bus_message *reply = NULL;
 	int error = bus_call_reply_new(call, &reply), fd;
 
-	json_set(object, "address", json_make_string(device->before.name));
+	json_set(object, "name", json_make_string(device->before.name));
 	json_set(object, "group", json_make_number(device->before.group));
 	for (size_t i = 0; i < offer->device_count && error >= 0; i++) {
 		if (strcmp(offer->device[i].name, device->before.name) != 0 || offer->device[i].fd < 0)

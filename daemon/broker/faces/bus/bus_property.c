@@ -59,7 +59,7 @@ static const struct property manager_properties[] = {
 };
 
 static const struct property device_properties[] = {
-	{ "Address", KIND_TEXT, "address", 0 },
+	{ "Name", KIND_TEXT, "name", 0 },
 	{ "Kind", KIND_TEXT, "kind", 0 },
 	{ "VendorId", KIND_TEXT, "vendor_id", 0 },
 	{ "DeviceId", KIND_TEXT, "device_id", 0 },

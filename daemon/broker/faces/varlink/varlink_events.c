@@ -54,7 +54,7 @@ static struct json_object *asked_for(const struct decision *decision)
 /* The fields of an event. What is NULL is null. */
 struct event {
 	const char *kind;
-	struct json_object *claim, *before, *device, *address, *devices, *uid, *status, *grace, *success, *policy,
+	struct json_object *claim, *before, *device, *name, *devices, *uid, *status, *grace, *success, *policy,
 		*message;
 };
 
@@ -70,7 +70,7 @@ static struct json_object *write_event(const struct event *event)
 		{ "claim", event->claim },
 		{ "before", event->before },
 		{ "device", event->device },
-		{ "address", event->address },
+		{ "name", event->name },
 		{ "devices", event->devices },
 		{ "uid", event->uid },
 		{ "status", event->status },
@@ -111,7 +111,7 @@ struct json_object *varlink_event_device(const struct arbiter *arbiter, const ch
 
 	if (!event.device)
 		return NULL;
-	event.address = json_make_string(name);
+	event.name = json_make_string(name);
 	return write_event(&event);
 }
 
@@ -130,7 +130,7 @@ static void add_attempt(struct event *event, const struct news *news)
 
 struct json_object *varlink_event(const struct arbiter *arbiter, const struct news *news, bool see)
 {
-	struct event event = { .kind = events[news->kind].kind, .address = text_or_null(news->device) };
+	struct event event = { .kind = events[news->kind].kind, .name = text_or_null(news->device) };
 
 	if (news->claim && see)
 		event.claim = reply_json_claim(news->claim);
