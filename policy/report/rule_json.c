@@ -12,6 +12,7 @@ enum { LINE_SIZE = 1024 };
 static const char *list_word(enum selector_list list)
 {
 	switch (list) {
+	case SELECTOR_NAME:
 	case SELECTOR_ADDRESS:
 		return "";
 	case SELECTOR_ID:

@@ -14,7 +14,7 @@ const struct use *coverage_blocking_use(const struct uses *uses, const char *dev
 
 bool coverage_consents(const struct rule *rule, const char *device)
 {
-	return rule->take_in_use && text_list_names(&rule->device.list[SELECTOR_ADDRESS], device);
+	return rule->take_in_use && device_selector_names(&rule->device, device);
 }
 
 bool coverage_is_stuck_on_driver(const struct device *device)

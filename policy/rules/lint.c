@@ -45,14 +45,16 @@ static const struct never_entry *find_never(struct checking *checking, const str
 /* A rule's lockouts against its own devices, each other, and never. */
 static void check_lockouts(struct checking *checking, const struct rule *rule)
 {
-	const struct text_list *addresses = &rule->device.list[SELECTOR_ADDRESS], *named = &rule->lockout_named;
+	const struct text_list *names = &rule->device.list[SELECTOR_NAME], *named = &rule->lockout_named;
+	const struct text_list *addresses = &rule->device.list[SELECTOR_ADDRESS];
 
 	for (size_t i = 0; i < named->count; i++) {
-		struct device_selector member = { .list[SELECTOR_ADDRESS] = { .item = &named->item[i], .count = 1 } };
+		struct device_selector member = { .list[SELECTOR_NAME] = { .item = &named->item[i], .count = 1 } };
 		const struct never_entry *never = find_never(checking, &member);
 
 		/* The rule can be about one device only, and it is this one. */
-		if (addresses->count == 1 && strcmp(addresses->item[0], named->item[i]) == 0)
+		if ((names->count == 1 && strcmp(names->item[0], named->item[i]) == 0) ||
+		    (addresses->count == 1 && strcmp(addresses->item[0], named->item[i]) == 0))
 			diagnostics_add(
 				checking->diagnostics, true, rule->file, rule->line, rule->column,
 				"the rule \"%s\" names %s as its lockout, which is the very device that it gives: "

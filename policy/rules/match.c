@@ -52,7 +52,8 @@ static void make_candidate(struct candidate *out, const struct topology *topolog
 	write_id(out->id, device->vendor, device->device);
 	write_id(out->subsystem, device->subsystem_vendor, device->subsystem_device);
 	write_hex(out->class_code, 6, device->class_code);
-	out->text[SELECTOR_ADDRESS] = device->name;
+	out->text[SELECTOR_NAME] = device->name;
+	out->text[SELECTOR_ADDRESS] = device->kind == DEVICE_PCI ? device->name : NULL;
 	out->text[SELECTOR_ID] = out->id;
 	out->text[SELECTOR_SUBSYSTEM] = out->subsystem;
 	out->text[SELECTOR_CLASS] = out->class_code;

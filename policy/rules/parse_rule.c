@@ -340,6 +340,7 @@ static void check_limits(struct parse *parse, const struct json_value *value, co
 /* What can only be said of the rule as a whole. */
 static void check_rule(struct parse *parse, const struct json_value *value, const struct rule *rule)
 {
+	const struct text_list *names = &rule->device.list[SELECTOR_NAME];
 	const struct text_list *addresses = &rule->device.list[SELECTOR_ADDRESS];
 	struct json_children members = json_value_children(value);
 	struct json_value member;
@@ -359,11 +360,15 @@ static void check_rule(struct parse *parse, const struct json_value *value, cons
 			parse, &member,
 			"a client whose unit is not known (before Linux 6.5, or not started by systemd) is not in "
 			"this unit: rules after this one decide over it");
+	for (size_t i = 0; i < names->count; i++)
+		literal = literal || !glob_has_wildcard(names->item[i]);
 	for (size_t i = 0; i < addresses->count; i++)
 		literal = literal || !glob_has_wildcard(addresses->item[i]);
 	if (rule->take_in_use && !literal && json_value_member(value, "in_use", &member))
-		parse_warning(parse, &member,
-			      "takes effect only for a device whose address the rule gives in full, and it gives none");
+		parse_warning(
+			parse, &member,
+			"takes effect only for a device whose name or address the rule gives in full, and it gives "
+			"none");
 }
 
 void parse_rule(struct parse *parse, const struct json_value *value, struct rule *out)

@@ -66,6 +66,22 @@ static bool check_address(struct parse *parse, const struct json_value *item, co
 	return false;
 }
 
+static bool check_name(struct parse *parse, const struct json_value *item, const char *text)
+{
+	char form[DEVICE_NAME_MAX];
+
+	if (glob_has_wildcard(text))
+		return check_glob(parse, item, text,
+				  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-", "device name");
+	if (pci_address_is_valid(text))
+		return true;
+	if (pci_address_normalise(text, form) == 0)
+		parse_error(parse, item, "'%s' has to be written in full and in lower case: '%s'", text, form);
+	else
+		parse_error(parse, item, "'%s' is no device's name: write one like '0000:01:00.0', or a glob", text);
+	return false;
+}
+
 static bool check_id(struct parse *parse, const struct json_value *item, const char *text)
 {
 	char form[PATTERN_MAX];
@@ -130,9 +146,9 @@ static bool check_kind(struct parse *parse, const struct json_value *item, const
 
 static bool (*const checks[SELECTOR_LIST_COUNT])(struct parse *parse, const struct json_value *item,
 						 const char *text) = {
-	[SELECTOR_ADDRESS] = check_address, [SELECTOR_ID] = check_id,         [SELECTOR_SUBSYSTEM] = check_id,
-	[SELECTOR_CLASS] = check_class,     [SELECTOR_DRIVER] = check_driver, [SELECTOR_KIND] = check_kind,
-	[SELECTOR_PARENT] = check_address,  [SELECTOR_POOL] = check_pool,
+	[SELECTOR_NAME] = check_name,    [SELECTOR_ADDRESS] = check_address, [SELECTOR_ID] = check_id,
+	[SELECTOR_SUBSYSTEM] = check_id, [SELECTOR_CLASS] = check_class,     [SELECTOR_DRIVER] = check_driver,
+	[SELECTOR_KIND] = check_kind,    [SELECTOR_PARENT] = check_address,  [SELECTOR_POOL] = check_pool,
 };
 
 static void read_list(struct parse *parse, const struct json_value *member, enum selector_list key,
@@ -187,9 +203,10 @@ void parse_device_selector(struct parse *parse, const struct json_value *value, 
 			continue;
 		given++;
 		if (list == SELECTOR_LIST_COUNT)
-			parse_unknown_key(parse, &member,
-					  pools ? "address, id, subsystem, class, driver, kind, numa_node, parent, pool"
-						: "address, id, subsystem, class, driver, kind, numa_node, parent");
+			parse_unknown_key(
+				parse, &member,
+				pools ? "name, address, id, subsystem, class, driver, kind, numa_node, parent, pool"
+				      : "name, address, id, subsystem, class, driver, kind, numa_node, parent");
 		else if (list == SELECTOR_POOL && !pools)
 			parse_key_error(parse, &member, "a pool is not made of pools: name its devices");
 		else
@@ -197,7 +214,7 @@ void parse_device_selector(struct parse *parse, const struct json_value *value, 
 		parse->has_parents = parse->has_parents || list == SELECTOR_PARENT;
 	}
 	if (given == 0)
-		parse_error(parse, value, "names no device: give an address, id, class, driver%s or kind",
+		parse_error(parse, value, "names no device: give a name, address, id, class, driver%s or kind",
 			    pools ? ", pool" : "");
 }
 

@@ -94,12 +94,19 @@ struct policy *policy_free(struct policy *policy)
 	return NULL;
 }
 
+bool device_selector_names(const struct device_selector *selector, const char *device)
+{
+	return text_list_names(&selector->list[SELECTOR_NAME], device) ||
+	       text_list_names(&selector->list[SELECTOR_ADDRESS], device);
+}
+
 const char *selector_list_to_string(enum selector_list list)
 {
 	static const char *const names[SELECTOR_LIST_COUNT] = {
-		[SELECTOR_ADDRESS] = "address",     [SELECTOR_ID] = "id",         [SELECTOR_SUBSYSTEM] = "subsystem",
-		[SELECTOR_CLASS] = "class",         [SELECTOR_DRIVER] = "driver", [SELECTOR_KIND] = "kind",
-		[SELECTOR_NUMA_NODE] = "numa_node", [SELECTOR_PARENT] = "parent", [SELECTOR_POOL] = "pool",
+		[SELECTOR_NAME] = "name",           [SELECTOR_ADDRESS] = "address",     [SELECTOR_ID] = "id",
+		[SELECTOR_SUBSYSTEM] = "subsystem", [SELECTOR_CLASS] = "class",         [SELECTOR_DRIVER] = "driver",
+		[SELECTOR_KIND] = "kind",           [SELECTOR_NUMA_NODE] = "numa_node", [SELECTOR_PARENT] = "parent",
+		[SELECTOR_POOL] = "pool",
 	};
 
 	return (unsigned)list < SELECTOR_LIST_COUNT ? names[list] : NULL;

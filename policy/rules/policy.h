@@ -19,7 +19,8 @@ struct text_list {
 
 /* The lists of a selector. All but classes are globs, or exact where there is no glob character. */
 enum selector_list {
-	SELECTOR_ADDRESS,   /* the full address, lower case */
+	SELECTOR_NAME,      /* the name of a device of any kind */
+	SELECTOR_ADDRESS,   /* the full address of a PCI function, lower case: its name, as no other kind has it */
 	SELECTOR_ID,        /* "vendor:device", four hex digits each, lower case */
 	SELECTOR_SUBSYSTEM, /* the same of the subsystem */
 	SELECTOR_CLASS,     /* 2, 4 or 6 hex digits, matched as a prefix of the 6 digits; or a glob over all 6 */
@@ -37,6 +38,8 @@ const char *selector_list_to_string(enum selector_list list);
 struct device_selector {
 	struct text_list list[SELECTOR_LIST_COUNT];
 };
+/* True if the selector gives this very name or address, in full. */
+bool device_selector_names(const struct device_selector *selector, const char *device);
 
 struct subject_selector {
 	uid_t *uid;

@@ -118,6 +118,7 @@ static void put_item(struct writing *writing, enum selector_list list, const cha
 	case SELECTOR_PARENT:
 		text_format(text, sizeof text, "*/%s/*", item);
 		break;
+	case SELECTOR_NAME:
 	case SELECTOR_ADDRESS:
 	case SELECTOR_DRIVER:
 	case SELECTOR_KIND:
@@ -134,11 +135,9 @@ static void put_item(struct writing *writing, enum selector_list list, const cha
 static void put_rule(struct writing *writing)
 {
 	static const char *const keys[SELECTOR_LIST_COUNT] = {
-		[SELECTOR_ADDRESS] = "KERNEL",
-		[SELECTOR_ID] = "ENV{PCI_ID}",
-		[SELECTOR_SUBSYSTEM] = "ENV{PCI_SUBSYS_ID}",
-		[SELECTOR_CLASS] = "ATTR{class}",
-		[SELECTOR_NUMA_NODE] = "ATTR{numa_node}",
+		[SELECTOR_NAME] = "KERNEL",       [SELECTOR_ADDRESS] = "KERNEL",
+		[SELECTOR_ID] = "ENV{PCI_ID}",    [SELECTOR_SUBSYSTEM] = "ENV{PCI_SUBSYS_ID}",
+		[SELECTOR_CLASS] = "ATTR{class}", [SELECTOR_NUMA_NODE] = "ATTR{numa_node}",
 		[SELECTOR_PARENT] = "DEVPATH",
 	};
 

@@ -60,7 +60,8 @@ static struct list list_of(const struct policy_index_entry *entry, unsigned numb
 
 static uint64_t hash_start(unsigned number)
 {
-	unsigned char byte = (unsigned char)number;
+	/* Each of these two lists can include the other. */
+	unsigned char byte = number == SELECTOR_NAME ? SELECTOR_ADDRESS : (unsigned char)number;
 
 	return fnv_bytes(FNV_START, &byte, 1);
 }

@@ -79,15 +79,37 @@ static bool list_includes(enum selector_list list, const struct text_list *outer
 	return inner->count > 0;
 }
 
+/* True if all that is named is a PCI function, which can be told by its address as well. */
+static bool is_all_pci(const struct text_list *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		if (!pci_address_is_valid(names->item[i]))
+			return false;
+	return true;
+}
+
+/* Whether the outer list of devices is kept by the inner selector. An address is a name, too. */
+static bool is_included(enum selector_list list, const struct text_list *outer, const struct device_selector *inner,
+			size_t *budget)
+{
+	const struct text_list *names = &inner->list[SELECTOR_NAME];
+
+	if (list_includes(list, outer, &inner->list[list], budget))
+		return true;
+	if (list == SELECTOR_NAME)
+		return list_includes(list, outer, &inner->list[SELECTOR_ADDRESS], budget);
+	return list == SELECTOR_ADDRESS && is_all_pci(names) && list_includes(list, outer, names, budget);
+}
+
 /* The same with a second selector that narrows the inner one; NULL: none does. */
 static bool includes_both(const struct device_selector *outer, const struct device_selector *inner,
 			  const struct device_selector *narrower, size_t *budget)
 {
 	for (enum selector_list i = 0; i < SELECTOR_LIST_COUNT; i++) {
 		if (outer->list[i].count == 0 || selector_list_is_universal(i, &outer->list[i]) ||
-		    list_includes(i, &outer->list[i], &inner->list[i], budget))
+		    is_included(i, &outer->list[i], inner, budget))
 			continue;
-		if (!narrower || !list_includes(i, &outer->list[i], &narrower->list[i], budget))
+		if (!narrower || !is_included(i, &outer->list[i], narrower, budget))
 			return false;
 	}
 	return true;

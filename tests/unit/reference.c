@@ -86,6 +86,7 @@ static bool list_selects(const struct policy *policy, const struct world *world,
 	char text[64];
 
 	switch (which) {
+	case SELECTOR_NAME:
 	case SELECTOR_ADDRESS:
 		return any_like(list, device->name);
 	case SELECTOR_ID:
@@ -259,7 +260,8 @@ static void judge_given(struct judging *judging, struct asked *asked)
 	if (member)
 		block(judging, BLOCKER_OTHER_CONTEXT, asked, member);
 	if (is_used(judging->world, device,
-		    rule->take_in_use && names(&rule->device.list[SELECTOR_ADDRESS], device->name)))
+		    rule->take_in_use && (names(&rule->device.list[SELECTOR_NAME], device->name) ||
+					  names(&rule->device.list[SELECTOR_ADDRESS], device->name))))
 		block(judging, BLOCKER_IN_USE, asked, NULL);
 }
 

@@ -50,6 +50,11 @@ static void test_shadowed(void **state)
 		  "\"device\": {\"address\": [\"0000:01:00.0\", \"0000:02:00.0\"]}", true },
 		{ "\"device\": {\"address\": [\"0000:01:*\"]}",
 		  "\"device\": {\"address\": [\"0000:01:00.0\", \"0000:02:00.0\"]}", false },
+		/* A PCI function is meant by its name as by its address. */
+		{ "\"device\": {\"name\": \"0000:01:*\"}", "\"device\": {\"address\": \"0000:01:00.0\"}", true },
+		{ "\"device\": {\"address\": \"0000:01:*\"}", "\"device\": {\"name\": \"0000:01:00.0\"}", true },
+		{ "\"device\": {\"address\": \"0000:01:*\"}", "\"device\": {\"name\": \"0000:01:0*\"}", false },
+		{ "\"device\": {\"name\": \"0000:01:*\"}", "\"device\": {\"address\": \"0000:02:00.0\"}", false },
 		{ "\"device\": {\"class\": \"02\"}", "\"device\": {\"class\": \"0200\"}", true },
 		{ "\"device\": {\"class\": \"0200\"}", "\"device\": {\"class\": \"02\"}", false },
 		{ "\"device\": {\"class\": \"0?00*\"}", "\"device\": {\"class\": \"0200\"}", false },
@@ -124,6 +129,11 @@ static void test_contradictions(void **state)
 			  ANY
 			  ", \"lockout\": {\"named\": \"0000:01:00.0\"}") "],"
 									  " \"never\": [{\"address\": \"0000:01:*\"}]}",
+		  "lets 0000:01:00.0 be locked out, but never" },
+		{ "{\"rules\": [" RULE(
+			  "r", "allow",
+			  ANY
+			  ", \"lockout\": {\"named\": \"0000:01:00.0\"}") "], \"never\": [{\"name\": \"0000:01:*\"}]}",
 		  "lets 0000:01:00.0 be locked out, but never" },
 		{ "{\"rules\": [" RULE("r", "allow",
 				       ANY ", \"lockout\": {\"named\": [\"0000:01:00.0\", \"0000:01:00.0\"]}") "]}",
@@ -205,10 +215,10 @@ static void test_index(void **state)
 		length +=
 			(size_t)sprintf(text + length,
 					"%s{\"name\": \"%u\", \"effect\": \"deny\", \"subject\": {\"user\": [%u, %u]},"
-					" \"device\": {\"address\": \"0000:%02x:%s\", \"class\": \"%s\"}}",
+					" \"device\": {\"%s\": \"0000:%02x:%s\", \"class\": \"%s\"}}",
 					i ? "," : "", i, dice_roll(&dice, 9), 10 + dice_roll(&dice, 9),
-					dice_roll(&dice, 200), dice_roll(&dice, 3) ? "00.0" : "*",
-					classes[dice_roll(&dice, COUNT(classes))]);
+					dice_roll(&dice, 4) ? "address" : "name", dice_roll(&dice, 200),
+					dice_roll(&dice, 3) ? "00.0" : "*", classes[dice_roll(&dice, COUNT(classes))]);
 	}
 	strcpy(text + length, "]}");
 	source.length = length + 2;

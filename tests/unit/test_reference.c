@@ -72,7 +72,7 @@ static void add_selector(struct dice *dice, char *text, bool pools)
 		used[which] = true;
 		if (which <= 1) {
 			used[0] = used[1] = true;
-			add_list(dice, text, "address", globs, COUNT(globs));
+			add_list(dice, text, pick(dice, 3) ? "address" : "name", globs, COUNT(globs));
 		} else if (which == 2) {
 			add_list(dice, text, "id", id_globs, COUNT(id_globs));
 		} else if (which == 3) {
