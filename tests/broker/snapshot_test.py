@@ -151,7 +151,7 @@ def by_the_command():
             assert live.stdout == file.stdout or arguments[0] == "graph", (live.stdout, file.stdout)
         result = ioasidctl("--socket", daemon.path, "snapshot", "/nonexistent/file")
         assert result.returncode == 1 and "can't be written" in result.stderr, result
-        assert json.loads(ioasidctl("--socket", daemon.path, "snapshot").stdout)["version"] == 1
+        assert json.loads(ioasidctl("--socket", daemon.path, "snapshot").stdout)["version"] == 2
 
 
 if __name__ == "__main__":
