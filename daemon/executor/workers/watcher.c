@@ -3,6 +3,7 @@
 #include "../../base/log.h"
 #include "../../base/wire.h"
 #include "../devices/pci_device.h"
+#include "device_events.h"
 #include "known_devices.h"
 
 #include <errno.h>
@@ -13,7 +14,7 @@
 #include <sys/socket.h>
 
 /* As large as udevd's own; without CAP_NET_ADMIN the kernel gives less, and a rescan makes up for what is lost. */
-enum { RECEIVE_BUFFER = 128 * 1024 * 1024, SUBJECTS_MAX = 64 };
+enum { RECEIVE_BUFFER = 128 * 1024 * 1024 };
 
 struct watcher {
 	int socket;
@@ -53,14 +54,20 @@ static int tell_gone(struct watcher *watcher, const char *name)
 	return tell(watcher, &message, WIRE_DEVICE_GONE);
 }
 
-/* Reads a device and tells how it is, or that it is gone. 0 or -errno: nothing can be told any more. */
-static int look_at(struct watcher *watcher, const char *name)
+/*
+ * Reads a device and tells how it is, or that it is gone. removed_node: a node of it that is being removed, and may be
+ * seen still; "": none. 0 or -errno: nothing can be told any more.
+ */
+static int look_at(struct watcher *watcher, const char *name, const char *removed_node)
 {
 	struct device device;
 	int error = pci_device_device(&watcher->host, name, watcher->timed_call, &device);
 
-	if (error >= 0)
+	if (error >= 0) {
+		if (strcmp(device.vfio_node, removed_node) == 0)
+			memset(device.vfio_node, 0, sizeof(device.vfio_node));
 		return tell_device(watcher, &device);
+	}
 	if (error == -ENOMEM)
 		return error;
 	/* What can't be read any more is as good as gone: nobody may have it on the strength of what was told before.
@@ -78,17 +85,20 @@ static void copy_physical_function(const struct watcher *watcher, const char *na
 		memcpy(out, known->physical_function, strlen(known->physical_function) + 1);
 }
 
-static int look_at_changed(struct watcher *watcher, const char *name)
+static int look_at_changed(struct watcher *watcher, const struct device_event *event)
 {
 	char before[DEVICE_NAME_MAX], after[DEVICE_NAME_MAX];
-	int error;
+	int error = 0;
 
-	copy_physical_function(watcher, name, before);
-	error = look_at(watcher, name);
-	copy_physical_function(watcher, name, after);
+	copy_physical_function(watcher, event->name, before);
+	if (!event->removed)
+		error = look_at(watcher, event->name, event->removed_node);
+	else if (known_devices_find(&watcher->known, event->name))
+		error = tell_gone(watcher, event->name);
+	copy_physical_function(watcher, event->name, after);
 	/* A virtual function that comes or goes changes how many the physical one has. */
 	if (error == 0 && strcmp(before, after) != 0)
-		error = look_at(watcher, before[0] ? before : after);
+		error = look_at(watcher, before[0] ? before : after, "");
 	return error;
 }
 
@@ -105,7 +115,7 @@ static int scan(struct watcher *watcher)
 	known_devices_unsee(&watcher->known);
 	while (stream && error == 0 && (entry = sysfs_next(stream)))
 		if (strlen(entry->d_name) < DEVICE_NAME_MAX)
-			error = look_at(watcher, entry->d_name);
+			error = look_at(watcher, entry->d_name, "");
 	if (stream)
 		closedir(stream);
 	while (error == 0 && (unseen = known_devices_unseen(&watcher->known))) {
@@ -115,29 +125,6 @@ static int scan(struct watcher *watcher)
 		error = tell_gone(watcher, name);
 	}
 	return error;
-}
-
-/* The device that an event is about: itself, or for a VFIO node the one that the node hangs on. False: neither. */
-static bool find_subject(struct udev_device *event, char name[static DEVICE_NAME_MAX])
-{
-	const char *subsystem = udev_device_get_subsystem(event);
-	const char *path = udev_device_get_devpath(event);
-	const char *found = NULL;
-	char copy[4096], *end;
-
-	if (!subsystem || !path || strlen(path) >= sizeof(copy))
-		return false;
-	memcpy(copy, path, strlen(path) + 1);
-	if (strcmp(subsystem, "pci") == 0) {
-		found = path_last(copy);
-	} else if (strcmp(subsystem, "vfio-dev") == 0 && (end = strstr(copy, "/vfio-dev/"))) {
-		*end = '\0';
-		found = path_last(copy);
-	}
-	if (!found || !pci_address_is_valid(found) || strlen(found) >= DEVICE_NAME_MAX)
-		return false;
-	memcpy(name, found, strlen(found) + 1);
-	return true;
 }
 
 /* Says that udev was at work on a node of VFIO's: a group's, a cdev's, or the container's. 0 or -errno. */
@@ -179,42 +166,30 @@ static int tell_all_nodes(struct watcher *watcher)
 	return error;
 }
 
-/* Devices that events were about. */
-struct subjects {
-	char name[SUBJECTS_MAX][DEVICE_NAME_MAX];
-	size_t count;
-	bool lost; /* there were events that nobody could keep */
-};
-
-/*
- * Takes the events that are there, as far as there is place. A driver that comes or goes makes several of them for one
- * device, which is read once then. 0 or -errno.
+/* Takes the events that are there, as far as there is place. lost: there were some that nobody could keep. 0 or -errno.
  */
-static int take_events(struct watcher *watcher, struct subjects *subjects)
+static int take_events(struct watcher *watcher, struct device_events *events, bool *lost)
 {
-	*subjects = (struct subjects){ .count = 0 };
-	while (subjects->count < SUBJECTS_MAX && !subjects->lost) {
-		char *name = subjects->name[subjects->count];
+	*events = (struct device_events){ .count = 0 };
+	*lost = false;
+	while (events->count < DEVICE_EVENTS_MAX) {
 		struct udev_device *event;
-		bool found;
 		int error;
 
 		errno = 0;
 		event = udev_monitor_receive_device(watcher->monitor);
-		if (!event && errno == ENOBUFS)
-			subjects->lost = true;
-		else if (!event)
-			return errno == 0 || errno == EAGAIN || errno == EINTR || errno == ENODATA ? 0 : -errno;
-		if (!event)
+		if (!event && errno == ENOBUFS) {
+			*lost = true;
 			break;
-		found = find_subject(event, name);
+		}
+		if (!event)
+			return errno == 0 || errno == EAGAIN || errno == EINTR || errno == ENODATA ? 0 : -errno;
+		device_events_note(events, udev_device_get_action(event), udev_device_get_subsystem(event),
+				   udev_device_get_devpath(event));
 		error = tell_node(watcher, event);
 		udev_device_unref(event);
 		if (error < 0)
 			return error;
-		for (size_t i = 0; i < subjects->count && found; i++)
-			found = strcmp(subjects->name[i], name) != 0;
-		subjects->count += found;
 	}
 	return 0;
 }
@@ -222,22 +197,23 @@ static int take_events(struct watcher *watcher, struct subjects *subjects)
 /* Looks at whatever has changed. 0 or -errno. */
 static int follow_events(struct watcher *watcher)
 {
-	struct subjects subjects;
+	struct device_events events;
+	bool lost;
 
 	do {
-		int error = take_events(watcher, &subjects);
+		int error = take_events(watcher, &events, &lost);
 
-		if (error == 0 && subjects.lost) {
+		if (error == 0 && lost) {
 			log_notice("so many events came that some were lost: looking at all devices anew");
 			error = scan(watcher);
 			if (error == 0)
 				error = tell_all_nodes(watcher);
 		}
-		for (size_t i = 0; i < subjects.count && error == 0 && !subjects.lost; i++)
-			error = look_at_changed(watcher, subjects.name[i]);
+		for (size_t i = 0; i < events.count && error == 0 && !lost; i++)
+			error = look_at_changed(watcher, &events.event[i]);
 		if (error < 0)
 			return error;
-	} while (subjects.count == SUBJECTS_MAX || subjects.lost);
+	} while (events.count == DEVICE_EVENTS_MAX || lost);
 	return 0;
 }
 
