@@ -3,6 +3,7 @@
  * have to wait once; and what is decided about a device that does not come free.
  */
 #include "../../daemon/plans/engine.h"
+#include "../executor/plan_literal.h"
 #include "counted_host.h"
 
 #include <errno.h>
@@ -12,16 +13,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-#define STEP(KIND, DEVICE, ...) \
-	{ \
-		.kind = STEP_##KIND, .device = DEVICE, .identity = sizeof(DEVICE) > 1, __VA_ARGS__ \
-	}
-#define PLAN(...) \
-	{ \
-		.step = (struct step[]){ __VA_ARGS__ }, \
-		.count = sizeof((struct step[]){ __VA_ARGS__ }) / sizeof(struct step) \
-	}
 
 /* clang-format off */
 #define TAKE \
