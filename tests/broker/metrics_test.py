@@ -151,7 +151,9 @@ def refusals_and_failures():
         close_all(reply)
         assert peer.ask("Release", {"claim": reply["claim"]})["state"] == "lingering"
         moved = moves()
-        assert moved["ioasid_claims mode=attached state=lingering"] == 1 == moved["ioasid_plans_total outcome=held"], moved
+        assert moved["ioasid_claims mode=attached state=lingering"] == 1, moved
+        # The end of the lease may have begun a release already.
+        assert moved["ioasid_plans_total outcome=held"] == moved["ioasid_claim_states_total state=lingering"] in (1, 2), moved
         os.close(kept)
         assert peer.ask("Release", {"claim": reply["claim"]})["state"] == "free"
         moves()
