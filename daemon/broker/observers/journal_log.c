@@ -268,71 +268,70 @@ static void hear_claim(struct journal_log *journal_log, enum record_message kind
 	write_entry(journal_log);
 }
 
+static void hear_gone(struct journal_log *journal_log, const struct news *news)
+{
+	forget(journal_log, news->claim);
+}
+
+static void hear_adopted(struct journal_log *journal_log, const struct news *news)
+{
+	hear_claim(journal_log, RECORD_MESSAGE_ADOPTED, news);
+}
+
+static void hear_removed(struct journal_log *journal_log, const struct news *news)
+{
+	begin_claim(journal_log, RECORD_MESSAGE_SHRANK, news->claim, news->device, "%s was given back", news->device);
+	write_entry(journal_log);
+}
+
+static void hear_revocation_step(struct journal_log *journal_log, const struct news *news)
+{
+	hear_claim(journal_log, RECORD_MESSAGE_REVOCATION_STEP, news);
+}
+
+static void hear_refusal(struct journal_log *journal_log, const struct news *news)
+{
+	const struct blocker *headline = decision_headline(news->decision);
+
+	write_attempt(journal_log, RECORD_MESSAGE_REFUSED, news, headline ? headline->message : "it is refused");
+}
+
+static void hear_not_granted(struct journal_log *journal_log, const struct news *news)
+{
+	begin_claim(journal_log, RECORD_MESSAGE_NOT_GRANTED, news->claim, news->device,
+		    "the new policy would not grant it, it goes on: %s", news->message);
+	write_entry(journal_log);
+}
+
+static void hear_device_gone(struct journal_log *journal_log, const struct news *news)
+{
+	if (!news->claim)
+		return;
+	begin_claim(journal_log, RECORD_MESSAGE_UNPLUGGED, news->claim, news->device, "%s was unplugged", news->device);
+	write_entry(journal_log);
+}
+
 static void hear(void *context, const struct news *news)
 {
-	struct journal_log *journal_log = context;
-	const struct blocker *headline;
+	static void (*const hears[NEWS_KIND_COUNT])(struct journal_log * journal_log, const struct news *news) = {
+		[NEWS_CLAIM] = hear_state,
+		[NEWS_CLAIM_GONE] = hear_gone,
+		[NEWS_CLAIM_ADOPTED] = hear_adopted,
+		[NEWS_OFFERED] = hear_offer,
+		[NEWS_REMOVED] = hear_removed,
+		[NEWS_ENDING] = hear_ending,
+		[NEWS_REVOCATION] = hear_revocation,
+		[NEWS_REVOCATION_STEP] = hear_revocation_step,
+		[NEWS_REFUSED] = hear_refusal,
+		[NEWS_FAILED] = hear_failure,
+		[NEWS_NOT_GRANTED] = hear_not_granted,
+		[NEWS_DEVICE_GONE] = hear_device_gone,
+		[NEWS_NOT_READY] = hear_not_ready,
+		[NEWS_POLICY] = hear_policy,
+	};
 
-	switch (news->kind) {
-	case NEWS_CLAIM:
-		hear_state(journal_log, news);
-		break;
-	case NEWS_CLAIM_GONE:
-		forget(journal_log, news->claim);
-		break;
-	case NEWS_CLAIM_ADOPTED:
-		hear_claim(journal_log, RECORD_MESSAGE_ADOPTED, news);
-		break;
-	case NEWS_OFFERED:
-		hear_offer(journal_log, news);
-		break;
-	case NEWS_REMOVED:
-		begin_claim(journal_log, RECORD_MESSAGE_SHRANK, news->claim, news->device, "%s was given back",
-			    news->device);
-		write_entry(journal_log);
-		break;
-	case NEWS_ENDING:
-		hear_ending(journal_log, news);
-		break;
-	case NEWS_REVOCATION:
-		hear_revocation(journal_log, news);
-		break;
-	case NEWS_REVOCATION_STEP:
-		hear_claim(journal_log, RECORD_MESSAGE_REVOCATION_STEP, news);
-		break;
-	case NEWS_REFUSED:
-		headline = decision_headline(news->decision);
-		write_attempt(journal_log, RECORD_MESSAGE_REFUSED, news,
-			      headline ? headline->message : "it is refused");
-		break;
-	case NEWS_FAILED:
-		hear_failure(journal_log, news);
-		break;
-	case NEWS_NOT_GRANTED:
-		begin_claim(journal_log, RECORD_MESSAGE_NOT_GRANTED, news->claim, news->device,
-			    "the new policy would not grant it, it goes on: %s", news->message);
-		write_entry(journal_log);
-		break;
-	case NEWS_DEVICE_GONE:
-		if (!news->claim)
-			break;
-		begin_claim(journal_log, RECORD_MESSAGE_UNPLUGGED, news->claim, news->device, "%s was unplugged",
-			    news->device);
-		write_entry(journal_log);
-		break;
-	case NEWS_NOT_READY:
-		hear_not_ready(journal_log, news);
-		break;
-	case NEWS_POLICY:
-		hear_policy(journal_log, news);
-		break;
-	case NEWS_GROWS:
-	case NEWS_OFFER_OVER:
-	case NEWS_DECIDED:
-	case NEWS_DEVICE:
-	case NEWS_KIND_COUNT:
-		break;
-	}
+	if (hears[news->kind])
+		hears[news->kind](context, news);
 }
 
 int journal_log_new(struct arbiter *arbiter, const char *claim_files, struct journal_log **out)

@@ -316,59 +316,44 @@ static void hear_policy(struct kernel_audit *trail, const struct news *news)
 	finish(trail);
 }
 
+static void hear_gone(struct kernel_audit *trail, const struct news *news)
+{
+	hear_end(trail, news->claim);
+}
+
+static void hear_adopted(struct kernel_audit *trail, const struct news *news)
+{
+	/* A run that ended in the middle of it had no time to say so. */
+	if (news->before == CLAIM_PREPARING)
+		write_claim(trail, RECORD_GRANT, news->claim, NULL, false, "ioasidd ended while it was being made");
+}
+
+static void hear_grows(struct kernel_audit *trail, const struct news *news)
+{
+	open_grant(trail, news->claim, news->device);
+}
+
+static void hear_offered(struct kernel_audit *trail, const struct news *news)
+{
+	commit_grant(trail, news->claim, news->device);
+}
+
+static void hear_removed(struct kernel_audit *trail, const struct news *news)
+{
+	write_claim(trail, RECORD_RELEASE, news->claim, news->device, true, NULL);
+}
+
 static void hear(void *context, const struct news *news)
 {
-	struct kernel_audit *trail = context;
+	static void (*const hears[NEWS_KIND_COUNT])(struct kernel_audit * trail, const struct news *news) = {
+		[NEWS_CLAIM] = hear_state,     [NEWS_CLAIM_GONE] = hear_gone,       [NEWS_CLAIM_ADOPTED] = hear_adopted,
+		[NEWS_GROWS] = hear_grows,     [NEWS_OFFERED] = hear_offered,       [NEWS_REMOVED] = hear_removed,
+		[NEWS_ENDING] = hear_ending,   [NEWS_REVOCATION] = hear_revocation, [NEWS_REVOCATION_STEP] = hear_stop,
+		[NEWS_REFUSED] = hear_refusal, [NEWS_FAILED] = hear_failure,        [NEWS_POLICY] = hear_policy,
+	};
 
-	switch (news->kind) {
-	case NEWS_CLAIM:
-		hear_state(trail, news);
-		break;
-	case NEWS_CLAIM_GONE:
-		hear_end(trail, news->claim);
-		break;
-	case NEWS_CLAIM_ADOPTED:
-		/* A run that ended in the middle of it had no time to say so. */
-		if (news->before == CLAIM_PREPARING)
-			write_claim(trail, RECORD_GRANT, news->claim, NULL, false,
-				    "ioasidd ended while it was being made");
-		break;
-	case NEWS_GROWS:
-		open_grant(trail, news->claim, news->device);
-		break;
-	case NEWS_OFFERED:
-		commit_grant(trail, news->claim, news->device);
-		break;
-	case NEWS_REMOVED:
-		write_claim(trail, RECORD_RELEASE, news->claim, news->device, true, NULL);
-		break;
-	case NEWS_ENDING:
-		hear_ending(trail, news);
-		break;
-	case NEWS_REVOCATION:
-		hear_revocation(trail, news);
-		break;
-	case NEWS_REVOCATION_STEP:
-		hear_stop(trail, news);
-		break;
-	case NEWS_REFUSED:
-		hear_refusal(trail, news);
-		break;
-	case NEWS_FAILED:
-		hear_failure(trail, news);
-		break;
-	case NEWS_POLICY:
-		hear_policy(trail, news);
-		break;
-	case NEWS_OFFER_OVER:
-	case NEWS_DECIDED:
-	case NEWS_NOT_GRANTED:
-	case NEWS_DEVICE:
-	case NEWS_DEVICE_GONE:
-	case NEWS_NOT_READY:
-	case NEWS_KIND_COUNT:
-		break;
-	}
+	if (hears[news->kind])
+		hears[news->kind](context, news);
 }
 
 int kernel_audit_new(struct arbiter *arbiter, struct kernel_audit **out)

@@ -3,6 +3,7 @@
 #include "../../base/clock.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 /* Somewhere in the future: the timer is there for what is called before each wait. */
@@ -73,58 +74,39 @@ static void hear_policy(struct metrics_counts *counts, const struct news *news)
 	}
 }
 
+static void hear_decided(struct metrics_counts *counts, const struct news *news)
+{
+	histogram_add(&counts->decision, news->usec);
+}
+
+#define COUNTED(member) \
+	{ \
+		.counted = true, .counter = offsetof(struct metrics_counts, member) \
+	}
+
+/* What each kind of news does to the counts: one counter goes up, or more is to be said. */
+static const struct {
+	bool counted;
+	size_t counter;
+	void (*hear)(struct metrics_counts *counts, const struct news *news);
+} kinds[NEWS_KIND_COUNT] = {
+	[NEWS_CLAIM] = { .hear = hear_state },          [NEWS_CLAIM_ADOPTED] = COUNTED(adopted),
+	[NEWS_OFFERED] = { .hear = hear_offer },        [NEWS_REMOVED] = COUNTED(removed),
+	[NEWS_ENDING] = { .hear = hear_ending },        [NEWS_REVOCATION] = COUNTED(revoked),
+	[NEWS_REVOCATION_STEP] = { .hear = hear_step }, [NEWS_DECIDED] = { .hear = hear_decided },
+	[NEWS_REFUSED] = { .hear = hear_refusal },      [NEWS_FAILED] = COUNTED(failed),
+	[NEWS_DEVICE] = COUNTED(devices_changed),       [NEWS_DEVICE_GONE] = COUNTED(devices_gone),
+	[NEWS_POLICY] = { .hear = hear_policy },
+};
+
 static void hear(void *context, const struct news *news)
 {
 	struct metrics_counts *counts = &((struct metrics *)context)->counts;
 
-	switch (news->kind) {
-	case NEWS_CLAIM:
-		hear_state(counts, news);
-		break;
-	case NEWS_CLAIM_ADOPTED:
-		counts->adopted++;
-		break;
-	case NEWS_OFFERED:
-		hear_offer(counts, news);
-		break;
-	case NEWS_REMOVED:
-		counts->removed++;
-		break;
-	case NEWS_ENDING:
-		hear_ending(counts, news);
-		break;
-	case NEWS_REVOCATION:
-		counts->revoked++;
-		break;
-	case NEWS_REVOCATION_STEP:
-		hear_step(counts, news);
-		break;
-	case NEWS_DECIDED:
-		histogram_add(&counts->decision, news->usec);
-		break;
-	case NEWS_REFUSED:
-		hear_refusal(counts, news);
-		break;
-	case NEWS_FAILED:
-		counts->failed++;
-		break;
-	case NEWS_DEVICE:
-		counts->devices_changed++;
-		break;
-	case NEWS_DEVICE_GONE:
-		counts->devices_gone++;
-		break;
-	case NEWS_POLICY:
-		hear_policy(counts, news);
-		break;
-	case NEWS_CLAIM_GONE:
-	case NEWS_OFFER_OVER:
-	case NEWS_GROWS:
-	case NEWS_NOT_GRANTED:
-	case NEWS_NOT_READY:
-	case NEWS_KIND_COUNT:
-		break;
-	}
+	if (kinds[news->kind].counted)
+		++*(uint64_t *)((char *)counts + kinds[news->kind].counter);
+	if (kinds[news->kind].hear)
+		kinds[news->kind].hear(counts, news);
 }
 
 /* Before the loop waits: what it has done since it woke up took so long. */

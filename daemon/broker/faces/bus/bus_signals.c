@@ -168,48 +168,53 @@ static void mark_claim(struct bus_signals *signals, const struct claim *claim, b
 		}
 }
 
+static void hear_state(struct bus_signals *signals, const struct news *news)
+{
+	mark_claim(signals, news->claim, news->before == news->claim->state);
+}
+
+static void hear_claim(struct bus_signals *signals, const struct news *news)
+{
+	mark_claim(signals, news->claim, true);
+}
+
+static void hear_device(struct bus_signals *signals, const struct news *news)
+{
+	mark_device(signals, news->device);
+}
+
+static void hear_device_gone(struct bus_signals *signals, const struct news *news)
+{
+	struct object *object = mark_device(signals, news->device);
+
+	if (object)
+		object->replaced = true;
+}
+
+static void hear_policy(struct bus_signals *signals, const struct news *news)
+{
+	/* One that was refused changes what is said of the files. */
+	signals->policy_changed = true;
+	arm(signals, 0);
+}
+
 void bus_signals_hear(struct bus_signals *signals, const struct news *news)
 {
-	struct object *object;
+	static void (*const hears[NEWS_KIND_COUNT])(struct bus_signals * signals, const struct news *news) = {
+		[NEWS_CLAIM] = hear_state,
+		[NEWS_CLAIM_GONE] = hear_claim,
+		[NEWS_CLAIM_ADOPTED] = hear_claim,
+		[NEWS_GROWS] = hear_claim,
+		[NEWS_REMOVED] = hear_claim,
+		[NEWS_REVOCATION] = hear_claim,
+		[NEWS_REVOCATION_STEP] = hear_claim,
+		[NEWS_DEVICE] = hear_device,
+		[NEWS_DEVICE_GONE] = hear_device_gone,
+		[NEWS_POLICY] = hear_policy,
+	};
 
-	if (!signals->bus)
-		return;
-	switch (news->kind) {
-	case NEWS_CLAIM:
-		mark_claim(signals, news->claim, news->before == news->claim->state);
-		break;
-	case NEWS_CLAIM_GONE:
-	case NEWS_CLAIM_ADOPTED:
-	case NEWS_GROWS:
-	case NEWS_REMOVED:
-	case NEWS_REVOCATION:
-	case NEWS_REVOCATION_STEP:
-		mark_claim(signals, news->claim, true);
-		break;
-	case NEWS_DEVICE:
-		mark_device(signals, news->device);
-		break;
-	case NEWS_DEVICE_GONE:
-		object = mark_device(signals, news->device);
-		if (object)
-			object->replaced = true;
-		break;
-	case NEWS_POLICY:
-		/* One that was refused changes what is said of the files. */
-		signals->policy_changed = true;
-		arm(signals, 0);
-		break;
-	case NEWS_OFFER_OVER:
-	case NEWS_OFFERED:
-	case NEWS_ENDING:
-	case NEWS_DECIDED:
-	case NEWS_REFUSED:
-	case NEWS_FAILED:
-	case NEWS_NOT_GRANTED:
-	case NEWS_NOT_READY:
-	case NEWS_KIND_COUNT:
-		break;
-	}
+	if (signals->bus && hears[news->kind])
+		hears[news->kind](signals, news);
 }
 
 /* What is told of a device is remembered, to see what it was when it changes. */
