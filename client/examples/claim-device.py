@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""A VM manager in small, in Python with python3-dbus: asks ioasidd over the system bus for devices, keeps the claim until it
+"""A VM manager in small, in Python with python3-dbus: asks ioasidd over the system bus for devices, keeps the claim
+until it
 is asked to give it back or a line comes in, and gives it back.
 
     claim-device.py 0000:01:00.0 [DEVICE…]
@@ -54,7 +55,8 @@ def main(devices):
         ours[device] = descriptors(claim.OpenDevice(device))
     claim.Acknowledge()
     for device in devices:
-        print(f"{device}: device is descriptor {ours[device].get('fd')}, context {ours.get('iommufd', ours.get('container'))}, "
+        context = ours.get("iommufd", ours.get("container"))
+        print(f"{device}: device is descriptor {ours[device].get('fd')}, context {context}, "
               f"IOAS {details.get('ioas_id', 0)}", flush=True)
     # Here memory is mapped, and the devices are driven, or all of it is passed to a program that does.
     wait_for_the_end(ours["lease"])

@@ -6,9 +6,10 @@
 #	claim-device.sh list                 the claims
 #	claim-device.sh revoke CLAIM         takes one back, giving its client five seconds
 #
-# A shell can't keep the descriptors that a claim comes with, nor a lease that is one. So the claim is made in mode "node", and
-# lasts until it is released ("operator": that takes root, or the right org.ioasid1.claim.bind). What a service needs is
-# simpler: lease s unit makes a claim last as long as the unit that asks, and nothing is to be released.
+# A shell can't keep the descriptors that a claim comes with, nor a lease that is one. So the claim is made in mode
+# "node", and lasts until it is released ("operator": that takes root, or the right org.ioasid1.claim.bind). What a
+# service needs is simpler: lease s unit makes a claim last as long as the unit that asks, and nothing is to be
+# released.
 #
 # The interface is described in /usr/share/dbus-1/interfaces/org.ioasid1.xml and org.ioasid1(5).
 set -eu

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """How long a user's call takes, alone and beside another user who does all he can: fairness.py IOASIDD SIMULATOR
 
-The bystander asks for the status every 5 ms on one connection. What is compared is how much the broker works between the call
-and its answer, for whomever: its processor time, read before and after. The load takes processors away from the broker, too, as
-any program does, and the time on the clock tells of both. The hostile user is one process with 64 connections, all that a
+The bystander asks for the status every 5 ms on one connection. What is compared is how much the broker works between
+the call
+and its answer, for whomever: its processor time, read before and after. The load takes processors away from the broker,
+too, as
+any program does, and the time on the clock tells of both. The hostile user is one process with 64 connections, all that
+a
 user gets. Needs root.
 """
 import json
@@ -112,7 +115,8 @@ def part(values, percent):
 
 def describe(measured):
     taken, worked = measured
-    return (f"worked p50 {part(worked, 50):.2f} ms, p99 {part(worked, 99):.2f} ms (on the clock {part(taken, 50):.2f} and "
+    return (f"worked p50 {part(worked, 50):.2f} ms, p99 {part(worked, 99):.2f} ms "
+            f"(on the clock {part(taken, 50):.2f} and "
             f"{part(taken, 99):.2f} ms)")
 
 

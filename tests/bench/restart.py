@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""How long a restart with 256 claims takes: from the start of the new broker until it says that it is ready, and until the
+"""How long a restart with 256 claims takes: from the start of the new broker until it says that it is ready, and until
+the
 first client was told all claims. Also that none was lost. restart.py IOASIDD SIMULATOR
 """
 import os
@@ -44,8 +45,10 @@ def main():
             states = [entry["state"] for entry in peer.ask("ListClaims")["claims"]]
         told.append((time.monotonic() - begin) * 1000)
         assert states == ["held"] * CLAIMS, states
-    print(f"BENCHMARK restart with {CLAIMS} claims: ready after {statistics.median(ready):.0f} ms (most {max(ready):.0f}), "
-          f"all claims told after {statistics.median(told):.0f} ms (most {max(told):.0f}); none lost in {ROUNDS} restarts")
+    print(f"BENCHMARK restart with {CLAIMS} claims: ready after {statistics.median(ready):.0f} ms "
+          f"(most {max(ready):.0f}), "
+          f"all claims told after {statistics.median(told):.0f} ms (most {max(told):.0f}); "
+          f"none lost in {ROUNDS} restarts")
     daemon.__exit__()
 
 

@@ -71,7 +71,8 @@ class FailingAllocations:
 
 
 def every_allocation(daemon, work, check):
-    """Does the work again and again, with the first, the second, … allocation failing, until none does; checks each time."""
+    """Does the work again and again, with the first, the second, … allocation failing, until none does; checks each
+    time."""
     number, ended = 0, 0
     while number == 0 or daemon.has_failed():
         number += 1

@@ -328,7 +328,8 @@ def several_users():
         error, parameters = bob.fail("Claim", {"devices": [SECOND_EDU]})
         assert parameters["blockers"][0]["kind"] == "other-context", parameters
         error, parameters = alice.fail("Claim", {"devices": [SECOND_EDU]})
-        assert parameters["blockers"][0]["kind"] == "other-context" and parameters["blockers"][0]["claim"] == reply["claim"]
+        assert parameters["blockers"][0]["kind"] == "other-context" and parameters["blockers"][0]["claim"] \
+            == reply["claim"]
         for method in ("Release", "Acknowledge"):
             foreign = bob.fail(method, {"claim": reply["claim"]})
             assert foreign == bob.fail(method, {"claim": "0" * 32}), foreign

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The text of calls: what is refused before a method sees it, and text of all languages: calls_test.py IOASIDD SIMULATOR [TEST]…"""
+"""The text of calls: what is refused before a method sees it, and text of all languages: calls_test.py IOASIDD
+SIMULATOR [TEST]…"""
 import json
 
 from claims import claim, close_all, wait_free
@@ -16,7 +17,8 @@ def test(function):
 
 @test
 def calls_that_mean_two_things():
-    """what one reader takes for one thing and another for another is refused, by its place, before any method sees it"""
+    """what one reader takes for one thing and another for another is refused, by its place, before any method sees
+    it"""
     status = b'"method":"org.ioasid1.GetStatus"'
     plan = b'"method":"org.ioasid1.Plan"'
     texts = [b"\xc0\x80", b"\xc1\xbf", b"\xe0\x80\x80", b"\xf0\x80\x80\x80", b"\xed\xa0\x80", b"\xed\xbf\xbf",
@@ -39,7 +41,8 @@ def calls_that_mean_two_things():
         (b'{' + status + b',"x":1}', 'no member "x"'), (b'{' + status + b',"onway":true}', 'no member "onway"'),
         (b'{' + status + b',"parameters":7}', '"parameters"'), (b'{"parameters":{}}', '"method" is missing'),
         (b'{"method":null}', '"method" is no string'),
-        (b'{' + status + b'} // x', "follows"), (b'/**/{' + status + b'}', "column 1"), (b'{' + status + b',}', "comma"),
+        (b'{' + status + b'} // x', "follows"), (b'/**/{' + status + b'}', "column 1"),
+        (b'{' + status + b',}', "comma"),
     ]
     frames += [(b'{' + status + b',"' + flag + b'":' + value + b'}', f'"{flag.decode()}" is neither true nor false')
                for flag in (b"oneway", b"more", b"upgrade")
@@ -56,7 +59,8 @@ def calls_that_mean_two_things():
                       b'\t{ "more" : true,\r\n"method":"org.ioasid1.GetStat\\u0075s"} '):
             bystander.send(frame + b"\0")
             assert "claims" in bystander.receive()["parameters"]
-        for number in (b"1e3", b"1.0", b"-1", b"65536", b"-9223372036854775808", b"18446744073709551615", b"9" * 400, b"-" + b"9" * 30, b"1e999",
+        for number in (b"1e3", b"1.0", b"-1", b"65536", b"-9223372036854775808", b"18446744073709551615", b"9" * 400,
+                       b"-" + b"9" * 30, b"1e999",
                        b'"1"', b"true", b"[1]"):
             bystander.send(b'{' + plan + b',"parameters":{"devices":["01:01.0"],"numa_node":' + number + b"}}\0")
             assert bystander.receive() == {"error": "org.varlink.service.InvalidParameter",
@@ -64,15 +68,18 @@ def calls_that_mean_two_things():
 
 
 # Characters of each length, the first and last of each among them, alone and side by side, at the ends and inside.
-LANGUAGES = ["Größe", "\u00e4", "\u07ff", "\u0800", "規則", "\u20ac", "\ud7ff", "\ue000", "\ufffd", "\U00010000", "\U0010ffff",
+LANGUAGES = ["Größe", "\u00e4", "\u07ff", "\u0800", "規則", "\u20ac", "\ud7ff", "\ue000", "\ufffd", "\U00010000",
+             "\U0010ffff",
              "😀", "aä", "äa", "€😀ä", "Правило № 1", "قاعدة", "x" * 60 + "é", "é" + "x" * 60]
 
 
 @test
 def text_of_all_languages():
-    """names and reasons in any language go through policy, calls, answers, events, the lease and a restart as they are"""
+    """names and reasons in any language go through policy, calls, answers, events, the lease and a restart as they
+    are"""
     names = [f"{number} {name}" for number, name in enumerate(LANGUAGES)]
-    rules = [rule(name, device={"id": [f"ffff:{number:04x}"]}) for number, name in enumerate(names)] + [rule("für alle 😀")]
+    rules = [rule(name, device={"id": [f"ffff:{number:04x}"]}) for number,
+             name in enumerate(names)] + [rule("für alle 😀")]
     managed = Daemon(small_host(), json.dumps(policy(*rules), ensure_ascii=False), managed=True)
     managed.keep_host()
     with managed as daemon:
@@ -90,7 +97,8 @@ def text_of_all_languages():
         assert daemon.start() is None, daemon.log_text()
         with daemon.connect() as peer:
             assert [entry["rule"] for entry in peer.ask("ListClaims")["claims"]] == ["für alle 😀"]
-            frame = {"method": "org.ioasid1.Revoke", "parameters": {"claim": reply["claim"], "grace": 86400000, "reason": "für €😀"}}
+            frame = {"method": "org.ioasid1.Revoke",
+                     "parameters": {"claim": reply["claim"], "grace": 86400000, "reason": "für €😀"}}
             peer.send(json.dumps(frame, ensure_ascii=False).encode() + b"\0")
             assert peer.receive() == {"parameters": {}}
             close_all(reply)

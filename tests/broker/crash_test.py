@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The broker is killed at every step of every plan: crash_test.py IOASIDD SIMULATOR [TEST]…
 
-The simulated host outlives it. A step hangs, the broker is killed, the step goes on, and a new broker starts on the same
+The simulated host outlives it. A step hangs, the broker is killed, the step goes on, and a new broker starts on the
+same
 runtime folder: it must come to a host that is as it was, with nothing lost and nothing given out twice.
 """
 import json

@@ -2,7 +2,8 @@
 """A host that is out of memory: exhaustion_test.py IOASIDD SIMULATOR LIBRARY [TEST]…
 
 Every allocation that the broker or a library makes for a call fails once, the others do not. It says so to the one who
-called and goes on; nothing is lost, and nothing is left behind. json-c and the C library's name service are not made for
+called and goes on; nothing is lost, and nothing is left behind. json-c and the C library's name service are not made
+for
 that, and may take the broker with them: then the service manager starts it anew.
 """
 import os

@@ -56,7 +56,8 @@ class Keeper:
 def a_process_is_stopped():
     """a process that keeps a revoked claim is ended, if the rule says so, and what it had is free"""
     for host in (small_host, group_host):
-        with Daemon(host(), policy(rule(revoke={"grace": "50ms", "stop": "process"}))) as daemon, daemon.connect() as peer:
+        with Daemon(host(),
+                    policy(rule(revoke={"grace": "50ms", "stop": "process"}))) as daemon, daemon.connect() as peer:
             drivers = host_drivers(daemon)
             keeper, bystander = Keeper(daemon, EDU), Keeper(daemon, ALONE)
             assert peer.ask("Revoke", {"claim": keeper.claim}) == {}
@@ -72,7 +73,8 @@ def a_process_is_stopped():
 @test
 def a_process_that_does_not_listen():
     """one that ignores SIGTERM is killed"""
-    with Daemon(small_host(), policy(rule(revoke={"grace": "0s", "stop": "process"}))) as daemon, daemon.connect() as peer:
+    with Daemon(small_host(),
+                policy(rule(revoke={"grace": "0s", "stop": "process"}))) as daemon, daemon.connect() as peer:
         keeper = Keeper(daemon, EDU, stubborn=True)
         peer.ask("Revoke", {"claim": keeper.claim})
         assert keeper.ended_by() == signal.SIGKILL
@@ -98,7 +100,8 @@ def nothing_is_stopped():
 @test
 def a_claim_that_was_not_revoked():
     """a claim that lingers by itself is nobody's reason to end a process"""
-    with Daemon(small_host(), policy(rule(revoke={"grace": "0s", "stop": "process"}))) as daemon, daemon.connect() as peer:
+    with Daemon(small_host(),
+                policy(rule(revoke={"grace": "0s", "stop": "process"}))) as daemon, daemon.connect() as peer:
         reply = claim(peer, EDU)
         os.close(reply["lease"])
         daemon.control({"await": {"plans": 0}})
@@ -112,7 +115,8 @@ def a_claim_that_was_not_revoked():
 @test
 def a_policy_that_changed():
     """what counts is the policy in force in the executor, too: a rule that lets nobody be stopped any more does not"""
-    with Daemon(small_host(), policy(rule(revoke={"grace": "0s", "stop": "process"}))) as daemon, daemon.connect() as peer:
+    with Daemon(small_host(),
+                policy(rule(revoke={"grace": "0s", "stop": "process"}))) as daemon, daemon.connect() as peer:
         keeper = Keeper(daemon, EDU)
         daemon.write_policy(policy(rule(revoke={"grace": "0s"})))
         peer.ask("ReloadPolicy")

@@ -195,7 +195,7 @@ def run(tests, seconds=60):
     print(f"1..{len(tests)}", flush=True)
     failed = 0
     for number, test in enumerate(tests, 1):
-        name = (test.__doc__ or test.__name__).strip().splitlines()[0]
+        name = " ".join((test.__doc__ or test.__name__).strip().split("\n\n")[0].split())
         try:
             signal.alarm(seconds)  # SIGALRM's handler below: a hang is a failure that says where
             test()

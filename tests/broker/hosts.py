@@ -31,7 +31,8 @@ def small_host():
 def large_host(count=10000):
     """The small host, and so many cards beside it, each alone in its group."""
     host = small_host()
-    host["devices"] += [device(f"{1 + number // 8192:04x}:{number // 32 % 256:02x}:{number % 32:02x}.0", "1234:11e8", "00ff00",
+    host["devices"] += [device(f"{1 + number // 8192:04x}:{number // 32 % 256:02x}:{number % 32:02x}.0", "1234:11e8",
+                               "00ff00",
                                100 + number) for number in range(count)]
     return host
 

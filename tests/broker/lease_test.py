@@ -152,7 +152,8 @@ def leases_that_are_refused():
         with daemon.connect_as(ALICE) as peer:
             error, more = peer.fail("Claim", {"devices": [EDU], "lease": "unit", "unit": "other.service"})
             assert error == "org.ioasid1.OperatorsOnly", (error, more)
-            for wrong in ("", "x", "../x.service", "x y.service", "x.service\n", ".service", "x.conf", "y" * 300 + ".service"):
+            for wrong in ("", "x", "../x.service", "x y.service", "x.service\n", ".service", "x.conf",
+                          "y" * 300 + ".service"):
                 error, more = peer.fail("Claim", {"devices": [EDU], "lease": "unit", "unit": wrong})
                 assert (error, more) == ("org.varlink.service.InvalidParameter", {"parameter": "unit"}), (wrong, error)
             for wrong in ("", "fd", "DESCRIPTOR", 1, ["unit"]):
@@ -169,7 +170,8 @@ def a_unit_without_a_bus():
         peer = daemon.connect()
         error, more = peer.fail("Claim", {"devices": [EDU], "lease": "unit", "unit": "machine-x.scope"})
         if os.geteuid() == 0:
-            assert error == "org.ioasid1.Unsupported" and more["status"] == 6 and "bus" in more["message"], (error, more)
+            assert error == "org.ioasid1.Unsupported" and more["status"] == 6 and "bus" in more["message"], (error,
+                                                                                                             more)
         assert claim(peer, EDU)["claim"]
 
 

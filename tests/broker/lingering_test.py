@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Claims that linger for somebody who can't be found, and the operator's way out: lingering_test.py IOASIDD SIMULATOR [TEST]…"""
+"""Claims that linger for somebody who can't be found, and the operator's way out: lingering_test.py IOASIDD SIMULATOR
+[TEST]…"""
 import array
 import os
 import socket
@@ -159,7 +160,8 @@ def a_reset_that_is_required():
 def others_do_not_learn_of_it():
     """who is no operator is told that a claim lingers, and not which"""
     needs_root()
-    with Daemon(small_host(), operators()) as daemon, daemon.connect_as(ALICE) as alice, daemon.connect_as(4711) as other:
+    with Daemon(small_host(),
+                operators()) as daemon, daemon.connect_as(ALICE) as alice, daemon.connect_as(4711) as other:
         reply = claim(alice, ALONE)
         daemon.control({"fail": {"step": "prove-unbound", "errno": "EINVAL"}})
         close_all(reply, "lease")

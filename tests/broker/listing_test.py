@@ -82,7 +82,8 @@ def a_member_in_use():
 
 @test
 def free_is_what_a_plan_does_not_call_used():
-    """for every kind of use and severity: what is listed as free a plan never refuses for being in use, and the reverse"""
+    """for every kind of use and severity: what is listed as free a plan never refuses for being in use, and the
+    reverse"""
     host = small_host()
     number, wanted = 0, {}
     for kind in KINDS:
@@ -107,7 +108,8 @@ def free_is_what_a_plan_does_not_call_used():
 def what_nobody_gets_is_not_free():
     """what is in never, has no IOMMU group or one of no-IOMMU mode, is not called free"""
     host = small_host()
-    host["devices"] += [{key: value for key, value in device("0000:06:00.0", "1234:11e8", "00ff00", 0).items() if key != "group"},
+    host["devices"] += [{key: value for key,
+                         value in device("0000:06:00.0", "1234:11e8", "00ff00", 0).items() if key != "group"},
                         device("0000:07:00.0", "1234:11e8", "00ff00", 20, "vfio-pci", no_iommu=True)]
     with Daemon(host, policy(ANYTHING, never=[{"address": [SECOND_EDU], "why": "spare"}])) as daemon, \
             daemon.connect() as peer:
@@ -124,7 +126,8 @@ def who_is_told_what():
     needs_root()
     host = small_host()
     host["uses"] = [{"device": DISK, "kind": "mount", "severity": "fatal", "text": "nvme0n1 > mounted on /srv/hidden"},
-                    {"device": NIC, "kind": "open", "severity": "disruptive", "text": "eth0 > open in hidden (pid 4712)"}]
+                    {"device": NIC, "kind": "open", "severity": "disruptive",
+                     "text": "eth0 > open in hidden (pid 4712)"}]
     with Daemon(host, policy(ANYTHING, operators={"user": [BOB]})) as daemon:
         with daemon.connect_as(ALICE) as alice, daemon.connect_as(BOB) as bob:
             for peer, told in ((alice, False), (bob, True)):

@@ -64,7 +64,8 @@ class Manager:
     """Keeps what FDSTORE brings, by name, in the order in which it came; a thread hears the notifications."""
 
     def __init__(self, path, listener):
-        """path: of the notifications' socket; listener: of the one that clients connect to, which outlives the broker."""
+        """path: of the notifications' socket; listener: of the one that clients connect to, which outlives the
+        broker."""
         self.stored = []  # (name, fd)
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         os.makedirs(os.path.dirname(listener), exist_ok=True)

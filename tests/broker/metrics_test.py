@@ -133,7 +133,8 @@ def claims_move_the_numbers():
 
 @test
 def refusals_and_failures():
-    """each refusal counts once, under the reason that decided; what fails, lingers, hangs or is quarantined counts so"""
+    """each refusal counts once, under the reason that decided; what fails, lingers, hangs or is quarantined counts
+    so"""
     host = small_host()
     host["uses"] = [{"device": NIC, "kind": "network-link", "severity": "fatal", "text": "eth0 > default route"}]
     with Daemon(host, policy(), "--plan-deadline", "1") as daemon, daemon.connect() as peer:
@@ -153,7 +154,8 @@ def refusals_and_failures():
         moved = moves()
         assert moved["ioasid_claims mode=attached state=lingering"] == 1, moved
         # The end of the lease may have begun a release already.
-        assert moved["ioasid_plans_total outcome=held"] == moved["ioasid_claim_states_total state=lingering"] in (1, 2), moved
+        tries = moved["ioasid_plans_total outcome=held"]
+        assert tries == moved["ioasid_claim_states_total state=lingering"] and tries in (1, 2), moved
         os.close(kept)
         assert peer.ask("Release", {"claim": reply["claim"]})["state"] == "free"
         moves()
@@ -178,7 +180,8 @@ def policies_devices_and_records():
         daemon.write_policy(policy(reserve=[{"address": [FLR_NIC]}]))
         peer.ask("ReloadPolicy")
         moved = moves()
-        assert moved["ioasid_policy_loads_total result=loaded"] == 1 == moved["ioasid_reserved_devices_not_ready"], moved
+        assert moved["ioasid_policy_loads_total result=loaded"] == 1 == moved["ioasid_reserved_devices_not_ready"], \
+            moved
         assert moved["ioasid_journal_records_total result=written"] == 1, moved
         daemon.write_policy("{")
         peer.fail("ReloadPolicy")
@@ -231,7 +234,8 @@ def quotas():
     """of each rule: what it limits, what all have by it, and what he has who has the most; names are for operators"""
     needs_root()
     rules = policy(rule("cards of two", user=[str(ALICE), str(BOB)], limits={"devices": 2, "devices_total": 3}),
-                   rule("others", device={"address": [FLR_NIC]}), user_limits={"devices": 2}, operators={"user": [str(CAROL)]})
+                   rule("others", device={"address": [FLR_NIC]}), user_limits={"devices": 2},
+                   operators={"user": [str(CAROL)]})
     with Daemon(small_host(), rules) as daemon:
         alice, bob, carol = (daemon.connect_as(uid) for uid in (ALICE, BOB, CAROL))
         replies = [claim(alice, EDU, SECOND_EDU), claim(bob, ALONE)]
@@ -259,7 +263,8 @@ def many_rules():
     with Daemon(small_host(), rules) as daemon, daemon.connect() as peer:
         now = read(peer)
         limits = {name: value for name, value in now.items() if name.startswith("ioasid_rule_devices_limit")}
-        assert len(limits) == 256 and limits['ioasid_rule_devices_limit of=one-user rule=a "quoted\\" name'] == 1, limits
+        assert len(limits) == 256 and limits['ioasid_rule_devices_limit of=one-user rule=a "quoted\\" name'] == 1, \
+            limits
         assert now["ioasid_rules_left_out"] == 743
 
 

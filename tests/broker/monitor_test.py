@@ -63,12 +63,14 @@ def a_claim_from_begin_to_end():
         events = events_until(watcher, "claim-gone")
         assert all(set(event) == FIELDS for event in events), events
         states = [(event["before"], event["claim"]["state"]) for event in events if event["kind"] == "claim"]
-        assert states == [("planned", "preparing"), ("preparing", "offered"), ("offered", "held"), ("held", "releasing"),
+        assert states == [("planned", "preparing"), ("preparing", "offered"), ("offered", "held"),
+                          ("held", "releasing"),
                           ("releasing", "free")], states
         assert {event["claim"]["id"] for event in events if event["claim"]} == {reply["claim"]}
         devices = [event["device"] for event in events if event["kind"] == "device"]
         assert {device["name"] for device in devices} == {ALONE}, devices
-        assert devices[0]["state"] == "preparing" and devices[-1]["state"] == "unclaimed" and devices[-1]["claim"] is None
+        assert devices[0]["state"] == "preparing" and devices[-1]["state"] == "unclaimed" \
+            and devices[-1]["claim"] is None
         assert "held" in [device["state"] for device in devices]
         assert [event["kind"] for event in events if event["kind"] in ("offered", "ending")] == ["offered", "ending"]
         assert abs(events[0]["time"] / 1e6 - time.time()) < 60
@@ -105,7 +107,8 @@ def devices_and_policies():
         new = dict(host["devices"][4], name="0000:00:09.0", group=9)
         daemon.control({"add": new})
         event = wait_for(watcher, "device", name="0000:00:09.0")
-        assert event["device"]["group"] == 9 and event["device"]["state"] == "unclaimed" and event["claim"] is None, event
+        assert event["device"]["group"] == 9 and event["device"]["state"] == "unclaimed" and event["claim"] is None, \
+            event
         daemon.control({"remove": "0000:00:09.0"})
         event = wait_for(watcher, "device-gone", name="0000:00:09.0")
         assert event["device"] is None, event
@@ -231,7 +234,8 @@ def a_socket_in_itself():
 
 @test
 def who_does_not_read():
-    """a watcher that does not read is cut off, others miss nothing, claims are as quick as before, and memory is bounded"""
+    """a watcher that does not read is cut off, others miss nothing, claims are as quick as before, and memory is
+    bounded"""
     with Daemon(small_host(), policy()) as daemon, daemon.connect() as peer, daemon.connect() as reader:
         before = product_fds(daemon)
         lazy = [watch(daemon.connect()) for _ in range(8)]

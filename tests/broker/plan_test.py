@@ -38,7 +38,8 @@ def disk_rule(**more):
 
 @test
 def a_group_of_no_iommu_mode():
-    """a device whose group VFIO's no-IOMMU mode made is refused as hardware that can't, though that mode is off by now"""
+    """a device whose group VFIO's no-IOMMU mode made is refused as hardware that can't, though that mode is off by
+    now"""
     host = small_host()
     host["devices"] = [dict(device, no_iommu=True, driver="vfio-pci") if device["name"] == ALONE else device
                        for device in host["devices"]]
@@ -211,7 +212,8 @@ def rules_in_force():
     """GetPolicy tells operators every rule, and a user those that could be his from any unit"""
     needs_root()
     rules = [rule("alices", user=[ALICE], limits={"devices": 2, "memlock": "64M"}, modes=["attached", "open"]),
-             rule("carols", user=[65533]), rule("guests", subject={"unit": ["vm-*.service"]}, revoke={"grace": "2m", "stop": "unit"}),
+             rule("carols", user=[65533]),
+             rule("guests", subject={"unit": ["vm-*.service"]}, revoke={"grace": "2m", "stop": "unit"}),
              {"name": "nobody", "effect": "deny", "device": {"kind": ["pci"]}}]
     with Daemon(small_host(), operators(*rules, never=[{"class": ["0108"], "why": "boot"}])) as daemon, \
             daemon.connect_as(ALICE) as alice, daemon.connect_as(BOB) as bob:

@@ -186,12 +186,14 @@ def many_errors():
         daemon.write_policy("{" + ", ".join(f"\"k{number}\": 1" for number in range(3000)) + "}")
         peer.fail("ReloadPolicy")
         told = peer.ask("GetStatus")["policy_refused"]
-        assert 0 < len(told["errors"]) <= 16 and len(told["errors"]) + told["more"] >= 20, (len(told["errors"]), told["more"])
+        assert 0 < len(told["errors"]) <= 16 and len(told["errors"]) + told["more"] >= 20, (len(told["errors"]),
+                                                                                            told["more"])
 
 
 @test
 def the_program_says_it():
-    """ioasidctl status and doctor say it, with the place and what to do; a daemon that denies everything delivers nothing"""
+    """ioasidctl status and doctor say it, with the place and what to do; a daemon that denies everything delivers
+    nothing"""
     with Daemon(small_host(), policy()) as daemon, daemon.connect() as peer:
         daemon.write_policy(SYNTAX)
         peer.fail("ReloadPolicy")
@@ -217,14 +219,16 @@ def the_program_says_it():
 
 @test
 def drafts():
-    """a file that is named itself is a draft: who may write it is a warning, and what is in it is checked all the same"""
+    """a file that is named itself is a draft: who may write it is a warning, and what is in it is checked all the
+    same"""
     with Daemon(small_host(), policy()) as daemon:
         path = os.path.join(daemon.folder, "draft.json")
         with open(path, "w", encoding="utf-8") as file:
             json.dump(policy(), file)
         os.chmod(path, 0o666)
         result = ioasidctl("policy", "check", path)
-        assert result.returncode == 0 and "warning: can be written by others" in result.stdout.replace("\n  ", " "), result
+        assert result.returncode == 0 and "warning: can be written by others" in result.stdout.replace("\n  ",
+                                                                                                       " "), result
         with open(path, "w", encoding="utf-8") as file:
             file.write(SYNTAX)
         assert ioasidctl("policy", "check", path).returncode == 1

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Stops that give nothing up: stop_test.py IOASIDD SIMULATOR [TEST]…
 
-A broker is stopped in order, loses its executor, or is killed, at every step of every call. It decides nothing then: not a
-byte of its journal changes. The next start rolls back what nobody had acknowledged, and completes what had begun: a claim is
+A broker is stopped in order, loses its executor, or is killed, at every step of every call. It decides nothing then:
+not a
+byte of its journal changes. The next start rolls back what nobody had acknowledged, and completes what had begun: a
+claim is
 free, or held, and lingers only where somebody has a descriptor of it. Nothing is ever quarantined.
 """
 import os
@@ -23,13 +25,15 @@ def test(function):
 
 
 class Kind:
-    """One way of delivery: the steps of a claim of EDU, of one more device alone in its group, and of their releases."""
+    """One way of delivery: the steps of a claim of EDU, of one more device alone in its group, and of their
+    releases."""
 
     def __init__(self, host, opening, proofs, mode="attached", revoking=()):
         self.host, self.mode = host, mode
         one = [(step, None if step in ("context", "container", "ioas") else EDU) for step in opening]
         returns = [*proofs, "bus-master-off", "reset", "unbind-vfio", "restore"]
-        self.claim = [("override", EDU), ("override", NIC), ("override", SECOND_EDU), ("unbind", NIC), ("probe", EDU), *one]
+        self.claim = [("override", EDU), ("override", NIC), ("override", SECOND_EDU), ("unbind", NIC), ("probe", EDU),
+                      *one]
         self.release = [(step, EDU) for step in (*revoking, *returns)] + [("restore", NIC), ("restore", SECOND_EDU)]
         self.addition = [("override", ALONE), ("probe", ALONE)] + [(step, device and ALONE) for step, device in one]
         self.removal = [(step, ALONE) for step in (*revoking, *returns)]
@@ -48,7 +52,8 @@ class Host(Daemon):
         if kind.mode == "node":
             needs_root()
         subject = [str(ALICE)] if kind.mode == "node" else None
-        super().__init__(kind.host(), policy(rule(user=subject, modes=["attached", "open", "node"])), *arguments, managed=True)
+        super().__init__(kind.host(), policy(rule(user=subject, modes=["attached", "open", "node"])), *arguments,
+                         managed=True)
         self.kind = kind
         self.keep_host()
 
@@ -102,7 +107,8 @@ class Host(Daemon):
 
 
 def every_stop(kind, steps, hows, begin, finish):
-    """begin() sends a call, which hangs at each step; the broker ends there in each way, and finish() looks at the next one."""
+    """begin() sends a call, which hangs at each step; the broker ends there in each way, and finish() looks at the next
+    one."""
     with Host(kind) as daemon:
         drivers = host_drivers(daemon)
         for how in hows:
@@ -144,7 +150,8 @@ def take(daemon, *devices):
 
 def begin_addition(daemon):
     reply = take(daemon, EDU)
-    return {"reply": reply, "send": lambda peer: peer.send_call("org.ioasid1.AddDevice", {"claim": reply["claim"], "device": ALONE})}
+    return {"reply": reply,
+            "send": lambda peer: peer.send_call("org.ioasid1.AddDevice", {"claim": reply["claim"], "device": ALONE})}
 
 
 def begin_removal(daemon):
@@ -154,7 +161,8 @@ def begin_removal(daemon):
             if entry["fd"] is not None:
                 os.close(entry["fd"])
         reply[key] = reply[key][:1]
-    return {"reply": reply, "send": lambda peer: peer.send_call("org.ioasid1.RemoveDevice", {"claim": reply["claim"], "device": ALONE})}
+    return {"reply": reply,
+            "send": lambda peer: peer.send_call("org.ioasid1.RemoveDevice", {"claim": reply["claim"], "device": ALONE})}
 
 
 def the_claim_goes_on(daemon, held, how):
@@ -225,7 +233,8 @@ CALLS = (("claim", "claim", begin_claim, nobody_has_it), ("addition", "addition"
 for name, steps, *parts in CALLS:
     # What the manager discards matters to what is held.
     of_iommufd = STOPS[:3] if parts[1] == the_claim_goes_on else STOPS[:2]
-    for kind_name, kind, hows in (("iommufd", IOMMUFD, of_iommufd), ("groups", GROUP, STOPS[:1]), ("nodes", NODE, STOPS[1:2])):
+    for kind_name, kind, hows in (("iommufd", IOMMUFD, of_iommufd), ("groups", GROUP, STOPS[:1]),
+                                  ("nodes", NODE, STOPS[1:2])):
         def step_by_step(kind=kind, hows=hows, steps=steps, parts=parts):
             every_stop(kind, getattr(kind, steps), hows, *parts)
         step_by_step.__name__ = f"{name}_{kind_name}"
@@ -297,7 +306,8 @@ def add_device(peer, name):
 
 
 def let_go_of_it(daemon, name, fds):
-    """The client has the added device still, after another restart, too: it is told so, closes it, and asks for its end."""
+    """The client has the added device still, after another restart, too: it is told so, closes it, and asks for its
+    end."""
     def wait_for_note():
         with daemon.connect() as operator:
             while "is taken back" not in ((entry := operator.ask("ListClaims")["claims"][0])["note"] or ""):

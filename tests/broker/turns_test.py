@@ -86,7 +86,8 @@ def receive_all(peers, calls):
 
 @test
 def one_user_against_another():
-    """of 3,200 calls on a user's 64 connections some are answered when another's only call is, and half when his 10th is"""
+    """of 3,200 calls on a user's 64 connections some are answered when another's only call is, and half when his 10th
+    is"""
     needs_root()
     with Daemon(small_host(), policy()) as daemon:
         hostile = connect_many(daemon.path, ALICE, 64)
@@ -213,7 +214,8 @@ def a_thousand_in_one_go():
 
 @test
 def mixed_calls():
-    """calls without an answer, long lists, and those of which the answer is an error, one after the other; read byte by byte"""
+    """calls without an answer, long lists, and those of which the answer is an error, one after the other; read byte by
+    byte"""
     listing = b'{"method":"org.ioasid1.ListDevices"}\0'
     with Daemon(large_host(300), policy()) as daemon:
         for bytes_at_once in (1 << 16, 700, 1):
@@ -221,7 +223,8 @@ def mixed_calls():
             with daemon.connect() as peer:
                 narrow(peer)
                 frames = b"".join(named(number) + named("never", oneway=True) + listing +
-                                  b'{"method":"org.ioasid1.Nothing"}\0' + b'{"method":"org.ioasid1.GetStatus","oneway":true}\0' +
+                                  b'{"method":"org.ioasid1.Nothing"}\0'
+                                  + b'{"method":"org.ioasid1.GetStatus","oneway":true}\0' +
                                   b'{"method":"org.ioasid1.Monitor"}\0' for number in range(rounds))
                 child = send_in_background(peer, frames)
                 pieces, ends = [], 0
@@ -338,7 +341,8 @@ def ask_until_too_much_waits(peer):
 
 @test
 def replies_that_nobody_reads():
-    """replies wait in 16 MiB for a user's connections; what is asked beyond that is refused until they are read or closed"""
+    """replies wait in 16 MiB for a user's connections; what is asked beyond that is refused until they are read or
+    closed"""
     needs_root()
     with Daemon(large_host(6000), policy()) as daemon, daemon.connect() as peer:
         peer.ask("ListGroups")

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Workers that end in the middle of a plan: worker_test.py IOASIDD SIMULATOR [TEST]…
 
-A claim whose worker ends is put back by a release; a release, or the removal of a device, is run again by another worker:
+A claim whose worker ends is put back by a release; a release, or the removal of a device, is run again by another
+worker:
 three times, after pauses that grow. Only then it is quarantined.
 """
 import os
@@ -198,7 +199,8 @@ def released_while_a_removal_pauses():
             assert daemon.process.poll() is None
         close_all(reply)
         answer = asker.receive()
-        assert answer["error"] == "org.ioasid1.Failed" and "released meanwhile" in answer["parameters"]["message"], answer
+        assert answer["error"] == "org.ioasid1.Failed" and "released meanwhile" in answer["parameters"]["message"], \
+            answer
         wait_free(peer, reply["claim"])
         assert host_drivers(daemon) == drivers
 
@@ -341,7 +343,8 @@ class Load:
 
 @test
 def under_load():
-    """hundreds of workers and several brokers end under load: nothing is quarantined, and in the end all is as it was"""
+    """hundreds of workers and several brokers end under load: nothing is quarantined, and in the end all is as it
+    was"""
     daemon = Host(IOMMUFD, managed=True)
     daemon.keep_host()
     with daemon:
@@ -367,7 +370,8 @@ def under_load():
             with daemon.connect() as operator:
                 wait_until_empty(daemon, operator)
             assert host_drivers(daemon) == drivers, seed
-        print(f"# {kills} workers were to end, {daemon.log_text().count('did not come to its end')} in a release", flush=True)
+        print(f"# {kills} workers were to end, {daemon.log_text().count('did not come to its end')} in a release",
+              flush=True)
 
 
 class Anything:
@@ -386,14 +390,18 @@ class Anything:
         card = self.random.choice(self.cards)
         method, parameters = self.random.choice([
             ("Claim", {"devices": self.random.sample(self.cards, self.random.choice([1, 1, 2]))}),
-            ("Claim", {"devices": [card]}), ("Acknowledge", {"claim": self.name()}), ("Acknowledge", {"claim": self.name()}),
-            ("AddDevice", {"claim": self.name(), "device": card}), ("RemoveDevice", {"claim": self.name(), "device": card}),
-            ("Release", {"claim": self.name()}), ("Revoke", {"claim": self.name(), "grace": self.random.choice([0, 0, 20])}),
+            ("Claim", {"devices": [card]}), ("Acknowledge", {"claim": self.name()}),
+            ("Acknowledge", {"claim": self.name()}),
+            ("AddDevice", {"claim": self.name(), "device": card}),
+            ("RemoveDevice", {"claim": self.name(), "device": card}),
+            ("Release", {"claim": self.name()}),
+            ("Revoke", {"claim": self.name(), "grace": self.random.choice([0, 0, 20])}),
             ("Resume", {"claim": self.name()})])
         self.random.choice(self.peers).send_call("org.ioasid1." + method, parameters)
 
     def strike(self):
-        fault = {"step": self.random.choice([*IOMMUFD.claim_steps, *IOMMUFD.release_steps, "context", "unmap"]), "times": 1}
+        fault = {"step": self.random.choice([*IOMMUFD.claim_steps, *IOMMUFD.release_steps, "context", "unmap"]),
+                 "times": 1}
         kind = self.random.choice(["fail", "fail", "kill", "kill", "kill", "hang"])
         if self.random.random() < 0.2 and fault["step"] in ("override", "probe"):
             fault["undo"] = True  # others are undone by a close, which does not fail

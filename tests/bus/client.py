@@ -163,7 +163,8 @@ class Client:
 
     def claim(self, *devices, flags=0, timeout=30, **options):
         """(path, details): descriptors in the place of their indices."""
-        message = self.message(NAME, ROOT, MANAGER, "Claim", "asa{sv}", [list(devices), as_options(options)], flags=flags,
+        message = self.message(NAME, ROOT, MANAGER, "Claim", "asa{sv}", [list(devices), as_options(options)],
+                               flags=flags,
                                timeout=timeout)
         path, details = message.body
         return path, take_fds(details, message.fds)

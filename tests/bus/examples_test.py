@@ -98,7 +98,8 @@ def test_asked_back():
                 peer.claim_call(path, "Revoke", "a{sv}", {"grace": Variant("u", 30000)})
                 # Its input stays open: it ends for what it was asked. It tells what is left of the half minute.
                 line = run.line()
-                assert re.fullmatch(r"asked to give the devices? back within (30\.0|2\d\.\d) s\n", line), (language, line)
+                assert re.fullmatch(r"asked to give the devices? back within (30\.0|2\d\.\d) s\n", line), (language,
+                                                                                                           line)
                 assert run.line() == "released: free\n", language
                 assert run.process.wait(30) == 0
             assert claims(peer) == {}

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The bus on a host that is out of memory: exhaustion_test.py IOASIDD SIMULATOR LIBRARY [TEST]…
 
-Every allocation that the broker or a library makes for a call fails once. Who called gets an answer, if only that nobody
+Every allocation that the broker or a library makes for a call fails once. Who called gets an answer, if only that
+nobody
 answers; claims that are held go on, what nobody has got is free again, and the broker comes back to the bus.
 """
 import os

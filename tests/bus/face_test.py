@@ -50,7 +50,8 @@ def test_objects():
         assert status["Policy"]["rules"] == 1 and status["Kernel"]["iommufd"] is True
         assert peer.get(ROOT, MANAGER, "Version") == socket.ask("GetStatus")["version"]
         assert fails("NotFound", peer.manager, "GetDevice", "s", "0000:99:00.0")
-        assert fails("NotFound", peer.manager, "GetGroup", "i", -1) and fails("NotFound", peer.manager, "GetClaim", "s", "")
+        assert fails("NotFound", peer.manager, "GetGroup", "i", -1) and fails("NotFound", peer.manager, "GetClaim", "s",
+                                                                              "")
 
 
 def test_plan():
@@ -72,7 +73,8 @@ def test_plan():
 
 
 def test_claim():
-    """A claim: context and lease with the answer, a descriptor for each device, held once acknowledged; free at the end"""
+    """A claim: context and lease with the answer, a descriptor for each device, held once acknowledged; free at the
+    end"""
     with bus.Bus() as system, running(on=system) as daemon, system.connect() as peer, daemon.connect() as socket:
         before = daemon.open_files()
         path, details = peer.claim(EDU, SECOND_EDU)
@@ -91,7 +93,8 @@ def test_claim():
         assert "waits" in fails("WrongState", peer.acknowledge, path)
         mine = peer.get_all(path, CLAIM)
         theirs, = socket.ask("ListClaims")["claims"]
-        assert mine["Owner"] == theirs["uid"] == os.geteuid() and mine["Rule"] == "cards" and mine["Lease"] == "descriptor"
+        assert mine["Owner"] == theirs["uid"] == os.geteuid() and mine["Rule"] == "cards" and mine["Lease"] \
+            == "descriptor"
         assert mine["Devices"] == [device_path(EDU), device_path(SECOND_EDU)] and mine["Lockouts"] == [device_path(NIC)]
         assert mine["Since"] == theirs["since"] and mine["Pid"] == theirs["pid"] == os.getpid()
         described = wire.plain(peer.claim_call(path, "Describe")[0])
@@ -329,7 +332,8 @@ def example(signature):
 
 
 def test_signals():
-    """Changes are signalled, gathered, and without what is private; another device under the same address is another object"""
+    """Changes are signalled, gathered, and without what is private; another device under the same address is another
+    object"""
     with bus.Bus() as system, running(on=system) as daemon, system.connect() as peer:
         peer.watch()
         path, details = peer.claim(EDU)
@@ -377,7 +381,8 @@ def test_reload():
         assert "PolicyRefused" in changed.body[2], changed.body
         refused = peer.get_all(ROOT, MANAGER)["PolicyRefused"]
         assert refused["by"] == "broker" and refused["denies_all"] is False and refused["since"] > 0, refused
-        assert [entry["line"] for entry in refused["errors"]] and refused["errors"][0]["file"].endswith("50-test.json"), refused
+        assert [entry["line"]
+                for entry in refused["errors"]] and refused["errors"][0]["file"].endswith("50-test.json"), refused
         assert re.search(r"50-test.json:2:\d+: ", text), text
         assert wire.plain(peer.manager("GetPolicy")[0]) == before and before["rules"][0]["name"] == "cards"
         assert before["rules"][0]["users"] == [] and before["never"] == [] and before["hidden"] == 0
@@ -427,7 +432,8 @@ def test_revoke():
         path, details = peer.claim(ALONE)
         peer.acknowledge(path)
         close_all(details, "lease")
-        assert peer.claim_call(path, "Revoke", "a{sv}", {"grace": Variant("i", 200), "reason": Variant("s", "for a test")}) == []
+        assert peer.claim_call(path, "Revoke", "a{sv}",
+                               {"grace": Variant("i", 200), "reason": Variant("s", "for a test")}) == []
         asked = peer.wait_signal("RevocationAsked")
         assert asked.path == path and asked.body == [200000]
         assert b"for a test" in os.read(details["lease"], 4096)

@@ -21,7 +21,8 @@ ALICE, BOB = (pwd.getpwnam(name).pw_uid for name in ("games", "man"))
 RULES = """
 polkit.addRule(function(action, subject) {
     if (subject.user == "man" && action.id == "org.ioasid1.claim.release" &&
-        action.lookup("device") == "0000:01:01.0" && action.lookup("owner") == "%d" && action.lookup("rule") == "cards" &&
+        action.lookup("device") == "0000:01:01.0" && action.lookup("owner") == "%d" && action.lookup("rule") == "cards"
+        &&
         action.lookup("group") == "1" && action.lookup("members").split(" ").length == 4)
         return polkit.Result.YES;
     if (subject.user == "man" && action.id == "org.ioasid1.policy.reload")
@@ -66,7 +67,8 @@ class Polkitd:
             file.write(text)
 
     def __enter__(self):
-        script = ('mount --bind "$1/actions" /usr/share/polkit-1/actions && mount --bind "$1/rules" /etc/polkit-1/rules.d '
+        script = ('mount --bind "$1/actions" /usr/share/polkit-1/actions && '
+                  'mount --bind "$1/rules" /etc/polkit-1/rules.d '
                   '&& exec "$2" --no-debug')
         self.process = subprocess.Popen(["unshare", "-m", "sh", "-c", script, "sh", self.folder, POLKITD],
                                         env={**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": self.system.address},
@@ -118,7 +120,8 @@ def test_actions():
 
 
 def test_polkit_decides():
-    """The real polkitd decides by its rules, which see the details; without one it is a password that nobody asks for"""
+    """The real polkitd decides by its rules, which see the details; without one it is a password that nobody asks
+    for"""
     with System() as system, Polkitd(system), bus.Broker(system, small_host(), policy(rule())) as daemon, \
             system.connect(ALICE) as alice, system.connect(BOB) as bob:
         claims = []
@@ -187,7 +190,8 @@ def test_errors_are_documented():
         names = set(re.findall(r'return "([A-Z]\w+)";', file.read()))
     for name in sorted(os.listdir(os.path.join(bus.ROOT, "daemon", "broker", "faces", "bus"))):
         if name.startswith("bus_") and name.endswith(".c"):
-            names |= set(re.findall(r'bus_call_fail(?:_with)?\(call,\s*"(\w+)"', read("daemon", "broker", "faces", "bus", name)))
+            names |= set(re.findall(r'bus_call_fail(?:_with)?\(call,\s*"(\w+)"',
+                                    read("daemon", "broker", "faces", "bus", name)))
     assert len(names) > 8
     for name in names:
         assert f"org.ioasid1.Error.{name} " in text, name

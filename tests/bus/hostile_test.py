@@ -32,7 +32,8 @@ def sources(pattern):
 
 
 def test_sources_trust_nobody():
-    """SR-01, SR-02, SR-11, SR-13: no subject but the name on the bus, no look at /proc, no trusted bus, no cached verdict"""
+    """SR-01, SR-02, SR-11, SR-13: no subject but the name on the bus, no look at /proc, no trusted bus, no cached
+    verdict"""
     text = "".join(text for _, text in sources(r"bus_.*\.[ch]"))
     for forbidden in ("unix-process", "unix-session", "sd_bus_set_trusted", "sd_bus_query_sender", "sd_bus_creds",
                       "SD_BUS_VTABLE", "getpwnam", "getpwuid", "SO_PEERCRED"):
@@ -119,10 +120,12 @@ def test_unknown_is_denied():
                      "org.freedesktop.DBus.Error.NameHasNoOwner"):
             name, text = system.ask(told)
             assert name == "org.freedesktop.DBus.Error.AccessDenied", (told, name, text)
-        name, _ = system.ask({"UnixUserID": Variant("u", 0), "UnixGroupIDs": Variant("au", [0])}, sender="somebody.else")
+        name, _ = system.ask({"UnixUserID": Variant("u", 0), "UnixGroupIDs": Variant("au", [0])},
+                             sender="somebody.else")
         assert name == "org.freedesktop.DBus.Error.AccessDenied"
         name, version = system.ask({"UnixUserID": Variant("u", 0), "UnixGroupIDs": Variant("au", list(range(128))),
-                                    "ProcessID": Variant("u", 1), "Anything": Variant("(sv)", ("x", Variant("d", 1.0)))})
+                                    "ProcessID": Variant("u", 1),
+                                    "Anything": Variant("(sv)", ("x", Variant("d", 1.0)))})
         assert name is None, (name, version)
 
 
@@ -239,7 +242,8 @@ def test_process_lease():
 
 
 def test_random_calls():
-    """Z3: calls of all kinds with arguments of all kinds, as nobody and as root: no crash, and nothing is given to nobody"""
+    """Z3: calls of all kinds with arguments of all kinds, as nobody and as root: no crash, and nothing is given to
+    nobody"""
     number = 6000 if os.environ.get("IOASIDD_TEST_ALL") else 1500
     random = Random(20261129)
     with bus.Bus() as system, bus.Broker(system, small_host(), policy(rule(user=["root"]))) as daemon:
@@ -286,7 +290,8 @@ def close_others(peer):
 def anything(random, kind, depth):
     """A value of a type, of the sort that means something here, or not."""
     if kind in "so":
-        texts = [ALONE, EDU, "pool:x", "", "a" * 300, "\u202e", "org.ioasid1.Claim", "State", "mode", "attached", "lease",
+        texts = [ALONE, EDU, "pool:x", "", "a" * 300, "\u202e", "org.ioasid1.Claim", "State", "mode", "attached",
+                 "lease",
                  "operator", "unit", "../..", "0000:00:03.0 ", "%n%s"]
         return random.choice(texts) if kind == "s" else "/" + random.choice(["a", "org/ioasid1"])
     if kind == "v":
@@ -309,7 +314,8 @@ def anything(random, kind, depth):
 
 
 def test_quotas():
-    """SR-07, SR-23: calls that are not answered, and claims that are not acknowledged, are limited; others are served"""
+    """SR-07, SR-23: calls that are not answered, and claims that are not acknowledged, are limited; others are
+    served"""
     harness.needs_root()
     host = small_host()
     host["devices"] += [device(f"0000:10:{number:02x}.0", "1234:11e8", "00ff00", 100 + number) for number in range(32)]
@@ -330,7 +336,8 @@ def test_quotas():
 
 
 def test_quota_of_calls():
-    """SR-23: 32 calls of a connection and 64 of a user may wait for their answers; who has more waiting is told at once"""
+    """SR-23: 32 calls of a connection and 64 of a user may wait for their answers; who has more waiting is told at
+    once"""
     harness.needs_root()
     with bus.Bus() as system, bus.Broker(system, small_host(), policy(rule())) as daemon, system.connect(BOB) as bob:
         peers = [system.connect(ALICE) for _ in range(3)]
@@ -363,7 +370,8 @@ def test_only_our_interfaces():
         fails("DBus.AccessDenied", bob.call, "org.example.Other", ROOT, MANAGER, "Plan", "asa{sv}", [[], {}])
         fails("DBus.AccessDenied", bob.call, NAME, ROOT, "org.example.Other", "Plan")
         fails("DBus.AccessDenied", bob.call, NAME, ROOT, None, "Plan")
-        fails("DBus.AccessDenied", bob.call, NAME, ROOT, client.PROPERTIES, "Set", "ssv", [MANAGER, "Version", Variant("s", "")])
+        fails("DBus.AccessDenied", bob.call, NAME, ROOT, client.PROPERTIES, "Set", "ssv",
+              [MANAGER, "Version", Variant("s", "")])
         for peer in (bob, other):
             fails("DBus.AccessDenied", peer.call, *client.DRIVER, "RequestName", "su", [NAME, 4])
         assert bob.call(NAME, ROOT, "org.freedesktop.DBus.Peer", "Ping") == []
@@ -432,7 +440,8 @@ def test_guessing_claims():
 
 
 def test_what_others_are_told():
-    """Others are told neither owner, process, rule nor note of a claim: not by properties, signals, listings or errors"""
+    """Others are told neither owner, process, rule nor note of a claim: not by properties, signals, listings or
+    errors"""
     harness.needs_root()
     text = policy(rule("the secret rule", user=[str(ALICE)]))
     with bus.Bus() as system, bus.Broker(system, small_host(), text) as daemon, system.connect(ALICE) as alice, \

@@ -15,7 +15,8 @@ from hosts import ALONE, device, large_host, policy, rule, small_host
 
 
 class Probe:
-    """A process that asks over the socket, without a pause, and says how long the answers took: by the clock, and by the time
+    """A process that asks over the socket, without a pause, and says how long the answers took: by the clock, and by
+    the time
     that the daemon has run meanwhile, which the load of this machine is not in."""
 
     def __init__(self, daemon):
@@ -54,7 +55,8 @@ class Probe:
         latencies.sort()
         work.sort()
         theirs.setblocking(True)
-        theirs.sendall(json.dumps([work[-1], work[len(work) * 99 // 100], latencies[len(work) * 99 // 100]]).encode() + b"\n")
+        theirs.sendall(json.dumps([work[-1], work[len(work) * 99 // 100], latencies[len(work) * 99 // 100]]).encode()
+                       + b"\n")
 
     def __exit__(self, *_):
         self.ours.send(b"x")
@@ -81,7 +83,8 @@ def test_listing():
             peer.start(NAME, ROOT, client.OBJECT_MANAGER, "GetManagedObjects")
             objects = wire.decode(large_message(peer))
         assert len(objects.body[0]) > 20000
-        print(f"# {len(objects.body[0])} objects in {taken:.2f} s of the processor; others waited for {probe.worst * 1000:.1f} ms of "
+        print(f"# {len(objects.body[0])} objects in {taken:.2f} s of the processor; "
+              f"others waited for {probe.worst * 1000:.1f} ms of "
               f"it at most; "
               f"{memory // 1024 // 1024} MiB before, {daemon.resident() // 1024 // 1024} MiB after", flush=True)
         # What may pass between two turns is 50 ms; sanitizers are slow.
@@ -108,7 +111,8 @@ def test_changes_while_listing():
             while not any(message.member == "InterfacesAdded" and message.body[0] == last for message in signals):
                 signals.append(peer.receive())
             apply(known, signals)
-            now = wire.plain(finish(peer, peer.start(NAME, ROOT, client.OBJECT_MANAGER, "GetManagedObjects"), []).body[0])
+            now = wire.plain(finish(peer, peer.start(NAME, ROOT, client.OBJECT_MANAGER, "GetManagedObjects"),
+                                    []).body[0])
             assert known.keys() == now.keys()
             for path, interfaces in now.items():
                 for interface in interfaces:
@@ -189,7 +193,8 @@ def test_hostile_caller():
 
         def flood():
             peer = system.connect()
-            message = wire.Message(wire.METHOD_CALL, {wire.PATH: ROOT, wire.INTERFACE: MANAGER, wire.MEMBER: "GetPolicy",
+            message = wire.Message(wire.METHOD_CALL,
+                                   {wire.PATH: ROOT, wire.INTERFACE: MANAGER, wire.MEMBER: "GetPolicy",
                                                       wire.DESTINATION: NAME}, serial=1)
             data = wire.encode(message) * 64
             try:
@@ -207,8 +212,10 @@ def test_hostile_caller():
         stop.set()
         for thread in threads:
             thread.join()
-        print(f"# p99 on the socket: {quiet.p99 * 1000:.2f} ms alone, {loud.p99 * 1000:.2f} ms beside two hostile callers on "
-              f"the bus; of that the daemon worked {quiet.work_p99 * 1000:.2f} and {loud.work_p99 * 1000:.2f} ms", flush=True)
+        print(f"# p99 on the socket: {quiet.p99 * 1000:.2f} ms alone, "
+              f"{loud.p99 * 1000:.2f} ms beside two hostile callers on "
+              f"the bus; of that the daemon worked {quiet.work_p99 * 1000:.2f} and {loud.work_p99 * 1000:.2f} ms",
+              flush=True)
         with system.connect() as peer:
             assert peer.get(ROOT, MANAGER, "ClaimCount") == 0
         # Each of its messages takes one turn, and so does one of each other client.

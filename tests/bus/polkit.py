@@ -15,7 +15,8 @@ class Question:
 
     def __init__(self, message):
         self.message = message
-        assert (message.path, message.interface, message.signature) == (PATH, AUTHORITY, "(sa{sv})sa{ss}us"), message.fields
+        assert (message.path, message.interface, message.signature) == (PATH, AUTHORITY,
+                                                                        "(sa{sv})sa{ss}us"), message.fields
         (kind, about), self.action, self.details, self.flags, self.cancellation = message.body
         assert kind == "system-bus-name" and list(about) == ["name"] and about["name"].signature == "s", message.body
         self.caller = about["name"].value
@@ -24,7 +25,8 @@ class Question:
 
 
 class Polkit:
-    """Answers in a thread of its own. answer: a function of the question; what it returns is sent, None is no answer."""
+    """Answers in a thread of its own. answer: a function of the question; what it returns is sent, None is no
+    answer."""
 
     def __init__(self, bus, answer=lambda question: NO):
         self.peer = bus.connect()
@@ -101,7 +103,8 @@ def garbage(signature, *body):
 
 def odd_answers():
     """Answers that are no yes, whatever they look like."""
-    return [NO, CHALLENGE, "org.freedesktop.PolicyKit1.Error.Failed", "org.freedesktop.DBus.Error.AccessDenied", garbage(""),
+    return [NO, CHALLENGE, "org.freedesktop.PolicyKit1.Error.Failed", "org.freedesktop.DBus.Error.AccessDenied",
+            garbage(""),
             garbage("b", True), garbage("bba{ss}", True, False, {}), garbage("(bb)", (True, True)),
             garbage("(uba{ss})", (1, True, {})), garbage("(bba{sv})", (True, True, {"a": Variant("s", "b")})),
             garbage("((bba{ss}))", ((True, False, {}),)), garbage("s", "yes"), garbage("v", Variant("b", True))]

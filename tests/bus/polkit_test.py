@@ -87,7 +87,8 @@ def test_each_act_has_its_action():
 
 
 def test_quarantine():
-    """A claim that is quarantined while polkit is asked about its release takes another right: the yes is none for it"""
+    """A claim that is quarantined while polkit is asked about its release takes another right: the yes is none for
+    it"""
     asked, answer = threading.Event(), threading.Event()
 
     def slowly(question):
@@ -141,7 +142,8 @@ def test_answered_twice():
 
 
 def test_no_answer():
-    """F8: polkit that hangs is a no after 25 seconds, and its question is withdrawn; who may do it by himself is not held up"""
+    """F8: polkit that hangs is a no after 25 seconds, and its question is withdrawn; who may do it by himself is not
+    held up"""
     with Scene(lambda question: None) as scene:
         begin = time.monotonic()
         calls = [scene.bob.start(client.NAME, scene.path, CLAIM, "Release") for _ in range(3)]
@@ -188,7 +190,8 @@ def test_gone_meanwhile():
 
     with Scene(slowly) as scene:
         with scene.bus.connect() as root:
-            calls = [scene.bob.start(client.NAME, scene.path, CLAIM, member, signature, body) for member, signature, body in
+            calls = [scene.bob.start(client.NAME, scene.path, CLAIM, member, signature, body) for member, signature,
+                     body in
                      (("Release", "", []), ("Remove", "s", [EDU]), ("Revoke", "a{sv}", [{}]), ("Describe", "", []))]
             calls.append(scene.bob.start(client.NAME, client.ROOT, client.MANAGER, "Plan", "asa{sv}",
                                          [[ALONE], {"user": Variant("s", "root")}]))

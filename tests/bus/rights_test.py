@@ -2,7 +2,8 @@
 """Who may do what: every method of both faces, as nobody, as a user with a rule, as an operator, and as root.
 
 TABLE has a row for each method of org.ioasid1 on the socket and of every interface on the bus. Both are asked what they
-have: a method without a row fails this test. Each row names the act of daemon/broker/core/rights.h that the method is about;
+have: a method without a row fails this test. Each row names the act of daemon/broker/core/rights.h that the method is
+about;
 RIGHTS says once, for all rows, what becomes of that act for whom.
 """
 import os
@@ -37,7 +38,8 @@ RIGHT_OF = {"RIGHT_EVERYBODY": EVERYBODY, "RIGHT_OWNER": OWNER, "RIGHT_OWNER_OR_
 
 DENIALS = {"OperatorsOnly", "NotFound", "RefusedByPolicy", "AccessDenied", "InteractiveAuthorizationRequired"}
 
-# (method, act, parameters, what is there before). {claim} is a claim of the user's; what is there: "held", "offered" by the
+# (method, act, parameters, what is there before). {claim} is a claim of the user's; what is there: "held", "offered" by
+# the
 # very user, "quarantined", "" for nothing.
 SOCKET = [
     ("GetStatus", "LOOK", {}, ""),
@@ -129,7 +131,8 @@ class Scene:
     def answer(self, question):
         """polkit knows one operator, by his user, as it looks that up itself."""
         with self.bus.connect() as peer:
-            return YES if peer.call(*client.DRIVER, "GetConnectionUnixUser", "s", [question.caller]) == [OPERATOR] else NO
+            return YES if peer.call(*client.DRIVER, "GetConnectionUnixUser", "s",
+                                    [question.caller]) == [OPERATOR] else NO
 
     def make_claim(self):
         with self.bus.connect(USER) as owner:

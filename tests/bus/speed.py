@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""How many claims and releases a second go over the bus, with one client and with four: speed.py IOASIDD SIMULATOR CYCLES.
+"""How many claims and releases a second go over the bus, with one client and with four: speed.py IOASIDD SIMULATOR
+CYCLES.
 
-The bus is dbus-daemon; each takes four calls, with two descriptors and with one. Run by meson test --benchmark -v bus-claims.
+The bus is dbus-daemon; each takes four calls, with two descriptors and with one. Run by meson test --benchmark -v
+bus-claims.
 """
 import os
 import subprocess
@@ -18,7 +20,8 @@ NUMBER = 2000
 
 def measure(clients):
     host = small_host()
-    host["devices"] += [device(f"0000:10:{number:02x}.0", "1234:11e8", "00ff00", 100 + number) for number in range(clients)]
+    host["devices"] += [device(f"0000:10:{number:02x}.0", "1234:11e8", "00ff00", 100 + number)
+                        for number in range(clients)]
     with bus.Bus() as system, bus.Broker(system, host, policy(rule())) as daemon:
         environment = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": system.address}
         begin, work = time.monotonic(), processor_time(daemon)
@@ -28,7 +31,8 @@ def measure(clients):
         taken, work = time.monotonic() - begin, processor_time(daemon) - work
         assert len(times) == NUMBER and all(process.returncode == 0 for process in running)
     print(f"{clients} client{'s' if clients > 1 else ''}: {NUMBER / taken:.0f} claims and releases a second, p50 "
-          f"{times[NUMBER // 2]:.2f} ms, p99 {times[NUMBER * 99 // 100]:.2f} ms; the broker worked {work / NUMBER * 1e6:.0f} µs "
+          f"{times[NUMBER // 2]:.2f} ms, p99 {times[NUMBER * 99 // 100]:.2f} ms; "
+          f"the broker worked {work / NUMBER * 1e6:.0f} µs "
           "for each", flush=True)
 
 

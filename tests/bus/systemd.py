@@ -12,7 +12,8 @@ UNIT = "org.freedesktop.systemd1.Unit"
 def path_of(unit):
     """As sd_bus_path_encode(3) writes it."""
     return MANAGER_PATH + "/unit/" + "".join(
-        letter if letter.isalnum() and letter.isascii() and not (number == 0 and letter.isdigit()) else f"_{ord(letter):02x}"
+        letter if letter.isalnum() and letter.isascii() and not (number == 0 and letter.isdigit())
+        else f"_{ord(letter):02x}"
         for number, letter in enumerate(unit))
 
 
@@ -46,7 +47,8 @@ class Systemd:
     def answer(self, message):
         if message.member == "Subscribe":
             return Message(METHOD_RETURN, {})
-        assert (message.interface, message.member, message.signature) == (client.PROPERTIES, "Get", "ss"), message.fields
+        assert (message.interface, message.member, message.signature) == (client.PROPERTIES, "Get",
+                                                                          "ss"), message.fields
         interface, name = message.body
         assert interface == UNIT and name in ("ActiveState", "InvocationID"), message.body
         found = [entry for unit, entry in self.units.items() if path_of(unit) == message.path]

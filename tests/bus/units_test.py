@@ -47,7 +47,8 @@ class World:
             return states[0] if states else "free"
 
     def expect_ends(self, claim):
-        """By itself: the service manager is told to forget it, which begins each release. Then its end is waited for."""
+        """By itself: the service manager is told to forget it, which begins each release. Then its end is waited
+        for."""
         self.daemon.manager.wait_for_names([])
         with self.daemon.connect() as peer:
             wait_free(peer, claim)
@@ -181,7 +182,8 @@ def test_whose_unit():
     with World() as world:
         world.systemd.start(SCOPE)
         with world.daemon.connect_as(ALICE) as alice:
-            assert alice.fail("Claim", {"devices": [EDU], "lease": "unit", "unit": SCOPE})[0] == "org.ioasid1.OperatorsOnly"
+            assert alice.fail("Claim",
+                              {"devices": [EDU], "lease": "unit", "unit": SCOPE})[0] == "org.ioasid1.OperatorsOnly"
         with world.daemon.connect_as(CAROL) as carol:
             reply = ask_for_fds(carol, "Claim", {"devices": [EDU], "lease": "unit", "unit": SCOPE})
             close_all(reply)
@@ -190,5 +192,6 @@ def test_whose_unit():
 
 
 if __name__ == "__main__":
-    harness.run([test_it_ends_with_its_unit, test_failed_and_gone, test_another_run, test_restarts, test_no_bus_is_no_end,
+    harness.run([test_it_ends_with_its_unit, test_failed_and_gone, test_another_run, test_restarts,
+                 test_no_bus_is_no_end,
                  test_refusals, test_a_client_that_leaves_while_systemd_is_asked, test_whose_unit])

@@ -153,7 +153,8 @@ class Message:
         return self.fields.get(number)
 
 
-FIELD_TYPES = {PATH: "o", INTERFACE: "s", MEMBER: "s", ERROR_NAME: "s", REPLY_SERIAL: "u", DESTINATION: "s", SENDER: "s",
+FIELD_TYPES = {PATH: "o", INTERFACE: "s", MEMBER: "s", ERROR_NAME: "s", REPLY_SERIAL: "u", DESTINATION: "s",
+               SENDER: "s",
                SIGNATURE: "g", UNIX_FDS: "u"}
 
 

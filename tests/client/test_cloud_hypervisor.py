@@ -69,7 +69,8 @@ def test_by_the_api_from_a_shell():
         out, complaint = child.communicate(timeout=TIMEOUT)
         tap.contains(out, "sent 0", complaint)
         found = {event["event"]: event for event in events(out)}
-        tap.equal([found["booted"]["iommufd"], found["booted"]["devices"]], [target("iommufd"), [target(f"device-{A}")]])
+        tap.equal([found["booted"]["iommufd"], found["booted"]["devices"]],
+                  [target("iommufd"), [target(f"device-{A}")]])
         tap.equal([found["added"]["id"], found["added"]["device"]], ["card", target(f"device-{B}")])
         tap.contains(complaint, "answered vm.add-device with 500")
         tap.contains(complaint, "answered vm.add-device with 400")

@@ -65,7 +65,8 @@ WRONG = [
     (["plan", "x" * 64], "no device can be called"), (["plan", "\x1b[31m"], "\\x1b[31m"),
     (["claim", *[f"0000:{number:02x}:00.0" for number in range(65)]], "64 devices at most"),
     (["show", "a b"], "can be called"),
-    (["claim", A, "--lease", "mine"], 'no lease "mine"'), (["claim", A, "--unit", "x.scope"], "--unit needs --lease unit"),
+    (["claim", A, "--lease", "mine"], 'no lease "mine"'),
+    (["claim", A, "--unit", "x.scope"], "--unit needs --lease unit"),
     (["run", A, "--lease", "process", "--unit", "x.scope", "--", "true"], "--unit needs --lease unit"),
     (["run", A, "--lease", "process", "--", "true", "{lease}"], "no file descriptor"),
     (["plan", A, "--lease", "process"], "plan takes no option --lease"),
@@ -118,7 +119,8 @@ def test_device_names_are_sent_in_full():
 
 
 def test_without_a_daemon_every_verb_says_so():
-    arguments_of = {"show": ["01:00.0"], "plan": [A], "run": [A, "--", "/bin/true"], "claim": [A], "release": ["c1"], "revoke": ["c1"]}
+    arguments_of = {"show": ["01:00.0"], "plan": [A], "run": [A, "--", "/bin/true"], "claim": [A], "release": ["c1"],
+                    "revoke": ["c1"]}
     with FakeDaemon() as daemon:
         daemon.stop()
         for verb in VERBS:

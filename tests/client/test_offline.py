@@ -36,7 +36,8 @@ class Folder(tempfile.TemporaryDirectory):
 
 
 def rule(name, device="*", **more):
-    return {"name": name, "effect": "allow", "device": {"address": [device]}, "lockout": "unused", "reset": "try", **more}
+    return {"name": name, "effect": "allow", "device": {"address": [device]}, "lockout": "unused", "reset": "try",
+            **more}
 
 
 def verdict(*arguments, **more):

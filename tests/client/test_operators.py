@@ -1,4 +1,5 @@
-"""What operators do with ioasidctl: revoke claims, look who went round ioasidd, collect metrics; and claims by other leases."""
+"""What operators do with ioasidctl: revoke claims, look who went round ioasidd, collect metrics; and claims by other
+leases."""
 
 import os
 import signal
@@ -130,7 +131,8 @@ def node(name, **fields):
 
 
 AUDIT = {
-    "holds": [hold(7, "foreign", unit="guest.service", remedy="end it (systemctl stop guest.service), and start it anew"),
+    "holds": [hold(7, "foreign", unit="guest.service",
+                   remedy="end it (systemctl stop guest.service), and start it anew"),
               hold(7, "foreign", kind="mapping", count=3), hold(8, "unknown", claim="c1", device=None, kind="group"),
               hold(9, "claim", claim="c1", uid=4000000000), hold(9, "foreign", kind="iommufd", device=None, group=None),
               hold(10, "service", claim="c1", command="\x1b[31mevil" + "x" * 60)],
@@ -171,7 +173,8 @@ def test_audit_that_finds_nothing():
         result = ioasidctl(daemon, "audit")
         tap.equal([result.returncode, result.stdout.count("\n")], [0, 1])
         tap.contains(result.stdout, "nobody holds anything past ioasidd")
-    with FakeDaemon({"Audit": Reply(dict(NOTHING, compared=False, incomplete="not everything could be looked at"))}) as daemon:
+    with FakeDaemon({"Audit": Reply(dict(NOTHING, compared=False,
+                                         incomplete="not everything could be looked at"))}) as daemon:
         result = ioasidctl(daemon, "audit")
         tap.equal(result.returncode, 1, "nothing was found, but not everything was looked at")
         tap.contains(result.stdout, "CONFIG_KCMP")
@@ -273,7 +276,8 @@ def test_claims_that_outlive_the_command():
     for arguments, asked, words in ((["--lease", "unit", "--unit", "guest.scope"],
                                      {"lease": "unit", "unit": "guest.scope"}, "held until guest.scope ends, or"),
                                     (["--lease", "unit"], {"lease": "unit"}, "held until this unit ends, or"),
-                                    (["--lease", "operator"], {"lease": "operator"}, "held until `ioasidctl release c1`")):
+                                    (["--lease", "operator"], {"lease": "operator"},
+                                     "held until `ioasidctl release c1`")):
         with leased_daemon() as daemon:
             result = ioasidctl(daemon, "claim", A, *arguments)
             tap.equal([result.returncode, result.stderr], [0, ""])

@@ -129,7 +129,8 @@ def test_many_idle_losses_do_not_hide_the_worst():
     notes = [loss(1, "fatal"), loss(2, "disruptive")] + [loss(number, "idle") for number in range(3, 43)]
     with planning(dict(ALLOWED, notes=notes)) as daemon:
         text = ioasidctl(daemon, "plan", CARD).stdout
-        tap.contains(text, "\n\nFATAL: The host would lose 1.\nDisruptive: The host would lose 2.\nThe host would lose 3.\n")
+        tap.contains(text,
+                     "\n\nFATAL: The host would lose 1.\nDisruptive: The host would lose 2.\nThe host would lose 3.\n")
         tap.contains(text, "\nThe host would lose 10.\nAnd it would lose 32 more devices that nothing uses now.\n")
 
 

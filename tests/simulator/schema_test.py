@@ -9,7 +9,8 @@ import jsonschema
 
 SOURCE = Path(sys.argv[1])
 SCHEMA = SOURCE / "policy" / "snapshot.schema.json"
-# Wrong snapshots that are well-formed JSON and that a schema has no words for: the schema has to accept each of them, so
+# Wrong snapshots that are well-formed JSON and that a schema has no words for: the schema has to accept each of them,
+# so
 # that this list stays short.
 BEYOND_A_SCHEMA = {
     "double-device", "double-key", "function-of-a-virtual-function", "more-virtual-functions-than-possible",
@@ -73,8 +74,10 @@ def main():
     for name, definition in schema["$defs"].items():
         problems += descriptions(definition, schema["$defs"], name)
     results.append(("every key has a description", problems))
-    for key, source, table in (("device", "snapshot_json.c", "device_fields"), ("use", "snapshot_json.c", "use_fields")):
-        text = (SOURCE / "policy" / "report" / source).read_text(encoding="utf-8").split(f"{table}[] = {{")[1].split("};")[0]
+    for key, source, table in (("device", "snapshot_json.c", "device_fields"),
+                               ("use", "snapshot_json.c", "use_fields")):
+        text = (SOURCE / "policy" / "report" / source).read_text(encoding="utf-8")
+        text = text.split(f"{table}[] = {{")[1].split("};")[0]
         keys = set(re.findall(r'\.key = "(\w+)"', text))
         known = set(schema["$defs"][key]["properties"]) - VERSION_1
         results.append((f"the keys of a {key} are those that are read", sorted(keys ^ known) if keys else ["none"]))

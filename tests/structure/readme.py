@@ -1,10 +1,12 @@
 """The command lines that the README promises are those that scenarios run, word for word.
 
-Those that install and remove it on a host are run by systemd-install, but for what makes a build and gets Debian's packages.
+Those that install and remove it on a host are run by systemd-install, but for what makes a build and gets Debian's
+packages.
 
 usage: readme.py SOURCE_ROOT
 
-In the README's block, "# SCENARIO: …" names the scenario of the lines below it. A scenario writes ADDRESS as a variable,
+In the README's block, "# SCENARIO: …" names the scenario of the lines below it. A scenario writes ADDRESS as a
+variable,
 "qemu-system-x86_64 …" as the rig's own wrapper of it, and the words that depend on the kernel as $(dma_words …).
 """
 

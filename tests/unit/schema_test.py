@@ -13,8 +13,10 @@ SCHEMA, POLICIES, BAD = (Path(argument) for argument in sys.argv[1:4])
 # schema has to accept it, so that this list stays short.
 BEYOND_A_SCHEMA = {
     "address-glob-backwards", "address-glob-open", "duplicate-key", "duplicate-key-escaped",
-    "duplicate-key-in-rule", "group-unknown", "lockout-names-itself", "memlock-text-out-of-range", "operators-unknown-user", "pool-unknown",
-    "reserve-nested-set", "reserve-pool-by-driver", "reserve-unknown-pool", "revoke-grace-too-long", "rule-name-twice", "unit-glob-open",
+    "duplicate-key-in-rule", "group-unknown", "lockout-names-itself", "memlock-text-out-of-range",
+    "operators-unknown-user", "pool-unknown",
+    "reserve-nested-set", "reserve-pool-by-driver", "reserve-unknown-pool", "revoke-grace-too-long", "rule-name-twice",
+    "unit-glob-open",
     "user-text-out-of-range", "user-unknown",
 }
 
@@ -96,7 +98,8 @@ def main():
              schema["$defs"]["rule"]["required"]),
             ("the keys that a rule that denies can't have", [key for key, row in fields.items() if row[1] == "true"],
              denied[0])]:
-        results.append((f"{name} are those that ioasidd reads", sorted(set(ours) ^ set(theirs)) if ours else ["none found"]))
+        results.append((f"{name} are those that ioasidd reads",
+                        sorted(set(ours) ^ set(theirs)) if ours else ["none found"]))
     print(f"1..{len(results)}")
     for number, (name, problems) in enumerate(results, 1):
         print(f"{'not ok' if problems else 'ok'} {number} - {name}")

@@ -28,7 +28,8 @@ def expect_exposure(name, most):
     need("systemd-analyze")
     ask("systemd-analyze", "security", "--no-pager", "--offline=true", f"--threshold={most}", unit(name))
     # A threshold that is not looked at would say the same.
-    strict = subprocess.run(["systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold=1", unit(name)],
+    strict = subprocess.run(["systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold=1",
+                             unit(name)],
                             capture_output=True, check=False)
     assert strict.returncode != 0
 
@@ -46,7 +47,8 @@ def executor():
 def broker_has_nothing():
     """the broker has no capability, no device node, no network and no /sys"""
     found = settings("ioasidd.service")
-    for key, value in (("CapabilityBoundingSet", ""), ("AmbientCapabilities", ""), ("User", "ioasidd"), ("PrivateDevices", "yes"),
+    for key, value in (("CapabilityBoundingSet", ""), ("AmbientCapabilities", ""), ("User", "ioasidd"),
+                       ("PrivateDevices", "yes"),
                        ("PrivateNetwork", "yes"), ("DevicePolicy", "closed"), ("InaccessiblePaths", "/sys"),
                        ("NoNewPrivileges", "yes")):
         assert found.get(key) == [value], (key, found.get(key))
@@ -54,7 +56,8 @@ def broker_has_nothing():
 
 
 def executor_has_its_own():
-    """the executor has the capabilities of its workers and the devices of VFIO, iommufd and vhost-vdpa, and reads disks"""
+    """the executor has the capabilities of its workers and the devices of VFIO, iommufd and vhost-vdpa, and reads
+    disks"""
     found = settings("ioasid-executor@.service")
     with open(os.path.join(SOURCE, "daemon/executor/sandbox/confine.c"), encoding="utf-8") as file:
         roles = file.read().split("} roles[", 1)[1].split("};", 1)[0]
@@ -71,7 +74,8 @@ def filter_calls(name):
         word = groups.pop()
         if word.startswith("@"):
             text = ask("systemd-analyze", "syscall-filter", word)
-            groups += [line.strip() for line in text.splitlines()[1:] if line.strip() and not line.strip().startswith("#")]
+            groups += [line.strip() for line in text.splitlines()[1:] if line.strip()
+                       and not line.strip().startswith("#")]
         else:
             calls.add(word)
     return calls
@@ -99,7 +103,8 @@ def nobody_gets_more():
     for name in ("ioasidd.service", "ioasid-executor@.service"):
         found = filter_calls(name) & bad
         assert not found, (name, sorted(found))
-    assert not filter_calls("ioasidd.service") & {"ioctl", "execveat", "kill", "capset", "prlimit", "setxattr", "clone", "clone3"}
+    assert not filter_calls("ioasidd.service") & {"ioctl", "execveat", "kill", "capset", "prlimit", "setxattr", "clone",
+                                                  "clone3"}
     assert settings("ioasid-executor@.service")["RestrictNamespaces"] == ["yes"]
 
 

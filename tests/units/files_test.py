@@ -10,7 +10,8 @@ from tap import BUILD, SOURCE, Installed, Skip, ask, need, run
 # Of the build's prefix; "E" is its folder of settings.
 INSTALLED = """
 lib/systemd/system/ioasidd.socket lib/systemd/system/ioasidd.service lib/systemd/system/ioasid-executor.socket
-lib/systemd/system/ioasid-executor@.service lib/systemd/system/ioasidd-reserve.service lib/systemd/system/ioasidd-reserve.path
+lib/systemd/system/ioasid-executor@.service lib/systemd/system/ioasidd-reserve.service
+lib/systemd/system/ioasidd-reserve.path
 lib/systemd/catalog/ioasidd.catalog lib/sysusers.d/ioasidd.conf lib/tmpfiles.d/ioasidd.conf
 lib/udev/rules.d/60-ioasidd.rules
 lib/dracut/modules.d/60ioasidd/module-setup.sh lib/dracut/modules.d/60ioasidd/ioasidd-pre-udev.sh
@@ -73,7 +74,8 @@ def units_are_valid():
                 text = file.read()
             with open(name, "w", encoding="utf-8") as file:
                 file.write(re.sub(r"^(Exec\w+=\+?)/", rf"\1{tree.root}/", text, flags=re.M))
-        units = sorted(name.replace("@.", "@1.") for name in glob.glob(os.path.join(folder, "*")) if os.path.isfile(name))
+        units = sorted(name.replace("@.", "@1.") for name in glob.glob(os.path.join(folder, "*"))
+                       if os.path.isfile(name))
         result = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True, text=True,
                                 check=False, env={**os.environ, "SYSTEMD_UNIT_PATH": f"{folder}:"})
         # That a socket with Accept= has no instance yet is what it is for.
@@ -120,7 +122,8 @@ def apparmor():
     with Installed() as tree:
         for name in ("ioasidd", "ioasid-executor"):
             path = tree.find(f"/apparmor.d/{name}")
-            result = subprocess.run(["apparmor_parser", "--skip-kernel-load", "--skip-cache", path], capture_output=True,
+            result = subprocess.run(["apparmor_parser", "--skip-kernel-load", "--skip-cache", path],
+                                    capture_output=True,
                                     text=True, check=False)
             assert result.returncode == 0 and "arning" not in result.stderr, result.stderr
             names = ask("apparmor_parser", "--names", path).split()
@@ -168,12 +171,14 @@ def dracut_module():
     with Installed() as tree:
         module = tree.find("/60ioasidd/module-setup.sh")
         with open(module, encoding="utf-8") as file:
-            text = file.read().replace(os.path.join(option("prefix"), "libexec/ioasidd/reserve"), f"{tree.root}/reserve")
+            text = file.read().replace(os.path.join(option("prefix"), "libexec/ioasidd/reserve"),
+                                       f"{tree.root}/reserve")
         with open(module, "w", encoding="utf-8") as file:
             file.write(text)
         words = "instmods inst_rules inst_multiple inst_simple inst_hook dwarn"
         script = "".join(f'{word}() {{ echo "{word} $*"; }}\n' for word in words.split())
-        script += f'initdir={tree.root}/init moddir={os.path.dirname(module)}; . {module}; check && installkernel && install'
+        script += f'initdir={tree.root}/init moddir={os.path.dirname(module)}; . {module}; '
+        script += 'check && installkernel && install'
 
         def dracut(reserve):
             with open(f"{tree.root}/reserve", "w", encoding="utf-8") as file:
@@ -199,5 +204,6 @@ def dbus_activation():
 
 
 if __name__ == "__main__":
-    run([all_there, no_word_left, units_are_valid, newer_settings_only_there, user_and_folder, apparmor, udev_rules, scripts,
+    run([all_there, no_word_left, units_are_valid, newer_settings_only_there, user_and_folder, apparmor, udev_rules,
+         scripts,
          dracut_module, dbus_activation])

@@ -30,7 +30,8 @@ class Host:
     def __exit__(self, *_):
         shutil.rmtree(self.folder)
 
-    def add(self, address, identity, class_code="0x020000", driver=None, below="", override="(null)", numa=-1, subsystem="0000:0000"):
+    def add(self, address, identity, class_code="0x020000", driver=None, below="", override="(null)", numa=-1,
+            subsystem="0000:0000"):
         place = os.path.join(self.sys, "devices/pci0000:00", below, address)
         os.makedirs(place)
         files = {"class": class_code, "driver_override": override, "numa_node": numa,
@@ -94,13 +95,15 @@ def by_words_of_the_policy():
     expect(["0000:00:02.0"], [{"subsystem": ["1af4:*"]}])
     expect(["0000:00:02.0"], [{"numa_node": [1]}])
     expect(["0000:01:00.0"], [{"parent": ["0000:00:01.0"]}])
-    expect(["0000:00:02.0", "0000:00:04.0"], [{"pool": ["some"]}], {"some": [{"id": ["1234:11e8"]}, {"id": ["1b36:*"]}]})
+    expect(["0000:00:02.0", "0000:00:04.0"], [{"pool": ["some"]}],
+           {"some": [{"id": ["1234:11e8"]}, {"id": ["1b36:*"]}]})
     expect(["0000:00:02.0", "0000:00:04.0", "0000:01:00.0"], [{"id": ["*"]}])
     expect(["0000:00:02.0", "0000:01:00.0"], [{"id": ["1b36:00[!1]0", "1234:*", "8086:10d[0-4]"]}])
 
 
 def not_otherwise():
-    """no bridge is kept, nothing that a driver has, nothing that another driver was chosen for; nothing without rules"""
+    """no bridge is kept, nothing that a driver has, nothing that another driver was chosen for; nothing without
+    rules"""
     expect([], [{"id": ["8086:3420"]}])
     expect([], [{"address": ["0000:01:00.1", "0000:00:03.0"]}])
     expect([], [{"id": ["1234:11e8"], "class": ["0108"]}])
@@ -122,7 +125,8 @@ def says_what_it_did():
 
 
 def while_the_policy_changes():
-    """a policy that changes while its devices are being reserved is looked at once more; one that never stops is an error"""
+    """a policy that changes while its devices are being reserved is looked at once more; one that never stops is an
+    error"""
     for shell in SHELLS:
         with Host() as host:
             fill(host)
@@ -140,7 +144,8 @@ def while_the_policy_changes():
             assert host.kept() == ["0000:00:02.0", "0000:01:00.0"], (shell, host.kept())
             assert os.listdir(folder) == ["60-ioasidd-reserve.rules"]
             open(os.path.join(host.folder, "restless"), "w", encoding="ascii").close()
-            result = subprocess.run([*shell, script, "keep", folder, host.sys], capture_output=True, text=True, check=False)
+            result = subprocess.run([*shell, script, "keep", folder, host.sys], capture_output=True, text=True,
+                                    check=False)
             assert result.returncode == 1 and "has changed" in result.stderr, result
 
 
@@ -152,7 +157,8 @@ def while_it_is_installed():
             rules = shutil.copy(host.rules([{"id": ["1234:11e8"]}]), os.path.join(host.folder, "rules"))
             printer, script = os.path.join(host.folder, "ioasidd"), os.path.join(host.folder, "reserve")
             with open(printer, "w", encoding="ascii") as file:
-                file.write(f"#!/bin/sh\n[ -e {host.folder}/asked ] || {{ touch {host.folder}/asked; exit {status}; }}\ncat {rules}\n")
+                file.write(f"#!/bin/sh\n[ -e {host.folder}/asked ] || {{ touch {host.folder}/asked; exit {status}; }}\n"
+                           f"cat {rules}\n")
             os.chmod(printer, 0o755)
             stand_in(printer, script)
             result = subprocess.run(["dash", script, "keep", os.path.join(host.folder, "rules.d"), host.sys],
@@ -204,7 +210,8 @@ def write_rules(shell, folder, policy):
 
 
 def the_file():
-    """the file of rules is there if anything is reserved, stays if the policy has errors, and goes with the last entry"""
+    """the file of rules is there if anything is reserved, stays if the policy has errors, and goes with the last
+    entry"""
     for shell in SHELLS:
         folder = tempfile.mkdtemp(prefix="ioasidd-reserve-")
         try:
@@ -234,4 +241,5 @@ def the_file():
 
 
 if __name__ == "__main__":
-    run([by_words_of_the_policy, not_otherwise, says_what_it_did, while_the_policy_changes, while_it_is_installed, wrong_words, the_file])
+    run([by_words_of_the_policy, not_otherwise, says_what_it_did, while_the_policy_changes, while_it_is_installed,
+         wrong_words, the_file])

@@ -1,6 +1,7 @@
 # From the start of QEMU's command to its guest's first DMA with a passed-through disk: by a user through ioasidd, over
-# root's own hand-made setup (driver, iommufd, cdev, limits), turn and turn about on one kernel. An emulated machine in an
-# emulated one boots in one minute or in two: with --set ONLY=by_hand or ONLY=by_ioasidd each way has a boot of its own.
+# root's own hand-made setup (driver, iommufd, cdev, limits), turn and turn about on one kernel. An emulated machine in
+# an emulated one boots in one minute or in two: with --set ONLY=by_hand or ONLY=by_ioasidd each way has a boot of its
+# own.
 # needs: qemu
 # timeout: 1500
 disk=0000:01:00.0

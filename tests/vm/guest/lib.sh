@@ -183,8 +183,8 @@ wait_for_removal() {
 	udevadm wait --timeout=20 --removed "/sys/bus/pci/devices/$1" || fail "$1 has not gone"
 }
 
-# to_vfio ADDRESS… / to_host ADDRESS…: what root does by hand without ioasidd; for the scenarios that show that kernel and
-# rig work. All members of a group have to be named.
+# to_vfio ADDRESS… / to_host ADDRESS…: what root does by hand without ioasidd; for the scenarios that show that kernel
+# and rig work. All members of a group have to be named.
 to_vfio() {
 	local address
 	for address in "$@"; do
@@ -380,8 +380,8 @@ pid_of() {
 }
 
 # remember_fd_counts, and later expect_same_fd_counts: that no process of the product has more or fewer FDs than then.
-# What it closes after it has answered gets two seconds. The recorder has the audit log open as soon as it has answered the
-# first record, which is that of the policy.
+# What it closes after it has answered gets two seconds. The recorder has the audit log open as soon as it has answered
+# the first record, which is that of the policy.
 remember_fd_counts() {
 	local left=100
 	until ioasidctl metrics | grep -q '^ioasid_audit_records_total{result="\(written\|failed\|unsupported\)"} [1-9]'; do
@@ -424,8 +424,8 @@ wait_for_mark() {
 	wait-for-path --pid "$(cat "$RIG/$1.pid")" 20 "$2" || { cat "$RIG/$1.log"; fail "client $1 does not get there"; }
 }
 
-# wait_for_line NAME SECONDS TEXT: until client NAME has printed a line with TEXT, or is gone, which fails. Files announce
-# no line: this reads again.
+# wait_for_line NAME SECONDS TEXT: until client NAME has printed a line with TEXT, or is gone, which fails. Files
+# announce no line: this reads again.
 wait_for_line() {
 	local left=$(($2 * 10))
 	while ! grep -q -F -e "$3" "$RIG/$1.log"; do

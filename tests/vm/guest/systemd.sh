@@ -48,8 +48,8 @@ product_units() {
 	systemctl list-unit-files --state enabled --plain --no-legend --full 'ioasid*' | cut -d ' ' -f 1
 }
 
-# snapshot_units: what a scenario has to leave as it was: the product's units and transient ones that run or have failed,
-# and what was put into /etc and /run for systemd, the bus, polkit and AppArmor: enabled units, drop-ins, rules.
+# snapshot_units: what a scenario has to leave as it was: the product's units and transient ones that run or have
+# failed, and what was put into /etc and /run for systemd, the bus, polkit and AppArmor: enabled units, drop-ins, rules.
 snapshot_units() {
 	{
 		systemctl list-units --state active,activating,reloading,deactivating,failed --plain --no-legend --full \
@@ -91,7 +91,8 @@ restore_product() {
 
 # --- a client that endures ------------------------------------------------------------------------------------------
 
-# start_endure USER ADDRESS…: claims each device, and has all of them do DMA until it is told to stop: programs/endure.c.
+# start_endure USER ADDRESS…: claims each device, and has all of them do DMA until it is told to stop:
+# programs/endure.c.
 start_endure() {
 	local user="$1"
 	shift
@@ -129,8 +130,8 @@ claim_ids() {
 CLAIM /g' | sed -n 's/^CLAIM \([0-9a-f]*\)".*/\1/p' | sort -u
 }
 
-# varlink USER JSON…: each is sent as a call, and its answer printed; FDs that come are closed when it ends. @CLAIM@ is the
-# id in the last answer.
+# varlink USER JSON…: each is sent as a call, and its answer printed; FDs that come are closed when it ends. @CLAIM@ is
+# the id in the last answer.
 varlink() {
 	local user="$1" call words=
 	shift
@@ -210,7 +211,8 @@ newer_product() {
 # --- reboots --------------------------------------------------------------------------------------------------------
 
 # reboot_guest: ends this part of the scenario and starts the guest anew; then the scenario is run again with $boot one
-# higher (1 at first). Files in $KEEP outlive it. Processes are left to the shutdown, nothing but the kernel's log is judged.
+# higher (1 at first). Files in $KEEP outlive it. Processes are left to the shutdown, nothing but the kernel's log is
+# judged.
 reboot_guest() {
 	: >"$RIG/reboot"
 	exit 0

@@ -9,7 +9,8 @@ class ScenarioError(Exception):
 
 
 class Scenario:
-    """A shell script for the guest. In the comment at its head: "# needs: TOPOLOGY…", and perhaps "# timeout: SECONDS". What
+    """A shell script for the guest. In the comment at its head: "# needs: TOPOLOGY…", and perhaps "# timeout:
+    SECONDS". What
     takes long and shows little more has "# only with --all", or more topologies in "# with --all: TOPOLOGY…"."""
 
     def __init__(self, path):

@@ -63,8 +63,8 @@ class Topology:
     def _check(self):
         """What the words say together."""
         if self.root == "systemd" and (self.kernel == "stock-6.1" or self.userlands or self.nested):
-            raise TopologyError(f"{self.path}: with 'root systemd' the kernel is iommufd or stock, and there is neither "
-                                "'userland' nor 'nested'")
+            raise TopologyError(f"{self.path}: with 'root systemd' the kernel is iommufd or stock, and there is "
+                                "neither 'userland' nor 'nested'")
         if self.root != "systemd" and (self.setup or self.initrd != "plain" or self.systemd != "bookworm"):
             raise TopologyError(f"{self.path}: 'systemd', 'setup' and 'initrd' are for 'root systemd'")
         if self.initrd == "product" and self.kernel != "stock":
@@ -116,8 +116,8 @@ class Topology:
         elif word == "qemu":
             self.arguments += rest.split()
         else:
-            raise ValueError(f"nothing is called '{word}': kernel, root, systemd, setup, initrd, memory, cpus, iommu, append, userland, nested, "
-                             "disk, net, device, qemu")
+            raise ValueError(f"nothing is called '{word}': kernel, root, systemd, setup, initrd, memory, cpus, iommu, "
+                             "append, userland, nested, disk, net, device, qemu")
 
     def _read_disk(self, words):
         match = re.fullmatch(r"([1-9][0-9]*)([MG])", words[1]) if len(words) in (2, 3) else None

@@ -1,5 +1,5 @@
-# F1: the broker is killed while a claim is held. The client's DMA goes on, the next start finds the claim in the journal,
-# lets it linger as long as the client has its FDs, and puts everything back after.
+# F1: the broker is killed while a claim is held. The client's DMA goes on, the next start finds the claim in the
+# journal, lets it linger as long as the client has its FDs, and puts everything back after.
 # needs: demo stock
 edu=0000:01:01.0
 nic=0000:01:02.0

@@ -1,4 +1,5 @@
-# What a host lacks, told before anybody claims: without the daemon, with a daemon that has no rule, and when all is well.
+# What a host lacks, told before anybody claims: without the daemon, with a daemon that has no rule, and when all is
+# well.
 # needs: demo stock stock-6.1
 expect_status 7 as alice ioasidctl doctor
 expect_output_contains /run/ioasidd/org.ioasid1

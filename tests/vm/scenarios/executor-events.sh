@@ -1,4 +1,5 @@
-# F9, SR-50: events that are lost, a watcher that dies, and no udevd: the broker's picture of the host is right all the same.
+# F9, SR-50: events that are lost, a watcher that dies, and no udevd: the broker's picture of the host is right all the
+# same.
 # needs: demo stock
 # timeout: 60
 edu=0000:00:03.0

@@ -1,4 +1,5 @@
-# F20, H-18: workers that die or hang. Another takes the place of each; what it had in hand is answered; nobody else waits.
+# F20, H-18: workers that die or hang. Another takes the place of each; what it had in hand is answered; nobody else
+# waits.
 # needs: demo
 # timeout: 90
 edu=0000:00:03.0

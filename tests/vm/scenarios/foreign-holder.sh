@@ -1,5 +1,6 @@
-# A device that somebody went round ioasidd to get: root bound it to vfio-pci and has its node open. A plan says by whom it is
-# held and how it comes free, whichever device of the group is asked for, and by whichever node it is held; nothing is touched.
+# A device that somebody went round ioasidd to get: root bound it to vfio-pci and has its node open. A plan says by whom
+# it is held and how it comes free, whichever device of the group is asked for, and by whichever node it is held;
+# nothing is touched.
 # needs: two-edus two-edus-stock
 # timeout: 120
 held=0000:01:01.0

@@ -1,5 +1,6 @@
-# Without iommufd: a client that keeps nothing but a copy of the device's FD after its release keeps the whole group. The
-# claim lingers, its mappings are removed, the holder is named, and what is in flight in a socket is said to be unknown.
+# Without iommufd: a client that keeps nothing but a copy of the device's FD after its release keeps the whole group.
+# The claim lingers, its mappings are removed, the holder is named, and what is in flight in a socket is said to be
+# unknown.
 # needs: stock stock-6.1
 edu=0000:00:03.0
 start_daemon - <<'EOP'

@@ -12,8 +12,8 @@ ip link set "$peer" up
 ip addr add 10.7.7.1/24 dev "$peer"
 export XDG_RUNTIME_DIR=/tmp
 
-# answers_pings EAL_OPTION…: testpmd as alice; it ends with its stdin. Without --no-mlockall it locks all that it has and
-# loads, and the memlock of a usual user does not last until its end.
+# answers_pings EAL_OPTION…: testpmd as alice; it ends with its stdin. Without --no-mlockall it locks all that it has
+# and loads, and the memlock of a usual user does not last until its end.
 answers_pings() {
 	start_client testpmd as alice dpdk-testpmd "$@" --iova-mode=va -l 0,1 -a "$nic" --no-telemetry -- \
 		--no-mlockall --forward-mode=icmpecho --auto-start --total-num-mbufs=2048

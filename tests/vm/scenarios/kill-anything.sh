@@ -1,5 +1,5 @@
-# Every process of the product is killed in turn, at random moments under a loop of claims: binders, surveyor, watcher, the
-# executor, the broker. Nothing is quarantined, nothing is lost, and in the end all is as it was.
+# Every process of the product is killed in turn, at random moments under a loop of claims: binders, surveyor, watcher,
+# the executor, the broker. Nothing is quarantined, nothing is lost, and in the end all is as it was.
 # needs: demo
 # with --all: stock
 # timeout: 300

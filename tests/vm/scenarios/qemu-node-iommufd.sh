@@ -1,5 +1,5 @@
-# Mode node where the kernel has iommufd: QEMU 10 gets the iommufd, which nobody may open by its path, and opens the device's
-# node itself. So does libvirt.
+# Mode node where the kernel has iommufd: QEMU 10 gets the iommufd, which nobody may open by its path, and opens the
+# device's node itself. So does libvirt.
 # needs: qemu
 # timeout: 500
 # only with --all

@@ -1,5 +1,5 @@
-# Mode node: QEMU 7.2, which knows no FDs of VFIO's, opens the nodes by their path as an ordinary user, for as long as the
-# claim lasts; its guest's own driver does DMA with the device.
+# Mode node: QEMU 7.2, which knows no FDs of VFIO's, opens the nodes by their path as an ordinary user, for as long as
+# the claim lasts; its guest's own driver does DMA with the device.
 # needs: qemu-legacy
 # timeout: 500
 disk=0000:01:00.0

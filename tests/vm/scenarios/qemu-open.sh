@@ -1,5 +1,5 @@
-# Mode open: QEMU 10, started by an ordinary user, takes the FDs that ioasidd hands out and binds them itself; its guest's
-# own driver does DMA with the device.
+# Mode open: QEMU 10, started by an ordinary user, takes the FDs that ioasidd hands out and binds them itself; its
+# guest's own driver does DMA with the device.
 # needs: qemu
 # timeout: 500
 disk=0000:01:00.0

@@ -1,4 +1,5 @@
-# A user without a rule gets nothing, and learns which rule is missing; a device that is not there is said to be unknown.
+# A user without a rule gets nothing, and learns which rule is missing; a device that is not there is said to be
+# unknown.
 # needs: demo stock
 start_daemon - <<'EOP'
 { "rules": [ { "name": "alice alone", "effect": "allow", "subject": { "user": "alice" },

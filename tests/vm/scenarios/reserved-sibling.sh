@@ -1,5 +1,5 @@
-# A member of the group is kept ready on vfio-pci, and nobody asked for it: by its cdev nobody gets at it; where the client
-# has the whole group open it is taken off VFIO for that time. Both ways it is back on vfio-pci at the end.
+# A member of the group is kept ready on vfio-pci, and nobody asked for it: by its cdev nobody gets at it; where the
+# client has the whole group open it is taken off VFIO for that time. Both ways it is back on vfio-pci at the end.
 # needs: two-edus two-edus-stock
 asked=0000:01:01.0
 ready=0000:01:02.0

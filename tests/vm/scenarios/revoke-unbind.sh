@@ -1,6 +1,6 @@
 # A bound FD of a device that is in flight in a socket, where no search finds it: the claim lingers, and asking again
-# changes nothing. An operator has it unbound: that waits for the FD in a worker, the claim is stuck meanwhile, and with the
-# last close the device is reset, put back and free.
+# changes nothing. An operator has it unbound: that waits for the FD in a worker, the claim is stuck meanwhile, and with
+# the last close the device is reset, put back and free.
 # needs: demo stock
 edu=0000:00:03.0
 start_daemon - --plan-deadline 2 <<'EOP'

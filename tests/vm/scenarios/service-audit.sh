@@ -1,6 +1,6 @@
-# ioasidctl audit, under the service's sandboxes: what came from claims is known as theirs by the contexts that the broker keeps,
-# in whatever process it is; who went round ioasidd is named, with the unit; so is a node that is open to others. A claim's
-# own nodes are none of these.
+# ioasidctl audit, under the service's sandboxes: what came from claims is known as theirs by the contexts that the
+# broker keeps, in whatever process it is; who went round ioasidd is named, with the unit; so is a node that is open to
+# others. A claim's own nodes are none of these.
 # needs: systemd
 # with --all: systemd-stock
 # timeout: 240

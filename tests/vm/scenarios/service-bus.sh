@@ -1,5 +1,5 @@
-# org.ioasid1 on the real system bus: a call starts the service; claims with DMA over D-Bus, which outlive the bus; polkit
-# decides what operators do; the examples for authors of VM managers work as an ordinary user.
+# org.ioasid1 on the real system bus: a call starts the service; claims with DMA over D-Bus, which outlive the bus;
+# polkit decides what operators do; the examples for authors of VM managers work as an ordinary user.
 # needs: systemd
 # with --all: systemd-stock
 # timeout: 420

@@ -1,5 +1,5 @@
-# What keeps a claim alive besides a descriptor: a scope of a machine, the asker's own service, his process, an operator's
-# word. Each claim ends with it, and goes on over a restart of the service until then.
+# What keeps a claim alive besides a descriptor: a scope of a machine, the asker's own service, his process, an
+# operator's word. Each claim ends with it, and goes on over a restart of the service until then.
 # needs: systemd
 # with --all: systemd-backports
 # timeout: 420

@@ -1,5 +1,5 @@
-# What an operator reads: the journal, by fields and with explanations; the kernel's audit log; numbers for Prometheus; who
-# went round ioasidd; and what happens, as it happens. Names from outside forge nothing in any of them.
+# What an operator reads: the journal, by fields and with explanations; the kernel's audit log; numbers for Prometheus;
+# who went round ioasidd; and what happens, as it happens. Names from outside forge nothing in any of them.
 # needs: systemd
 # with --all: systemd-stock
 # timeout: 420

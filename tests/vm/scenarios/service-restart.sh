@@ -1,6 +1,6 @@
-# Eight claims are held and eight devices do DMA without a break, while the service is restarted, both programs are killed,
-# and a newer build is installed over the old one: no lease ends, nothing is doubled, and at the end all is put back. What is
-# not acknowledged then is rolled back by the next start, and nothing else is.
+# Eight claims are held and eight devices do DMA without a break, while the service is restarted, both programs are
+# killed, and a newer build is installed over the old one: no lease ends, nothing is doubled, and at the end all is put
+# back. What is not acknowledged then is rolled back by the next start, and nothing else is.
 # needs: systemd systemd-stock
 # with --all: systemd-backports
 # timeout: 420

@@ -1,5 +1,6 @@
-# Operators take claims back: the client is asked and has time; who lets go is left in peace. Who does not loses the mappings,
-# and his process or his unit is stopped where the rule says so. Where it says nothing, the claim lingers until he is gone.
+# Operators take claims back: the client is asked and has time; who lets go is left in peace. Who does not loses the
+# mappings, and his process or his unit is stopped where the rule says so. Where it says nothing, the claim lingers
+# until he is gone.
 # needs: systemd
 # with --all: systemd-stock systemd-backports
 # timeout: 420

@@ -1,6 +1,6 @@
-# The service is stopped while claims are held, and started again; and the host is isolated to another target. Claims and
-# drivers stay, DMA goes on. systemd before 257 discards the leases of a service that is stopped: then the claims linger until
-# their client resumes them.
+# The service is stopped while claims are held, and started again; and the host is isolated to another target. Claims
+# and drivers stay, DMA goes on. systemd before 257 discards the leases of a service that is stopped: then the claims
+# linger until their client resumes them.
 # needs: systemd
 # with --all: systemd-stock systemd-backports
 # timeout: 420

@@ -1,6 +1,6 @@
-# The nodes of VFIO and iommufd are root's, whoever comes, but for the container, which is left to everybody: a program that
-# gets its device without ioasidd goes on as before. What a claim lets its user open he can open still when udev looks
-# at the node again; other rules can tell by properties what ioasidd does.
+# The nodes of VFIO and iommufd are root's, whoever comes, but for the container, which is left to everybody: a program
+# that gets its device without ioasidd goes on as before. What a claim lets its user open he can open still when udev
+# looks at the node again; other rules can tell by properties what ioasidd does.
 # needs: systemd systemd-stock
 # timeout: 300
 edu=0000:00:08.0

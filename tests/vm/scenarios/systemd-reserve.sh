@@ -1,5 +1,5 @@
-# What the policy reserves is kept from its drivers from the first moment on: the drivers are loaded in the initrd, one of
-# them for a disk of the host's that is of the same kind. Nobody has started anything but the boot.
+# What the policy reserves is kept from its drivers from the first moment on: the drivers are loaded in the initrd, one
+# of them for a disk of the host's that is of the same kind. Nobody has started anything but the boot.
 # needs: systemd-initrd
 # timeout: 300
 reserved="0000:00:02.0 0000:00:03.0"

@@ -1,5 +1,6 @@
-# S2: the units as they are installed, on a host where no module of VFIO's was loaded: each process has what the table says
-# and no more, and claims of every kind go through with both AppArmor profiles in force and nothing refused by any sandbox.
+# S2: the units as they are installed, on a host where no module of VFIO's was loaded: each process has what the table
+# says and no more, and claims of every kind go through with both AppArmor profiles in force and nothing refused by any
+# sandbox.
 # needs: systemd systemd-stock
 # with --all: systemd-backports
 # timeout: 300

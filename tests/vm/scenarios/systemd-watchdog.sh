@@ -1,5 +1,5 @@
-# A broker that hangs is found by the watchdog and replaced, and its claims go on; a shutdown with a claim held is over soon,
-# and nobody is waited for.
+# A broker that hangs is found by the watchdog and replaced, and its claims go on; a shutdown with a claim held is over
+# soon, and nobody is waited for.
 # needs: systemd
 # timeout: 300
 edu=0000:00:08.0

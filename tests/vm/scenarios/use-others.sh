@@ -1,5 +1,5 @@
-# What else goes with a card that shares its group: a keyboard, a disk and an adapter behind USB, the display, sound, a SCSI
-# disk. And by themselves a SATA disk, the management controller, a serial line, virtual functions.
+# What else goes with a card that shares its group: a keyboard, a disk and an adapter behind USB, the display, sound, a
+# SCSI disk. And by themselves a SATA disk, the management controller, a serial line, virtual functions.
 # needs: uses
 # timeout: 120
 edu=0000:01:01.0
