@@ -87,7 +87,7 @@ bool driver_uses_host_dma(const struct simulated_device *device)
 	const char *driver = device->now.driver;
 
 	/* The kernel's drivers of ports and pci-stub say so of themselves (driver_managed_dma), as VFIO's do. */
-	return *driver && !device->on_vfio && !device->now.bridge && strcmp(driver, "pcieport") != 0 &&
+	return *driver && !device->on_vfio && !device_is_bridge(&device->now) && strcmp(driver, "pcieport") != 0 &&
 	       strcmp(driver, "pci-stub") != 0;
 }
 

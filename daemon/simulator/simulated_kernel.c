@@ -16,7 +16,7 @@ static bool driver_takes(const struct simulated_device *device, const char *driv
 	for (size_t i = 0; i < device->driver_count; i++)
 		if (strcmp(device->driver[i], driver) == 0)
 			return true;
-	return device->machine->has_vfio_pci && !device->now.bridge && strcmp(driver, VFIO_PCI_DRIVER) == 0;
+	return device->machine->has_vfio_pci && !device_is_bridge(&device->now) && strcmp(driver, VFIO_PCI_DRIVER) == 0;
 }
 
 /*
@@ -243,9 +243,9 @@ int kernel_reset(struct simulated_device *device)
 
 	if (device->locked_by)
 		return KERNEL_BLOCKED;
-	if (device->now.reset_methods == 0)
+	if (device_pci(&device->now)->reset_methods == 0)
 		return -ENOENT;
-	if (device->now.reset_methods & ~of_the_bus)
+	if (device_pci(&device->now)->reset_methods & ~of_the_bus)
 		return 0;
 	return device->bus->devices == 1 && *device->now.parent ? 0 : -ENOTTY;
 }

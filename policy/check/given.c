@@ -208,7 +208,7 @@ static bool enter_lockouts(struct entry *entry)
 		for (size_t k = 0; k < count; k++) {
 			if (!is_nobodys(entry, member[k]->name, ", of the same group,"))
 				return false;
-			if (member[k]->bridge || is_taken(entry->plan, member[k]->name) ||
+			if (device_is_bridge(member[k]) || is_taken(entry->plan, member[k]->name) ||
 			    claim_find_device(entry->claim, member[k]->name))
 				continue;
 			if (!enter(entry, member[k]))

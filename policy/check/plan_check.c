@@ -164,7 +164,7 @@ static bool devices_can_be_taken(struct check *check)
 		const struct never_entry *never = policy_never(check->policy, check->host->topology, device);
 		bool shares = !check->device[i].lockout;
 
-		if (device->bridge)
+		if (device_is_bridge(device))
 			return refuse(check, "%s is a bridge", device->name);
 		if (device->group < 0)
 			return refuse(check, "%s has no IOMMU group", device->name);
@@ -208,7 +208,7 @@ static bool members_are_covered(struct check *check, size_t index, int32_t group
 
 		for (size_t k = 0; k < check->taken; k++)
 			taken = taken || strcmp(check->device[k].before.name, members[i]->name) == 0;
-		if (taken || members[i]->bridge || may_be_the_claims(check, index, members[i]))
+		if (taken || device_is_bridge(members[i]) || may_be_the_claims(check, index, members[i]))
 			continue;
 		switch (coverage_of_member(check->policy, check->host->topology, rule, check->host->uses, members[i],
 					   &use)) {

@@ -21,7 +21,7 @@ static enum device_availability own_state(const struct outlook *outlook, const s
 					  const struct use **use)
 {
 	*use = NULL;
-	if (device->bridge)
+	if (device_is_bridge(device))
 		return AVAILABILITY_BRIDGE;
 	if (device->group < 0 || device->no_iommu)
 		return AVAILABILITY_NO_IOMMU;
@@ -52,7 +52,7 @@ static enum device_availability group_state(const struct outlook *outlook, const
 		const struct use *use;
 		enum device_availability state;
 
-		if (member[i] == device || member[i]->bridge)
+		if (member[i] == device || device_is_bridge(member[i]))
 			continue;
 		state = own_state(outlook, member[i], &use);
 		if (use) {

@@ -103,7 +103,7 @@ void judge_device(struct judgement *judgement, struct asked *asked)
 				   asked->name);
 		return;
 	}
-	if (device->bridge) {
+	if (device_is_bridge(device)) {
 		say_bridge(judgement_words(judgement_add_blocker(judgement, BLOCKER_BRIDGE, asked)), device->name);
 		return;
 	}

@@ -48,7 +48,7 @@ static void find_lockouts(struct judgement *judgement, const struct asked *asked
 		const struct claim_device *entry;
 		bool own;
 
-		if (members[i]->bridge || is_asked_for(judgement, members[i]))
+		if (device_is_bridge(members[i]) || is_asked_for(judgement, members[i]))
 			continue;
 		found.owned = judgement_other_owner(judgement, members[i]->name, &own, &entry) != NULL;
 		if (own)
@@ -69,12 +69,13 @@ void judge_find_lockouts(struct judgement *judgement)
 		const struct asked *asked = &judgement->asked[i], *judge = NULL;
 		bool again = false;
 
-		if (!asked->device || asked->device->bridge || asked->device->group < 0)
+		if (!asked->device || device_is_bridge(asked->device) || asked->device->group < 0)
 			continue;
 		for (size_t k = 0; k < judgement->count; k++) {
 			const struct asked *other = &judgement->asked[k];
 
-			if (!other->device || other->device->bridge || other->device->group != asked->device->group)
+			if (!other->device || device_is_bridge(other->device) ||
+			    other->device->group != asked->device->group)
 				continue;
 			again = again || k < i;
 			if (!judge && other->eligible)

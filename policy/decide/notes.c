@@ -24,7 +24,7 @@ static bool is_taken(const struct judgement *judgement, const struct asked *aske
 {
 	bool own;
 
-	return asked->device && !asked->device->bridge && asked->device->group >= 0 && !asked->held &&
+	return asked->device && !device_is_bridge(asked->device) && asked->device->group >= 0 && !asked->held &&
 	       !judgement_other_owner(judgement, asked->device->name, &own, NULL);
 }
 

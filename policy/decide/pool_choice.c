@@ -109,7 +109,7 @@ static size_t count_lockouts(const struct judgement *judgement, const struct dev
 		const struct claim_device *entry;
 		bool own;
 
-		if (members[i] == device || members[i]->bridge || is_asked_for(judgement, members[i]))
+		if (members[i] == device || device_is_bridge(members[i]) || is_asked_for(judgement, members[i]))
 			continue;
 		judgement_other_owner(judgement, members[i]->name, &own, &entry);
 		lockouts += !own;

@@ -84,7 +84,7 @@ static struct candidate *list_pool(const struct shortlist *list, const struct po
 
 	*count = 0;
 	while (candidates && (device = topology_each(topology, &cursor))) {
-		bool unfit = device->bridge || device->group < 0;
+		bool unfit = device_is_bridge(device) || device->group < 0;
 
 		if (!policy_pool_has(list->policy, topology, pool, device))
 			continue;

@@ -436,7 +436,7 @@ int plan_for_release(struct plan *plan, const struct claim_device *device, size_
 
 	for (size_t k = 0; k < sizeof proofs / sizeof *proofs; k++)
 		for (size_t i = 0; i < count; i++)
-			if (!device[i].lockout && !device[i].before.bridge)
+			if (!device[i].lockout && !device_is_bridge(&device[i].before))
 				add_proof(plan, &error, order[k], &device[i], how);
 	for (size_t i = 0; i < count; i++)
 		add_restore(plan, &error, &device[i], how->pin);
@@ -451,7 +451,7 @@ int plan_for_revocation(struct plan *plan, const struct claim_device *device, si
 	int error = 0;
 
 	for (size_t i = 0; i < count; i++)
-		if (!device[i].lockout && !device[i].before.bridge)
+		if (!device[i].lockout && !device_is_bridge(&device[i].before))
 			add(plan, &error, STEP_REVOKE, &device[i].before, "", "", uid);
 	if (last)
 		add(plan, &error, STEP_REVOKE, NULL, "", "", uid);

@@ -24,7 +24,7 @@ bool coverage_is_stuck_on_driver(const struct device *device)
 
 bool coverage_lacks_reset(const struct rule *rule, const struct device *device)
 {
-	return rule->reset == RESET_REQUIRE && device->reset_methods == 0;
+	return rule->reset == RESET_REQUIRE && !device_can_be_reset(device);
 }
 
 enum cover coverage_of_member(const struct policy *policy, const struct topology *topology, const struct rule *rule,

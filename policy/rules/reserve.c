@@ -264,7 +264,7 @@ size_t reserve_verify(const struct policy *policy, const struct topology *topolo
 		const struct reserve_entry *entry;
 		char message[MESSAGE_MAX];
 
-		if (device->bridge || (device_is_on_vfio(device) && device->driver_override[0]) ||
+		if (device_is_bridge(device) || (device_is_on_vfio(device) && device->driver_override[0]) ||
 		    (ledger && ledger_owner(ledger, device->name, NULL)))
 			continue;
 		entry = reserved_by(policy, topology, device);

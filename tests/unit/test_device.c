@@ -151,11 +151,11 @@ static void long_parent(struct device *device)
 }
 static void bad_pf(struct device *device)
 {
-	strcpy(device->physical_function, "x");
+	strcpy(device->pci.physical_function, "x");
 }
 static void long_pf(struct device *device)
 {
-	fill(device->physical_function, sizeof device->physical_function);
+	fill(device->pci.physical_function, sizeof device->pci.physical_function);
 }
 static void bad_node(struct device *device)
 {
@@ -171,11 +171,11 @@ static void long_node(struct device *device)
 }
 static void bad_kind(struct device *device)
 {
-	device->kind = DEVICE_KIND_COUNT;
+	device->kind = device_kind_count;
 }
 static void bad_class(struct device *device)
 {
-	device->class_code = 0x1000000;
+	device->pci.class_code = 0x1000000;
 }
 static void bad_group(struct device *device)
 {
@@ -191,19 +191,19 @@ static void huge_numa(struct device *device)
 }
 static void bad_reset(struct device *device)
 {
-	device->reset_methods = 1 << 7;
+	device->pci.reset_methods = 1 << 7;
 }
 static void bad_functions(struct device *device)
 {
-	device->virtual_functions = 1;
+	device->pci.virtual_functions = 1;
 }
 static void huge_functions(struct device *device)
 {
-	device->virtual_functions_max = 1 << 16;
+	device->pci.virtual_functions_max = 1 << 16;
 }
 static void bad_bridge(struct device *device)
 {
-	device->bridge = 2;
+	device->pci.bridge = 2;
 }
 static void bad_fixed(struct device *device)
 {
@@ -220,7 +220,7 @@ static void no_iommu_without_group(struct device *device)
 }
 static void bad_reserved(struct device *device)
 {
-	device->reserved[4] = 1;
+	device->reserved[sizeof device->reserved - 1] = 1;
 }
 
 static void test_sanity(void **state)
@@ -254,11 +254,11 @@ static void test_sane_extremes(void **state)
 
 	strcpy(device.vfio_node, "vfio4294967295");
 	strcpy(device.parent, "0000:00:1c.0");
-	strcpy(device.physical_function, "0000:01:00.0");
-	device.class_code = 0xffffff;
-	device.reset_methods = 0x7f;
-	device.virtual_functions = device.virtual_functions_max = UINT16_MAX;
-	device.bridge = device.driver_fixed = 1;
+	strcpy(device.pci.physical_function, "0000:01:00.0");
+	device.pci.class_code = 0xffffff;
+	device.pci.reset_methods = 0x7f;
+	device.pci.virtual_functions = device.pci.virtual_functions_max = UINT16_MAX;
+	device.pci.bridge = device.driver_fixed = 1;
 	assert_true(device_is_sane(&device));
 	device.group = -1;
 	assert_true(device_is_sane(&device));

@@ -34,7 +34,7 @@ static int tell(struct watcher *watcher, union wire_message *message, enum wire_
 static int tell_device(struct watcher *watcher, const struct device *device)
 {
 	union wire_message message;
-	int error = known_devices_see(&watcher->known, device->name, device->physical_function);
+	int error = known_devices_see(&watcher->known, device->name, device_pci(device)->physical_function);
 
 	if (error < 0)
 		return error;
