@@ -16,7 +16,8 @@ static bool driver_takes(const struct simulated_device *device, const char *driv
 	for (size_t i = 0; i < device->driver_count; i++)
 		if (strcmp(device->driver[i], driver) == 0)
 			return true;
-	return device->machine->has_vfio_pci && !device_is_bridge(&device->now) && strcmp(driver, VFIO_PCI_DRIVER) == 0;
+	return device->machine->has_vfio_pci && !device_is_bridge(&device->now) && device_is_moved(&device->now) &&
+	       strcmp(driver, device_kind_of(&device->now)->claim_driver) == 0;
 }
 
 /*

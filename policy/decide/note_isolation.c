@@ -9,7 +9,8 @@ enum { NAMES_MAX = 4 };
 static void note_group(struct judgement *judgement, const struct asked *asked)
 {
 	const struct device *members[GROUP_MEMBERS_MAX];
-	size_t total = topology_members(judgement->host->topology, asked->device->group, members, GROUP_MEMBERS_MAX);
+	size_t total = topology_members(judgement->host->topology, device_claimed_group(asked->device), members,
+					GROUP_MEMBERS_MAX);
 	size_t count = 0;
 	char names[TEXT_MAX] = "";
 	struct note *note;
@@ -35,11 +36,11 @@ void note_peers(struct judgement *judgement)
 		const struct asked *asked = &judgement->asked[i];
 		bool again = false;
 
-		if (!asked->device || device_is_bridge(asked->device) || asked->device->group < 0)
+		if (!asked->device || device_is_bridge(asked->device) || device_claimed_group(asked->device) < 0)
 			continue;
 		for (size_t k = 0; k < i; k++)
 			again = again || (judgement->asked[k].device && !device_is_bridge(judgement->asked[k].device) &&
-					  judgement->asked[k].device->group == asked->device->group);
+					  device_shares_group(judgement->asked[k].device, asked->device));
 		if (!again)
 			note_group(judgement, asked);
 	}
@@ -153,7 +154,7 @@ void note_slot(struct judgement *judgement, const struct asked *asked)
 	struct note *note;
 	size_t count = 0;
 
-	if (device_pci(device)->physical_function[0] || !device->parent[0])
+	if (!device_is_pci(device) || device_pci(device)->physical_function[0] || !device->parent[0])
 		return;
 	memcpy(name, device->name, sizeof name);
 	for (char function = '0'; function <= '7'; function++) {

@@ -112,6 +112,8 @@ static size_t list_bus(const struct judgement *judgement, const struct device *d
 	char name[DEVICE_NAME_MAX];
 
 	out[0] = '\0';
+	if (!device_is_pci(device))
+		return 0;
 	memcpy(name, device->name, sizeof name);
 	for (char function = '0'; function <= '7'; function++) {
 		name[slot] = function;
@@ -175,7 +177,7 @@ void note_reset(struct judgement *judgement, const struct asked *asked)
 			"%s is not reset between owners (the rule \"%s\" says \"reset\": \"skip\"): the next one finds it "
 			"as it was left, with what is stored inside",
 			device->name, asked->rule->name);
-	else if (!device_pci(device)->reset_methods)
+	else if (!device_can_be_reset(device))
 		text_format(judgement_add_note(judgement, NOTE_RESET, SEVERITY_DISRUPTIVE, device->name)->text, size,
 			    "%s can't be reset at all: %s, with what is stored inside", device->name,
 			    demand == RESET_REQUIRE

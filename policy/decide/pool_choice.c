@@ -100,7 +100,8 @@ static void judge_pool(struct choice *choice, const struct pool *pool)
 static size_t count_lockouts(const struct judgement *judgement, const struct device *device)
 {
 	const struct device *members[GROUP_MEMBERS_MAX];
-	size_t count = topology_members(judgement->host->topology, device->group, members, GROUP_MEMBERS_MAX);
+	size_t count =
+		topology_members(judgement->host->topology, device_claimed_group(device), members, GROUP_MEMBERS_MAX);
 	size_t lockouts = 0;
 
 	if (count > GROUP_MEMBERS_MAX)

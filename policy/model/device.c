@@ -89,11 +89,23 @@ bool device_is_isolated(const struct device *device)
 	return !device_kind_of(device)->takes_group || (device->group >= 0 && !device->no_iommu);
 }
 
+bool device_lacks_group(const struct device *device)
+{
+	return device_kind_of(device)->takes_group && device->group < 0;
+}
+
 bool device_can_be_reset(const struct device *device)
 {
 	const struct device_kind_row *kind = device_kind_of(device);
 
 	return kind->can_be_reset && kind->can_be_reset(device->details);
+}
+
+bool device_is_delivered(const struct device *device, enum delivery_mode mode, enum vfio_interface interface)
+{
+	const struct device_kind_row *kind = device_kind_of(device);
+
+	return kind->modes & 1u << mode && kind->interfaces & 1u << interface;
 }
 
 bool device_is_moved(const struct device *device)

@@ -43,11 +43,15 @@ const struct pci_function *device_pci(const struct device *device);
 bool device_is_bridge(const struct device *device);
 /* The IOMMU group that a claim of it takes as a whole; -1: none, or it locks nothing out. */
 int32_t device_claimed_group(const struct device *device);
+/* True if only an IOMMU group could isolate it, and it has none. */
+bool device_lacks_group(const struct device *device);
 /* True if both can only have the same owner, as members of one group. */
 bool device_shares_group(const struct device *device, const struct device *other);
 /* True if something holds back its DMA: its IOMMU group, or what its kind has in place of one. */
 bool device_is_isolated(const struct device *device);
 bool device_can_be_reset(const struct device *device);
+/* True if a claim can deliver it so. */
+bool device_is_delivered(const struct device *device, enum delivery_mode mode, enum vfio_interface interface);
 /* True if a claim moves it from one driver to another. */
 bool device_is_moved(const struct device *device);
 /* True if the bound driver is a VFIO driver by the proof that counts: it has a node. */

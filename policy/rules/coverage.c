@@ -19,7 +19,7 @@ bool coverage_consents(const struct rule *rule, const char *device)
 
 bool coverage_is_stuck_on_driver(const struct device *device)
 {
-	return device->driver_fixed && device->driver[0];
+	return device_is_moved(device) ? device->driver_fixed && device->driver[0] : !device_is_on_vfio(device);
 }
 
 bool coverage_lacks_reset(const struct rule *rule, const struct device *device)

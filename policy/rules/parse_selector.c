@@ -24,21 +24,30 @@ static const char *lower(const char *text, char out[static PATTERN_MAX])
 	return out;
 }
 
+/* How much of a glob has outside its wildcards only characters of this alphabet. */
+static size_t has_only(const char *glob, const char *alphabet)
+{
+	size_t good = 0;
+
+	while (glob[good] && (strchr(alphabet, glob[good]) || strchr("*?[]!-", glob[good])))
+		good++;
+	return good;
+}
+
 /* A glob has to be well formed, and outside its wildcards may only have what such a text can have. */
 static bool check_glob(struct parse *parse, const struct json_value *item, const char *text, const char *alphabet,
 		       const char *what)
 {
 	const char *fault = glob_fault(text);
 	char form[PATTERN_MAX];
-	size_t good = 0, length;
+	size_t good, length;
 	uint32_t character;
 
 	if (fault) {
 		parse_error(parse, item, "the glob '%s' %s", text, fault);
 		return false;
 	}
-	while (text[good] && (strchr(alphabet, text[good]) || strchr("*?[]!-", text[good])))
-		good++;
+	good = has_only(text, alphabet);
 	if (!text[good])
 		return true;
 	length = text_character(text + good, strlen(text + good), &character);
@@ -50,15 +59,24 @@ static bool check_glob(struct parse *parse, const struct json_value *item, const
 	return false;
 }
 
+/* True for a well-formed glob that names of another kind than PCI functions can match. */
+static bool matches_other_kind(const char *glob)
+{
+	for (uint32_t i = 0; i < device_kind_count && !glob_fault(glob); i++)
+		if (device_kinds[i] != &pci_kind && has_only(glob, device_kinds[i]->name_alphabet) == strlen(glob))
+			return true;
+	return false;
+}
+
 static bool check_address(struct parse *parse, const struct json_value *item, const char *text)
 {
 	char form[DEVICE_NAME_MAX];
 
 	if (glob_has_wildcard(text))
-		return check_glob(parse, item, text, "0123456789abcdef:.", "PCI address");
-	if (pci_address_is_valid(text))
+		return matches_other_kind(text) || check_glob(parse, item, text, pci_kind.name_alphabet, "PCI address");
+	if (device_name_is_valid(text))
 		return true;
-	if (pci_address_normalise(text, form) == 0)
+	if (device_name_complete(text, form) == 0)
 		parse_error(parse, item, "'%s' has to be written in full and in lower case: '%s'", text, form);
 	else
 		parse_error(parse, item,
@@ -122,9 +140,12 @@ static bool check_pool(struct parse *parse, const struct json_value *item, const
 
 static bool check_kind(struct parse *parse, const struct json_value *item, const char *text)
 {
+	char kinds[TEXT_MAX];
+
 	if (device_kind_from_string(text) >= 0)
 		return true;
-	parse_error(parse, item, "the kind '%s' is not served by this version: it knows \"pci\"", text);
+	parse_error(parse, item, "the kind '%s' is not served by this version: it knows %s", text,
+		    device_kinds_list(kinds, sizeof kinds));
 	return false;
 }
 

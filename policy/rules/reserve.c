@@ -156,7 +156,7 @@ static void put_rule(struct writing *writing)
 		}
 		put(writing, "\", ");
 	}
-	put(writing, "ENV{IOASID_RESERVED}=\"1\", ATTR{driver_override}=\"" VFIO_PCI_DRIVER "\"\n");
+	put(writing, "ENV{IOASID_RESERVED}=\"1\", ATTR{driver_override}=\"vfio-pci\"\n");
 }
 
 /* All rules of the terms: each combination of their alternatives, so many at a time. */

@@ -111,7 +111,7 @@ static int add_anonymous(struct course *course, pid_t pid, const char *fd)
 	if (sysfs_read_link(host->proc, path, text, sizeof(text)) < 0 || strcmp(text, VFIO_ANONYMOUS) != 0)
 		return 0;
 	if (process_fdinfo(host, pid, fd, "vfio-device-syspath:", text, sizeof(text)) &&
-	    pci_address_is_valid(path_last(text))) {
+	    device_name_is_valid(path_last(text))) {
 		int folder;
 
 		text_format(hold.device, sizeof(hold.device), "%s", path_last(text));
