@@ -397,7 +397,7 @@ int pci_device_members(const struct host *host, int32_t group, char (*name)[DEVI
 	if (!stream)
 		return -errno;
 	while (error == 0 && (entry = sysfs_next(stream))) {
-		if (!pci_address_is_valid(entry->d_name) || strlen(entry->d_name) >= DEVICE_NAME_MAX)
+		if (!device_name_is_valid(entry->d_name) || strlen(entry->d_name) >= DEVICE_NAME_MAX)
 			error = -EBADMSG;
 		else if (count == max)
 			error = -E2BIG;

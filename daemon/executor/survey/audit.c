@@ -2,6 +2,7 @@
 
 #include "../../../policy/model/device.h"
 #include "../../../policy/util/text.h"
+#include "../devices/device_kind.h"
 #include "../devices/pci_device.h"
 
 #include <errno.h>
@@ -115,7 +116,7 @@ static int add_anonymous(struct course *course, pid_t pid, const char *fd)
 		int folder;
 
 		text_format(hold.device, sizeof(hold.device), "%s", path_last(text));
-		folder = pci_device_open(host, hold.device);
+		folder = device_open(host, hold.device);
 		if (folder >= 0) {
 			pci_device_group(folder, &hold.group);
 			close(folder);
