@@ -401,7 +401,7 @@ int kernel_can_bind(const struct simulated_device *device, const struct context 
 			return -EINVAL;
 	}
 	if (!device->group)
-		return -ENODEV;
+		return device_lacks_group(&device->now) ? -ENODEV : 0;
 	if (device->group->host_drivers > 0)
 		return -EPERM;
 	owner = owner_of(device->group);
@@ -417,7 +417,8 @@ int kernel_bind(struct device_file *file, struct context *context)
 	file->context = context;
 	context->files++;
 	context->last_object++;
-	TAILQ_INSERT_TAIL(&file->device->group->bound, file, bound_link);
+	if (file->device->group)
+		TAILQ_INSERT_TAIL(&file->device->group->bound, file, bound_link);
 	return 0;
 }
 
@@ -532,7 +533,8 @@ void kernel_close_device(struct device_file *file)
 	TAILQ_REMOVE(&device->files, file, link);
 	stand_in_close(&file->stand_in);
 	if (context) {
-		TAILQ_REMOVE(&device->group->bound, file, bound_link);
+		if (device->group)
+			TAILQ_REMOVE(&device->group->bound, file, bound_link);
 		context->files--;
 		context_free_unless_needed(context);
 	}
