@@ -21,14 +21,6 @@ enum {
 	COMMAND_NAME_MAX = 64,   /* bytes of a process's command name, escaped, its NUL included */
 };
 
-/* What a claim can name. Only DEVICE_PCI is served so far. */
-enum device_kind {
-	DEVICE_PCI, /* "pci": a PCI function, named by its address, 0000:01:00.0 */
-	DEVICE_KIND_COUNT,
-};
-const char *device_kind_to_string(enum device_kind kind);
-int device_kind_from_string(const char *text);
-
 /* How a claim is delivered (DESIGN: "How a claim is delivered"). */
 enum delivery_mode {
 	MODE_ATTACHED, /* "attached": iommufd, IOASID, and device FDs that are bound and attached */

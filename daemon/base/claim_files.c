@@ -69,6 +69,7 @@ static struct json_object *device_to_json(const struct claim_device *entry)
 	struct json_object *object = json_make_object();
 
 	json_set(object, "name", json_make_string(entry->before.name));
+	json_set(object, "kind", json_make_string(device_kind_to_string((enum device_kind)entry->before.kind)));
 	json_set(object, "driver", json_make_string(entry->before.driver));
 	json_set(object, "driver_override", json_make_string(entry->before.driver_override));
 	json_set(object, "vfio_node", json_make_string(entry->before.vfio_node));
@@ -233,11 +234,13 @@ static bool get_truth(struct json_object *object, const char *key, bool *out)
 
 static bool device_from_json(struct json_object *object, struct claim_device *out)
 {
-	char reset[16];
+	char reset[16], kind[32] = "pci";
 	int64_t group;
-	int demand;
+	int demand, number;
 
-	if (!get_text(object, "name", out->before.name, sizeof(out->before.name)) ||
+	/* Files of before there were several kinds do not name it. */
+	if ((json_object_object_get_ex(object, "kind", NULL) && !get_text(object, "kind", kind, sizeof(kind))) ||
+	    !get_text(object, "name", out->before.name, sizeof(out->before.name)) ||
 	    !get_text(object, "driver", out->before.driver, sizeof(out->before.driver)) ||
 	    !get_text(object, "driver_override", out->before.driver_override, sizeof(out->before.driver_override)) ||
 	    !get_text(object, "vfio_node", out->before.vfio_node, sizeof(out->before.vfio_node)) ||
@@ -246,6 +249,10 @@ static bool device_from_json(struct json_object *object, struct claim_device *ou
 	    !get_truth(object, "restore", &out->restore) || !get_text(object, "reset", reset, sizeof(reset)))
 		return false;
 	demand = reset_demand_from_string(reset);
+	number = device_kind_from_string(kind);
+	if (number < 0)
+		return false;
+	out->before.kind = (uint32_t)number;
 	out->before.group = (int32_t)group;
 	out->before.numa_node = -1;
 	out->reset = (uint32_t)demand;

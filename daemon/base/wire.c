@@ -51,7 +51,7 @@ static bool text_is_sane(const char *text, size_t size)
 
 static bool name_is_sane(const char name[static DEVICE_NAME_MAX])
 {
-	return text_ends(name, DEVICE_NAME_MAX) && pci_address_is_valid(name);
+	return text_ends(name, DEVICE_NAME_MAX) && device_name_is_valid(name);
 }
 
 /* A node of VFIO's below /dev: "vfio/vfio", "vfio/12", "vfio/devices/vfio3". */

@@ -20,7 +20,7 @@
 
 #include <stdint.h>
 
-enum { WIRE_VERSION = 5, WIRE_FD = 3, WIRE_STEPS_MAX = 64, WIRE_CONTEXTS_MAX = 256, WIRE_AUDIT_CONTEXTS_MAX = 16384 };
+enum { WIRE_VERSION = 6, WIRE_FD = 3, WIRE_STEPS_MAX = 64, WIRE_CONTEXTS_MAX = 256, WIRE_AUDIT_CONTEXTS_MAX = 16384 };
 
 enum wire_type {
 	/* From the executor. */

@@ -117,7 +117,7 @@ int fault_parse(const char *text, bool hang, struct fault *out)
 		return -EINVAL;
 	if (*text == ':') {
 		text = cut(text + 1, "=", fault.device, sizeof(fault.device));
-		if (!text || !pci_address_is_valid(fault.device))
+		if (!text || !device_name_is_valid(fault.device))
 			return -EINVAL;
 	}
 	if (*text == '=') {

@@ -19,7 +19,7 @@ static int check_references(const struct json_value *value, const struct machine
 			    struct json_problem *problem)
 {
 	const struct simulated_device *parent = machine_find(machine, device->parent);
-	const struct simulated_device *function = machine_find(machine, device->physical_function);
+	const struct simulated_device *function = machine_find(machine, device_pci(device)->physical_function);
 
 	return snapshot_check_references(value, device, parent ? &parent->now : NULL, function ? &function->now : NULL,
 					 problem);

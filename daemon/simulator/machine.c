@@ -87,7 +87,7 @@ bool driver_uses_host_dma(const struct simulated_device *device)
 	const char *driver = device->now.driver;
 
 	/* The kernel's drivers of ports and pci-stub say so of themselves (driver_managed_dma), as VFIO's do. */
-	return *driver && !device->on_vfio && !device->now.bridge && strcmp(driver, "pcieport") != 0 &&
+	return *driver && !device->on_vfio && !device_is_bridge(&device->now) && strcmp(driver, "pcieport") != 0 &&
 	       strcmp(driver, "pci-stub") != 0;
 }
 
@@ -239,10 +239,12 @@ int machine_add(struct machine *machine, const struct device_description *descri
 			return forget(machine, device, -ENOMEM);
 		device->group->members++;
 	}
-	device->bus = find_or_make_bus(machine, device->now.name);
-	if (!device->bus)
-		return forget(machine, device, -ENOMEM);
-	device->bus->devices++;
+	if (device_is_pci(&device->now)) {
+		device->bus = find_or_make_bus(machine, device->now.name);
+		if (!device->bus)
+			return forget(machine, device, -ENOMEM);
+		device->bus->devices++;
+	}
 	if (name_table_add(&machine->by_name, device->now.name, device) < 0 ||
 	    topology_put(machine->topology, &device->now) < 0)
 		return forget(machine, device, -ENOMEM);

@@ -97,8 +97,8 @@ struct simulated_device {
 	struct said_use *use;
 	size_t use_count;
 	struct simulated_group *group; /* NULL: none */
-	struct bus *bus;
-	const void *plan;      /* the one plan that is at work on it; NULL: none */
+	struct bus *bus;               /* NULL: it is no PCI function */
+	const void *plan;              /* the one plan that is at work on it; NULL: none */
 	const void *locked_by; /* whose unbind waits for the last close, and has the device's lock; NULL: nobody's */
 	bool leaving;          /* unplugged, and gone with the last close */
 	bool changed;          /* in machine::changed */

@@ -16,7 +16,8 @@ static bool driver_takes(const struct simulated_device *device, const char *driv
 	for (size_t i = 0; i < device->driver_count; i++)
 		if (strcmp(device->driver[i], driver) == 0)
 			return true;
-	return device->machine->has_vfio_pci && !device->now.bridge && strcmp(driver, VFIO_PCI_DRIVER) == 0;
+	return device->machine->has_vfio_pci && !device_is_bridge(&device->now) && device_is_moved(&device->now) &&
+	       strcmp(driver, device_kind_of(&device->now)->claim_driver) == 0;
 }
 
 /*
@@ -243,9 +244,9 @@ int kernel_reset(struct simulated_device *device)
 
 	if (device->locked_by)
 		return KERNEL_BLOCKED;
-	if (device->now.reset_methods == 0)
+	if (device_pci(&device->now)->reset_methods == 0)
 		return -ENOENT;
-	if (device->now.reset_methods & ~of_the_bus)
+	if (device_pci(&device->now)->reset_methods & ~of_the_bus)
 		return 0;
 	return device->bus->devices == 1 && *device->now.parent ? 0 : -ENOTTY;
 }
@@ -400,7 +401,7 @@ int kernel_can_bind(const struct simulated_device *device, const struct context 
 			return -EINVAL;
 	}
 	if (!device->group)
-		return -ENODEV;
+		return device_lacks_group(&device->now) ? -ENODEV : 0;
 	if (device->group->host_drivers > 0)
 		return -EPERM;
 	owner = owner_of(device->group);
@@ -416,7 +417,8 @@ int kernel_bind(struct device_file *file, struct context *context)
 	file->context = context;
 	context->files++;
 	context->last_object++;
-	TAILQ_INSERT_TAIL(&file->device->group->bound, file, bound_link);
+	if (file->device->group)
+		TAILQ_INSERT_TAIL(&file->device->group->bound, file, bound_link);
 	return 0;
 }
 
@@ -531,7 +533,8 @@ void kernel_close_device(struct device_file *file)
 	TAILQ_REMOVE(&device->files, file, link);
 	stand_in_close(&file->stand_in);
 	if (context) {
-		TAILQ_REMOVE(&device->group->bound, file, bound_link);
+		if (device->group)
+			TAILQ_REMOVE(&device->group->bound, file, bound_link);
 		context->files--;
 		context_free_unless_needed(context);
 	}

@@ -199,16 +199,14 @@ static bool enter_lockouts(struct entry *entry)
 		const struct device *member[GROUP_MEMBERS_MAX];
 		size_t count;
 
-		if (device->group < 0)
-			continue;
-		count = topology_members(entry->topology, device->group, member, GROUP_MEMBERS_MAX);
+		count = topology_members(entry->topology, device_claimed_group(device), member, GROUP_MEMBERS_MAX);
 		if (count > GROUP_MEMBERS_MAX)
 			return refuse(entry->why, "the IOMMU group %d has more than %d members", device->group,
 				      GROUP_MEMBERS_MAX);
 		for (size_t k = 0; k < count; k++) {
 			if (!is_nobodys(entry, member[k]->name, ", of the same group,"))
 				return false;
-			if (member[k]->bridge || is_taken(entry->plan, member[k]->name) ||
+			if (device_is_bridge(member[k]) || is_taken(entry->plan, member[k]->name) ||
 			    claim_find_device(entry->claim, member[k]->name))
 				continue;
 			if (!enter(entry, member[k]))
@@ -279,8 +277,8 @@ static bool is_untouched(const struct topology *topology, const struct plan *pla
 {
 	const struct device *device = topology_find(topology, step->device);
 
-	/* Nodes that nobody was given are closed. */
-	if (step->kind == STEP_REVOKE)
+	/* Nodes that nobody was given are closed, and some kinds of devices are never moved. */
+	if (step->kind == STEP_REVOKE || (device && !device_is_moved(device)))
 		return true;
 	for (size_t i = 0; i < plan->count; i++)
 		if (plan->step[i].kind == STEP_RESTORE && strcmp(plan->step[i].device, step->device) == 0)

@@ -164,19 +164,22 @@ static bool devices_can_be_taken(struct check *check)
 		const struct never_entry *never = policy_never(check->policy, check->host->topology, device);
 		bool shares = !check->device[i].lockout;
 
-		if (device->bridge)
+		if (device_is_bridge(device))
 			return refuse(check, "%s is a bridge", device->name);
-		if (device->group < 0)
+		if (device_lacks_group(device))
 			return refuse(check, "%s has no IOMMU group", device->name);
-		if (device->no_iommu)
+		if (!device_is_isolated(device))
 			return refuse(check, "the IOMMU group of %s is one of VFIO's no-IOMMU mode", device->name);
 		if (never)
 			return refuse(check, "%s is in never (%s:%u)", device->name, never->file, never->line);
 		if (coverage_is_stuck_on_driver(device) && !(check->device[i].lockout && device_is_on_vfio(device)))
 			return refuse(check, "the driver %s of %s can't be unbound and bound again", device->driver,
 				      device->name);
+		if (shares && !device_is_delivered(device, check->delivery.mode, check->delivery.interface))
+			return refuse(check, "%s can't be delivered in the mode %s on this kernel", device->name,
+				      delivery_mode_to_string(check->delivery.mode));
 		for (size_t k = 0; !shares && k < check->taken; k++)
-			shares = check->device[k].before.group == device->group;
+			shares = device_shares_group(&check->device[k].before, device);
 		if (!shares)
 			return refuse(check, "%s is in no group of a device that the plan takes", device->name);
 	}
@@ -208,7 +211,7 @@ static bool members_are_covered(struct check *check, size_t index, int32_t group
 
 		for (size_t k = 0; k < check->taken; k++)
 			taken = taken || strcmp(check->device[k].before.name, members[i]->name) == 0;
-		if (taken || members[i]->bridge || may_be_the_claims(check, index, members[i]))
+		if (taken || device_is_bridge(members[i]) || may_be_the_claims(check, index, members[i]))
 			continue;
 		switch (coverage_of_member(check->policy, check->host->topology, rule, check->host->uses, members[i],
 					   &use)) {
@@ -264,8 +267,8 @@ static bool rule_covers(struct check *check, size_t index)
 		if (use)
 			return refuse(check, "%s is in use: %s", device->name, use->text);
 		for (size_t k = 0; k < i; k++)
-			again = again || check->device[k].before.group == device->group;
-		if (!again && !members_are_covered(check, index, device->group))
+			again = again || device_shares_group(&check->device[k].before, device);
+		if (!again && !members_are_covered(check, index, device_claimed_group(device)))
 			return false;
 	}
 	return true;

@@ -21,9 +21,9 @@ static enum device_availability own_state(const struct outlook *outlook, const s
 					  const struct use **use)
 {
 	*use = NULL;
-	if (device->bridge)
+	if (device_is_bridge(device))
 		return AVAILABILITY_BRIDGE;
-	if (device->group < 0 || device->no_iommu)
+	if (!device_is_isolated(device))
 		return AVAILABILITY_NO_IOMMU;
 	if (!outlook)
 		return AVAILABILITY_UNCLAIMED;
@@ -43,7 +43,7 @@ static enum device_availability group_state(const struct outlook *outlook, const
 					    struct availability *out)
 {
 	const struct device *member[GROUP_MEMBERS_MAX];
-	size_t count = topology_members(outlook->topology, device->group, member, GROUP_MEMBERS_MAX);
+	size_t count = topology_members(outlook->topology, device_claimed_group(device), member, GROUP_MEMBERS_MAX);
 	enum device_availability found = AVAILABILITY_FREE;
 
 	if (count > GROUP_MEMBERS_MAX)
@@ -52,7 +52,7 @@ static enum device_availability group_state(const struct outlook *outlook, const
 		const struct use *use;
 		enum device_availability state;
 
-		if (member[i] == device || member[i]->bridge)
+		if (member[i] == device || device_is_bridge(member[i]))
 			continue;
 		state = own_state(outlook, member[i], &use);
 		if (use) {

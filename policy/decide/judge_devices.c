@@ -28,7 +28,7 @@ static bool judge_owner(struct judgement *judgement, const struct asked *asked)
 			say_claimed(judgement_words(blocker), device->name, other);
 		return true;
 	}
-	count = topology_members(judgement->host->topology, device->group, members, GROUP_MEMBERS_MAX);
+	count = topology_members(judgement->host->topology, device_claimed_group(device), members, GROUP_MEMBERS_MAX);
 	for (size_t i = 0; i < count && i < GROUP_MEMBERS_MAX; i++) {
 		owner = members[i] == device ? NULL : judgement_other_owner(judgement, members[i]->name, &own, &entry);
 		if (!owner)
@@ -66,8 +66,13 @@ static void judge_under_rule(struct judgement *judgement, const struct asked *as
 	const struct request *request = judgement->request;
 	const struct device *device = asked->device;
 	const struct rule *rule = asked->rule;
+	int found = kernel_interface(judgement->host->kernel);
+	enum vfio_interface interface = found < 0 ? INTERFACE_IOMMUFD : (enum vfio_interface)found;
 
-	if (!(rule->modes & 1u << request->mode))
+	if (!device_is_delivered(device, request->mode, interface))
+		say_not_delivered(judgement_words(judgement_add_blocker(judgement, BLOCKER_MODE, asked)), device,
+				  request->mode, interface);
+	else if (!(rule->modes & 1u << request->mode))
 		say_mode(judgement_words(judgement_add_blocker(judgement, BLOCKER_MODE, asked)), device->name, rule,
 			 request->mode);
 	else if (request->claim && request->claim->mode != request->mode)
@@ -103,16 +108,16 @@ void judge_device(struct judgement *judgement, struct asked *asked)
 				   asked->name);
 		return;
 	}
-	if (device->bridge) {
+	if (device_is_bridge(device)) {
 		say_bridge(judgement_words(judgement_add_blocker(judgement, BLOCKER_BRIDGE, asked)), device->name);
 		return;
 	}
 	asked->rule =
 		policy_rule_for(judgement->policy, judgement->host->topology, judgement->request->subject, device);
-	if (device->group < 0)
+	if (device_lacks_group(device))
 		say_no_group(judgement_words(judgement_add_blocker(judgement, BLOCKER_NO_IOMMU_GROUP, asked)),
 			     device->name);
-	else if (device->no_iommu)
+	else if (!device_is_isolated(device))
 		say_noiommu_group(judgement_words(judgement_add_blocker(judgement, BLOCKER_NO_IOMMU_GROUP, asked)),
 				  device);
 	never = policy_never(judgement->policy, judgement->host->topology, device);

@@ -34,7 +34,8 @@ static bool is_asked_for(const struct judgement *judgement, const struct device 
 static void find_lockouts(struct judgement *judgement, const struct asked *asked)
 {
 	const struct device *members[GROUP_MEMBERS_MAX];
-	size_t count = topology_members(judgement->host->topology, asked->device->group, members, GROUP_MEMBERS_MAX);
+	size_t count = topology_members(judgement->host->topology, device_claimed_group(asked->device), members,
+					GROUP_MEMBERS_MAX);
 
 	if (count > GROUP_MEMBERS_MAX) {
 		if (asked->eligible)
@@ -48,7 +49,7 @@ static void find_lockouts(struct judgement *judgement, const struct asked *asked
 		const struct claim_device *entry;
 		bool own;
 
-		if (members[i]->bridge || is_asked_for(judgement, members[i]))
+		if (device_is_bridge(members[i]) || is_asked_for(judgement, members[i]))
 			continue;
 		found.owned = judgement_other_owner(judgement, members[i]->name, &own, &entry) != NULL;
 		if (own)
@@ -69,12 +70,13 @@ void judge_find_lockouts(struct judgement *judgement)
 		const struct asked *asked = &judgement->asked[i], *judge = NULL;
 		bool again = false;
 
-		if (!asked->device || asked->device->bridge || asked->device->group < 0)
+		if (!asked->device || device_is_bridge(asked->device) || device_claimed_group(asked->device) < 0)
 			continue;
 		for (size_t k = 0; k < judgement->count; k++) {
 			const struct asked *other = &judgement->asked[k];
 
-			if (!other->device || other->device->bridge || other->device->group != asked->device->group)
+			if (!other->device || device_is_bridge(other->device) ||
+			    !device_shares_group(other->device, asked->device))
 				continue;
 			again = again || k < i;
 			if (!judge && other->eligible)

@@ -9,13 +9,14 @@ enum { NAMES_MAX = 4 };
 static void note_group(struct judgement *judgement, const struct asked *asked)
 {
 	const struct device *members[GROUP_MEMBERS_MAX];
-	size_t total = topology_members(judgement->host->topology, asked->device->group, members, GROUP_MEMBERS_MAX);
+	size_t total = topology_members(judgement->host->topology, device_claimed_group(asked->device), members,
+					GROUP_MEMBERS_MAX);
 	size_t count = 0;
 	char names[TEXT_MAX] = "";
 	struct note *note;
 
 	for (size_t i = 0; i < total && i < GROUP_MEMBERS_MAX; i++)
-		if (!members[i]->bridge && ++count <= NAMES_MAX)
+		if (!device_is_bridge(members[i]) && ++count <= NAMES_MAX)
 			text_append(names, sizeof names, "%s%s", count > 1 ? ", " : "", members[i]->name);
 	if (count < 2)
 		return;
@@ -35,11 +36,11 @@ void note_peers(struct judgement *judgement)
 		const struct asked *asked = &judgement->asked[i];
 		bool again = false;
 
-		if (!asked->device || asked->device->bridge || asked->device->group < 0)
+		if (!asked->device || device_is_bridge(asked->device) || device_claimed_group(asked->device) < 0)
 			continue;
 		for (size_t k = 0; k < i; k++)
-			again = again || (judgement->asked[k].device && !judgement->asked[k].device->bridge &&
-					  judgement->asked[k].device->group == asked->device->group);
+			again = again || (judgement->asked[k].device && !device_is_bridge(judgement->asked[k].device) &&
+					  device_shares_group(judgement->asked[k].device, asked->device));
 		if (!again)
 			note_group(judgement, asked);
 	}
@@ -80,13 +81,13 @@ static const char *who(const struct judgement *judgement, const struct claim *cl
 
 static void note_virtual(struct judgement *judgement, const struct device *device)
 {
-	const struct device *physical = topology_find(judgement->host->topology, device->physical_function);
+	const struct device *physical = topology_find(judgement->host->topology, device_pci(device)->physical_function);
 	const struct claim *owner = NULL;
 	struct note *note;
 	char text[TEXT_MAX];
 
 	if (judgement->host->ledger)
-		owner = ledger_owner(judgement->host->ledger, device->physical_function, NULL);
+		owner = ledger_owner(judgement->host->ledger, device_pci(device)->physical_function, NULL);
 	if (owner && owner->uid == judgement->request->subject->uid)
 		return;
 	if (!owner && !(physical && device_is_on_vfio(physical)))
@@ -99,7 +100,7 @@ static void note_virtual(struct judgement *judgement, const struct device *devic
 	text_format(note->text, sizeof note->text,
 		    "%s is a virtual function of %s, which %s has: whoever drives that can stop %s, change it and see "
 		    "what passes through it",
-		    device->name, device->physical_function, text, device->name);
+		    device->name, device_pci(device)->physical_function, text, device->name);
 }
 
 static void note_physical(struct judgement *judgement, const struct device *device)
@@ -112,7 +113,7 @@ static void note_physical(struct judgement *judgement, const struct device *devi
 	text[0] = '\0';
 	for (const struct claim *claim = ledger ? ledger_first(ledger) : NULL; claim; claim = ledger_next(claim)) {
 		for (size_t i = 0; i < claim->device_count; i++) {
-			if (strcmp(claim->device[i].before.physical_function, device->name) != 0)
+			if (strcmp(device_pci(&claim->device[i].before)->physical_function, device->name) != 0)
 				continue;
 			if (++claims <= 2)
 				text_append(text, sizeof text, "; %s has %s",
@@ -126,14 +127,14 @@ static void note_physical(struct judgement *judgement, const struct device *devi
 		note->text, sizeof note->text,
 		"%s is a physical function with %u virtual functions: whoever has it controls them, and they end when "
 		"it leaves its driver%s",
-		device->name, device->virtual_functions, text);
+		device->name, device_pci(device)->virtual_functions, text);
 }
 
 void note_functions(struct judgement *judgement, const struct asked *asked)
 {
-	if (asked->device->physical_function[0])
+	if (device_pci(asked->device)->physical_function[0])
 		note_virtual(judgement, asked->device);
-	else if (asked->device->virtual_functions)
+	else if (device_pci(asked->device)->virtual_functions)
 		note_physical(judgement, asked->device);
 }
 
@@ -153,14 +154,14 @@ void note_slot(struct judgement *judgement, const struct asked *asked)
 	struct note *note;
 	size_t count = 0;
 
-	if (device->physical_function[0] || !device->parent[0])
+	if (!device_is_pci(device) || device_pci(device)->physical_function[0] || !device->parent[0])
 		return;
 	memcpy(name, device->name, sizeof name);
 	for (char function = '0'; function <= '7'; function++) {
 		name[digit] = function;
 		other = topology_find(judgement->host->topology, name);
-		if (other && other->group != device->group && !other->bridge && !other->physical_function[0] &&
-		    !is_asked_for(judgement, other))
+		if (other && other->group != device->group && !device_is_bridge(other) &&
+		    !device_pci(other)->physical_function[0] && !is_asked_for(judgement, other))
 			text_append(names, sizeof names, "%s%s", count++ ? ", " : "", name);
 	}
 	if (count == 0)

@@ -19,9 +19,9 @@ const char *note_thing(const struct device *device)
 	};
 
 	for (size_t i = 0; i < sizeof things / sizeof *things; i++)
-		if (device->class_code >> (24 - 4 * things[i].digits) == things[i].prefix)
+		if (device_pci(device)->class_code >> (24 - 4 * things[i].digits) == things[i].prefix)
 			return things[i].text;
-	return device_class_to_text(device->class_code);
+	return device_class_to_text(device_pci(device)->class_code);
 }
 
 /* What it does to the host to lose what is used so; NULL: nothing in particular. */

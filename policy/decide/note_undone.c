@@ -11,7 +11,7 @@
 
 static unsigned base_class(const struct device *device)
 {
-	return device->class_code >> 16;
+	return device_pci(device)->class_code >> 16;
 }
 
 /* What is gone of the host's own once its driver has left the device; NULL: nothing that is known. */
@@ -27,7 +27,7 @@ static const char *gone_with_driver(const struct device *device)
 	case 0x03:
 		return "sessions on its screens end, and a graphics driver may not take the card back before a reboot";
 	case 0x0c:
-		return device->class_code >> 8 == 0x0c03
+		return device_pci(device)->class_code >> 8 == 0x0c03
 			       ? "what is plugged in there is pulled out and put back in: disks are not unmounted before"
 			       : NULL;
 	default:
@@ -69,10 +69,10 @@ void note_undone(struct judgement *judgement, const struct device *device, const
 	if (gone)
 		text_format(judgement_add_note(judgement, NOTE_NOT_UNDONE, severity, device->name)->text, size,
 			    "%s: %s", device->name, gone);
-	if (leaves && device->virtual_functions)
+	if (leaves && device_pci(device)->virtual_functions)
 		text_format(judgement_add_note(judgement, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text,
 			    size, "%s: its %u virtual functions end with its driver and are not made again",
-			    device->name, device->virtual_functions);
+			    device->name, device_pci(device)->virtual_functions);
 	if (leaves && stays_off(asked))
 		text_format(
 			judgement_add_note(judgement, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text, size,
@@ -112,6 +112,8 @@ static size_t list_bus(const struct judgement *judgement, const struct device *d
 	char name[DEVICE_NAME_MAX];
 
 	out[0] = '\0';
+	if (!device_is_pci(device))
+		return 0;
 	memcpy(name, device->name, sizeof name);
 	for (char function = '0'; function <= '7'; function++) {
 		name[slot] = function;
@@ -165,17 +167,17 @@ void note_reset(struct judgement *judgement, const struct asked *asked)
 	enum reset_demand demand = allowed ? asked->rule->reset : RESET_TRY;
 	const size_t size = 2 * TEXT_MAX;
 	char methods[TEXT_MAX], others[TEXT_MAX];
-	bool alone = device->reset_methods & FUNCTION_METHODS;
+	bool alone = device_pci(device)->reset_methods & FUNCTION_METHODS;
 	size_t count = list_bus(judgement, device, others, sizeof others);
 
-	list_methods(device->reset_methods, methods, sizeof methods);
+	list_methods(device_pci(device)->reset_methods, methods, sizeof methods);
 	if (demand == RESET_SKIP)
 		text_format(
 			judgement_add_note(judgement, NOTE_RESET, SEVERITY_DISRUPTIVE, device->name)->text, size,
 			"%s is not reset between owners (the rule \"%s\" says \"reset\": \"skip\"): the next one finds it "
 			"as it was left, with what is stored inside",
 			device->name, asked->rule->name);
-	else if (!device->reset_methods)
+	else if (!device_can_be_reset(device))
 		text_format(judgement_add_note(judgement, NOTE_RESET, SEVERITY_DISRUPTIVE, device->name)->text, size,
 			    "%s can't be reset at all: %s, with what is stored inside", device->name,
 			    demand == RESET_REQUIRE

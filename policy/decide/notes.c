@@ -24,8 +24,8 @@ static bool is_taken(const struct judgement *judgement, const struct asked *aske
 {
 	bool own;
 
-	return asked->device && !asked->device->bridge && asked->device->group >= 0 && !asked->held &&
-	       !judgement_other_owner(judgement, asked->device->name, &own, NULL);
+	return asked->device && !device_is_bridge(asked->device) && !device_lacks_group(asked->device) &&
+	       !asked->held && !judgement_other_owner(judgement, asked->device->name, &own, NULL);
 }
 
 void notes_add(struct judgement *judgement)

@@ -100,7 +100,8 @@ static void judge_pool(struct choice *choice, const struct pool *pool)
 static size_t count_lockouts(const struct judgement *judgement, const struct device *device)
 {
 	const struct device *members[GROUP_MEMBERS_MAX];
-	size_t count = topology_members(judgement->host->topology, device->group, members, GROUP_MEMBERS_MAX);
+	size_t count =
+		topology_members(judgement->host->topology, device_claimed_group(device), members, GROUP_MEMBERS_MAX);
 	size_t lockouts = 0;
 
 	if (count > GROUP_MEMBERS_MAX)
@@ -109,7 +110,7 @@ static size_t count_lockouts(const struct judgement *judgement, const struct dev
 		const struct claim_device *entry;
 		bool own;
 
-		if (members[i] == device || members[i]->bridge || is_asked_for(judgement, members[i]))
+		if (members[i] == device || device_is_bridge(members[i]) || is_asked_for(judgement, members[i]))
 			continue;
 		judgement_other_owner(judgement, members[i]->name, &own, &entry);
 		lockouts += !own;

@@ -84,14 +84,14 @@ static struct candidate *list_pool(const struct shortlist *list, const struct po
 
 	*count = 0;
 	while (candidates && (device = topology_each(topology, &cursor))) {
-		bool unfit = device->bridge || device->group < 0;
+		bool unfit = device_is_bridge(device) || device_lacks_group(device);
 
 		if (!policy_pool_has(list->policy, topology, pool, device))
 			continue;
 		candidates[(*count)++] = (struct candidate){
 			.device = device,
 			.taken = unfit || is_claimed(list, device),
-			.lockouts = topology_members(topology, device->group, NULL, 0),
+			.lockouts = topology_members(topology, device_claimed_group(device), NULL, 0),
 			.far = node >= 0 && device->numa_node != node,
 		};
 	}
@@ -114,7 +114,7 @@ static bool is_allowed(struct shortlist *list, const struct device *device)
 
 static void take(struct shortlist *list, struct candidate *candidate, size_t max)
 {
-	if (list->count == GROUP_MEMBERS_MAX || !count_group(list, candidate->device->group, max))
+	if (list->count == GROUP_MEMBERS_MAX || !count_group(list, device_claimed_group(candidate->device), max))
 		return;
 	list->out[list->count++] = candidate->device->name;
 	candidate->device = NULL;
@@ -167,7 +167,7 @@ int pool_shortlist(const struct policy *policy, const struct host_view *host, co
 		if (request_pool(request->device[i]))
 			pools += count_wanted(request, i) > 0;
 		else if (device)
-			count_group(&list, device->group, SIZE_MAX);
+			count_group(&list, device_claimed_group(device), SIZE_MAX);
 	}
 	for (size_t i = 0; i < request->device_count; i++) {
 		const char *name = request_pool(request->device[i]);

@@ -111,7 +111,7 @@ void say_unknown_device(struct sentences out, const char *device)
 
 	text_escape(shown, sizeof shown, device, strnlen(device, sizeof shown));
 	MESSAGE(out, "no device %s is known", shown[0] ? shown : "\"\"");
-	if (!pci_address_is_valid(device) && pci_address_normalise(device, form) == 0)
+	if (!device_name_is_valid(device) && device_name_complete(device, form) == 0)
 		REMEDY(out, "write its address in full: %s", form);
 	else
 		REMEDY(out, "look up the addresses of this host's devices with 'ioasidctl list'");
@@ -294,6 +294,25 @@ void say_mode(struct sentences out, const char *device, const struct rule *rule,
 		    delivery_mode_to_string(mode));
 }
 
+void say_not_delivered(struct sentences out, const struct device *device, enum delivery_mode mode,
+		       enum vfio_interface interface)
+{
+	const struct device_kind_row *kind = device_kind_of(device);
+	bool first = true;
+
+	MESSAGE(out, "%s is a device of the kind %s, which can't be delivered in the mode %s", device->name, kind->text,
+		delivery_mode_to_string(mode));
+	REMEDY(out, "ask for another mode");
+	for (unsigned i = 0; i < DELIVERY_MODE_COUNT; i++) {
+		if (!device_is_delivered(device, (enum delivery_mode)i, interface))
+			continue;
+		text_append(out.remedy, SENTENCE_MAX, "%s%s", first ? " (" : ", ",
+			    delivery_mode_to_string((enum delivery_mode)i));
+		first = false;
+	}
+	text_append(out.remedy, SENTENCE_MAX, "%s", first ? "" : ")");
+}
+
 void say_claim_mode(struct sentences out, const char *device, const struct claim *claim, enum delivery_mode mode)
 {
 	MESSAGE(out, "%s can't be added in the mode %s: the claim %s is delivered in the mode %s", device,
@@ -366,8 +385,10 @@ void say_not_restorable(struct sentences out, const char *device, const char *me
 	if (member)
 		MESSAGE(out, "%s would lock out %s, whose driver %s can be neither unbound nor bound again", device,
 			member, driver);
-	else
+	else if (driver[0])
 		MESSAGE(out, "the driver %s of %s can be neither unbound nor bound again", driver, device);
+	else
+		MESSAGE(out, "%s has no driver that gives it to programs, and its kind is never moved to one", device);
 	REMEDY(out, "boot with a driver_override on %s (or without the driver %s), so that it is never bound",
 	       member ? member : device, driver);
 }

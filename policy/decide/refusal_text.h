@@ -53,6 +53,8 @@ void say_never(struct sentences out, const char *device, const char *member, con
 void say_no_rule(struct sentences out, const char *device, uid_t uid);
 void say_denied(struct sentences out, const char *device, const struct rule *rule);
 void say_mode(struct sentences out, const char *device, const struct rule *rule, enum delivery_mode mode);
+void say_not_delivered(struct sentences out, const struct device *device, enum delivery_mode mode,
+		       enum vfio_interface interface);
 void say_claim_mode(struct sentences out, const char *device, const struct claim *claim, enum delivery_mode mode);
 /* had: devices that the user has under the rule already. */
 void say_limit(struct sentences out, const char *device, const struct rule *rule, size_t had);

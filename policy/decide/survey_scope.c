@@ -27,10 +27,8 @@ int survey_scope(const struct topology *topology, const char *const *device, siz
 			continue;
 		if (!add_name(out, &names, found->name))
 			return -E2BIG;
-		if (found->group < 0)
-			continue;
 
-		size_t members = topology_members(topology, found->group, member, GROUP_MEMBERS_MAX);
+		size_t members = topology_members(topology, device_claimed_group(found), member, GROUP_MEMBERS_MAX);
 
 		if (members > GROUP_MEMBERS_MAX)
 			return -E2BIG;

@@ -238,7 +238,7 @@ size_t claim_devices_in_group(const struct claim *claim, int32_t group, const ch
 {
 	size_t count = 0;
 
-	for (size_t i = 0; i < claim->device_count; i++)
+	for (size_t i = 0; i < claim->device_count && group >= 0; i++)
 		if (!claim->device[i].lockout && claim->device[i].before.group == group &&
 		    (!apart_from || strcmp(claim->device[i].before.name, apart_from) != 0))
 			count++;
@@ -258,9 +258,10 @@ struct claim_device *claim_copy_removal(const struct claim *claim, const char *d
 		return NULL;
 	}
 	*count = 0;
-	*pin = claim_devices_in_group(claim, entry->before.group, device) > 0;
+	*pin = claim_devices_in_group(claim, device_claimed_group(&entry->before), device) > 0;
 	for (size_t i = 0; i < claim->device_count; i++)
-		if (&claim->device[i] == entry || (!*pin && claim->device[i].before.group == entry->before.group))
+		if (&claim->device[i] == entry ||
+		    (!*pin && device_shares_group(&claim->device[i].before, &entry->before)))
 			copy[(*count)++] = claim->device[i];
 	return copy;
 }
@@ -268,17 +269,21 @@ struct claim_device *claim_copy_removal(const struct claim *claim, const char *d
 void ledger_shrink(struct ledger *ledger, struct claim *claim, const char *device)
 {
 	struct claim_device *entry = claim_find_device(claim, device);
-	int32_t group = entry ? entry->before.group : -1;
+	int32_t group = entry ? device_claimed_group(&entry->before) : -1;
+	char gone[DEVICE_NAME_MAX];
 
 	if (!entry)
 		return;
-	if (group >= 0 && claim_devices_in_group(claim, group, device) > 0) {
+	if (claim_devices_in_group(claim, group, device) > 0) {
 		/* Its group stays the claim's. */
 		entry->lockout = true;
 		return;
 	}
+	/* The caller's text may be the entry's. */
+	memcpy(gone, entry->before.name, sizeof gone);
 	for (size_t i = claim->device_count; i > 0; i--)
-		if (claim->device[i - 1].before.group == group)
+		if (strcmp(claim->device[i - 1].before.name, gone) == 0 ||
+		    (group >= 0 && device_claimed_group(&claim->device[i - 1].before) == group))
 			ledger_give_back(ledger, claim, claim->device[i - 1].before.name);
 }
 

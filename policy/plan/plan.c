@@ -77,7 +77,7 @@ bool step_is_sane(const struct step *step)
 {
 	if (step->kind >= STEP_KIND_COUNT || step->reserved != 0 || !memchr(step->device, '\0', sizeof step->device))
 		return false;
-	if (step->device[0] ? shapes[step->kind].device == ABSENT || !pci_address_is_valid(step->device)
+	if (step->device[0] ? shapes[step->kind].device == ABSENT || !device_name_is_valid(step->device)
 			    : shapes[step->kind].device == NEEDED || step->identity != 0)
 		return false;
 	return driver_is_sane(step->value, shapes[step->kind].value) &&
@@ -267,12 +267,13 @@ static bool gives_group(const struct delivery *delivery)
 }
 
 /*
- * A device that is on a VFIO driver stays there; but not a locked-out member whose group the client opens, by which it
- * could open the member, too.
+ * A device that is never moved, or is on a VFIO driver, stays there; but not a locked-out member whose group the client
+ * opens, by which it could open the member, too.
  */
 static bool stays(const struct claim_device *device, const struct delivery *delivery)
 {
-	return device_is_on_vfio(&device->before) && !(device->lockout && gives_group(delivery));
+	return !device_is_moved(&device->before) ||
+	       (device_is_on_vfio(&device->before) && !(device->lockout && gives_group(delivery)));
 }
 
 /*
@@ -285,16 +286,17 @@ static void add_moves(struct plan *plan, int *error, enum step_kind kind, const 
 	for (int lockout = 0; lockout <= 1; lockout++) {
 		for (size_t i = 0; i < count; i++) {
 			const struct device *now = &device[i].before;
+			const char *driver = device_kind_of(now)->claim_driver;
 
 			if (device[i].lockout != (lockout == 1) || stays(&device[i], delivery))
 				continue;
 			if (kind == STEP_OVERRIDE)
-				add(plan, error, kind, now, lockout ? PINNED_OVERRIDE : VFIO_PCI_DRIVER,
-				    now->driver_override, 0);
+				add(plan, error, kind, now, lockout ? PINNED_OVERRIDE : driver, now->driver_override,
+				    0);
 			else if (kind == STEP_UNBIND && now->driver[0])
 				add(plan, error, kind, now, "", now->driver, 0);
 			else if (kind == STEP_PROBE && !lockout)
-				add(plan, error, kind, now, VFIO_PCI_DRIVER, "", 0);
+				add(plan, error, kind, now, driver, "", 0);
 		}
 	}
 }
@@ -390,7 +392,10 @@ int plan_for_claim(struct plan *plan, const struct claim_device *device, size_t 
 static void add_restore(struct plan *plan, int *error, const struct claim_device *device, bool pin)
 {
 	const struct device *before = &device->before;
+	const char *driver = device_kind_of(before)->claim_driver;
 
+	if (!driver)
+		return;
 	if (pin && !device->lockout)
 		add(plan, error, STEP_RESTORE, before, "", PINNED_OVERRIDE, 0);
 	else if (device->restore || device_is_on_vfio(before))
@@ -398,7 +403,7 @@ static void add_restore(struct plan *plan, int *error, const struct claim_device
 	else if (device->lockout)
 		add(plan, error, STEP_RESTORE, before, "", PINNED_OVERRIDE, 0);
 	else
-		add(plan, error, STEP_RESTORE, before, VFIO_PCI_DRIVER, VFIO_PCI_DRIVER, 0);
+		add(plan, error, STEP_RESTORE, before, driver, driver, 0);
 }
 
 /* One step of the proofs for one asked-for device. */
@@ -406,15 +411,19 @@ static void add_proof(struct plan *plan, int *error, enum step_kind kind, const 
 		      const struct giving_back *how)
 {
 	const struct device *before = &device->before;
+	const struct device_kind_row *row = device_kind_of(before);
 	bool by_group = how->interface == INTERFACE_GROUP;
 
+	if ((kind == STEP_BUS_MASTER_OFF && !row->masters_bus) || (kind == STEP_RESET && !row->can_be_reset) ||
+	    (kind == STEP_UNBIND_VFIO && !row->claim_driver))
+		return;
 	if (kind == STEP_PROVE_NO_HOLDER)
 		add(plan, error, kind, before, "", "", by_group && how->pin);
 	else if (kind == STEP_PROVE_UNBOUND)
 		add(plan, error, by_group ? STEP_PROVE_GROUP_FREE : kind, before, "", "",
-		    how->by_unbind ? PROOF_BY_UNBIND : how->pin);
+		    how->by_unbind && row->claim_driver ? PROOF_BY_UNBIND : how->pin);
 	else if (kind == STEP_UNBIND_VFIO)
-		add(plan, error, kind, before, "", device_is_on_vfio(before) ? before->driver : VFIO_PCI_DRIVER, 0);
+		add(plan, error, kind, before, "", device_is_on_vfio(before) ? before->driver : row->claim_driver, 0);
 	else if (kind != STEP_RESET)
 		add(plan, error, kind, before, "", "", 0);
 	else if (device->reset != RESET_SKIP)
@@ -436,7 +445,7 @@ int plan_for_release(struct plan *plan, const struct claim_device *device, size_
 
 	for (size_t k = 0; k < sizeof proofs / sizeof *proofs; k++)
 		for (size_t i = 0; i < count; i++)
-			if (!device[i].lockout && !device[i].before.bridge)
+			if (!device[i].lockout && !device_is_bridge(&device[i].before))
 				add_proof(plan, &error, order[k], &device[i], how);
 	for (size_t i = 0; i < count; i++)
 		add_restore(plan, &error, &device[i], how->pin);
@@ -451,7 +460,7 @@ int plan_for_revocation(struct plan *plan, const struct claim_device *device, si
 	int error = 0;
 
 	for (size_t i = 0; i < count; i++)
-		if (!device[i].lockout && !device[i].before.bridge)
+		if (!device[i].lockout && !device_is_bridge(&device[i].before))
 			add(plan, &error, STEP_REVOKE, &device[i].before, "", "", uid);
 	if (last)
 		add(plan, &error, STEP_REVOKE, NULL, "", "", uid);

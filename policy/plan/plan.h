@@ -11,8 +11,6 @@
 
 /* driver_override of a locked-out member: no driver has this name, so nothing binds. */
 #define PINNED_OVERRIDE "ioasidd-locked-out"
-/* The VFIO driver of a PCI function that has none yet. */
-#define VFIO_PCI_DRIVER "vfio-pci"
 
 enum step_kind {
 	/* Claiming. Undo in brackets. */

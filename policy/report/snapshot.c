@@ -90,16 +90,16 @@ int snapshot_check_references(const struct json_value *value, const struct devic
 	if (*device->parent) {
 		if (!parent)
 			return snapshot_refuse_missing(value, "parent", problem);
-		if (!parent->bridge)
+		if (device_is_pci(device) && !device_is_bridge(parent))
 			return json_fields_refuse(value, false, problem, "its parent %s is no bridge", device->parent);
 	}
-	if (*device->physical_function) {
+	if (*device_pci(device)->physical_function) {
 		if (!physical_function)
 			return snapshot_refuse_missing(value, "physical_function", problem);
-		if (*physical_function->physical_function)
+		if (*device_pci(physical_function)->physical_function)
 			return json_fields_refuse(value, false, problem,
 						  "its physical_function %s is a virtual one itself",
-						  device->physical_function);
+						  device_pci(device)->physical_function);
 	}
 	return 0;
 }
@@ -145,7 +145,7 @@ static int check_all_references(const struct json_value *array, const struct rea
 	for (size_t i = 0; i < snapshot->count && json_children_next(&children, &item); i++) {
 		const struct device *device = &snapshot->device[i].device;
 		const struct device_description *parent = find(reading, device->parent);
-		const struct device_description *function = find(reading, device->physical_function);
+		const struct device_description *function = find(reading, device_pci(device)->physical_function);
 		int error = snapshot_check_references(&item, device, parent ? &parent->device : NULL,
 						      function ? &function->device : NULL, problem);
 
@@ -299,13 +299,13 @@ int snapshot_own_uses(const struct device *device, struct uses *uses)
 	text_format(use.text, sizeof(use.text), "%s is bound", device->driver);
 	if (*device->driver && uses_add(uses, &use) < 0)
 		return -ENOMEM;
-	if (device->virtual_functions == 0)
+	if (device_pci(device)->virtual_functions == 0)
 		return 0;
 	/* They end with the driver of the physical function, whoever has them. */
 	use.kind = USE_VIRTUAL_FUNCTION;
 	use.severity = SEVERITY_DISRUPTIVE;
-	text_format(use.text, sizeof(use.text), "%u virtual function%s enabled", device->virtual_functions,
-		    device->virtual_functions == 1 ? " is" : "s are");
+	text_format(use.text, sizeof(use.text), "%u virtual function%s enabled", device_pci(device)->virtual_functions,
+		    device_pci(device)->virtual_functions == 1 ? " is" : "s are");
 	return uses_add(uses, &use);
 }
 

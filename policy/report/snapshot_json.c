@@ -14,9 +14,11 @@
 	.read = read_text, .write = write_text, .offset = DEVICE(member), .size = sizeof(((struct device *)0)->member)
 #define DEVICE_NUMBER(member) .read = read_number32, .write = write_number32, .offset = DEVICE(member)
 #define DEVICE_BOOL(member) .read = read_bool8, .write = write_bool8, .offset = DEVICE(member)
-#define DEVICE_HEX16(member) .read = read_hex16, .write = write_hex16, .offset = DEVICE(member), .size = 4
-#define WANTED_ADDRESS .valid = pci_address_is_valid, .wanted = "a full PCI address in lower case (0000:01:00.0)"
+#define WANTED_ADDRESS .valid = device_name_is_valid, .wanted = "a full PCI address in lower case (0000:01:00.0)"
 #define WANTED_DRIVER .valid = is_driver, .wanted = "a driver's name, or null"
+
+/* json_fields_read() can tell 64 fields apart. */
+enum { KIND_FIELDS_MAX = 32 };
 
 int vfio_node_number(const char *node)
 {
@@ -54,32 +56,12 @@ static bool is_vfio_node(const char *text)
 static int read_kind(const struct field *field, const struct json_value *value, void *out, struct json_problem *problem)
 {
 	const char *text = json_object_get_string(value->object);
+	char kinds[TEXT_MAX];
 
 	if (!json_object_is_type(value->object, json_type_string) || !is_kind(text))
-		return json_fields_refuse(value, false, problem, "\"pci\" is wanted");
+		return json_fields_refuse(value, false, problem, "%s is wanted",
+					  device_kinds_list(kinds, sizeof(kinds)));
 	((struct device_description *)out)->device.kind = (uint32_t)device_kind_from_string(text);
-	return 0;
-}
-
-static int read_reset_methods(const struct field *field, const struct json_value *value, void *out,
-			      struct json_problem *problem)
-{
-	struct json_children children = json_value_children(value);
-	struct json_value item;
-
-	if (!json_object_is_type(value->object, json_type_array))
-		return json_fields_refuse(value, false, problem, "an array of reset methods is wanted");
-	while (json_children_next(&children, &item)) {
-		int method = json_object_is_type(item.object, json_type_string)
-				     ? reset_method_from_string(json_object_get_string(item.object))
-				     : -EINVAL;
-
-		if (method < 0)
-			return json_fields_refuse(
-				&item, false, problem,
-				"one of device_specific, acpi, flr, af_flr, pm, bus, cxl_bus is wanted");
-		((struct device_description *)out)->device.reset_methods |= (uint32_t)method;
-	}
 	return 0;
 }
 
@@ -115,17 +97,6 @@ static struct json_object *write_kind(const struct field *field, const void *in)
 	return json_make_string_or_null(device_kind_to_string((enum device_kind)description->device.kind));
 }
 
-static struct json_object *write_reset_methods(const struct field *field, const void *in)
-{
-	uint32_t methods = ((const struct device_description *)in)->device.reset_methods;
-	struct json_object *array = json_make_array();
-
-	for (uint32_t method = 1; method <= methods; method <<= 1)
-		if (methods & method)
-			json_add(array, json_make_string(reset_method_to_string((enum reset_method)method)));
-	return array;
-}
-
 static struct json_object *write_drivers(const struct field *field, const void *in)
 {
 	const struct device_description *description = in;
@@ -136,20 +107,10 @@ static struct json_object *write_drivers(const struct field *field, const void *
 	return array;
 }
 
-/* All fields of a device, which is read and written by this table alone. The first one was "address" in version 1. */
+/* The fields that a device of any kind has. Those of its kind come after them. The first was "address" in version 1. */
 static const struct field device_fields[] = {
 	{ .key = "name", DEVICE_TEXT(name), .required = true, WANTED_ADDRESS },
 	{ .key = "kind", .read = read_kind, .write = write_kind },
-	{ .key = "vendor_id", DEVICE_HEX16(vendor), .required = true },
-	{ .key = "device_id", DEVICE_HEX16(device), .required = true },
-	{ .key = "subsystem_vendor_id", DEVICE_HEX16(subsystem_vendor) },
-	{ .key = "subsystem_device_id", DEVICE_HEX16(subsystem_device) },
-	{ .key = "class",
-	  .read = read_hex32,
-	  .write = write_hex32,
-	  .offset = DEVICE(class_code),
-	  .size = 6,
-	  .required = true },
 	{ .key = "driver", DEVICE_TEXT(driver), WANTED_DRIVER },
 	{ .key = "driver_override", DEVICE_TEXT(driver_override), WANTED_DRIVER },
 	{ .key = "driver_fixed", DEVICE_BOOL(driver_fixed) },
@@ -157,11 +118,6 @@ static const struct field device_fields[] = {
 	{ .key = "no_iommu", .read = read_bool8, .write = write_true8, .offset = DEVICE(no_iommu), .sparse = true },
 	{ .key = "numa_node", DEVICE_NUMBER(numa_node), .min = 0, .max = UINT16_MAX },
 	{ .key = "parent", DEVICE_TEXT(parent), WANTED_ADDRESS },
-	{ .key = "physical_function", DEVICE_TEXT(physical_function), WANTED_ADDRESS },
-	{ .key = "virtual_functions", DEVICE_NUMBER(virtual_functions), .min = 0, .max = UINT16_MAX },
-	{ .key = "virtual_functions_max", DEVICE_NUMBER(virtual_functions_max), .min = 0, .max = UINT16_MAX },
-	{ .key = "bridge", DEVICE_BOOL(bridge) },
-	{ .key = "reset_methods", .read = read_reset_methods, .write = write_reset_methods },
 	{ .key = "vfio_node",
 	  DEVICE_TEXT(vfio_node),
 	  .valid = is_vfio_node,
@@ -174,14 +130,15 @@ static int check_device(const struct json_value *value, struct device_descriptio
 			struct json_problem *problem)
 {
 	struct device *device = &description->device;
+	const struct device_kind_row *kind = device_kind_of(device);
 
 	if (*device->vfio_node && !*device->driver)
 		return json_fields_refuse(value, false, problem, "a vfio_node without a driver");
 	if (device->no_iommu && device->group < 0)
 		return json_fields_refuse(value, false, problem, "no_iommu, which is said of a group, without a group");
-	if (device->virtual_functions > device->virtual_functions_max)
-		return json_fields_refuse(value, false, problem, "more virtual_functions than virtual_functions_max");
-	if (device->bridge && *device->vfio_node)
+	if (kind->details_fault && kind->details_fault(device->details))
+		return json_fields_refuse(value, false, problem, "%s", kind->details_fault(device->details));
+	if (device_is_bridge(device) && *device->vfio_node)
 		return json_fields_refuse(value, false, problem, "a bridge with a vfio_node");
 	if (!description->driver && *device->driver && !strstr(device->driver, "vfio")) {
 		description->driver = calloc(1, sizeof(*description->driver));
@@ -195,20 +152,45 @@ static int check_device(const struct json_value *value, struct device_descriptio
 	return 0;
 }
 
+/* The kind that the key says; without it a PCI function. What is no kind is refused when it is read. */
+static uint32_t find_kind(const struct json_value *value)
+{
+	struct json_value said;
+	int kind = -EINVAL;
+
+	if (json_object_is_type(value->object, json_type_object) && json_value_member(value, "kind", &said) &&
+	    json_object_is_type(said.object, json_type_string))
+		kind = device_kind_from_string(json_object_get_string(said.object));
+	return kind < 0 ? DEVICE_PCI : (uint32_t)kind;
+}
+
+enum { DEVICE_FIELDS = sizeof(device_fields) / sizeof(*device_fields) };
+
+/* All fields of a device of that kind. Returns how many. */
+static size_t list_fields(const struct device_kind_row *kind, struct field out[static DEVICE_FIELDS + KIND_FIELDS_MAX])
+{
+	memcpy(out, device_fields, sizeof(device_fields));
+	for (size_t i = 0; i < kind->field_count && i < KIND_FIELDS_MAX; i++) {
+		out[DEVICE_FIELDS + i] = kind->fields[i];
+		out[DEVICE_FIELDS + i].offset += DEVICE(details);
+	}
+	return DEVICE_FIELDS + kind->field_count;
+}
+
 int device_from_json(const struct json_value *value, int version, struct device_description *out,
 		     struct json_problem *problem)
 {
 	struct device_description description = { .device = { .group = -1, .numa_node = -1 } };
-	struct field fields[sizeof(device_fields) / sizeof(*device_fields)];
-	struct json_value bridge;
+	const struct device_kind_row *kind = device_kind_row(find_kind(value));
+	struct field field[DEVICE_FIELDS + KIND_FIELDS_MAX];
+	size_t count = list_fields(kind, field);
 	int error;
 
-	memcpy(fields, device_fields, sizeof(fields));
 	if (version == 1)
-		fields[0].key = "address";
-	error = json_fields_read(value, fields, sizeof(fields) / sizeof(*fields), &description, problem);
-	if (error == 0 && !json_value_member(value, "bridge", &bridge))
-		description.device.bridge = description.device.class_code >> 8 == 0x0604;
+		field[0].key = "address";
+	error = json_fields_read(value, field, count, &description, problem);
+	if (error == 0 && kind->fill_in)
+		kind->fill_in(value, description.device.details);
 	if (error == 0)
 		error = check_device(value, &description, problem);
 	if (error < 0)
@@ -277,7 +259,9 @@ int use_from_json(const struct json_value *value, struct use *out, struct json_p
 
 struct json_object *device_to_json(const struct device_description *device)
 {
-	return json_fields_write(device_fields, sizeof(device_fields) / sizeof(*device_fields), device);
+	struct field field[DEVICE_FIELDS + KIND_FIELDS_MAX];
+
+	return json_fields_write(field, list_fields(device_kind_of(&device->device), field), device);
 }
 
 struct json_object *use_to_json(const struct use *use)

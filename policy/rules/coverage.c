@@ -19,12 +19,12 @@ bool coverage_consents(const struct rule *rule, const char *device)
 
 bool coverage_is_stuck_on_driver(const struct device *device)
 {
-	return device->driver_fixed && device->driver[0];
+	return device_is_moved(device) ? device->driver_fixed && device->driver[0] : !device_is_on_vfio(device);
 }
 
 bool coverage_lacks_reset(const struct rule *rule, const struct device *device)
 {
-	return rule->reset == RESET_REQUIRE && device->reset_methods == 0;
+	return rule->reset == RESET_REQUIRE && !device_can_be_reset(device);
 }
 
 enum cover coverage_of_member(const struct policy *policy, const struct topology *topology, const struct rule *rule,

@@ -45,18 +45,21 @@ static void write_id(char out[static 10], uint16_t vendor, uint16_t device)
 /* In place: the array of ancestors is large, and mostly not needed. */
 static void make_candidate(struct candidate *out, const struct topology *topology, const struct device *device)
 {
+	const struct pci_function *function = device_pci(device);
+	bool pci = device_is_pci(device);
+
 	out->topology = topology;
 	out->device = device;
 	out->any_driver = false;
 	out->ancestor_count = -1;
-	write_id(out->id, device->vendor, device->device);
-	write_id(out->subsystem, device->subsystem_vendor, device->subsystem_device);
-	write_hex(out->class_code, 6, device->class_code);
+	write_id(out->id, function->vendor, function->device);
+	write_id(out->subsystem, function->subsystem_vendor, function->subsystem_device);
+	write_hex(out->class_code, 6, function->class_code);
 	out->text[SELECTOR_NAME] = device->name;
-	out->text[SELECTOR_ADDRESS] = device->kind == DEVICE_PCI ? device->name : NULL;
-	out->text[SELECTOR_ID] = out->id;
-	out->text[SELECTOR_SUBSYSTEM] = out->subsystem;
-	out->text[SELECTOR_CLASS] = out->class_code;
+	out->text[SELECTOR_ADDRESS] = pci ? device->name : NULL;
+	out->text[SELECTOR_ID] = pci ? out->id : NULL;
+	out->text[SELECTOR_SUBSYSTEM] = pci ? out->subsystem : NULL;
+	out->text[SELECTOR_CLASS] = pci ? out->class_code : NULL;
 	out->text[SELECTOR_DRIVER] = device->driver;
 	out->text[SELECTOR_KIND] = device_kind_to_string((enum device_kind)device->kind);
 	out->text[SELECTOR_NUMA_NODE] = NULL;
@@ -82,7 +85,7 @@ static bool list_matches(const struct text_list *list, const char *text)
 
 static bool class_matches(const struct text_list *list, const char *class_code)
 {
-	for (size_t i = 0; i < list->count; i++) {
+	for (size_t i = 0; class_code && i < list->count; i++) {
 		const char *pattern = list->item[i];
 
 		if (glob_has_wildcard(pattern) ? glob_matches(pattern, class_code)
@@ -144,7 +147,7 @@ static bool selector_matches(const struct policy *policy, const struct device_se
 			continue;
 		any = true;
 		if (i == SELECTOR_CLASS)
-			matches = class_matches(list, candidate->class_code);
+			matches = class_matches(list, candidate->text[SELECTOR_CLASS]);
 		else if (i == SELECTOR_PARENT)
 			matches = parent_matches(list, candidate);
 		else if (i == SELECTOR_POOL)

@@ -61,7 +61,7 @@ static void read_lockout_named(struct parse *parse, const struct json_value *val
 		if (!parse_items_start(parse, &member, &items))
 			continue;
 		while (parse_items_next(&items, &item)) {
-			const char *address = parse_full_address(parse, &item);
+			const char *address = parse_full_name(parse, &item);
 
 			if (address)
 				parse_list_add(parse, &rule->lockout_named, address);

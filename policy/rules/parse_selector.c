@@ -24,21 +24,30 @@ static const char *lower(const char *text, char out[static PATTERN_MAX])
 	return out;
 }
 
+/* How much of a glob has outside its wildcards only characters of this alphabet. */
+static size_t has_only(const char *glob, const char *alphabet)
+{
+	size_t good = 0;
+
+	while (glob[good] && (strchr(alphabet, glob[good]) || strchr("*?[]!-", glob[good])))
+		good++;
+	return good;
+}
+
 /* A glob has to be well formed, and outside its wildcards may only have what such a text can have. */
 static bool check_glob(struct parse *parse, const struct json_value *item, const char *text, const char *alphabet,
 		       const char *what)
 {
 	const char *fault = glob_fault(text);
 	char form[PATTERN_MAX];
-	size_t good = 0, length;
+	size_t good, length;
 	uint32_t character;
 
 	if (fault) {
 		parse_error(parse, item, "the glob '%s' %s", text, fault);
 		return false;
 	}
-	while (text[good] && (strchr(alphabet, text[good]) || strchr("*?[]!-", text[good])))
-		good++;
+	good = has_only(text, alphabet);
 	if (!text[good])
 		return true;
 	length = text_character(text + good, strlen(text + good), &character);
@@ -50,19 +59,12 @@ static bool check_glob(struct parse *parse, const struct json_value *item, const
 	return false;
 }
 
-static bool check_address(struct parse *parse, const struct json_value *item, const char *text)
+/* True for a well-formed glob that names of some kind can match. */
+static bool can_match_a_name(const char *glob)
 {
-	char form[DEVICE_NAME_MAX];
-
-	if (glob_has_wildcard(text))
-		return check_glob(parse, item, text, "0123456789abcdef:.", "PCI address");
-	if (pci_address_is_valid(text))
-		return true;
-	if (pci_address_normalise(text, form) == 0)
-		parse_error(parse, item, "'%s' has to be written in full and in lower case: '%s'", text, form);
-	else
-		parse_error(parse, item,
-			    "'%s' is no PCI address: write one like '0000:01:00.0', or a glob like '0000:01:*'", text);
+	for (uint32_t i = 0; i < device_kind_count && !glob_fault(glob); i++)
+		if (has_only(glob, device_kinds[i]->name_alphabet) == strlen(glob))
+			return true;
 	return false;
 }
 
@@ -71,14 +73,30 @@ static bool check_name(struct parse *parse, const struct json_value *item, const
 	char form[DEVICE_NAME_MAX];
 
 	if (glob_has_wildcard(text))
-		return check_glob(parse, item, text,
-				  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-", "device name");
+		return can_match_a_name(text) ||
+		       check_glob(parse, item, text, pci_kind.name_alphabet, "name of a device");
+	if (device_name_is_valid(text))
+		return true;
+	if (device_name_complete(text, form) == 0)
+		parse_error(parse, item, "'%s' has to be written in full and in lower case: '%s'", text, form);
+	else
+		parse_error(parse, item, "'%s' is no device's name: write one like '0000:01:00.0', or a glob", text);
+	return false;
+}
+
+static bool check_address(struct parse *parse, const struct json_value *item, const char *text)
+{
+	char form[DEVICE_NAME_MAX];
+
+	if (glob_has_wildcard(text))
+		return check_glob(parse, item, text, pci_kind.name_alphabet, "PCI address");
 	if (pci_address_is_valid(text))
 		return true;
 	if (pci_address_normalise(text, form) == 0)
 		parse_error(parse, item, "'%s' has to be written in full and in lower case: '%s'", text, form);
 	else
-		parse_error(parse, item, "'%s' is no device's name: write one like '0000:01:00.0', or a glob", text);
+		parse_error(parse, item,
+			    "'%s' is no PCI address: write one like '0000:01:00.0', or a glob like '0000:01:*'", text);
 	return false;
 }
 
@@ -138,9 +156,12 @@ static bool check_pool(struct parse *parse, const struct json_value *item, const
 
 static bool check_kind(struct parse *parse, const struct json_value *item, const char *text)
 {
+	char kinds[TEXT_MAX];
+
 	if (device_kind_from_string(text) >= 0)
 		return true;
-	parse_error(parse, item, "the kind '%s' is not served by this version: it knows \"pci\"", text);
+	parse_error(parse, item, "the kind '%s' is not served by this version: it knows %s", text,
+		    device_kinds_list(kinds, sizeof kinds));
 	return false;
 }
 
@@ -218,7 +239,7 @@ void parse_device_selector(struct parse *parse, const struct json_value *value, 
 			    pools ? ", pool" : "");
 }
 
-const char *parse_full_address(struct parse *parse, const struct json_value *value)
+const char *parse_full_name(struct parse *parse, const struct json_value *value)
 {
 	const char *text = parse_text(parse, value, PATTERN_MAX);
 
@@ -228,7 +249,7 @@ const char *parse_full_address(struct parse *parse, const struct json_value *val
 		parse_error(parse, value, "'%s' is a glob: members are named one by one, like '0000:01:00.0'", text);
 		return NULL;
 	}
-	return check_address(parse, value, text) ? text : NULL;
+	return check_name(parse, value, text) ? text : NULL;
 }
 
 /* The largest id; the one above means "none" in the kernel's calls. */

@@ -14,5 +14,5 @@ void parse_device_selector(struct parse *parse, const struct json_value *value, 
 			   struct device_selector *out);
 /* Reads who is meant, by user, group and unit, into *out, which is empty before. */
 void parse_subject_selector(struct parse *parse, const struct json_value *value, struct subject_selector *out);
-/* A full PCI address without globs; NULL after an error. */
-const char *parse_full_address(struct parse *parse, const struct json_value *value);
+/* A device's name in full, without globs; NULL after an error. */
+const char *parse_full_name(struct parse *parse, const struct json_value *value);

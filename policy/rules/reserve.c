@@ -155,7 +155,7 @@ static void put_rule(struct writing *writing)
 		}
 		put(writing, "\", ");
 	}
-	put(writing, "ENV{IOASID_RESERVED}=\"1\", ATTR{driver_override}=\"" VFIO_PCI_DRIVER "\"\n");
+	put(writing, "ENV{IOASID_RESERVED}=\"1\", ATTR{driver_override}=\"vfio-pci\"\n");
 }
 
 /* All rules of the terms: each combination of their alternatives, so many at a time. */
@@ -263,7 +263,7 @@ size_t reserve_verify(const struct policy *policy, const struct topology *topolo
 		const struct reserve_entry *entry;
 		char message[MESSAGE_MAX];
 
-		if (device->bridge || (device_is_on_vfio(device) && device->driver_override[0]) ||
+		if (device_is_bridge(device) || (device_is_on_vfio(device) && device->driver_override[0]) ||
 		    (ledger && ledger_owner(ledger, device->name, NULL)))
 			continue;
 		entry = reserved_by(policy, topology, device);

@@ -48,16 +48,19 @@ static bool has_item(const struct text_list *items, const char *text)
 
 bool selector_list_is_universal(enum selector_list list, const struct text_list *items)
 {
-	int kind = 0;
+	uint32_t kind = 0;
 
 	/* A device may have no parent, an unknown node, and a pool has a name. */
 	if (list == SELECTOR_PARENT || list == SELECTOR_NUMA_NODE || list == SELECTOR_POOL)
 		return false;
+	/* Devices of other kinds than PCI functions have none of these. */
+	if (list == SELECTOR_ADDRESS || list == SELECTOR_ID || list == SELECTOR_SUBSYSTEM || list == SELECTOR_CLASS)
+		return device_kind_count == 1 && has_item(items, "*");
 	if (list != SELECTOR_KIND)
 		return has_item(items, "*");
-	while (kind < DEVICE_KIND_COUNT && has_item(items, device_kind_to_string((enum device_kind)kind)))
+	while (kind < device_kind_count && has_item(items, device_kind_to_string((enum device_kind)kind)))
 		kind++;
-	return kind == DEVICE_KIND_COUNT;
+	return kind == device_kind_count;
 }
 
 static bool list_includes(enum selector_list list, const struct text_list *outer, const struct text_list *inner,

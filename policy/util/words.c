@@ -4,9 +4,6 @@
 #include <stddef.h>
 #include <string.h>
 
-static const char *const device_kinds[DEVICE_KIND_COUNT] = {
-	[DEVICE_PCI] = "pci",
-};
 static const char *const delivery_modes[DELIVERY_MODE_COUNT] = {
 	[MODE_ATTACHED] = "attached",
 	[MODE_OPEN] = "open",
@@ -131,16 +128,6 @@ static int value_of(const char *const *texts, unsigned count, const char *text)
 		if (strcmp(texts[i], text) == 0)
 			return (int)i;
 	return -EINVAL;
-}
-
-const char *device_kind_to_string(enum device_kind kind)
-{
-	return text_of(device_kinds, DEVICE_KIND_COUNT, kind);
-}
-
-int device_kind_from_string(const char *text)
-{
-	return value_of(device_kinds, DEVICE_KIND_COUNT, text);
 }
 
 const char *delivery_mode_to_string(enum delivery_mode mode)

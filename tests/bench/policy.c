@@ -101,14 +101,14 @@ static struct topology *make_topology(unsigned devices)
 	struct topology *topology = topology_new();
 
 	for (unsigned i = 0; topology && i < devices; i++) {
-		struct device device = { .class_code = 0x020000,
-					 .group = (int32_t)(i / 2),
+		struct device device = { .group = (int32_t)(i / 2),
 					 .numa_node = 300,
 					 .identity = i,
 					 .parent = "0000:ff:1f.0",
-					 .vendor = 0x8086,
-					 .device = 0x10fb,
-					 .reset_methods = RESET_METHOD_FLR };
+					 .pci = { .class_code = 0x020000,
+						  .vendor = 0x8086,
+						  .device = 0x10fb,
+						  .reset_methods = RESET_METHOD_FLR } };
 
 		snprintf(device.name, sizeof device.name, "%04x:%02x:%02x.%u", i >> 16 & 0xf, i >> 8 & 0xff,
 			 i >> 3 & 31, i & 7);

@@ -78,7 +78,7 @@ void bench_remove_policy(struct bench *bench)
 
 static bool has_id(const struct device *device, uint16_t vendor, uint16_t id)
 {
-	return device->vendor == vendor && device->device == id;
+	return device_pci(device)->vendor == vendor && device_pci(device)->device == id;
 }
 
 static void find_roles(struct bench *bench)

@@ -29,7 +29,8 @@ static void describe_members(const struct bench *bench, const struct device *dev
 
 	for (size_t i = 0; i < count && ids < 16; i++)
 		if (member[i] != device)
-			snprintf(id[ids++], sizeof(id[0]), "%04x:%04x", member[i]->vendor, member[i]->device);
+			snprintf(id[ids++], sizeof(id[0]), "%04x:%04x", device_pci(member[i])->vendor,
+				 device_pci(member[i])->device);
 	qsort(id, ids, sizeof(id[0]), line_order);
 	snprintf(out, size, "%s", ids > 0 ? "" : "none");
 	for (size_t i = 0; i < ids; i++)
@@ -38,9 +39,9 @@ static void describe_members(const struct bench *bench, const struct device *dev
 
 static void describe_resets(const struct device *device, char *out, size_t size)
 {
-	snprintf(out, size, "%s", device->reset_methods ? "" : "none");
-	for (uint32_t method = 1; method <= device->reset_methods; method <<= 1)
-		if (device->reset_methods & method)
+	snprintf(out, size, "%s", device_pci(device)->reset_methods ? "" : "none");
+	for (uint32_t method = 1; method <= device_pci(device)->reset_methods; method <<= 1)
+		if (device_pci(device)->reset_methods & method)
 			snprintf(out + strlen(out), size - strlen(out), "%s%s", *out ? " " : "",
 				 reset_method_to_string((enum reset_method)method));
 }
@@ -61,11 +62,13 @@ void case_topology(struct bench *bench)
 		snprintf(line[i], sizeof(line[i]),
 			 "%04x:%04x (%04x:%04x) class %06x%s, behind %04x:%04x, driver %s, override %s, node %s, "
 			 "group with: %s, resets: %s, NUMA node %d, VFs %u of %u",
-			 now->vendor, now->device, now->subsystem_vendor, now->subsystem_device, now->class_code,
-			 now->bridge ? " bridge" : "", parent ? parent->vendor : 0, parent ? parent->device : 0,
-			 *now->driver ? now->driver : "none", *now->driver_override ? now->driver_override : "none",
-			 *now->vfio_node ? "yes" : "no", members, resets, now->numa_node, now->virtual_functions,
-			 now->virtual_functions_max);
+			 device_pci(now)->vendor, device_pci(now)->device, device_pci(now)->subsystem_vendor,
+			 device_pci(now)->subsystem_device, device_pci(now)->class_code,
+			 device_is_bridge(now) ? " bridge" : "", parent ? device_pci(parent)->vendor : 0,
+			 parent ? device_pci(parent)->device : 0, *now->driver ? now->driver : "none",
+			 *now->driver_override ? now->driver_override : "none", *now->vfio_node ? "yes" : "no", members,
+			 resets, now->numa_node, device_pci(now)->virtual_functions,
+			 device_pci(now)->virtual_functions_max);
 		report_check(!*now->parent || parent, "%s is behind %s, which was not told", now->name, now->parent);
 		report_check(now->identity != 0, "%s has no identity", now->name);
 		report_check(!now->driver_fixed, "the driver of %s is fixed", now->name);

@@ -164,7 +164,7 @@ void case_odd_plans(struct bench *bench)
 	run_swapped(bench, &claimed, &plan, 0);
 	strcpy(plan.step[0].value, "e1000");
 	run_claim(bench, &claimed, &plan, bench->digest, "a driver that is none of VFIO's");
-	strcpy(plan.step[0].value, VFIO_PCI_DRIVER);
+	strcpy(plan.step[0].value, pci_kind.claim_driver);
 	plan.count--;
 	run_claim(bench, &claimed, &plan, bench->digest, "without the last step");
 	plan.count++;

@@ -75,10 +75,10 @@ __attribute__((format(printf, 1, 2))) static _Noreturn void die(const char *form
 
 static void say_device(const struct device *device)
 {
-	printf("%s %04x:%04x class %06x group %d driver %s override %s node %s%s%s\n", device->name, device->vendor,
-	       device->device, device->class_code, device->group, device->driver[0] ? device->driver : "-",
-	       device->driver_override[0] ? device->driver_override : "-",
-	       device->vfio_node[0] ? device->vfio_node : "-", device->bridge ? " bridge" : "",
+	printf("%s %04x:%04x class %06x group %d driver %s override %s node %s%s%s\n", device->name,
+	       device_pci(device)->vendor, device_pci(device)->device, device_pci(device)->class_code, device->group,
+	       device->driver[0] ? device->driver : "-", device->driver_override[0] ? device->driver_override : "-",
+	       device->vfio_node[0] ? device->vfio_node : "-", device_is_bridge(device) ? " bridge" : "",
 	       device->driver_fixed ? " fixed" : "");
 }
 

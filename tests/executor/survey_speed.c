@@ -238,7 +238,7 @@ static void measure_event(const struct machine *machine, double *event, double *
 
 		address_of(i % FEW * (machine->count / FEW), address);
 		if (pci_device_device(&machine->host, address, machine->timed_call, &device) < 0 ||
-		    known_devices_see(&known, device.name, device.physical_function) < 0)
+		    known_devices_see(&known, device.name, device.pci.physical_function) < 0)
 			die(address);
 	}
 	*event = (milliseconds() - begin) * 1e3 / EVENTS;

@@ -21,7 +21,7 @@ static const char stand_in[] = "stand-in";
 static void read_device(const struct tree *tree, const char *name, struct device *device)
 {
 	assert_int_equal(pci_device_device(&tree->host, name, NULL, device), 0);
-	if (!device->driver[0] && device->class_code >> 16 != 0x02)
+	if (!device->driver[0] && device_pci(device)->class_code >> 16 != 0x02)
 		memcpy(device->driver, stand_in, sizeof(stand_in));
 }
 

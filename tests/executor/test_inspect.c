@@ -59,17 +59,17 @@ static void plain_device(void **state)
 	struct device device = read_card();
 
 	assert_string_equal(device.name, CARD);
-	assert_int_equal(device.vendor, 0x1234);
-	assert_int_equal(device.device, 0x11e8);
-	assert_int_equal(device.class_code, 0x00ff00);
+	assert_int_equal(device.pci.vendor, 0x1234);
+	assert_int_equal(device.pci.device, 0x11e8);
+	assert_int_equal(device.pci.class_code, 0x00ff00);
 	assert_int_equal(device.group, 7);
 	assert_int_equal(device.numa_node, -1);
 	assert_string_equal(device.driver, "");
 	assert_string_equal(device.driver_override, "");
 	assert_string_equal(device.parent, "");
 	assert_string_equal(device.vfio_node, "");
-	assert_int_equal(device.reset_methods, 0);
-	assert_false(device.bridge);
+	assert_int_equal(device.pci.reset_methods, 0);
+	assert_false(device.pci.bridge);
 	assert_false(device.driver_fixed);
 	assert_int_not_equal(device.identity, 0);
 }
@@ -90,10 +90,10 @@ static void all_attributes(void **state)
 	assert_string_equal(device.driver, "vfio-pci");
 	assert_string_equal(device.driver_override, "vfio-pci");
 	assert_string_equal(device.vfio_node, "vfio12");
-	assert_int_equal(device.reset_methods, RESET_METHOD_FLR | RESET_METHOD_BUS);
+	assert_int_equal(device.pci.reset_methods, RESET_METHOD_FLR | RESET_METHOD_BUS);
 	assert_int_equal(device.numa_node, 1);
-	assert_int_equal(device.virtual_functions, 2);
-	assert_int_equal(device.virtual_functions_max, 4);
+	assert_int_equal(device.pci.virtual_functions, 2);
+	assert_int_equal(device.pci.virtual_functions_max, 4);
 	assert_false(device.driver_fixed);
 }
 
@@ -117,8 +117,8 @@ static void relations(void **state)
 	tree_link(&tree, "../" CARD, "sys/devices/pci0000:00/0000:00:1e.0/" CARD);
 	device = read_card();
 	assert_string_equal(device.parent, "0000:00:1e.0");
-	assert_string_equal(device.physical_function, "0000:00:03.0");
-	assert_true(device.bridge);
+	assert_string_equal(device.pci.physical_function, "0000:00:03.0");
+	assert_true(device.pci.bridge);
 }
 
 static void unknown_device(void **state)

@@ -246,10 +246,10 @@ static void test_what_is_left_out_has_a_default(void **state)
 	assert_int_equal(strlen(machine->boot_id), 36);
 	nic = machine_find(machine, "0000:01:00.0");
 	bridge = machine_find(machine, "0000:00:01.0");
-	assert_true(bridge->now.bridge);
+	assert_true(bridge->now.pci.bridge);
 	assert_int_equal(nic->now.group, -1);
 	assert_int_equal(nic->now.numa_node, -1);
-	assert_int_equal(nic->now.class_code, 0x020000);
+	assert_int_equal(nic->now.pci.class_code, 0x020000);
 	assert_string_equal(nic->driver[0], "e1000");
 	assert_true(nic->now.identity != 0 && nic->now.identity != bridge->now.identity);
 }

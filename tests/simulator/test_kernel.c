@@ -297,7 +297,7 @@ static void test_ten_thousand_devices(void **state)
 {
 	for (int i = 0; i < 10000; i++) {
 		struct device_description description = {
-			.device = { .group = 100 + i, .numa_node = -1, .vendor = 0x1234, .device = 0x11e8 },
+			.device = { .group = 100 + i, .numa_node = -1, .pci = { .vendor = 0x1234, .device = 0x11e8 } },
 		};
 
 		snprintf(description.device.name, DEVICE_NAME_MAX, "0001:%02x:%02x.%x", i >> 8, i >> 3 & 31, i & 7);

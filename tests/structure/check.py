@@ -19,7 +19,8 @@ TOP_LEVEL = {"daemon", "client", "policy", "units", "include", "tests", "meson.b
 FILE_LINES, FUNCTION_LINES, COLUMNS = 600, 80, 120
 
 MODULES_MAX = 25
-SAME_NAME = {"main", "words"}
+# What a kind of device is to the policy core, and what the executor does with it.
+SAME_NAME = {"main", "words", "device_kind"}
 
 POLICY = {"policy/" + folder for folder in ("util", "model", "rules", "plan", "decide", "check", "report")}
 BASE = {"daemon/base", "policy/util", "policy/model", "policy/plan", "policy/rules", "include"}

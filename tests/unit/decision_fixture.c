@@ -8,12 +8,12 @@ void host_init_two_groups(struct host *host)
 	struct device network = device_of(NETWORK, 5, "e1000"), disk = device_of(DISK, 6, "nvme");
 
 	host_init(host);
-	bridge.bridge = 1;
-	bridge.class_code = 0x060400;
-	card.vendor = 0x1234;
-	card.device = 0x11e8;
-	card.class_code = 0x00ff00;
-	disk.class_code = 0x010802;
+	bridge.pci.bridge = 1;
+	bridge.pci.class_code = 0x060400;
+	card.pci.vendor = 0x1234;
+	card.pci.device = 0x11e8;
+	card.pci.class_code = 0x00ff00;
+	disk.pci.class_code = 0x010802;
 	host_add(host, &bridge);
 	host_add(host, &card);
 	host_add(host, &network);

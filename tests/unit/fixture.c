@@ -65,12 +65,12 @@ struct device device_of(const char *name, int32_t group, const char *driver)
 	static uint64_t identity = 100;
 	struct device device = {
 		.identity = identity++,
-		.class_code = 0x020000,
 		.group = group,
 		.numa_node = -1,
-		.reset_methods = RESET_METHOD_FLR,
-		.vendor = 0x8086,
-		.device = 0x100e,
+		.pci = { .class_code = 0x020000,
+			 .reset_methods = RESET_METHOD_FLR,
+			 .vendor = 0x8086,
+			 .device = 0x100e },
 	};
 
 	snprintf(device.name, sizeof device.name, "%s", name);

@@ -90,13 +90,14 @@ static bool list_selects(const struct policy *policy, const struct world *world,
 	case SELECTOR_ADDRESS:
 		return any_like(list, device->name);
 	case SELECTOR_ID:
-		snprintf(text, sizeof text, "%04x:%04x", device->vendor, device->device);
+		snprintf(text, sizeof text, "%04x:%04x", device_pci(device)->vendor, device_pci(device)->device);
 		return any_like(list, text);
 	case SELECTOR_SUBSYSTEM:
-		snprintf(text, sizeof text, "%04x:%04x", device->subsystem_vendor, device->subsystem_device);
+		snprintf(text, sizeof text, "%04x:%04x", device_pci(device)->subsystem_vendor,
+			 device_pci(device)->subsystem_device);
 		return any_like(list, text);
 	case SELECTOR_CLASS:
-		snprintf(text, sizeof text, "%06x", device->class_code);
+		snprintf(text, sizeof text, "%06x", device_pci(device)->class_code);
 		for (size_t i = 0; i < list->count; i++) {
 			char longer[192];
 
@@ -249,7 +250,7 @@ static void judge_given(struct judging *judging, struct asked *asked)
 	}
 	if (!(rule->modes >> judging->request->mode & 1) || (claim && claim->mode != judging->request->mode))
 		block(judging, BLOCKER_MODE, asked, NULL);
-	if (rule->reset == RESET_REQUIRE && device->reset_methods == 0)
+	if (rule->reset == RESET_REQUIRE && device_pci(device)->reset_methods == 0)
 		block(judging, BLOCKER_NO_RESET, asked, NULL);
 	if (device->driver_fixed && device->driver[0])
 		block(judging, BLOCKER_NOT_RESTORABLE, asked, NULL);
@@ -273,7 +274,7 @@ static void judge_asked(struct judging *judging, struct asked *asked)
 		block(judging, asked->pool ? BLOCKER_UNKNOWN_POOL : BLOCKER_UNKNOWN_DEVICE, asked, NULL);
 		return;
 	}
-	if (device->bridge) {
+	if (device_is_bridge(device)) {
 		block(judging, BLOCKER_BRIDGE, asked, NULL);
 		return;
 	}
@@ -358,7 +359,7 @@ static const struct asked *answering(const struct judging *judging, int32_t grou
 	for (size_t i = 0; i < judging->count; i++) {
 		const struct asked *asked = &judging->asked[i];
 
-		if (!asked->device || asked->device->bridge || asked->device->group != group)
+		if (!asked->device || device_is_bridge(asked->device) || asked->device->group != group)
 			continue;
 		if (!first || (asked->allowed && !first->allowed))
 			first = asked;
@@ -374,7 +375,7 @@ static void judge_members(struct judging *judging)
 		const struct rule *rule = asked ? asked->rule : NULL;
 		bool lockout, named_one, covered = false;
 
-		if (!asked || member->bridge || is_asked(judging, member))
+		if (!asked || device_is_bridge(member) || is_asked(judging, member))
 			continue;
 		if (judging->request->claim && owner(judging->world, member, &lockout) == judging->request->claim)
 			continue;
@@ -440,7 +441,7 @@ static size_t costs(const struct judging *judging, const struct device *device)
 	for (size_t i = 0; device->group >= 0 && i < judging->world->device_count; i++) {
 		const struct device *member = &judging->world->device[i];
 
-		count += member->group == device->group && member != device && !member->bridge &&
+		count += member->group == device->group && member != device && !device_is_bridge(member) &&
 			 !is_asked(judging, member) &&
 			 (!judging->request->claim ||
 			  owner(judging->world, member, &lockout) != judging->request->claim);

@@ -125,7 +125,7 @@ static void test_hardware(void **state)
 	assert_contains(blocker->remedy, "/sys/bus/pci/devices/" DISK "/driver/unbind");
 	decision_done(&decision);
 	host_device(&host, DISK)->no_iommu = 0;
-	host_device(&host, DISK)->reset_methods = 0;
+	host_device(&host, DISK)->pci.reset_methods = 0;
 	decision = refused(&host, RULE_FOR_ALICE(""), DISK, EXIT_UNSUPPORTED);
 	blocker = find_blocker(&decision, BLOCKER_NO_RESET, DISK, "");
 	assert_string_equal(blocker->rule, "r");
@@ -257,7 +257,7 @@ static void test_shared_limits(void **state)
 	struct host host;
 
 	host_init_two_groups(&host);
-	free_card.class_code = 0x00ff00;
+	free_card.pci.class_code = 0x00ff00;
 	host_add(&host, &free_card);
 	for (size_t i = 0; i < COUNT(links); i++) {
 		char name[DEVICE_NAME_MAX];

@@ -70,6 +70,48 @@ static void test_normalise(void **state)
 	}
 }
 
+static void test_names_of_any_kind(void **state)
+{
+	static const char *const invalid[] = {
+		"", ".", "..", "0000:01:00.0/x", "../0000:01:00.0", "0000:01:00.0 ", "0000:01:00.0\n", "pool:x", "lo",
+	};
+	char out[DEVICE_NAME_MAX] = "untouched", longer[DEVICE_NAME_MAX + 1];
+
+	memset(longer, '0', sizeof longer);
+	longer[sizeof longer - 1] = '\0';
+	assert_true(device_name_is_valid("0000:01:00.0"));
+	assert_false(device_name_is_valid(longer));
+	for (size_t i = 0; i < COUNT(invalid); i++) {
+		if (device_name_is_valid(invalid[i]))
+			fail_msg("%s is taken for a name", invalid[i]);
+		assert_int_equal(device_name_complete(invalid[i], out), -EINVAL);
+		assert_string_equal(out, "untouched");
+	}
+	assert_int_equal(device_name_complete("01:00.0", out), 0);
+	assert_string_equal(out, "0000:01:00.0");
+	assert_int_equal(device_name_complete(out, longer), 0);
+	assert_string_equal(longer, "0000:01:00.0");
+}
+
+static void test_traits(void **state)
+{
+	struct device device = device_of("0000:01:00.0", -1, "e1000"), other = device_of("0000:02:00.0", 1, "");
+
+	assert_true(device_is_pci(&device) && device_lacks_group(&device) && !device_is_isolated(&device));
+	assert_int_equal(device_claimed_group(&device), -1);
+	assert_false(device_shares_group(&device, &device));
+	device.group = 1;
+	assert_true(device_is_isolated(&device) && !device_lacks_group(&device));
+	assert_true(device_shares_group(&device, &other));
+	device.no_iommu = 1;
+	assert_false(device_is_isolated(&device));
+	assert_true(device_can_be_reset(&device) && device_is_moved(&device));
+	device.pci.reset_methods = 0;
+	assert_false(device_can_be_reset(&device));
+	for (unsigned mode = 0; mode < DELIVERY_MODE_COUNT; mode++)
+		assert_true(device_is_delivered(&device, (enum delivery_mode)mode, INTERFACE_GROUP));
+}
+
 static void test_driver_names(void **state)
 {
 	char longest[DRIVER_NAME_MAX], longer[DRIVER_NAME_MAX + 1];
@@ -151,11 +193,11 @@ static void long_parent(struct device *device)
 }
 static void bad_pf(struct device *device)
 {
-	strcpy(device->physical_function, "x");
+	strcpy(device->pci.physical_function, "x");
 }
 static void long_pf(struct device *device)
 {
-	fill(device->physical_function, sizeof device->physical_function);
+	fill(device->pci.physical_function, sizeof device->pci.physical_function);
 }
 static void bad_node(struct device *device)
 {
@@ -171,11 +213,11 @@ static void long_node(struct device *device)
 }
 static void bad_kind(struct device *device)
 {
-	device->kind = DEVICE_KIND_COUNT;
+	device->kind = device_kind_count;
 }
 static void bad_class(struct device *device)
 {
-	device->class_code = 0x1000000;
+	device->pci.class_code = 0x1000000;
 }
 static void bad_group(struct device *device)
 {
@@ -191,19 +233,19 @@ static void huge_numa(struct device *device)
 }
 static void bad_reset(struct device *device)
 {
-	device->reset_methods = 1 << 7;
+	device->pci.reset_methods = 1 << 7;
 }
 static void bad_functions(struct device *device)
 {
-	device->virtual_functions = 1;
+	device->pci.virtual_functions = 1;
 }
 static void huge_functions(struct device *device)
 {
-	device->virtual_functions_max = 1 << 16;
+	device->pci.virtual_functions_max = 1 << 16;
 }
 static void bad_bridge(struct device *device)
 {
-	device->bridge = 2;
+	device->pci.bridge = 2;
 }
 static void bad_fixed(struct device *device)
 {
@@ -220,7 +262,7 @@ static void no_iommu_without_group(struct device *device)
 }
 static void bad_reserved(struct device *device)
 {
-	device->reserved[4] = 1;
+	device->reserved[sizeof device->reserved - 1] = 1;
 }
 
 static void test_sanity(void **state)
@@ -254,11 +296,11 @@ static void test_sane_extremes(void **state)
 
 	strcpy(device.vfio_node, "vfio4294967295");
 	strcpy(device.parent, "0000:00:1c.0");
-	strcpy(device.physical_function, "0000:01:00.0");
-	device.class_code = 0xffffff;
-	device.reset_methods = 0x7f;
-	device.virtual_functions = device.virtual_functions_max = UINT16_MAX;
-	device.bridge = device.driver_fixed = 1;
+	strcpy(device.pci.physical_function, "0000:01:00.0");
+	device.pci.class_code = 0xffffff;
+	device.pci.reset_methods = 0x7f;
+	device.pci.virtual_functions = device.pci.virtual_functions_max = UINT16_MAX;
+	device.pci.bridge = device.driver_fixed = 1;
 	assert_true(device_is_sane(&device));
 	device.group = -1;
 	assert_true(device_is_sane(&device));
@@ -288,10 +330,16 @@ static void test_class_texts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_addresses),    cmocka_unit_test(test_normalise),
-		cmocka_unit_test(test_driver_names), cmocka_unit_test(test_reset_methods),
-		cmocka_unit_test(test_sanity),       cmocka_unit_test(test_sane_extremes),
-		cmocka_unit_test(test_on_vfio),      cmocka_unit_test(test_class_texts),
+		cmocka_unit_test(test_addresses),
+		cmocka_unit_test(test_normalise),
+		cmocka_unit_test(test_names_of_any_kind),
+		cmocka_unit_test(test_traits),
+		cmocka_unit_test(test_driver_names),
+		cmocka_unit_test(test_reset_methods),
+		cmocka_unit_test(test_sanity),
+		cmocka_unit_test(test_sane_extremes),
+		cmocka_unit_test(test_on_vfio),
+		cmocka_unit_test(test_class_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

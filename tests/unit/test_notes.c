@@ -128,8 +128,8 @@ static void test_what_does_not_come_back(void **state)
 	bool restore = false;
 
 	host_init_two_groups(&host);
-	host_device(&host, NETWORK)->virtual_functions_max = 4;
-	host_device(&host, NETWORK)->virtual_functions = 2;
+	host_device(&host, NETWORK)->pci.virtual_functions_max = 4;
+	host_device(&host, NETWORK)->pci.virtual_functions = 2;
 	decision = asked(&host, RULE(", \"restore\": false"), ALICE, NETWORK);
 	for (size_t i = 0; i < decision.note_count; i++)
 		if (decision.note[i].kind == NOTE_NOT_UNDONE)
@@ -138,8 +138,8 @@ static void test_what_does_not_come_back(void **state)
 	assert_contains(text_of_note(&decision, NOTE_FUNCTIONS, NETWORK), "2 virtual functions");
 	decision_done(&decision);
 	/* A driverless card without a reset loses nothing of its own. */
-	host_device(&host, NETWORK)->virtual_functions = 0;
-	host_device(&host, CARD)->reset_methods = 0;
+	host_device(&host, NETWORK)->pci.virtual_functions = 0;
+	host_device(&host, CARD)->pci.reset_methods = 0;
 	decision = asked(&host, RULE(", \"reset\": \"try\""), ALICE, CARD);
 	assert_null(find_note(&decision, NOTE_NOT_UNDONE, CARD));
 	assert_contains(text_of_note(&decision, NOTE_NOT_UNDONE, NETWORK), "set by hand");
@@ -153,11 +153,11 @@ static void test_what_a_reset_is_worth(void **state)
 	struct host host;
 
 	host_init_two_groups(&host);
-	host_device(&host, DISK)->reset_methods = RESET_METHOD_FLR | RESET_METHOD_BUS;
+	host_device(&host, DISK)->pci.reset_methods = RESET_METHOD_FLR | RESET_METHOD_BUS;
 	decision = asked(&host, RULE(""), ALICE, DISK);
 	assert_contains(text_of_note(&decision, NOTE_RESET, DISK), "can be reset between owners (flr, bus)");
 	decision_done(&decision);
-	host_device(&host, DISK)->reset_methods = 0;
+	host_device(&host, DISK)->pci.reset_methods = 0;
 	decision = asked(&host, RULE(""), ALICE, DISK);
 	assert_contains(text_of_note(&decision, NOTE_RESET, DISK), "the rule requires a reset");
 	decision_done(&decision);
@@ -169,7 +169,7 @@ static void test_what_a_reset_is_worth(void **state)
 	assert_contains(text_of_note(&decision, NOTE_RESET, DISK), "\"skip\"");
 	decision_done(&decision);
 	/* On a bus with others a bus reset is refused by the kernel. */
-	host_device(&host, CARD)->reset_methods = RESET_METHOD_BUS;
+	host_device(&host, CARD)->pci.reset_methods = RESET_METHOD_BUS;
 	decision = asked(&host, RULE(""), ALICE, CARD);
 	assert_contains(text_of_note(&decision, NOTE_RESET, CARD), "where " NETWORK " is, too");
 	assert_contains(text_of_note(&decision, NOTE_RESET, CARD), "quarantined");
@@ -211,7 +211,7 @@ static void test_physical_and_virtual_functions(void **state)
 	struct host host;
 
 	host_init_two_groups(&host);
-	snprintf(virtual.physical_function, sizeof virtual.physical_function, DISK);
+	snprintf(virtual.pci.physical_function, sizeof virtual.pci.physical_function, DISK);
 	host_add(&host, &virtual);
 	decision = asked(&host, RULE(""), ALICE, virtual.name);
 	assert_null(find_note(&decision, NOTE_FUNCTIONS, virtual.name));
@@ -229,7 +229,7 @@ static void test_physical_and_virtual_functions(void **state)
 
 	host_init_two_groups(&host);
 	host_add(&host, &virtual);
-	host_device(&host, DISK)->virtual_functions_max = host_device(&host, DISK)->virtual_functions = 1;
+	host_device(&host, DISK)->pci.virtual_functions_max = host_device(&host, DISK)->pci.virtual_functions = 1;
 	host_claim(&host, "bobs", BOB, "r", virtual.name);
 	decision = asked(&host, RULE(""), ALICE, DISK);
 	assert_contains(text_of_note(&decision, NOTE_FUNCTIONS, DISK), "a claim of another user has 0000:03:00.1");

@@ -251,7 +251,7 @@ static void test_revocation_and_unmapping(void **state)
 	};
 	struct plan plan = { .step = NULL };
 
-	device[2].before.bridge = 1;
+	device[2].before.pci.bridge = 1;
 	assert_int_equal(plan_for_unmapping(&plan, 7), 0);
 	assert_int_equal(plan_for_revocation(&plan, device, COUNT(device), 1000, false), 0);
 	assert_int_equal(plan_for_revocation(&plan, device, COUNT(device), 1001, true), 0);
@@ -359,7 +359,7 @@ static void test_release(void **state)
 	device[1].reset = RESET_TRY;
 	strcpy(device[1].before.driver, "mlx5_vfio_pci");
 	strcpy(device[2].before.driver_override, "mine");
-	device[3].before.bridge = 1;
+	device[3].before.pci.bridge = 1;
 	assert_int_equal(plan_for_release(&plan, device, COUNT(device), &all_of_it), 0);
 	assert_steps(&plan, steps, COUNT(steps));
 	plan_done(&plan);

@@ -340,7 +340,7 @@ static void test_hardware(void **state)
 	check_sent(&host, RULE_FOR_ALICE(UNUSED), &bridge, BRIDGE " is a bridge");
 	check_sent(&host, RULE_FOR_ALICE(UNUSED), &pinned_bridge, BRIDGE " is a bridge");
 	check_sent(&host, RULE_FOR_ALICE(UNUSED), &stranger, DISK " is in no group of a device that the plan takes");
-	host_device(&host, DISK)->reset_methods = 0;
+	host_device(&host, DISK)->pci.reset_methods = 0;
 	check_sent(&host, RULE_FOR_ALICE(UNUSED), &disk, "requires a reset");
 	check_sent(&host, RULE_FOR_ALICE(UNUSED ", \"reset\": \"try\""), &disk, NULL);
 	host_device(&host, DISK)->driver_fixed = 1;

@@ -34,9 +34,9 @@ static void make_host(struct dice *dice, struct host *host)
 					       ? vfio_device_of(names[i], groups[i])
 					       : device_of(names[i], groups[i], PICK(dice, "", "e1000", "nvme"));
 
-		device.bridge = dice_roll(dice, 12) == 0;
+		device.pci.bridge = dice_roll(dice, 12) == 0;
 		device.driver_fixed = dice_roll(dice, 12) == 0;
-		device.reset_methods = dice_roll(dice, 4) ? RESET_METHOD_FLR : 0;
+		device.pci.reset_methods = dice_roll(dice, 4) ? RESET_METHOD_FLR : 0;
 		if (dice_roll(dice, 6) == 0)
 			strcpy(device.driver_override, PINNED_OVERRIDE);
 		host_add(host, &device);
@@ -138,7 +138,7 @@ static struct plan make_up(struct dice *dice, const struct host *host, const cha
 				goto next;
 			related = related || device[k].before.group == member->group;
 		}
-		if (pin_all ? related && !member->bridge : dice_roll(dice, 6) == 0)
+		if (pin_all ? related && !device_is_bridge(member) : dice_roll(dice, 6) == 0)
 			device[filled++] = (struct claim_device){ .before = *member, .lockout = true };
 next:;
 	}

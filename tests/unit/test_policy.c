@@ -317,8 +317,8 @@ static void test_device_selectors(void **state)
 	struct device_selector empty = { .list = { { .item = NULL } } };
 	struct policy *policy = policy_of("{}");
 
-	device.subsystem_vendor = 0x1af4;
-	device.subsystem_device = 0x1100;
+	device.pci.subsystem_vendor = 0x1af4;
+	device.pci.subsystem_device = 0x1100;
 	device.numa_node = 1;
 	strcpy(device.parent, "0000:00:1c.0");
 	for (size_t i = 0; i < COUNT(cases); i++)

@@ -189,7 +189,7 @@ static void test_soundness(void **state)
 		for (size_t i = 0; i < COUNT(texts); i++) {
 			struct device device = device_of("0000:01:00.0", 1, texts[i]);
 
-			device.class_code = (uint32_t)strtoul(texts[i], NULL, 16);
+			device.pci.class_code = (uint32_t)strtoul(texts[i], NULL, 16);
 			if (device_selector_matches(policy, NULL, &inner, &device))
 				assert_true(device_selector_matches(policy, NULL, &outer, &device));
 		}

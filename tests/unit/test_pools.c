@@ -17,7 +17,7 @@ static void add_vf(struct host *host, const char *name, int32_t group, int32_t n
 {
 	struct device device = device_of(name, group, "");
 
-	device.device = 0x10ca;
+	device.pci.device = 0x10ca;
 	device.numa_node = node;
 	host_add(host, &device);
 }
@@ -120,7 +120,7 @@ static void test_none_free(void **state)
 	decision_done(&decision);
 	/* Two things against one, one against another: the one with fewer. */
 	host_add_use(&host, "0000:03:00.1", USE_NETWORK_LINK, SEVERITY_DISRUPTIVE, "eth0 is up");
-	host_device(&host, "0000:03:00.1")->reset_methods = 0;
+	host_device(&host, "0000:03:00.1")->pci.reset_methods = 0;
 	for (int i = 2; i <= 3; i++) {
 		char name[DEVICE_NAME_MAX];
 
@@ -250,7 +250,7 @@ static void test_large_pool(void **state)
 
 		snprintf(name, sizeof name, "0000:%02x:%02x.%u", i >> 8 & 31, i >> 3 & 31, i & 7);
 		add_vf(&host, name, (int32_t)(i / 100), 0);
-		host_device(&host, name)->device = i % 50 ? 0x10cb : 0x10ca;
+		host_device(&host, name)->pci.device = i % 50 ? 0x10cb : 0x10ca;
 	}
 	assert_int_equal(shortlist(&host, POLICY(""), devices, 2, out), 4);
 	host_done(&host);

@@ -192,14 +192,14 @@ static void generate_device(struct dice *dice, const char *name, struct device *
 	if (out->group < -1)
 		out->group = -1;
 	sscanf(ids[pick(dice, COUNT(ids))], "%x:%x", &vendor, &number);
-	out->vendor = (uint16_t)vendor;
-	out->device = (uint16_t)number;
-	out->class_code = classes[pick(dice, COUNT(classes))];
+	out->pci.vendor = (uint16_t)vendor;
+	out->pci.device = (uint16_t)number;
+	out->pci.class_code = classes[pick(dice, COUNT(classes))];
 	out->numa_node = (int32_t)pick(dice, 3) - 1;
-	out->bridge = chance(dice, 10);
+	out->pci.bridge = chance(dice, 10);
 	out->driver_fixed = chance(dice, 8);
 	if (chance(dice, 20))
-		out->reset_methods = 0;
+		out->pci.reset_methods = 0;
 	if (chance(dice, 15) && out->driver[0])
 		strcpy(out->vfio_node, "vfio3");
 	if (chance(dice, 60))

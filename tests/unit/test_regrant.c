@@ -68,7 +68,7 @@ static void test_reasons(void **state)
 	host_claim_more(&host, host_claim(&host, "c1", 1000, "r", CARD), NETWORK, true);
 	/* What a claim has on a VFIO driver now counts as what it was. */
 	strcpy(host_device(&host, NETWORK)->driver, "vfio-pci");
-	host_device(&host, CARD)->reset_methods = 0;
+	host_device(&host, CARD)->pci.reset_methods = 0;
 	for (size_t i = 0; i < COUNT(rows); i++)
 		check(&host, &rows[i]);
 	ledger_find(host.ledger, "c1")->state = CLAIM_LINGERING; /* its lease is over: nobody has to grant it */

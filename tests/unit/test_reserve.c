@@ -124,9 +124,9 @@ static void test_verify(void **state)
 	struct host host;
 
 	host_init(&host);
-	bridge.bridge = 1;
+	bridge.pci.bridge = 1;
 	slack.driver_override[0] = '\0';
-	other.vendor = 0x1234;
+	other.pci.vendor = 0x1234;
 	host_add(&host, &ready);
 	host_add(&host, &bound);
 	host_add(&host, &loose);

@@ -32,7 +32,7 @@ static void test_policy(void **state)
 	struct device device = vfio_device_of("0000:01:00.0", 1), other = vfio_device_of("0000:02:00.0", 2);
 	struct device hosts = device_of("0000:03:00.0", 3, "igb");
 
-	other.vendor = 0x1af4;
+	other.pci.vendor = 0x1af4;
 	check("nobody", REVOKE_STOP_PROCESS, &device, "no rule \"nobody\"");
 	check("no", REVOKE_STOP_PROCESS, &device, "no rule \"no\"");
 	check("keeps", REVOKE_STOP_PROCESS, &device, "\"stop\": \"nothing\"");

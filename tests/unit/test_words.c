@@ -24,7 +24,7 @@
 
 static void test_round_trips(void **state)
 {
-	ROUND_TRIP(device_kind, DEVICE_KIND_COUNT);
+	ROUND_TRIP(device_kind, device_kind_count);
 	ROUND_TRIP(delivery_mode, DELIVERY_MODE_COUNT);
 	ROUND_TRIP(severity, SEVERITY_COUNT);
 	ROUND_TRIP(use_kind, USE_KIND_COUNT);

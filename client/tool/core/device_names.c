@@ -9,7 +9,7 @@ int device_name_read(const char *text, char out[static DEVICE_NAME_MAX])
 {
 	size_t length = strlen(text);
 
-	if (pci_address_normalise(text, out) == 0)
+	if (device_name_complete(text, out) == 0)
 		return 0;
 	if (length == 0 || length >= DEVICE_NAME_MAX)
 		return -EINVAL;

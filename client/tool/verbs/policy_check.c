@@ -23,7 +23,7 @@ static void check_against(const struct policy *policy, const struct topology *to
 		bool matches = false;
 
 		for (size_t k = 0; k < count && !matches; k++)
-			matches = !device[k]->bridge &&
+			matches = !device_is_bridge(device[k]) &&
 				  device_selector_matches(policy, topology, &rule->device, device[k]);
 		if (!matches)
 			diagnostics_add(diagnostics, false, rule->file, rule->line, rule->column,

@@ -280,7 +280,7 @@ static int run(struct session *session)
 	if (device_name_read(argument[0], name) < 0)
 		return session_fail(session, EXIT_USAGE,
 				    "neither a device nor a claim nor a group can be called \"%s\"", argument[0]);
-	return pci_address_is_valid(name) ? show_device(session, name) : show_claim(session, name);
+	return device_name_is_valid(name) ? show_device(session, name) : show_claim(session, name);
 }
 
 const struct verb verb_show = {

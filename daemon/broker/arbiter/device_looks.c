@@ -121,7 +121,7 @@ static bool gather(struct device_looks *looks, uint64_t not_before)
 		struct seen *seen;
 
 		/* Bridges are never claimed, and what a claim has is told by its state. */
-		if (device->bridge || ledger_owner(registry->ledger, device->name, NULL))
+		if (device_is_bridge(device) || ledger_owner(registry->ledger, device->name, NULL))
 			continue;
 		seen = seen_of(looks, device->name);
 		if (!seen)

@@ -79,17 +79,15 @@ static int describe(const struct registry *registry, const struct device *device
 {
 	const struct topology *topology = host_topology(registry->host);
 	const struct device *parent = topology_find(topology, device->parent);
-	const struct device *function = topology_find(topology, device->physical_function);
+	const struct device *function = topology_find(topology, device_pci(device)->physical_function);
 
 	*out = (struct device_description){ .device = *device };
 	/* Behind some controllers (VMD) there is a bus though they are no bridges. */
-	if (!parent || !parent->bridge)
+	if (!parent || (device_is_pci(device) && !device_is_bridge(parent)))
 		out->device.parent[0] = '\0';
-	if (!function || *function->physical_function)
-		out->device.physical_function[0] = '\0';
-	if (out->device.virtual_functions > out->device.virtual_functions_max)
-		out->device.virtual_functions_max = out->device.virtual_functions;
-	if (!*device->driver || device->bridge)
+	if (*device_pci(device)->physical_function && (!function || *device_pci(function)->physical_function))
+		out->device.pci.physical_function[0] = '\0';
+	if (!*device->driver || device_is_bridge(device))
 		out->device.vfio_node[0] = '\0';
 	return describe_driver(registry, out);
 }

@@ -7,7 +7,7 @@
 bool question_take_device(const char *text, char out[static REQUEST_TEXT_MAX])
 {
 	if (!request_pool(text))
-		return pci_address_normalise(text, out) == 0;
+		return device_name_complete(text, out) == 0;
 	if (!request_pool(text)[0] || !text_is_printable(text, REQUEST_TEXT_MAX))
 		return false;
 	strcpy(out, text);

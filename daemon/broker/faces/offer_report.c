@@ -42,10 +42,10 @@ struct json_object *offer_report_nodes(const struct arbiter *arbiter, const stru
 	if (claim->mode != MODE_NODE || !now)
 		return nodes;
 	if (claim->interface == INTERFACE_IOMMUFD && now->vfio_node[0]) {
-		snprintf(path, sizeof(path), "/dev/vfio/devices/%s", now->vfio_node);
+		snprintf(path, sizeof(path), "/dev/%s/%s", device_kind_of(now)->node_folder, now->vfio_node);
 		json_add(nodes, json_make_string(path));
 	}
-	if (host_kernel(host)->vfio_group) {
+	if (host_kernel(host)->vfio_group && now->group >= 0) {
 		snprintf(path, sizeof(path), "/dev/vfio/%d", now->group);
 		json_add(nodes, json_make_string(path));
 	}

@@ -67,11 +67,11 @@ static int read_ids(int folder, struct device *device)
 		return error;
 	sysfs_read_number(folder, "subsystem_vendor", UINT16_MAX, &subsystem_vendor);
 	sysfs_read_number(folder, "subsystem_device", UINT16_MAX, &subsystem_id);
-	device->vendor = (uint16_t)vendor;
-	device->device = (uint16_t)id;
-	device->class_code = (uint32_t)class_code;
-	device->subsystem_vendor = (uint16_t)subsystem_vendor;
-	device->subsystem_device = (uint16_t)subsystem_id;
+	device->pci.vendor = (uint16_t)vendor;
+	device->pci.device = (uint16_t)id;
+	device->pci.class_code = (uint32_t)class_code;
+	device->pci.subsystem_vendor = (uint16_t)subsystem_vendor;
+	device->pci.subsystem_device = (uint16_t)subsystem_id;
 	return 0;
 }
 
@@ -82,9 +82,9 @@ static int read_identity(int folder, struct device *device)
 
 	if (fstat(folder, &status) < 0)
 		return -errno;
-	device->identity =
-		mix(mix(0, status.st_ino), (uint64_t)device->vendor << 48 | (uint64_t)device->device << 32 |
-						   (uint64_t)device->subsystem_vendor << 16 | device->subsystem_device);
+	device->identity = mix(mix(0, status.st_ino),
+			       (uint64_t)device->pci.vendor << 48 | (uint64_t)device->pci.device << 32 |
+				       (uint64_t)device->pci.subsystem_vendor << 16 | device->pci.subsystem_device);
 	if (device->identity == 0)
 		device->identity = 1;
 	return 0;
@@ -154,7 +154,7 @@ static void read_reset_methods(int folder, struct device *device)
 
 		/* A method that a later kernel has is not known here, and not counted on. */
 		if (method > 0)
-			device->reset_methods |= (uint32_t)method;
+			device->pci.reset_methods |= (uint32_t)method;
 	}
 }
 
@@ -185,13 +185,13 @@ static void read_virtual_functions(int folder, struct device *device)
 
 	if (sysfs_read_number(folder, "sriov_totalvfs", UINT16_MAX, &most) < 0 || most == 0)
 		return;
-	device->virtual_functions_max = (uint32_t)most;
+	device->pci.virtual_functions_max = (uint32_t)most;
 	stream = sysfs_list(folder, ".");
 	if (!stream)
 		return;
 	while ((entry = sysfs_next(stream)))
-		if (strncmp(entry->d_name, "virtfn", 6) == 0 && device->virtual_functions < most)
-			device->virtual_functions++;
+		if (strncmp(entry->d_name, "virtfn", 6) == 0 && device->pci.virtual_functions < most)
+			device->pci.virtual_functions++;
 	closedir(stream);
 }
 
@@ -207,8 +207,8 @@ static void read_relations(const struct host *host, int folder, struct device *d
 			snprintf(device->parent, sizeof(device->parent), "%s", path_last(target));
 	}
 	if (sysfs_read_link_name(folder, "physfn", target, sizeof(target)) == 0 && pci_address_is_valid(target) &&
-	    strlen(target) < sizeof(device->physical_function))
-		snprintf(device->physical_function, sizeof(device->physical_function), "%s", target);
+	    strlen(target) < sizeof(device->pci.physical_function))
+		snprintf(device->pci.physical_function, sizeof(device->pci.physical_function), "%s", target);
 }
 
 /* A name that can't be carried is shown as near as may be; its owner is then told that it can't be put back. */
@@ -340,7 +340,7 @@ static int read_fields(const struct host *host, int folder, struct device *devic
 	read_virtual_functions(folder, device);
 	read_relations(host, folder, device);
 	/* Only what the kernel takes for a bridge has the attribute: header types 1 and 2. */
-	device->bridge = device->class_code >> 8 == 0x0604 || sysfs_has(folder, "secondary_bus_number");
+	device->pci.bridge = device->pci.class_code >> 8 == 0x0604 || sysfs_has(folder, "secondary_bus_number");
 	return device_is_sane(device) ? 0 : -EBADMSG;
 }
 
@@ -397,7 +397,7 @@ int pci_device_members(const struct host *host, int32_t group, char (*name)[DEVI
 	if (!stream)
 		return -errno;
 	while (error == 0 && (entry = sysfs_next(stream))) {
-		if (!pci_address_is_valid(entry->d_name) || strlen(entry->d_name) >= DEVICE_NAME_MAX)
+		if (!device_name_is_valid(entry->d_name) || strlen(entry->d_name) >= DEVICE_NAME_MAX)
 			error = -EBADMSG;
 		else if (count == max)
 			error = -E2BIG;

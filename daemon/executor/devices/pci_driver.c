@@ -1,8 +1,7 @@
 #include "pci_driver.h"
 
-#include "../../../policy/model/device.h"
 #include "../../../policy/util/text.h"
-#include "pci_device.h"
+#include "device_kind.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +11,7 @@
 /* The error, and the sentence "NAME: what: reason"; for a device that is gone, that it is. */
 static int fail(const struct pci_driver_subject *subject, int error, const char *what, char why[static TEXT_MAX])
 {
-	if (pci_device_is_gone(subject->folder)) {
+	if (device_is_gone(subject->name, subject->folder)) {
 		text_format(why, TEXT_MAX, "%s was removed meanwhile", subject->name);
 		return -ENODEV;
 	}
@@ -25,7 +24,7 @@ int pci_driver_read(const struct pci_driver_subject *subject, char out[static DR
 {
 	int error = sysfs_read_link_name(subject->folder, "driver", out, DRIVER_NAME_MAX);
 
-	if (error == -ENOENT && !pci_device_is_gone(subject->folder)) {
+	if (error == -ENOENT && !device_is_gone(subject->name, subject->folder)) {
 		out[0] = '\0';
 		return 0;
 	}
@@ -66,25 +65,26 @@ int pci_driver_write_override(const struct pci_driver_subject *subject, const ch
 	return error;
 }
 
-/* Writes the device's address to an attribute of its bus or of a driver. */
-static int write_address(const struct pci_driver_subject *subject, const char *driver, const char *attribute)
+/* Writes the device's name to an attribute of its bus or of a driver. */
+static int write_name(const struct pci_driver_subject *subject, const char *driver, const char *attribute)
 {
+	const char *bus = device_bus_of(subject->name);
 	char path[64 + DRIVER_NAME_MAX];
 
 	if (driver)
-		snprintf(path, sizeof(path), "bus/pci/drivers/%s/%s", driver, attribute);
+		snprintf(path, sizeof(path), "bus/%s/drivers/%s/%s", bus, driver, attribute);
 	else
-		snprintf(path, sizeof(path), "bus/pci/%s", attribute);
+		snprintf(path, sizeof(path), "bus/%s/%s", bus, attribute);
 	return sysfs_write(subject->host->sys, path, subject->name);
 }
 
 /*
- * That the address we write still means our device: the bus looks it up by name. Between this look and the write the
+ * That the name we write still means our device: the bus looks it up by name. Between this look and the write the
  * device could only be replaced by unplugging it, which takes longer than the write.
  */
 static int check_place(const struct pci_driver_subject *subject, char why[static TEXT_MAX])
 {
-	return pci_device_is_gone(subject->folder) ? fail(subject, -ENODEV, "it is gone", why) : 0;
+	return device_is_gone(subject->name, subject->folder) ? fail(subject, -ENODEV, "it is gone", why) : 0;
 }
 
 int pci_driver_unbind(const struct pci_driver_subject *subject, const char *driver, char why[static TEXT_MAX])
@@ -104,7 +104,7 @@ int pci_driver_unbind(const struct pci_driver_subject *subject, const char *driv
 	error = check_place(subject, why);
 	if (error < 0)
 		return error;
-	error = write_address(subject, driver, "unbind");
+	error = write_name(subject, driver, "unbind");
 	if (error == 0) {
 		error = pci_driver_read(subject, now, why);
 		if (error < 0 || !now[0])
@@ -122,20 +122,20 @@ static int explain_probe(const struct pci_driver_subject *subject, const char *d
 	char path[64 + DRIVER_NAME_MAX], now[DRIVER_NAME_MAX], what[TEXT_MAX];
 	int reason;
 
-	snprintf(path, sizeof(path), "bus/pci/drivers/%s", driver);
-	if (!sysfs_has(subject->host->sys, path) && !pci_device_is_gone(subject->folder)) {
+	snprintf(path, sizeof(path), "bus/%s/drivers/%s", device_bus_of(subject->name), driver);
+	if (!sysfs_has(subject->host->sys, path) && !device_is_gone(subject->name, subject->folder)) {
 		text_format(why, TEXT_MAX, "%s: the kernel has no driver %s: load its module (modprobe %s)",
 			    subject->name, driver, driver);
 		return error;
 	}
-	reason = write_address(subject, driver, "bind");
+	reason = write_name(subject, driver, "bind");
 	if (reason == 0 && pci_driver_read(subject, now, why) == 0 && strcmp(now, driver) == 0)
 		return 0;
 	text_format(what, sizeof(what), "the driver %s does not take it", driver);
 	reason = fail(subject, reason < 0 ? reason : error, what, why);
 	if (reason == -EBUSY)
 		text_append(why, TEXT_MAX, " (somebody has its IOMMU group)");
-	return pci_device_is_gone(subject->folder) ? reason : error;
+	return device_is_gone(subject->name, subject->folder) ? reason : error;
 }
 
 int pci_driver_probe(const struct pci_driver_subject *subject, const char *driver, char why[static TEXT_MAX])
@@ -154,7 +154,7 @@ int pci_driver_probe(const struct pci_driver_subject *subject, const char *drive
 	error = check_place(subject, why);
 	if (error < 0)
 		return error;
-	error = write_address(subject, NULL, "drivers_probe");
+	error = write_name(subject, NULL, "drivers_probe");
 	if (error == 0) {
 		error = pci_driver_read(subject, now, why);
 		if (error < 0 || strcmp(now, driver) == 0)

@@ -1,5 +1,6 @@
 /*
- * Which driver a PCI function has: the writes to sysfs that change it, each verified by reading. Knows no plan.
+ * Which driver a device has, of PCI or of another bus that moves its devices in the same way: the writes to sysfs that
+ * change it, each verified by reading. Knows no plan.
  */
 #pragma once
 
@@ -9,7 +10,7 @@
 /* The device that is meant: its folder stays that of this device, even when another takes its place. */
 struct pci_driver_subject {
 	const struct host *host;
-	const char *name; /* its address */
+	const char *name; /* on its bus */
 	int folder;
 };
 

@@ -2,6 +2,7 @@
 
 #include "../../../policy/util/text.h"
 #include "../../base/descriptors.h"
+#include "device_kind.h"
 #include "pci_device.h"
 #include "kernel_uapi.h"
 
@@ -119,10 +120,10 @@ unsigned vfio_members_on_host_drivers(const struct host *host, const char *devic
 	int count = -ENOMEM;
 
 	out[0] = '\0';
-	if (name && pci_device_summary(host, device, &member) == 0 && member.group >= 0)
+	if (name && device_summary(host, device, &member) == 0 && member.group >= 0)
 		count = pci_device_members(host, member.group, name, GROUP_MEMBERS_MAX);
 	for (int i = 0; i < count; i++) {
-		if (pci_device_summary(host, name[i], &member) < 0 || member.bridge ||
+		if (device_summary(host, name[i], &member) < 0 || device_is_bridge(&member) ||
 		    !device_is_on_host_driver(&member))
 			continue;
 		text_append(out, size, "%s%s (%s)", found > 0 ? ", " : "", member.name, member.driver);

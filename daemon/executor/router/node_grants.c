@@ -1,7 +1,7 @@
 #include "node_grants.h"
 
 #include "../../base/log.h"
-#include "../devices/pci_device.h"
+#include "../devices/device_kind.h"
 #include "../devices/node_acl.h"
 
 #include <stdlib.h>
@@ -26,9 +26,9 @@ static size_t nodes_of(const struct node_grants *grants, const struct grant *gra
 		return node_acl_container(grants->host, &node[0]) == 0 &&
 		       !node_acl_is_open_to_all(grants->host, &node[0]);
 
-	autoclose int folder = pci_device_open(grants->host, grant->device);
+	autoclose int folder = device_open(grants->host, grant->device);
 
-	if (folder >= 0 && pci_device_identity(folder, &identity) == 0 && identity == grant->identity)
+	if (folder >= 0 && device_identity(grant->device, folder, &identity) == 0 && identity == grant->identity)
 		count = node_acl_nodes_of(grants->host, folder, node);
 	return count;
 }

@@ -2,6 +2,7 @@
 
 #include "../../../policy/model/device.h"
 #include "../../../policy/util/text.h"
+#include "../devices/device_kind.h"
 #include "../devices/pci_device.h"
 
 #include <errno.h>
@@ -111,11 +112,11 @@ static int add_anonymous(struct course *course, pid_t pid, const char *fd)
 	if (sysfs_read_link(host->proc, path, text, sizeof(text)) < 0 || strcmp(text, VFIO_ANONYMOUS) != 0)
 		return 0;
 	if (process_fdinfo(host, pid, fd, "vfio-device-syspath:", text, sizeof(text)) &&
-	    pci_address_is_valid(path_last(text))) {
+	    device_name_is_valid(path_last(text))) {
 		int folder;
 
 		text_format(hold.device, sizeof(hold.device), "%s", path_last(text));
-		folder = pci_device_open(host, hold.device);
+		folder = device_open(host, hold.device);
 		if (folder >= 0) {
 			pci_device_group(folder, &hold.group);
 			close(folder);

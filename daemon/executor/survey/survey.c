@@ -53,11 +53,12 @@ static int add_driver(const struct host *host, const struct device *device, stru
 	if (device->driver[0])
 		error = uses_add(uses, &use);
 	/* Its virtual functions end with the driver of the physical one, whoever has them. */
-	if (error == 0 && device->virtual_functions > 0) {
+	if (error == 0 && device_pci(device)->virtual_functions > 0) {
 		use.kind = USE_VIRTUAL_FUNCTION;
 		use.severity = SEVERITY_DISRUPTIVE;
-		text_format(use.text, sizeof(use.text), "%u virtual function%s enabled", device->virtual_functions,
-			    device->virtual_functions == 1 ? " is" : "s are");
+		text_format(use.text, sizeof(use.text), "%u virtual function%s enabled",
+			    device_pci(device)->virtual_functions,
+			    device_pci(device)->virtual_functions == 1 ? " is" : "s are");
 		error = uses_add(uses, &use);
 	}
 	return error;
@@ -79,10 +80,10 @@ static bool is_understood(const struct use *use, const struct device *device)
 					       "virtio_console is", "virtio_input is" };
 
 	for (size_t i = 0; i < sizeof(base_classes); i++)
-		if (device->class_code >> 16 == base_classes[i])
+		if (device_pci(device)->class_code >> 16 == base_classes[i])
 			return true;
 	for (size_t i = 0; i < sizeof(classes) / sizeof(*classes); i++)
-		if (device->class_code >> 8 == classes[i])
+		if (device_pci(device)->class_code >> 8 == classes[i])
 			return true;
 	for (size_t i = 0; i < sizeof(drivers) / sizeof(*drivers); i++)
 		if (strstr(use->text, drivers[i]))

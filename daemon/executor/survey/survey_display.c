@@ -82,13 +82,13 @@ int survey_display(const struct host *host, const struct device *device, size_t 
 	int error;
 
 	for (size_t i = 0; i < count && !any; i++)
-		any = device[i].class_code >> 16 == 0x03;
+		any = device_pci(&device[i])->class_code >> 16 == 0x03;
 	error = any ? find_console(host, &console) : 0;
 	for (size_t i = 0; i < count && error == 0; i++) {
 		struct use use = { .kind = USE_DISPLAY, .severity = SEVERITY_DISRUPTIVE };
 		bool boot;
 
-		if (device[i].class_code >> 16 != 0x03 || device_is_on_vfio(&device[i]))
+		if (device_pci(&device[i])->class_code >> 16 != 0x03 || device_is_on_vfio(&device[i]))
 			continue;
 		text_format(use.device, sizeof(use.device), "%s", device[i].name);
 		boot = is_boot_display(host, device[i].name);

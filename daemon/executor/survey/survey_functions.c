@@ -72,7 +72,7 @@ int survey_functions_find(const struct host *host, const struct device *device, 
 	if (error == 0 && count > 0)
 		memcpy(functions.device, device, count * sizeof(*device));
 	for (size_t i = 0; i < count && error == 0; i++)
-		if (device[i].virtual_functions > 0)
+		if (device_pci(&device[i])->virtual_functions > 0)
 			error = add_functions(host, &asked, device[i].name, &functions);
 	device_index_done(&asked);
 	if (error < 0)
@@ -92,7 +92,7 @@ void survey_functions_done(struct survey_functions *functions)
 static bool is_plain(const struct survey_functions *functions)
 {
 	for (size_t i = 0; i < functions->count; i++)
-		if (functions->device[i].physical_function[0])
+		if (device_pci(&functions->device[i])->physical_function[0])
 			return false;
 	return true;
 }
@@ -110,7 +110,7 @@ int survey_functions_attribute(const struct survey_functions *functions, struct 
 		return error;
 	for (size_t i = 0; i < found && error == 0; i++) {
 		const struct device *device = device_index_find(&index, uses->use[i].device);
-		const char *physical = device ? device->physical_function : "";
+		const char *physical = device ? device_pci(device)->physical_function : "";
 		struct use use = { .kind = USE_VIRTUAL_FUNCTION, .severity = uses->use[i].severity };
 
 		if (!physical[0] || !device_index_find(&index, physical))

@@ -106,7 +106,7 @@ static bool should_have_interface(const struct host *host, const struct device *
 {
 	static const char *const others[] = { "pci-stub", "uio_pci_generic", "igb_uio" };
 
-	if (device->class_code >> 16 != 0x02 || !device_is_on_host_driver(device))
+	if (device_pci(device)->class_code >> 16 != 0x02 || !device_is_on_host_driver(device))
 		return false;
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
 		if (strcmp(device->driver, others[i]) == 0)

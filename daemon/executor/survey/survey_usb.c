@@ -176,7 +176,7 @@ int survey_usb(const struct host *host, const struct device *device, size_t coun
 		return 0;
 	error = device_index_begin(&asked.index, device, count);
 	for (size_t i = 0; i < count; i++)
-		any_usb = any_usb || device[i].class_code >> 8 == 0x0c03;
+		any_usb = any_usb || device_pci(&device[i])->class_code >> 8 == 0x0c03;
 	if (error == 0)
 		error = find_inputs(&asked);
 	if (error == 0 && any_usb)

@@ -36,7 +36,7 @@ static void read_device(const struct host *host, const char *name, struct audite
 
 	if (folder >= 0)
 		pci_device_group(folder, &node->group);
-	if (sysfs_read_link_name(host->sys, path, device, sizeof(device)) == 0 && pci_address_is_valid(device))
+	if (sysfs_read_link_name(host->sys, path, device, sizeof(device)) == 0 && device_name_is_valid(device))
 		text_format(node->device, sizeof(node->device), "%s", device);
 }
 

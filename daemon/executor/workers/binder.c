@@ -2,7 +2,7 @@
 
 #include "../../../policy/util/text.h"
 #include "../../base/log.h"
-#include "../devices/pci_device.h"
+#include "../devices/device_kind.h"
 #include "../../plans/engine.h"
 #include "../../plans/plan_admit.h"
 #include "linux_calls.h"
@@ -77,7 +77,7 @@ static int tell_devices(const struct binder *binder, const struct plan_context *
 		int error;
 
 		memset(&message.device, 0, sizeof(message.device));
-		if (pci_device_device(&binder->host, context->run.device[i].name, NULL, &message.device.device) < 0)
+		if (device_read(&binder->host, context->run.device[i].name, NULL, &message.device.device) < 0)
 			continue; /* the watcher tells that it is gone */
 		wire_stamp(&message, WIRE_DEVICE, 0);
 		error = wire_send(binder->socket, &message, NULL, 0);

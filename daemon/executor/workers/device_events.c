@@ -1,6 +1,7 @@
 #include "device_events.h"
 
 #include "../../../policy/model/device.h"
+#include "../devices/device_kind.h"
 
 #include <string.h>
 
@@ -10,7 +11,7 @@ static size_t part_length(const char *part)
 	return strcspn(part, "/");
 }
 
-/* The function's event; a new one if there is none yet. NULL: this is no function's name. */
+/* The device's event; a new one if there is none yet. NULL: this is no device's name. */
 static struct device_event *find(struct device_events *events, const char *name, size_t length)
 {
 	struct device_event *event = &events->event[events->count];
@@ -19,7 +20,7 @@ static struct device_event *find(struct device_events *events, const char *name,
 		return NULL;
 	*event = (struct device_event){ .removed = false };
 	memcpy(event->name, name, length);
-	if (!pci_address_is_valid(event->name))
+	if (!device_name_is_valid(event->name))
 		return NULL;
 	for (size_t i = 0; i < events->count; i++)
 		if (strcmp(events->event[i].name, event->name) == 0)
@@ -28,7 +29,7 @@ static struct device_event *find(struct device_events *events, const char *name,
 	return event;
 }
 
-static void note_function(struct device_events *events, const char *action, const char *path)
+static void note_device(struct device_events *events, const char *action, const char *path)
 {
 	const char *last = strrchr(path, '/');
 	struct device_event *event = last ? find(events, last + 1, strlen(last + 1)) : NULL;
@@ -65,12 +66,20 @@ static void note_node(struct device_events *events, const char *action, const ch
 	}
 }
 
+static bool is_bus(const char *subsystem)
+{
+	for (unsigned i = 0; device_bus(i); i++)
+		if (strcmp(device_bus(i), subsystem) == 0)
+			return true;
+	return false;
+}
+
 void device_events_note(struct device_events *events, const char *action, const char *subsystem, const char *path)
 {
 	if (!action || !subsystem || !path)
 		return;
-	if (strcmp(subsystem, "pci") == 0)
-		note_function(events, action, path);
+	if (is_bus(subsystem))
+		note_device(events, action, path);
 	else if (strcmp(subsystem, "vfio-dev") == 0)
 		note_node(events, action, path);
 }

@@ -1,5 +1,5 @@
 /*
- * What the kernel's events say of PCI functions, gathered until they are looked at: a driver that comes or goes makes
+ * What the kernel's events say of devices, gathered until they are looked at: a driver that comes or goes makes
  * several for one of them, which is read once then. Pure.
  *
  * An event "remove" comes before the kernel takes the folder out of sysfs, and nothing comes after it: whoever reads
@@ -16,7 +16,7 @@ enum { DEVICE_EVENTS_MAX = 64 };
 
 struct device_event {
 	char name[DEVICE_NAME_MAX];
-	bool removed;          /* the function is; it has not come back since */
+	bool removed;          /* the device is; it has not come back since */
 	char removed_node[32]; /* the node in its vfio-dev/ folder that is, "vfio0"; "": none, or it is there again */
 };
 
@@ -27,7 +27,7 @@ struct device_events {
 };
 
 /*
- * Notes an event of a PCI function, or of a node in its vfio-dev/ folder; others are left out. There has to be place:
+ * Notes an event of a device, or of a node in its vfio-dev/ folder; others are left out. There has to be place:
  * count is below DEVICE_EVENTS_MAX. action, subsystem and path (DEVPATH) as the kernel writes them; any may be NULL.
  */
 void device_events_note(struct device_events *events, const char *action, const char *subsystem, const char *path);

@@ -1,8 +1,9 @@
 #include "linux_calls.h"
 
 #include "../../base/descriptors.h"
+#include "../devices/device_kind.h"
 #include "../devices/node_acl.h"
-#include "../devices/pci_device.h"
+#include "../devices/pci_driver.h"
 #include "../devices/vfio.h"
 #include "../devices/vfio_group.h"
 #include "../survey/survey_block.h"
@@ -17,9 +18,6 @@
 
 /* A last close may be under way in a process that is dying, and the kernel has no event for its end. */
 enum { CLOSE_PATIENCE_MSEC = 1000, CLOSE_STEP_MAX_MSEC = 64 };
-
-/* Of PCI's config space. */
-enum { PCI_COMMAND_OFFSET = 4, PCI_COMMAND_BUS_MASTER = 1 << 2 };
 
 static struct plan_context *context_of(struct plan_run *run)
 {
@@ -42,7 +40,7 @@ static bool is_there(struct plan_run *run, const struct plan_device *device)
 {
 	int folder = beside(run, device)->folder;
 
-	return folder >= 0 && !pci_device_is_gone(folder);
+	return folder >= 0 && !device_is_gone(device->name, folder);
 }
 
 static bool is_on_vfio(struct plan_run *run, const struct plan_device *device)
@@ -331,43 +329,14 @@ static void step_ended(struct plan_run *run)
 	context_of(run)->waited = context_of(run)->pause = 0;
 }
 
-/* Command and status of the device; all ones: it does not answer. */
-static int read_command(struct plan_run *run, const struct plan_device *device, uint32_t *command)
-{
-	autoclose int fd = openat(beside(run, device)->folder, "config", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-
-	if (fd < 0 || pread(fd, command, sizeof(*command), PCI_COMMAND_OFFSET) != sizeof(*command)) {
-		int error = errno ? -errno : -EIO;
-
-		return plan_fail(run, error, "the configuration of %s can't be read: %s", device->name,
-				 strerror(-error));
-	}
-	/* The vendor id would say so, too, but virtual functions have none of their own. */
-	if (*command == UINT32_MAX)
-		return plan_fail(run, -EIO, "%s does not answer any more", device->name);
-	return 0;
-}
-
 static int read_bus_master(struct plan_run *run, const struct plan_device *device, bool *on)
 {
-	uint32_t command;
-	int error = read_command(run, device, &command);
-
-	if (error == 0)
-		*on = command & PCI_COMMAND_BUS_MASTER;
-	return error;
+	return device_read_bus_master(device->name, beside(run, device)->folder, on, run->why);
 }
 
 static int reset(struct plan_run *run, const struct plan_device *device)
 {
-	uint32_t command;
-	int error = sysfs_write(beside(run, device)->folder, "reset", "1");
-
-	if (error == -ENOENT)
-		return plan_fail(run, error, "%s has no way to be reset", device->name);
-	if (error < 0)
-		return plan_fail(run, error, "%s can't be reset: %s", device->name, strerror(-error));
-	return read_command(run, device, &command);
+	return device_reset(device->name, beside(run, device)->folder, run->why);
 }
 
 const struct host_calls linux_calls = {

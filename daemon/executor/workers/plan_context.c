@@ -1,5 +1,6 @@
 #include "plan_context.h"
 
+#include "../devices/device_kind.h"
 #include "../devices/pci_device.h"
 
 #include <errno.h>
@@ -55,13 +56,13 @@ static int open_devices(struct plan_context *context)
 		uint64_t identity;
 
 		device->fd = device->group_fd = -1;
-		device->folder = pci_device_open(context->host, planned->name);
+		device->folder = device_open(context->host, planned->name);
 		if (device->folder < 0) {
 			device->folder = -1;
 			continue;
 		}
 		/* Another device in its place: ours is gone. */
-		if (pci_device_identity(device->folder, &identity) < 0 || identity != planned->identity)
+		if (device_identity(planned->name, device->folder, &identity) < 0 || identity != planned->identity)
 			descriptor_close(&device->folder);
 		else
 			pci_device_group(device->folder, &planned->group);

@@ -3,6 +3,7 @@
 #include "../../../policy/util/text.h"
 #include "../../base/descriptors.h"
 #include "../devices/pci_bridges.h"
+#include "../devices/device_kind.h"
 #include "../devices/pci_device.h"
 
 #include <errno.h>
@@ -37,8 +38,7 @@ static bool add_device(struct plan_view *view, const char *name)
 
 	if (topology_find(view->topology, name))
 		return true;
-	error = view->waits ? pci_device_device(view->host, name, NULL, &device)
-			    : pci_device_summary(view->host, name, &device);
+	error = view->waits ? device_read(view->host, name, NULL, &device) : device_summary(view->host, name, &device);
 	if (error == -ENOENT) {
 		text_format(view->why, TEXT_MAX, "%s is not there any more", name);
 		return false;
@@ -99,7 +99,7 @@ bool plan_view_look(struct plan_view *view, const struct plan *plan)
 bool plan_view_look_at_devices(struct plan_view *view, const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++) {
-		autoclose int folder = plan->step[i].device[0] ? pci_device_open(view->host, plan->step[i].device) : -1;
+		autoclose int folder = plan->step[i].device[0] ? device_open(view->host, plan->step[i].device) : -1;
 
 		if (folder >= 0 && !add_device(view, plan->step[i].device))
 			return false;

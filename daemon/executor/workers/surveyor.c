@@ -3,7 +3,7 @@
 #include "../../base/log.h"
 #include "../../base/wire.h"
 #include "../survey/audit.h"
-#include "../devices/pci_device.h"
+#include "../devices/device_kind.h"
 #include "../survey/survey.h"
 
 #include <errno.h>
@@ -35,10 +35,9 @@ static int tell_devices(const struct surveyor *surveyor, const struct wire_surve
 	*count = 0;
 	for (uint32_t i = 0; i < survey->count; i++) {
 		union wire_message message;
-		int error =
-			pci_device_device(&surveyor->host, survey->device[i], surveyor->timed_call, &device[*count]);
+		int error = device_read(&surveyor->host, survey->device[i], surveyor->timed_call, &device[*count]);
 
-		if (error == PCI_DEVICE_LOCKED)
+		if (error == DEVICE_LOCKED)
 			*incomplete = EBUSY;
 		if (error >= 0) {
 			memset(&message.device, 0, sizeof(message.device));

@@ -2,7 +2,7 @@
 
 #include "../../base/log.h"
 #include "../../base/wire.h"
-#include "../devices/pci_device.h"
+#include "../devices/device_kind.h"
 #include "device_events.h"
 #include "known_devices.h"
 
@@ -35,7 +35,7 @@ static int tell(struct watcher *watcher, union wire_message *message, enum wire_
 static int tell_device(struct watcher *watcher, const struct device *device)
 {
 	union wire_message message;
-	int error = known_devices_see(&watcher->known, device->name, device->physical_function);
+	int error = known_devices_see(&watcher->known, device->name, device_pci(device)->physical_function);
 
 	if (error < 0)
 		return error;
@@ -61,7 +61,7 @@ static int tell_gone(struct watcher *watcher, const char *name)
 static int look_at(struct watcher *watcher, const char *name, const char *removed_node)
 {
 	struct device device;
-	int error = pci_device_device(&watcher->host, name, watcher->timed_call, &device);
+	int error = device_read(&watcher->host, name, watcher->timed_call, &device);
 
 	if (error >= 0) {
 		if (strcmp(device.vfio_node, removed_node) == 0)
@@ -102,22 +102,34 @@ static int look_at_changed(struct watcher *watcher, const struct device_event *e
 	return error;
 }
 
+/* Tells all devices that a bus has. */
+static int scan_bus(struct watcher *watcher, const char *bus)
+{
+	const struct dirent *entry;
+	char path[64];
+	DIR *stream;
+	int error = 0;
+
+	snprintf(path, sizeof(path), "bus/%s/devices", bus);
+	stream = sysfs_list(watcher->host.sys, path);
+	if (!stream)
+		return errno == ENOENT ? 0 : -errno;
+	while (error == 0 && (entry = sysfs_next(stream)))
+		if (strlen(entry->d_name) < DEVICE_NAME_MAX)
+			error = look_at(watcher, entry->d_name, "");
+	closedir(stream);
+	return error;
+}
+
 /* Tells all devices there are, and that the others are gone. */
 static int scan(struct watcher *watcher)
 {
 	const struct known_device *unseen;
-	const struct dirent *entry;
-	DIR *stream = sysfs_list(watcher->host.sys, "bus/pci/devices");
 	int error = 0;
 
-	if (!stream && errno != ENOENT)
-		return -errno;
 	known_devices_unsee(&watcher->known);
-	while (stream && error == 0 && (entry = sysfs_next(stream)))
-		if (strlen(entry->d_name) < DEVICE_NAME_MAX)
-			error = look_at(watcher, entry->d_name, "");
-	if (stream)
-		closedir(stream);
+	for (unsigned i = 0; device_bus(i) && error == 0; i++)
+		error = scan_bus(watcher, device_bus(i));
 	while (error == 0 && (unseen = known_devices_unseen(&watcher->known))) {
 		char name[DEVICE_NAME_MAX];
 
@@ -221,7 +233,7 @@ static int follow_events(struct watcher *watcher)
 static int start_listening(struct watcher *watcher)
 {
 	/* vfio-dev: cdevs; vfio: groups; misc: the container. */
-	static const char *const subsystems[] = { "pci", "vfio-dev", "vfio", "misc" };
+	static const char *const subsystems[] = { "vfio-dev", "vfio", "misc" };
 	/* Without udevd nobody passes the kernel's events on. */
 	const char *source = access("/run/udev/control", F_OK) == 0 ? "udev" : "kernel";
 	int error;
@@ -233,6 +245,8 @@ static int start_listening(struct watcher *watcher)
 	if (!watcher->monitor)
 		return errno ? -errno : -ENOMEM;
 	error = 0;
+	for (unsigned i = 0; device_bus(i) && error >= 0; i++)
+		error = udev_monitor_filter_add_match_subsystem_devtype(watcher->monitor, device_bus(i), NULL);
 	for (size_t i = 0; i < sizeof(subsystems) / sizeof(*subsystems) && error >= 0; i++)
 		error = udev_monitor_filter_add_match_subsystem_devtype(watcher->monitor, subsystems[i], NULL);
 	udev_monitor_set_receive_buffer_size(watcher->monitor, RECEIVE_BUFFER);

@@ -180,7 +180,7 @@ static void get_device(struct bus_call *call, const struct bus_parameters *param
 	struct bus_object_name object = { .node = BUS_NODE_DEVICE };
 	char path[BUS_PATH_MAX];
 
-	if (pci_address_normalise(parameters->text[0], object.name) < 0)
+	if (device_name_complete(parameters->text[0], object.name) < 0)
 		bus_call_fail(call, "NotFound", "this is no device's address (0000:01:00.0)");
 	else
 		reply_path(call, &object, bus_path_of_device(object.name, path));
@@ -212,7 +212,7 @@ static void open_device(struct bus_call *call, const struct bus_parameters *para
 	char name[DEVICE_NAME_MAX];
 	bool offered = false;
 
-	if (pci_address_normalise(parameters->text[0], name) == 0)
+	if (device_name_complete(parameters->text[0], name) == 0)
 		device = claim_find_device((struct claim *)claim, name);
 	if (!device || device->lockout) {
 		bus_call_fail(call, "NotFound", "the claim was not given this device");
@@ -244,7 +244,7 @@ static void add(struct bus_call *call, const struct bus_parameters *parameters, 
 {
 	char device[DEVICE_NAME_MAX];
 
-	if (pci_address_normalise(parameters->text[0], device) < 0)
+	if (device_name_complete(parameters->text[0], device) < 0)
 		bus_call_fail(call, SD_BUS_ERROR_INVALID_ARGS, "device: this is no device's address (0000:01:00.0)");
 	else if (bus_offer_find(call->books, claim->id))
 		bus_call_fail(call, "UnacknowledgedDescriptors",
@@ -257,7 +257,7 @@ static void remove_device(struct bus_call *call, const struct bus_parameters *pa
 {
 	char device[DEVICE_NAME_MAX];
 
-	if (pci_address_normalise(parameters->text[0], device) < 0)
+	if (device_name_complete(parameters->text[0], device) < 0)
 		bus_call_fail(call, SD_BUS_ERROR_INVALID_ARGS, "device: this is no device's address (0000:01:00.0)");
 	else
 		arbiter_remove_device(call->books->arbiter, hand_over(call), claim->id, device);

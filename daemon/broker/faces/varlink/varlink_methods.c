@@ -331,7 +331,7 @@ static bool take_parameter(enum parameter parameter, struct json_object *value, 
 	case PARAMETER_DEVICES:
 		return take_devices(value, out);
 	case PARAMETER_DEVICE:
-		return text && pci_address_normalise(text, out->device) == 0;
+		return text && device_name_complete(text, out->device) == 0;
 	case PARAMETER_CLAIM:
 	case PARAMETER_ONE_CLAIM:
 		out->claim = text;

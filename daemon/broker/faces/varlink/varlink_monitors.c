@@ -125,7 +125,7 @@ static void tell_group(struct varlink_monitors *monitors, const struct news *new
 		device && device->group >= 0 ? topology_members(topology, device->group, member, GROUP_MEMBERS_MAX) : 0;
 
 	for (size_t i = 0; i < count && i < GROUP_MEMBERS_MAX; i++)
-		if (!member[i]->bridge)
+		if (!device_is_bridge(member[i]))
 			tell_device(monitors, news, member[i]->name,
 				    ledger_owner(registry->ledger, member[i]->name, NULL));
 }
