@@ -46,6 +46,17 @@ static bool has_item(const struct text_list *items, const char *text)
 	return false;
 }
 
+/* Only PCI functions have addresses, ids and classes. */
+static bool all_kinds_have(enum selector_list list)
+{
+	bool all = true;
+
+	for (uint32_t i = 0; i < device_kind_count; i++)
+		all = all && device_kinds[i] == &pci_kind;
+	return all || (list != SELECTOR_ADDRESS && list != SELECTOR_ID && list != SELECTOR_SUBSYSTEM &&
+		       list != SELECTOR_CLASS);
+}
+
 bool selector_list_is_universal(enum selector_list list, const struct text_list *items)
 {
 	uint32_t kind = 0;
@@ -53,11 +64,8 @@ bool selector_list_is_universal(enum selector_list list, const struct text_list 
 	/* A device may have no parent, an unknown node, and a pool has a name. */
 	if (list == SELECTOR_PARENT || list == SELECTOR_NUMA_NODE || list == SELECTOR_POOL)
 		return false;
-	/* Devices of other kinds than PCI functions have none of these. */
-	if (list == SELECTOR_ADDRESS || list == SELECTOR_ID || list == SELECTOR_SUBSYSTEM || list == SELECTOR_CLASS)
-		return device_kind_count == 1 && has_item(items, "*");
 	if (list != SELECTOR_KIND)
-		return has_item(items, "*");
+		return all_kinds_have(list) && has_item(items, "*");
 	while (kind < device_kind_count && has_item(items, device_kind_to_string((enum device_kind)kind)))
 		kind++;
 	return kind == device_kind_count;

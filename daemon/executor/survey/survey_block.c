@@ -248,7 +248,7 @@ int survey_block(const struct host *host, struct block_nodes *nodes, bool foreig
 
 int block_hold(const struct host *host, const char *device, int **fds, size_t *count, char name[static 64])
 {
-	struct device wanted = { .kind = DEVICE_PCI };
+	struct device wanted = { .name = "" };
 	struct block_nodes nodes;
 	int *held, error;
 	size_t held_count = 0;
