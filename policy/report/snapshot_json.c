@@ -169,12 +169,14 @@ enum { DEVICE_FIELDS = sizeof(device_fields) / sizeof(*device_fields) };
 /* All fields of a device of that kind. Returns how many. */
 static size_t list_fields(const struct device_kind_row *kind, struct field out[static DEVICE_FIELDS + KIND_FIELDS_MAX])
 {
+	size_t count = DEVICE_FIELDS;
+
 	memcpy(out, device_fields, sizeof(device_fields));
-	for (size_t i = 0; i < kind->field_count && i < KIND_FIELDS_MAX; i++) {
-		out[DEVICE_FIELDS + i] = kind->fields[i];
-		out[DEVICE_FIELDS + i].offset += DEVICE(details);
+	for (size_t i = 0; i < kind->field_count && i < KIND_FIELDS_MAX; i++, count++) {
+		out[count] = kind->fields[i];
+		out[count].offset += DEVICE(details);
 	}
-	return DEVICE_FIELDS + kind->field_count;
+	return count;
 }
 
 int device_from_json(const struct json_value *value, int version, struct device_description *out,
