@@ -1,7 +1,7 @@
 # An ordinary user's VM manager plugs devices into a running QEMU 10 with what ioasidd gives it, and gives one of them
 # back while the guest runs on: QMP's getfd, object-add, device_add and device_del with Claim, AddDevice, RemoveDevice.
 # needs: qemu
-# timeout: 500
+# timeout: 900
 first=0000:01:00.0
 second=0000:02:00.0
 

@@ -1,7 +1,7 @@
 # Mode node where the kernel has iommufd: QEMU 10 gets the iommufd, which nobody may open by its path, and opens the
 # device's node itself. So does libvirt.
 # needs: qemu
-# timeout: 500
+# timeout: 900
 # only with --all
 disk=0000:01:00.0
 start_daemon - <<'EOP'

@@ -1,7 +1,7 @@
 # Mode node: QEMU 7.2, which knows no FDs of VFIO's, opens the nodes by their path as an ordinary user, for as long as
 # the claim lasts; its guest's own driver does DMA with the device.
 # needs: qemu-legacy
-# timeout: 500
+# timeout: 900
 disk=0000:01:00.0
 start_daemon - <<'EOP'
 { "rules": [ { "name": "disks for guests", "effect": "allow", "subject": { "user": ["alice"] },

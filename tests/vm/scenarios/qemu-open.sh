@@ -1,7 +1,7 @@
 # Mode open: QEMU 10, started by an ordinary user, takes the FDs that ioasidd hands out and binds them itself; its
 # guest's own driver does DMA with the device.
 # needs: qemu
-# timeout: 500
+# timeout: 900
 disk=0000:01:00.0
 start_daemon - <<'EOP'
 { "rules": [ { "name": "disks for guests", "effect": "allow", "subject": { "user": ["alice"] },

@@ -1,6 +1,7 @@
 # Removing it and installing it again on a host that runs, by the lines of README.md: nothing is left behind, and what
 # is there after that works, with the nodes that were there before.
-# needs: systemd systemd-stock
+# needs: systemd-stock
+# with --all: systemd
 # timeout: 400
 edu=0000:00:08.0
 

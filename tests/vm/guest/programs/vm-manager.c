@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { QMP_FD = 3, LINE_SIZE = 8192, PATIENCE_MSEC = 180000 };
+enum { QMP_FD = 3, LINE_SIZE = 8192, PATIENCE_MSEC = 400000 };
 
 /* Lines that come from QEMU: its guest's console, or QMP. */
 struct lines {
