@@ -212,6 +212,10 @@ static bool message_is_sane(const union wire_message *message, size_t size, size
 	case WIRE_NODE:
 		sane = size == sizeof(message->node) && node_is_sane(message->node.name);
 		break;
+	case WIRE_NODE_STEP:
+		sane = size == sizeof(message->node_step) && step_is_sane(&message->node_step.step) &&
+		       (message->node_step.step.kind == STEP_GRANT || message->node_step.step.kind == STEP_REVOKE);
+		break;
 	case WIRE_POLICY:
 		sane = size == sizeof(message->policy) && message->policy.error >= 0 &&
 		       refusal_is_sane(&message->policy.refusal);
@@ -261,6 +265,9 @@ void wire_stamp(union wire_message *message, enum wire_type type, uint64_t id)
 		break;
 	case WIRE_NODE:
 		size = sizeof(message->node);
+		break;
+	case WIRE_NODE_STEP:
+		size = sizeof(message->node_step);
 		break;
 	case WIRE_TOPOLOGY_DONE:
 	case WIRE_OVERDUE:

@@ -30,10 +30,13 @@ enum wire_type {
 	WIRE_TOPOLOGY_DONE, /* all devices were told */
 	WIRE_USE,           /* a finding of survey id */
 	WIRE_SURVEY_DONE,
-	WIRE_RESULT,      /* of plan id */
-	WIRE_POLICY,      /* answer to WIRE_RELOAD */
-	WIRE_KERNEL,      /* what the kernel offers has changed: a module was loaded, a parameter set */
-	WIRE_NODE,        /* inside the executor, from the watcher: udev was at work on this node of VFIO's */
+	WIRE_RESULT, /* of plan id */
+	WIRE_POLICY, /* answer to WIRE_RELOAD */
+	WIRE_KERNEL, /* what the kernel offers has changed: a module was loaded, a parameter set */
+	WIRE_NODE,   /* inside the executor, from the watcher: udev was at work on this node of VFIO's */
+	/* Inside the executor, to a binder, which answers with WIRE_RESULT: a step on a device's nodes outside of any
+	 * plan. */
+	WIRE_NODE_STEP,
 	WIRE_HOLD,        /* a finding of audit id: what a process holds */
 	WIRE_NODE_ACCESS, /* a finding of audit id: a node that others than root can open */
 	WIRE_AUDIT_DONE,
@@ -93,6 +96,11 @@ struct wire_device_gone {
 struct wire_node {
 	struct wire_header header;
 	char name[DEVICE_NAME_MAX]; /* below /dev: "vfio/12" */
+};
+
+struct wire_node_step {
+	struct wire_header header;
+	struct step step; /* STEP_GRANT or STEP_REVOKE */
 };
 
 /* Also WIRE_TOPOLOGY_DONE, WIRE_OVERDUE and WIRE_RELOAD: a header alone. */
@@ -290,6 +298,7 @@ union wire_message {
 	struct wire_device_gone device_gone;
 	struct wire_kernel kernel;
 	struct wire_node node;
+	struct wire_node_step node_step;
 	struct wire_plain plain;
 	struct wire_survey survey;
 	struct wire_use use;

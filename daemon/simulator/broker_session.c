@@ -383,6 +383,7 @@ static int handle(struct session *session, const union wire_message *message, st
 	case WIRE_DEVICE_GONE:
 	case WIRE_KERNEL:
 	case WIRE_NODE:
+	case WIRE_NODE_STEP:
 	case WIRE_TOPOLOGY_DONE:
 	case WIRE_USE:
 	case WIRE_SURVEY_DONE:

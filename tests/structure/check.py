@@ -215,6 +215,19 @@ def check_one_place_decides():
     check("only the policy core decides", problems)
 
 
+# What changes something on the host. Workers do that, not the main process of the executor.
+CHANGES_HOST = re.compile(r"\b(node_acl_(grant|revoke)|sysfs_write|acl_set_\w+|prlimit|ioctl|mount|chmod|chown)\s*\(|"
+                          r"\blinux_calls\b")
+
+
+def check_router():
+    problems = [f"{name}:{number}: {line.strip()}" for name in product_files()
+                if name.startswith("daemon/executor/router/")
+                for number, line in enumerate((ROOT / name).read_text(encoding="utf-8").splitlines(), 1)
+                if CHANGES_HOST.search(line)]
+    check("the executor's main process does nothing to the host itself", problems)
+
+
 def check_purity():
     problems = []
     if POLICY_ARCHIVE:
@@ -285,6 +298,7 @@ def main():
     check_folders()
     check_one_place_decides()
     check_purity()
+    check_router()
     check_sizes()
     check_format()
     check_heads()

@@ -121,6 +121,7 @@ static void on_message(void *context, const union wire_message *message, struct 
 		requests_hear(host->requests, message);
 		break;
 	case WIRE_NODE:
+	case WIRE_NODE_STEP:
 	case WIRE_SURVEY:
 	case WIRE_PLAN:
 	case WIRE_OVERDUE:

@@ -42,6 +42,17 @@ static int add_binder(struct binder_pool *pool)
 	return error;
 }
 
+/* True while the binder does a step outside of any plan. */
+static bool is_at_nodes(const struct binder_pool *pool, int slot)
+{
+	return pool->node_step[slot].kind != STEP_KIND_COUNT;
+}
+
+static void end_node_step(struct binder_pool *pool, int slot)
+{
+	pool->node_step[slot] = (struct step){ .kind = STEP_KIND_COUNT };
+}
+
 /* A binder is gone in the middle of whatever it did. */
 static void lose(struct binder_pool *pool, int slot)
 {
@@ -51,6 +62,13 @@ static void lose(struct binder_pool *pool, int slot)
 	supervisor_lost(pool->supervisor, &pool->worker[slot], WORKER_BINDER);
 	binder_slots_lost(&pool->slots, slot);
 	pool->job[slot] = NULL;
+	if (is_at_nodes(pool, slot)) {
+		/* Another does what it was at, if that is wanted still. */
+		node_grants_add_task(&pool->grants, &pool->node_step[slot]);
+		end_node_step(pool, slot);
+		dispatch(pool);
+		return;
+	}
 	/* What it let a user open, it may have done already: the release that comes takes it back. */
 	plan_done(&pool->granting[slot]);
 	deed_set_done(&pool->doing[slot]);
@@ -98,6 +116,7 @@ static bool feed(struct binder_pool *pool, int slot)
 static void note_grants(struct binder_pool *pool, int slot, const struct plan *plan)
 {
 	plan_done(&pool->granting[slot]);
+	pool->nodes_changed_before[slot] = pool->nodes_changed;
 	node_grants_withdraw(&pool->grants, plan);
 	for (size_t i = 0; i < plan->count; i++)
 		if (plan->step[i].kind == STEP_GRANT && plan_add(&pool->granting[slot], &plan->step[i]) < 0)
@@ -114,18 +133,73 @@ static void assign(struct binder_pool *pool, int slot, struct plan_job *job)
 		lose(pool, slot);
 }
 
+/* The slot of an idle binder, which is started if need be; -1: there is none, and place for no other. */
+static int find_idle(struct binder_pool *pool)
+{
+	int slot = binder_slots_find_idle(&pool->slots);
+
+	if (slot < 0 && add_binder(pool) == 0)
+		slot = binder_slots_find_idle(&pool->slots);
+	return slot;
+}
+
+/* False where a plan would run beside a step on the same rights: which of the two came last, nobody could say. */
+static bool may_run(void *context, const struct plan_job *job)
+{
+	const struct binder_pool *pool = context;
+
+	for (int i = 0; i < BINDER_SLOTS; i++)
+		if (is_at_nodes(pool, i) && node_grants_meet(&pool->node_step[i], &job->plan.plan))
+			return false;
+	return true;
+}
+
+/* True if a plan runs that grants what the step takes away: what its end means decides anew. */
+static bool is_outdated(const struct binder_pool *pool, const struct step *step)
+{
+	for (int i = 0; i < BINDER_SLOTS; i++)
+		if (step->kind == STEP_REVOKE && node_grants_meet(step, &pool->granting[i]))
+			return true;
+	return false;
+}
+
+/* Gives idle binders what has to be done to nodes. */
+static void dispatch_node_steps(struct binder_pool *pool)
+{
+	while (pool->grants.tasks && !pool->supervisor->hopeless) {
+		int slot = find_idle(pool);
+		union wire_message message;
+		struct step step;
+
+		if (slot < 0 || !node_grants_next(&pool->grants, &step))
+			return;
+		if (is_outdated(pool, &step))
+			continue;
+		message.node_step.step = step;
+		wire_stamp(&message, WIRE_NODE_STEP, 0);
+		binder_slots_assign(&pool->slots, slot, 0);
+		pool->node_step[slot] = step;
+		/* An idle binder's socket is empty. */
+		if (wire_send(pool->worker[slot].socket, &message, NULL, 0) < 0) {
+			lose(pool, slot);
+			return;
+		}
+	}
+}
+
 /* Gives waiting plans to idle binders, and sees to it that one is idle. */
 static void dispatch(struct binder_pool *pool)
 {
+	dispatch_node_steps(pool);
 	while (pool->waiting.first && !pool->supervisor->hopeless) {
-		int slot = binder_slots_find_idle(&pool->slots);
+		int slot = find_idle(pool);
 		struct plan_job *job;
 
-		if (slot < 0 && add_binder(pool) == 0)
-			slot = binder_slots_find_idle(&pool->slots);
 		if (slot < 0 && binder_slots_are_busy(&pool->slots))
 			return; /* one of those will take it */
-		job = plan_job_queue_take(&pool->waiting);
+		job = plan_job_queue_take_any(&pool->waiting, may_run, pool);
+		if (!job)
+			break; /* the end of what it waits for comes back here */
 		if (slot >= 0) {
 			assign(pool, slot, job);
 			continue;
@@ -141,8 +215,10 @@ int binder_pool_start(struct binder_pool *pool, struct supervisor *supervisor, c
 	int error = 0;
 
 	*pool = (struct binder_pool){ .supervisor = supervisor, .grants = { .host = host } };
-	for (size_t i = 0; i < BINDER_SLOTS; i++)
+	for (int i = 0; i < BINDER_SLOTS; i++) {
 		pool->worker[i].socket = -1;
+		end_node_step(pool, i);
+	}
 	while (error == 0 && binder_slots_want_spare(&pool->slots))
 		error = add_binder(pool);
 	return error;
@@ -182,7 +258,30 @@ void binder_pool_renew(struct binder_pool *pool)
 	dispatch(pool);
 }
 
-/* The result of the plan that a binder has. False: it is none of that. */
+void binder_pool_nodes_changed(struct binder_pool *pool, const char *node)
+{
+	pool->nodes_changed++;
+	node_grants_renew(&pool->grants, node);
+	dispatch(pool);
+}
+
+static void finish_plan(struct binder_pool *pool, int slot, union wire_message *message, struct descriptors *fds)
+{
+	struct plan granted = pool->granting[slot];
+
+	pool->granting[slot] = (struct plan){ .count = 0 };
+	if (message->result.outcome == WIRE_OUTCOME_DONE) {
+		node_grants_take_up(&pool->grants, &granted, pool->nodes_changed != pool->nodes_changed_before[slot]);
+		done_plans_note(&pool->done_plans, &pool->doing[slot]);
+	} else {
+		node_grants_give_up(&pool->grants, &granted);
+	}
+	plan_done(&granted);
+	deed_set_done(&pool->doing[slot]);
+	supervisor_answer_plan(pool->supervisor, message, fds);
+}
+
+/* The result of what a binder has. False: it is none of that. */
 static bool finish(struct binder_pool *pool, int slot, union wire_message *message, struct descriptors *fds)
 {
 	const struct binder_slot *state = &pool->slots.slot[slot];
@@ -191,15 +290,10 @@ static bool finish(struct binder_pool *pool, int slot, union wire_message *messa
 	    pool->job[slot])
 		return false;
 	supervisor_worked(pool->supervisor);
-	if (message->result.outcome == WIRE_OUTCOME_DONE)
-		node_grants_take_up(&pool->grants, &pool->granting[slot]);
+	if (is_at_nodes(pool, slot))
+		end_node_step(pool, slot);
 	else
-		node_grants_give_up(&pool->grants, &pool->granting[slot]);
-	plan_done(&pool->granting[slot]);
-	if (message->result.outcome == WIRE_OUTCOME_DONE)
-		done_plans_note(&pool->done_plans, &pool->doing[slot]);
-	deed_set_done(&pool->doing[slot]);
-	supervisor_answer_plan(pool->supervisor, message, fds);
+		finish_plan(pool, slot, message, fds);
 	if (!binder_slots_finished(&pool->slots, slot))
 		worker_end(&pool->worker[slot]);
 	dispatch(pool);

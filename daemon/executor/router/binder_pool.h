@@ -17,6 +17,9 @@ struct binder_pool {
 	struct plan_job *job[BINDER_SLOTS]; /* that the binder has not got all of */
 	struct plan granting[BINDER_SLOTS]; /* the steps of the binder's plan that let a user open nodes */
 	struct node_grants grants;
+	uint64_t nodes_changed;                      /* how often udev was at work on nodes */
+	uint64_t nodes_changed_before[BINDER_SLOTS]; /* when the binder got its plan */
+	struct step node_step[BINDER_SLOTS]; /* that the binder does outside of any plan; kind STEP_KIND_COUNT: none */
 	struct deed_set doing[BINDER_SLOTS]; /* the devices of the binder's plan */
 	struct done_plans done_plans;
 	struct plan_job_queue waiting;
@@ -30,6 +33,8 @@ void binder_pool_run(struct binder_pool *pool, struct plan_job *job);
 void binder_pool_overdue(struct binder_pool *pool, uint64_t plan);
 /* A new policy is in force, of which the crew has a snapshot. */
 void binder_pool_renew(struct binder_pool *pool);
+/* udev was at work on this node (NULL: perhaps on any): whoever may open it has to be able to still. */
+void binder_pool_nodes_changed(struct binder_pool *pool, const char *node);
 /* The socket of that binder can be read, or takes more. */
 void binder_pool_readable(struct binder_pool *pool, int slot);
 void binder_pool_writable(struct binder_pool *pool, int slot);

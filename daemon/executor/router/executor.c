@@ -274,6 +274,7 @@ static int hear(struct executor *executor, const union wire_message *message, st
 	case WIRE_POLICY:
 	case WIRE_KERNEL:
 	case WIRE_NODE:
+	case WIRE_NODE_STEP:
 	case WIRE_HOLD:
 	case WIRE_NODE_ACCESS:
 	case WIRE_AUDIT_DONE:
@@ -510,7 +511,7 @@ int executor_main(const struct executor_options *options)
 	if (error == 0)
 		error = survey_queue_start(&executor.queue, &executor.supervisor, &executor.host, on_proven, &executor);
 	if (error == 0)
-		error = watcher_link_start(&executor.link, &executor.supervisor, &executor.pool.grants);
+		error = watcher_link_start(&executor.link, &executor.supervisor, &executor.pool);
 	if (error < 0)
 		return EXIT_FAILURE;
 	executor.queue.broker = broker_of(options->wire);

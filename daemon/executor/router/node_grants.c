@@ -7,6 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct node_task {
+	struct node_task *next;
+	struct step step;
+};
+
 /* One step of a claim: a user's right to a device's nodes, or (device "") to the container. */
 struct grant {
 	struct grant *next;
@@ -33,17 +38,39 @@ static size_t nodes_of(const struct node_grants *grants, const struct grant *gra
 	return count;
 }
 
-/* Grants anew what a node has lost. name: only this node; NULL: all of them. */
-static void renew(const struct node_grants *grants, const struct grant *grant, const char *name)
+void node_grants_add_task(struct node_grants *grants, const struct step *step)
 {
+	struct node_task *task;
+
+	for (task = grants->tasks; task; task = task->next)
+		if (step_equals(&task->step, step))
+			return;
+	task = calloc(1, sizeof(*task));
+	if (!task) {
+		log_error("out of memory: the rights of user %u to nodes are not set", (unsigned)step->number);
+		return;
+	}
+	task->step = *step;
+	if (grants->last_task)
+		grants->last_task->next = task;
+	else
+		grants->tasks = task;
+	grants->last_task = task;
+}
+
+/* Has granted anew what a node has lost. name: only this node; NULL: all of them. */
+static void renew(struct node_grants *grants, const struct grant *grant, const char *name)
+{
+	struct step step = { .kind = STEP_GRANT, .number = grant->uid, .identity = grant->identity };
 	struct vfio_node node[VFIO_NODES_MAX];
 	size_t count = nodes_of(grants, grant, node);
-	char why[TEXT_MAX];
+	bool wanted = false;
 
 	for (size_t i = 0; i < count; i++)
-		if ((!name || strcmp(node[i].name, name) == 0) &&
-		    node_acl_grant(grants->host, &node[i], grant->uid, why) < 0)
-			log_warning("the user %u can't open /dev/%s any more: %s", grant->uid, node[i].name, why);
+		wanted = wanted || !name || strcmp(node[i].name, name) == 0;
+	memcpy(step.device, grant->device, sizeof(step.device));
+	if (wanted)
+		node_grants_add_task(grants, &step);
 }
 
 static bool is_of(const struct grant *grant, const struct step *step)
@@ -62,7 +89,7 @@ static struct grant **find(struct node_grants *grants, const struct step *step)
 	return link;
 }
 
-static void add_grant(struct node_grants *grants, const struct step *step)
+static void add_grant(struct node_grants *grants, const struct step *step, bool again)
 {
 	struct grant **link = find(grants, step);
 	struct grant *grant = *link;
@@ -80,8 +107,8 @@ static void add_grant(struct node_grants *grants, const struct step *step)
 		memcpy(grant->device, step->device, sizeof(grant->device));
 	}
 	grant->identity = step->identity;
-	/* udev may have been at work since the binder was. */
-	renew(grants, grant, NULL);
+	if (again)
+		renew(grants, grant, NULL);
 }
 
 static void drop(struct node_grants *grants, const struct step *step)
@@ -101,23 +128,21 @@ void node_grants_withdraw(struct node_grants *grants, const struct plan *plan)
 			drop(grants, &plan->step[i]);
 }
 
-void node_grants_take_up(struct node_grants *grants, const struct plan *plan)
+void node_grants_take_up(struct node_grants *grants, const struct plan *plan, bool again)
 {
 	for (size_t i = 0; i < plan->count; i++)
 		if (plan->step[i].kind == STEP_GRANT)
-			add_grant(grants, &plan->step[i]);
+			add_grant(grants, &plan->step[i], again);
 }
 
 void node_grants_give_up(struct node_grants *grants, const struct plan *plan)
 {
-	struct vfio_node node;
-	char why[TEXT_MAX];
+	for (size_t i = 0; i < plan->count; i++) {
+		struct step step = { .kind = STEP_REVOKE, .number = plan->step[i].number };
 
-	for (size_t i = 0; i < plan->count; i++)
-		if (plan->step[i].kind == STEP_GRANT && !plan->step[i].device[0] && !*find(grants, &plan->step[i]) &&
-		    node_acl_container(grants->host, &node) == 0 &&
-		    node_acl_revoke(grants->host, &node, (uid_t)plan->step[i].number, why) < 0)
-			log_warning("%s", why);
+		if (plan->step[i].kind == STEP_GRANT && !plan->step[i].device[0])
+			node_grants_add_task(grants, &step);
+	}
 	/* The node of a group that the user has by another device went, too. */
 	if (plan->count > 0)
 		node_grants_renew(grants, NULL);
@@ -129,6 +154,42 @@ void node_grants_renew(struct node_grants *grants, const char *node)
 		renew(grants, grant, node);
 }
 
+/* What is granted has to be granted anew; what nobody is granted any more may be revoked. */
+static bool is_wanted(struct node_grants *grants, const struct step *step)
+{
+	return (*find(grants, step) != NULL) == (step->kind == STEP_GRANT);
+}
+
+bool node_grants_next(struct node_grants *grants, struct step *out)
+{
+	bool found = false;
+
+	while (grants->tasks && !found) {
+		struct node_task *task = grants->tasks;
+
+		*out = task->step;
+		found = is_wanted(grants, out);
+		grants->tasks = task->next;
+		if (!grants->tasks)
+			grants->last_task = NULL;
+		free(task);
+	}
+	return found;
+}
+
+bool node_grants_meet(const struct step *step, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct step *other = &plan->step[i];
+		bool rights = other->kind == STEP_GRANT || other->kind == STEP_REVOKE;
+
+		if (strcmp(other->device, step->device) == 0 &&
+		    (other->kind == STEP_UNBIND_VFIO || (rights && other->number == step->number)))
+			return true;
+	}
+	return false;
+}
+
 void node_grants_done(struct node_grants *grants)
 {
 	while (grants->first) {
@@ -137,4 +198,11 @@ void node_grants_done(struct node_grants *grants)
 		grants->first = grant->next;
 		free(grant);
 	}
+	while (grants->tasks) {
+		struct node_task *task = grants->tasks;
+
+		grants->tasks = task->next;
+		free(task);
+	}
+	grants->last_task = NULL;
 }

@@ -39,6 +39,24 @@ struct plan_job *plan_job_queue_take(struct plan_job_queue *queue)
 	return job;
 }
 
+struct plan_job *plan_job_queue_take_any(struct plan_job_queue *queue, plan_job_test may_run, void *context)
+{
+	struct plan_job *before = NULL, *job = queue->first;
+
+	while (job && !may_run(context, job)) {
+		before = job;
+		job = job->next;
+	}
+	if (!before || !job)
+		return job ? plan_job_queue_take(queue) : NULL;
+	before->next = job->next;
+	if (!before->next)
+		queue->last = before;
+	queue->count--;
+	job->next = NULL;
+	return job;
+}
+
 void plan_job_answer(union wire_message *message, uint64_t id, enum wire_outcome outcome, const char *text)
 {
 	memset(&message->result, 0, sizeof(message->result));

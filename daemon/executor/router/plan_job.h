@@ -24,6 +24,10 @@ struct plan_job *plan_job_free(struct plan_job *job); /* takes NULL */
 void plan_job_queue_put(struct plan_job_queue *queue, struct plan_job *job);
 struct plan_job *plan_job_queue_take(struct plan_job_queue *queue); /* NULL: empty */
 
+/* The oldest that may run now; NULL: none. */
+typedef bool (*plan_job_test)(void *context, const struct plan_job *job);
+struct plan_job *plan_job_queue_take_any(struct plan_job_queue *queue, plan_job_test may_run, void *context);
+
 /* Fills in and stamps the answer to a job that no binder answers. */
 void plan_job_answer(union wire_message *message, uint64_t id, enum wire_outcome outcome, const char *text);
 /*

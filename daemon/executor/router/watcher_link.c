@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
-int watcher_link_start(struct watcher_link *link, struct supervisor *supervisor, struct node_grants *grants)
+int watcher_link_start(struct watcher_link *link, struct supervisor *supervisor, struct binder_pool *pool)
 {
-	*link = (struct watcher_link){ .supervisor = supervisor, .grants = grants, .worker = { .socket = -1 } };
+	*link = (struct watcher_link){ .supervisor = supervisor, .pool = pool, .worker = { .socket = -1 } };
 	return supervisor_start(supervisor, &link->worker, WORKER_WATCHER);
 }
 
@@ -56,13 +56,13 @@ static bool pass_on(struct watcher_link *link, const union wire_message *message
 	} else if (message->header.type == WIRE_DEVICE_GONE) {
 		known_devices_forget(&link->known, message->device_gone.name);
 	} else if (message->header.type == WIRE_NODE) {
-		node_grants_renew(link->grants, message->node.name);
+		binder_pool_nodes_changed(link->pool, message->node.name);
 		return true;
 	} else if (message->header.type == WIRE_TOPOLOGY_DONE) {
 		supervisor_worked(link->supervisor);
 		link->worker.ready = link->listed = true;
 		/* What udev did between two watchers nobody has told. */
-		node_grants_renew(link->grants, NULL);
+		binder_pool_nodes_changed(link->pool, NULL);
 		tell_gone(link);
 		return true;
 	} else {

@@ -5,12 +5,12 @@
 #pragma once
 
 #include "supervisor.h"
-#include "node_grants.h"
+#include "binder_pool.h"
 #include "../workers/known_devices.h"
 
 struct watcher_link {
 	struct supervisor *supervisor;
-	struct node_grants *grants; /* told of udev's work on nodes */
+	struct binder_pool *pool; /* told of udev's work on nodes */
 	struct worker worker;
 	struct known_devices known; /* what the broker was told of */
 	bool listed;                /* all devices were told once */
@@ -18,7 +18,7 @@ struct watcher_link {
 };
 
 int watcher_link_start(struct watcher_link *link, struct supervisor *supervisor,
-		       struct node_grants *grants); /* 0 or -errno */
+		       struct binder_pool *pool); /* 0 or -errno */
 /* The watcher's socket is readable. */
 void watcher_link_readable(struct watcher_link *link);
 /* Tells the broker that it knows all devices, as soon as it does: when all workers are ready. */

@@ -123,6 +123,35 @@ static int run_plan(struct binder *binder, struct wire_plan_inbox *inbox)
 	return error == 0 ? wire_send(binder->socket, &message, fds.fd, fds.count) : error;
 }
 
+/* Lets a user open the nodes of a device, or no more, as the main process says. 0 or -errno of the socket. */
+static int run_node_step(struct binder *binder, struct step step)
+{
+	struct wire_plan_inbox inbox = { .kind = WIRE_PLAN_RELEASE,
+					 .plan = { .step = &step, .count = 1 },
+					 .enclosure = { .context = -1, .peer_fd = -1 } };
+	struct plan_context context;
+	union wire_message message;
+	int error = plan_context_begin(&context, &binder->host, &linux_calls, &inbox);
+
+	if (error == 0) {
+		struct plan_run *run = &context.run;
+		const struct plan_device *device = step.device[0] ? plan_device_of(run, &step) : NULL;
+
+		if (!device || linux_calls.is_there(run, device))
+			error = (step.kind == STEP_GRANT ? linux_calls.grant : linux_calls.revoke)(run, device,
+												   (uid_t)step.number);
+	}
+	/* Where there is no node, there is nothing to open. */
+	if (error < 0 && error != -ENODEV)
+		log_warning("the rights of user %u to nodes can't be set: %s", (unsigned)step.number,
+			    context.run.why[0] ? context.run.why : strerror(-error));
+	plan_context_end(&context);
+	memset(&message.result, 0, sizeof(message.result));
+	message.result.kind = STEP_KIND_COUNT;
+	wire_stamp(&message, WIRE_RESULT, 0);
+	return wire_send(binder->socket, &message, NULL, 0);
+}
+
 static int serve(struct binder *binder)
 {
 	struct wire_plan_inbox inbox = { 0 };
@@ -135,6 +164,12 @@ static int serve(struct binder *binder)
 		error = wire_receive(binder->socket, &message, &fds);
 		if (error <= 0)
 			break;
+		if (message.header.type == WIRE_NODE_STEP && !inbox.begun) {
+			error = run_node_step(binder, message.node_step.step);
+			if (error < 0)
+				break;
+			continue;
+		}
 		error = message.header.type == WIRE_PLAN ? wire_plan_inbox_add(&inbox, &message.plan, &fds) : -EBADMSG;
 		if (error < 0)
 			break;
