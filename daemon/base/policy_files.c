@@ -267,7 +267,7 @@ static int collect_file(struct collection *collection, int folder_fd, const char
 	} else if (is_null_device(&status)) {
 		found.text = strdup("");
 	} else if (!S_ISREG(status.st_mode)) {
-		diagnostics_add(diagnostics, true, found.path, 0, 0, "is no regular file: remove it");
+		diagnostics_add(diagnostics, true, found.path, 0, 0, "is not a regular file: remove it");
 	} else if (status.st_size > POLICY_FILE_MAX) {
 		diagnostics_add(diagnostics, true, found.path, 0, 0, "is larger than %d bytes: split it",
 				POLICY_FILE_MAX);

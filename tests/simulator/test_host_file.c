@@ -166,11 +166,11 @@ static void test_what_is_no_file_is_refused(void **state)
 	assert_non_null(strstr(problem.message, "No such file"));
 	assert_non_null(mkdtemp(folder));
 	assert_int_equal(host_file_load(folder, machine, &problem), -EINVAL);
-	assert_non_null(strstr(problem.message, "no regular file"));
+	assert_non_null(strstr(problem.message, "not a regular file"));
 	snprintf(path, sizeof(path), "%s/fifo", folder);
 	assert_int_equal(mkfifo(path, 0600), 0);
 	assert_int_equal(host_file_load(path, machine, &problem), -EINVAL);
-	assert_non_null(strstr(problem.message, "no regular file"));
+	assert_non_null(strstr(problem.message, "not a regular file"));
 	unlink(path);
 	assert_int_equal(mknod(path, S_IFREG | 0600, 0), 0);
 	assert_int_equal(truncate(path, SNAPSHOT_TEXT_MAX + 1), 0);
