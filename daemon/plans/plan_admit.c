@@ -24,7 +24,7 @@ static bool is_as_planned(const struct topology *topology, const struct step *st
 		return false;
 	}
 	if (device->identity != step->identity) {
-		text_format(why, TEXT_MAX, "%s is another device than the one that was planned for", step->device);
+		text_format(why, TEXT_MAX, "%s is not the device that was planned for", step->device);
 		return false;
 	}
 	if (step->kind == STEP_OVERRIDE && strcmp(device->driver_override, step->before) != 0) {

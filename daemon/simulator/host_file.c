@@ -31,8 +31,7 @@ static int add(const struct json_value *value, struct machine *machine, const st
 	int error = machine_add(machine, description);
 
 	if (error == -EEXIST)
-		return json_fields_refuse(value, false, problem, "there is a device %s already",
-					  description->device.name);
+		return json_fields_refuse(value, false, problem, "duplicate device %s", description->device.name);
 	if (error == -EADDRINUSE)
 		return json_fields_refuse(value, false, problem, "another device has the node %s",
 					  description->device.vfio_node);

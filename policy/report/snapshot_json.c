@@ -16,7 +16,7 @@
 #define DEVICE_BOOL(member) .read = read_bool8, .write = write_bool8, .offset = DEVICE(member)
 #define DEVICE_HEX16(member) .read = read_hex16, .write = write_hex16, .offset = DEVICE(member), .size = 4
 #define WANTED_ADDRESS .valid = pci_address_is_valid, .wanted = "a full PCI address in lower case (0000:01:00.0)"
-#define WANTED_DRIVER .valid = is_driver, .wanted = "a driver's name, or null"
+#define WANTED_DRIVER .valid = is_driver, .wanted = "a driver name, or null"
 
 int vfio_node_number(const char *node)
 {
@@ -56,7 +56,7 @@ static int read_kind(const struct field *field, const struct json_value *value, 
 	const char *text = json_object_get_string(value->object);
 
 	if (!json_object_is_type(value->object, json_type_string) || !is_kind(text))
-		return json_fields_refuse(value, false, problem, "\"pci\" is wanted");
+		return json_fields_refuse(value, false, problem, "expected \"pci\"");
 	((struct device_description *)out)->device.kind = (uint32_t)device_kind_from_string(text);
 	return 0;
 }
@@ -68,7 +68,7 @@ static int read_reset_methods(const struct field *field, const struct json_value
 	struct json_value item;
 
 	if (!json_object_is_type(value->object, json_type_array))
-		return json_fields_refuse(value, false, problem, "an array of reset methods is wanted");
+		return json_fields_refuse(value, false, problem, "expected an array of reset methods");
 	while (json_children_next(&children, &item)) {
 		int method = json_object_is_type(item.object, json_type_string)
 				     ? reset_method_from_string(json_object_get_string(item.object))
@@ -77,7 +77,7 @@ static int read_reset_methods(const struct field *field, const struct json_value
 		if (method < 0)
 			return json_fields_refuse(
 				&item, false, problem,
-				"one of device_specific, acpi, flr, af_flr, pm, bus, cxl_bus is wanted");
+				"expected one of device_specific, acpi, flr, af_flr, pm, bus, cxl_bus");
 		((struct device_description *)out)->device.reset_methods |= (uint32_t)method;
 	}
 	return 0;
@@ -92,7 +92,7 @@ static int read_drivers(const struct field *field, const struct json_value *valu
 	struct json_value item;
 
 	if (!json_object_is_type(value->object, json_type_array))
-		return json_fields_refuse(value, false, problem, "an array of drivers' names is wanted");
+		return json_fields_refuse(value, false, problem, "expected an array of driver names");
 	free(description->driver);
 	description->driver_count = 0;
 	description->driver = calloc(json_object_array_length(value->object) + 1, sizeof(*description->driver));
@@ -178,7 +178,7 @@ static int check_device(const struct json_value *value, struct device_descriptio
 	if (*device->vfio_node && !*device->driver)
 		return json_fields_refuse(value, false, problem, "a vfio_node without a driver");
 	if (device->no_iommu && device->group < 0)
-		return json_fields_refuse(value, false, problem, "no_iommu, which is said of a group, without a group");
+		return json_fields_refuse(value, false, problem, "no_iommu, which describes a group, without a group");
 	if (device->virtual_functions > device->virtual_functions_max)
 		return json_fields_refuse(value, false, problem, "more virtual_functions than virtual_functions_max");
 	if (device->bridge && *device->vfio_node)
@@ -191,7 +191,7 @@ static int check_device(const struct json_value *value, struct device_descriptio
 		description->driver_count = 1;
 	}
 	if (!device_is_sane(device))
-		return json_fields_refuse(value, false, problem, "this is no device that a host could have");
+		return json_fields_refuse(value, false, problem, "not a device that a host can have");
 	return 0;
 }
 
@@ -223,10 +223,9 @@ static int read_use_kind(const struct field *field, const struct json_value *val
 	if (kind < 0)
 		return json_fields_refuse(
 			value, false, problem,
-			"a kind of use is wanted, as a plan's uses have it: mount, swap, network-link, "
-			"display or another");
+			"expected a kind of use, as in a plan's uses: mount, swap, network-link, display or another");
 	if (kind == USE_DRIVER)
-		return json_fields_refuse(value, false, problem, "a bound driver is a use by itself: leave it out");
+		return json_fields_refuse(value, false, problem, "omit this: a bound driver is itself a use");
 	((struct use *)out)->kind = (uint32_t)kind;
 	return 0;
 }
@@ -239,7 +238,7 @@ static int read_severity(const struct field *field, const struct json_value *val
 			       : -EINVAL;
 
 	if (severity < 0)
-		return json_fields_refuse(value, false, problem, "one of idle, disruptive, fatal is wanted");
+		return json_fields_refuse(value, false, problem, "expected one of idle, disruptive, fatal");
 	((struct use *)out)->severity = (uint32_t)severity;
 	return 0;
 }
