@@ -36,9 +36,9 @@ def calls_that_mean_two_things():
         (b'{' + status + b',"parameters":{},"parameters":{}}', 'duplicate key "parameters"'),
         (b'{' + plan + b',"parameters":{"devices":["01:01.0"],"devices":["01:02.0"]}}', 'duplicate key "devices"'),
         (b'{' + plan + b',"parameters":{"devices":[{"a":1,"a":2}]}}', 'duplicate key "a"'),
-        (b'{' + status + b',"x":1}', 'no member "x"'), (b'{' + status + b',"onway":true}', 'no member "onway"'),
-        (b'{' + status + b',"parameters":7}', '"parameters"'), (b'{"parameters":{}}', '"method" is missing'),
-        (b'{"method":null}', '"method" is no string'),
+        (b'{' + status + b',"x":1}', 'unknown member "x"'), (b'{' + status + b',"onway":true}', 'unknown member "onway"'),
+        (b'{' + status + b',"parameters":7}', '"parameters"'), (b'{"parameters":{}}', 'missing "method"'),
+        (b'{"method":null}', '"method" is not a string'),
         (b'{' + status + b'} // x', "unexpected data"), (b'/**/{' + status + b'}', "column 1"), (b'{' + status + b',}', "comma"),
     ]
     frames += [(b'{' + status + b',"' + flag + b'":' + value + b'}', f'"{flag.decode()}" is neither true nor false')

@@ -302,7 +302,7 @@ static void hear_broker(struct executor *executor)
 			got = hear(executor, &message, &fds);
 		if (got < 0) {
 			lose_broker(executor);
-			fail(executor, "the broker broke the wire", -got);
+			fail(executor, "the broker violated the wire protocol", -got);
 		}
 	}
 }
@@ -414,7 +414,7 @@ static void take_turn(struct executor *executor, const struct turn *turn)
 	if (turn->fd[TURN_BROKER].revents)
 		hear_broker(executor);
 	if (executor->supervisor.hopeless)
-		fail(executor, "the executor can't work", ECHILD);
+		fail(executor, "the executor cannot work", ECHILD);
 }
 
 /* Milliseconds for poll(), -1: for ever. */
@@ -502,7 +502,7 @@ int executor_main(const struct executor_options *options)
 	int error = prepare(&executor);
 
 	if (error < 0) {
-		log_error("the executor can't start: %s", strerror(-error));
+		log_error("the executor failed to start: %s", strerror(-error));
 		return EXIT_FAILURE;
 	}
 	say_hello(&executor);

@@ -43,7 +43,7 @@ static void renew(const struct node_grants *grants, const struct grant *grant, c
 	for (size_t i = 0; i < count; i++)
 		if ((!name || strcmp(node[i].name, name) == 0) &&
 		    node_acl_grant(grants->host, &node[i], grant->uid, why) < 0)
-			log_warning("the user %u can't open /dev/%s any more: %s", grant->uid, node[i].name, why);
+			log_warning("the user %u can no longer open /dev/%s: %s", grant->uid, node[i].name, why);
 }
 
 static bool is_of(const struct grant *grant, const struct step *step)
@@ -72,7 +72,7 @@ static void add_grant(struct node_grants *grants, const struct step *step)
 	if (!grant) {
 		grant = *link = calloc(1, sizeof(*grant));
 		if (!grant) {
-			log_error("out of memory: what user %u may open will not hold against udev",
+			log_error("out of memory: the ACLs of user %u will not survive udev events",
 				  (unsigned)step->number);
 			return;
 		}

@@ -90,8 +90,7 @@ static int unbind_unused(struct plan_run *run, const struct plan_device *device,
 	if (error == -EBUSY)
 		return plan_fail(run, error, "%s: its disk %s is in use", device->name, disk);
 	if (error < 0)
-		return plan_fail(run, error, "%s: its disk %s can't be opened: %s", device->name, disk,
-				 strerror(-error));
+		return plan_fail(run, error, "%s: cannot open its disk %s: %s", device->name, disk, strerror(-error));
 	error = unbind(run, device, driver);
 	for (size_t i = 0; i < count; i++)
 		close(held[i]);
@@ -261,7 +260,7 @@ static int find_holder(struct plan_run *run, const struct plan_device *device)
 {
 	if (context_of(run)->proof == WIRE_PROOF_THERE)
 		return 0;
-	return plan_fail(run, -EACCES, "nobody has looked who holds %s", device->name);
+	return plan_fail(run, -EACCES, "the holders of %s were not checked", device->name);
 }
 
 /* The context that proofs are made in: the claim's own where it goes on, else a fresh one. */
@@ -274,7 +273,7 @@ static int proof_context(struct plan_run *run, bool own, int *fd)
 		*fd = context->context;
 		return run->context_passed && vfio_is_context(context->host, context->context)
 			       ? 0
-			       : plan_fail(run, -EBADF, "the claim's iommufd did not come with the plan");
+			       : plan_fail(run, -EBADF, "the claim's iommufd was not passed with the plan");
 	}
 	if (context->proof_context < 0)
 		error = vfio_open_plain_context(context->host, &context->proof_context, run->why);
@@ -339,12 +338,11 @@ static int read_command(struct plan_run *run, const struct plan_device *device, 
 	if (fd < 0 || pread(fd, command, sizeof(*command), PCI_COMMAND_OFFSET) != sizeof(*command)) {
 		int error = errno ? -errno : -EIO;
 
-		return plan_fail(run, error, "the configuration of %s can't be read: %s", device->name,
-				 strerror(-error));
+		return plan_fail(run, error, "cannot read the configuration of %s: %s", device->name, strerror(-error));
 	}
 	/* The vendor id would say so, too, but virtual functions have none of their own. */
 	if (*command == UINT32_MAX)
-		return plan_fail(run, -EIO, "%s does not answer any more", device->name);
+		return plan_fail(run, -EIO, "%s no longer responds", device->name);
 	return 0;
 }
 
@@ -364,9 +362,9 @@ static int reset(struct plan_run *run, const struct plan_device *device)
 	int error = sysfs_write(beside(run, device)->folder, "reset", "1");
 
 	if (error == -ENOENT)
-		return plan_fail(run, error, "%s has no way to be reset", device->name);
+		return plan_fail(run, error, "%s does not support a reset", device->name);
 	if (error < 0)
-		return plan_fail(run, error, "%s can't be reset: %s", device->name, strerror(-error));
+		return plan_fail(run, error, "failed to reset %s: %s", device->name, strerror(-error));
 	return read_command(run, device, &command);
 }
 
