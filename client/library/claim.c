@@ -69,9 +69,9 @@ static int reject_truncated(struct ioasid *connection, struct varlink_reply *rep
 	varlink_reply_done(reply);
 	getrlimit(RLIMIT_NOFILE, &limit);
 	failure_set(&connection->failure, IOASID_FAILED,
-		    "the file descriptors of the claim did not fit into this process, so the claim was given back: it "
-		    "may have %llu open at once (RLIMIT_NOFILE); raise that with `ulimit -n`. If there was room, a "
-		    "security module (SELinux, AppArmor) keeps them from this process: see the kernel's log",
+		    "this process could not receive the claim's file descriptors, so the claim was released: at most "
+		    "%llu can be open at once (RLIMIT_NOFILE); raise the limit with `ulimit -n`. If the limit was not "
+		    "reached, a security module (SELinux, AppArmor) blocked them: see the kernel log",
 		    (unsigned long long)limit.rlim_cur);
 	return -EMFILE;
 }
@@ -121,7 +121,7 @@ int ioasid_claim_leased(struct ioasid *connection, const char *const *devices, s
 
 	for (size_t i = 0; i < count; i++)
 		if (devices[i] == NULL)
-			return connection_fail_argument(connection, "the name of a device is missing");
+			return connection_fail_argument(connection, "missing device name");
 	claim = calloc(1, sizeof(*claim));
 	if (claim == NULL)
 		return connection_fail_memory(connection);
@@ -135,7 +135,7 @@ int ioasid_claim_leased(struct ioasid *connection, const char *const *devices, s
 		varlink_reply_done(&reply);
 		ioasid_claim_free(claim);
 		return connection_fail_reply(connection, "org.ioasid1.Claim",
-					     "it is in another mode than was asked for");
+					     "its mode differs from the requested mode");
 	}
 	claim->reply = json_object_get(reply.parameters);
 	varlink_reply_done(&reply);
@@ -164,7 +164,7 @@ int ioasid_plan(struct ioasid *connection, const char *const *devices, size_t co
 
 	for (size_t i = 0; i < count; i++)
 		if (devices[i] == NULL)
-			return connection_fail_argument(connection, "the name of a device is missing");
+			return connection_fail_argument(connection, "missing device name");
 	parameters = claim_json_question(devices, count, mode, NULL, NULL);
 	if (parameters == NULL)
 		return connection_fail_memory(connection);
@@ -175,7 +175,7 @@ int ioasid_plan(struct ioasid *connection, const char *const *devices, size_t co
 	if (!json_object_object_get_ex(reply.parameters, "plan", &value) ||
 	    !json_object_is_type(value, json_type_object)) {
 		varlink_reply_done(&reply);
-		return connection_fail_reply(connection, "org.ioasid1.Plan", "there is no plan in it");
+		return connection_fail_reply(connection, "org.ioasid1.Plan", "missing plan");
 	}
 	text = json_build_text(value);
 	copy = text != NULL ? strdup(text) : NULL;
@@ -295,10 +295,10 @@ static const char *grow(const struct claim_reply *is, const struct claim_reply *
 	*grown = *is;
 	if (offer->device_count > CLAIM_DEVICES_MAX - is->device_count ||
 	    offer->group_count > CLAIM_DEVICES_MAX - is->group_count)
-		return "it makes the claim larger than one can be";
+		return "the claim would exceed the maximum size";
 	for (size_t i = 0; i < offer->device_count; i++) {
 		if (find(grown, offer->device[i].name) >= 0)
-			return "it adds a device that the claim has";
+			return "it adds a device that the claim already has";
 		grown->device[grown->device_count++] = offer->device[i];
 	}
 	for (size_t i = 0; i < offer->group_count; i++)
@@ -321,8 +321,8 @@ static int open_by_group(struct ioasid *connection, const struct claim_reply *is
 	if (device->fd >= 0)
 		return 0;
 	failure_set(&connection->failure, IOASID_FAILED,
-		    "%s was prepared, but the kernel did not open it through its IOMMU group, which this process has "
-		    "open (VFIO_GROUP_GET_DEVICE_FD: %s), so it was given back; the kernel's log may have more",
+		    "%s was prepared, but the kernel failed to open it through its IOMMU group, which this process has "
+		    "open (VFIO_GROUP_GET_DEVICE_FD: %s), so it was released; see the kernel log",
 		    device->name, strerror(-device->fd));
 	group = device->fd;
 	device->fd = -1;
@@ -350,7 +350,7 @@ int ioasid_claim_add(struct ioasid *connection, struct ioasid_claim *claim, cons
 	int result;
 
 	if (device == NULL)
-		return connection_fail_argument(connection, "the name of a device is missing");
+		return connection_fail_argument(connection, "missing device name");
 	result = receive_offer(connection, &claim->is, device, false, claim_json_claim(claim->is.id, device), &reply,
 			       &offer);
 	if (result < 0)
@@ -409,13 +409,12 @@ int ioasid_claim_remove(struct ioasid *connection, struct ioasid_claim *claim, c
 
 	if (place < 0) {
 		failure_set(&connection->failure, IOASID_UNKNOWN, "claim %s has no device %s", claim->is.id,
-			    device != NULL ? device : "without a name");
+			    device != NULL ? device : "(no name)");
 		return -ENOENT;
 	}
 	if (claim->is.device_count == 1) {
 		failure_set(&connection->failure, IOASID_FAILED,
-			    "%s is the last device of claim %s, which can't be without one: release the claim", device,
-			    claim->is.id);
+			    "%s is the last device of claim %s: release the claim instead", device, claim->is.id);
 		return -EINVAL;
 	}
 	found = &claim->is.device[place];
@@ -471,10 +470,10 @@ int ioasid_claim_resume(struct ioasid *connection, struct ioasid_claim *claim)
 	if (reply.fds.truncated) {
 		/* Its other end is closed with it: the claim lingers as before. */
 		varlink_reply_done(&reply);
-		failure_set(
-			&connection->failure, IOASID_FAILED,
-			"the new lease of claim %s did not fit into this process: close some descriptors and try again",
-			claim->is.id);
+		failure_set(&connection->failure, IOASID_FAILED,
+			    "this process could not receive the new lease of claim %s: close some file descriptors and "
+			    "try again",
+			    claim->is.id);
 		return -EMFILE;
 	}
 	result = claim_reply_read_lease(&reply, &claim->is, &lease, &why);
@@ -506,7 +505,7 @@ int ioasid_claim_release(struct ioasid *connection, struct ioasid_claim *claim)
 		    json_object_is_type(value, json_type_string))
 			note = json_object_get_string(value);
 		if (*state == '\0') {
-			result = connection_fail_reply(connection, "org.ioasid1.Release", "it names no state");
+			result = connection_fail_reply(connection, "org.ioasid1.Release", "missing state");
 		} else if (strcmp(state, "free") != 0) {
 			failure_set(&connection->failure, IOASID_BUSY, "claim %s is %s%s%s", claim->is.id, state,
 				    *note != '\0' ? ": " : "", note);

@@ -132,16 +132,16 @@ static const char *check_device(const struct claim_device_fd *device, const stru
 
 	if (is_mode(out, MODE_NODE)) {
 		if (device->fd >= 0)
-			return "a device has a descriptor, though mode node gives none";
-		return device->node_count > 0 ? NULL : "a device has no node, though the mode is node";
+			return "a device has a file descriptor in mode node";
+		return device->node_count > 0 ? NULL : "a device has no node in mode node";
 	}
 	if (device->node_count > 0)
-		return "a device has nodes, though the mode is not node";
+		return "a device has nodes in a mode other than node";
 	if (device->fd < 0 && (!by_group || grows == NULL || claim_reply_find_group(grows, device->group) < 0))
-		return "a device has no descriptor";
+		return "a device has no file descriptor";
 	if (by_group && claim_reply_find_group(out, device->group) < 0 &&
 	    (grows == NULL || claim_reply_find_group(grows, device->group) < 0))
-		return "a device is in a group that the claim has not";
+		return "a device is in a group that is not part of the claim";
 	return NULL;
 }
 
@@ -157,13 +157,13 @@ static const char *read_device(struct varlink_reply *reply, struct json_object *
 		return "a device has no name";
 	for (size_t i = 0; i < out->device_count; i++)
 		if (strcmp(out->device[i].name, device->name) == 0)
-			return "it lists a device twice";
+			return "duplicate device";
 	if (!read_group_number(entry, &device->group))
-		return "the IOMMU group of a device is no number";
+		return "the IOMMU group of a device is not a number";
 	if (!read_nodes(entry, device))
-		return "the nodes of a device make no sense";
+		return "invalid nodes of a device";
 	if (!is_absent(entry, "fd") && !take_fd(reply, entry, "fd", &device->fd))
-		return "a device has no descriptor of its own";
+		return "a device has no file descriptor of its own";
 	out->device_count++; /* from here on its descriptor is closed with the others */
 	wrong = check_device(device, out, grows);
 	return wrong;
@@ -177,12 +177,12 @@ static const char *read_devices(struct varlink_reply *reply, struct claim_reply 
 
 	if (!json_object_object_get_ex(reply->parameters, "devices", &devices) ||
 	    !json_object_is_type(devices, json_type_array))
-		return "it lists no devices";
+		return "missing list of devices";
 	count = json_object_array_length(devices);
 	if (count == 0 || count > CLAIM_DEVICES_MAX)
-		return "it lists no devices, or more than a claim can have";
+		return "no devices, or more than a claim can have";
 	if (grows != NULL && count > 1)
-		return "it adds more than the one device";
+		return "it adds more than one device";
 	for (size_t i = 0; i < count && wrong == NULL; i++)
 		wrong = read_device(reply, json_object_array_get_idx(devices, i), out, grows);
 	return wrong;
@@ -197,9 +197,9 @@ static const char *read_group(struct varlink_reply *reply, struct json_object *e
 		return "an IOMMU group has no number";
 	if (claim_reply_find_group(out, group->number) >= 0 ||
 	    (grows != NULL && claim_reply_find_group(grows, group->number) >= 0))
-		return "it lists an IOMMU group twice";
+		return "duplicate IOMMU group";
 	if (!take_fd(reply, entry, "fd", &group->fd))
-		return "an IOMMU group has no descriptor of its own";
+		return "an IOMMU group has no file descriptor of its own";
 	out->group_count++;
 	return NULL;
 }
@@ -215,12 +215,12 @@ static const char *read_groups(struct varlink_reply *reply, struct claim_reply *
 		return NULL;
 	json_object_object_get_ex(reply->parameters, "groups", &groups);
 	if (!json_object_is_type(groups, json_type_array))
-		return "its IOMMU groups are no list";
+		return "its IOMMU groups are not a list";
 	count = json_object_array_length(groups);
 	if (count > 0 && !expected)
-		return "it lists IOMMU groups, though it delivers none";
+		return "unexpected IOMMU groups";
 	if (count > CLAIM_DEVICES_MAX)
-		return "it lists more IOMMU groups than a claim can have";
+		return "more IOMMU groups than a claim can have";
 	for (size_t i = 0; i < count && wrong == NULL; i++)
 		wrong = read_group(reply, json_object_array_get_idx(groups, i), out, grows);
 	return wrong;
@@ -235,7 +235,7 @@ static const char *check_groups(const struct claim_reply *out)
 		for (size_t j = 0; j < out->device_count; j++)
 			found |= out->device[j].group == out->group[i].number;
 		if (!found)
-			return "it lists an IOMMU group that none of its devices is in";
+			return "an IOMMU group has none of its devices";
 	}
 	return NULL;
 }
@@ -244,13 +244,13 @@ static const char *check_groups(const struct claim_reply *out)
 static const char *read_delivery(struct json_object *parameters, struct claim_reply *out)
 {
 	if (!copy_name(parameters, "mode", out->mode, sizeof(out->mode)))
-		return "it names no mode";
+		return "missing mode";
 	if (!is_mode(out, MODE_ATTACHED) && !is_mode(out, MODE_OPEN) && !is_mode(out, MODE_NODE))
-		return "it names a mode that this library does not know";
+		return "unknown mode";
 	if (!copy_name(parameters, "interface", out->interface, sizeof(out->interface)))
-		return "it names no interface";
+		return "missing interface";
 	if (!is_interface(out, INTERFACE_IOMMUFD) && !is_interface(out, INTERFACE_GROUP))
-		return "it names an interface that this library does not know";
+		return "unknown interface";
 	if (is_mode(out, MODE_OPEN) && !is_interface(out, INTERFACE_IOMMUFD))
 		return "mode \"open\" is unavailable with VFIO groups";
 	return NULL;
@@ -267,13 +267,13 @@ static const char *read_numbers(struct json_object *parameters, struct claim_rep
 		json_object_object_get_ex(parameters, "ioas_id", &value);
 		number = json_object_get_int64(value);
 		if (!json_object_is_type(value, json_type_int) || number < 0 || number > UINT32_MAX)
-			return "its IOAS is no number";
+			return "its IOAS is not a number";
 		out->ioas_id = (uint32_t)number;
 	}
 	if (!is_absent(parameters, "memlock")) {
 		json_object_object_get_ex(parameters, "memlock", &value);
 		if (!json_object_is_type(value, json_type_int) || json_object_get_int64(value) < 0)
-			return "its limit of locked memory is no number of bytes";
+			return "its limit of locked memory is not a number of bytes";
 	}
 	return NULL;
 }
@@ -288,26 +288,26 @@ static const char *read_context(struct varlink_reply *reply, bool leased, struct
 	if (wrong != NULL)
 		return wrong;
 	if (leased ? !take_fd(reply, parameters, "lease", &out->lease) : !is_absent(parameters, "lease"))
-		return leased ? "it names no descriptor for the lease"
-			      : "it has a lease, though something else keeps it alive";
+		return leased ? "missing file descriptor of the lease"
+			      : "unexpected lease: something else keeps the claim alive";
 	if (!is_absent(parameters, "iommufd") && !take_fd(reply, parameters, "iommufd", &out->iommufd))
-		return "it names no descriptor for the iommufd";
+		return "missing file descriptor of the iommufd";
 	if (!is_absent(parameters, "container") && !take_fd(reply, parameters, "container", &out->container))
-		return "it names no descriptor for the container";
+		return "missing file descriptor of the container";
 	wrong = read_numbers(parameters, out);
 	if (wrong != NULL)
 		return wrong;
 	attached = is_mode(out, MODE_ATTACHED);
 	iommufd = is_interface(out, INTERFACE_IOMMUFD);
 	if ((out->iommufd >= 0) != iommufd)
-		return iommufd ? "it has no iommufd, though that is its interface"
-			       : "it has an iommufd, though that is not its interface";
+		return iommufd ? "missing iommufd: the interface is iommufd"
+			       : "unexpected iommufd: the interface is not iommufd";
 	if ((out->container >= 0) != (attached && !iommufd))
-		return out->container >= 0 ? "it has a container, though its mode and interface have none"
-					   : "it has no container, though its devices are attached to one";
+		return out->container >= 0 ? "unexpected container for this mode and interface"
+					   : "missing container: its devices are attached to one";
 	if ((out->ioas_id != 0) != (attached && iommufd))
-		return out->ioas_id != 0 ? "it has an IOAS, though nothing is attached to one"
-					 : "it has no IOAS, though its devices are attached to one";
+		return out->ioas_id != 0 ? "unexpected IOAS: nothing is attached to one"
+					 : "missing IOAS: its devices are attached to one";
 	return NULL;
 }
 
@@ -327,14 +327,14 @@ static const char *read_lockouts(struct json_object *parameters)
 		return NULL;
 	json_object_object_get_ex(parameters, "lockouts", &lockouts);
 	if (!json_object_is_type(lockouts, json_type_array))
-		return "its lockouts are no list";
+		return "its lockouts are not a list";
 	count = json_object_array_length(lockouts);
 	for (size_t i = 0; i < count; i++) {
 		struct json_object *entry = json_object_array_get_idx(lockouts, i);
 
 		if (!json_object_is_type(entry, json_type_string) || json_object_get_string_len(entry) == 0 ||
 		    json_object_get_string_len(entry) >= DEVICE_NAME_MAX)
-			return "a lockout is no device's name";
+			return "a lockout is not a device name";
 	}
 	return NULL;
 }
@@ -357,7 +357,7 @@ int claim_reply_read(struct varlink_reply *reply, const struct claim_reply *grow
 	const char *wrong = NULL;
 
 	if (!copy_name(reply->parameters, "claim", claim.id, sizeof(claim.id)))
-		wrong = "it names no claim";
+		wrong = "missing claim";
 	else if (grows != NULL && strcmp(claim.id, grows->id) != 0)
 		wrong = "it is about another claim";
 	else if (grows != NULL)
@@ -373,7 +373,7 @@ int claim_reply_read(struct varlink_reply *reply, const struct claim_reply *grow
 	if (wrong == NULL)
 		wrong = read_lockouts(reply->parameters);
 	if (wrong == NULL && reply->fds.left > 0)
-		wrong = "it carries file descriptors that it does not name";
+		wrong = "it carries unnamed file descriptors";
 	if (wrong != NULL) {
 		claim_reply_done(&claim);
 		*why = wrong;
@@ -395,12 +395,12 @@ int claim_reply_read_lease(struct varlink_reply *reply, const struct claim_reply
 		return -EPROTO;
 	}
 	if (reply->fds.count != (is_absent(reply->parameters, "lease") ? 0 : 1)) {
-		*why = "it has other descriptors than a lease";
+		*why = "it has file descriptors other than the lease";
 		return -EPROTO;
 	}
 	*lease = -1;
 	if (reply->fds.count > 0 && !take_fd(reply, reply->parameters, "lease", lease)) {
-		*why = "its lease is none";
+		*why = "invalid lease";
 		return -EPROTO;
 	}
 	return 0;

@@ -20,27 +20,26 @@ static void explain_connect(struct ioasid *connection, int result)
 	switch (-result) {
 	case ENOENT:
 		failure_set(failure, IOASID_UNREACHABLE,
-			    "ioasidd can't be reached: there is no socket %s; start it with `systemctl start ioasidd`",
+			    "cannot connect to ioasidd: there is no socket %s; start it with `systemctl start ioasidd`",
 			    path);
 		break;
 	case ECONNREFUSED:
 		failure_set(failure, IOASID_UNREACHABLE,
-			    "ioasidd can't be reached: nothing listens on %s; start it with `systemctl start ioasidd`",
+			    "cannot connect to ioasidd: nothing listens on %s; start it with `systemctl start ioasidd`",
 			    path);
 		break;
 	case EACCES:
 	case EPERM:
 		failure_set(failure, IOASID_UNREACHABLE,
-			    "ioasidd can't be reached: this user may not open %s; ask the operator of this host", path);
+			    "cannot connect to ioasidd: permission denied for %s; ask the operator of this host", path);
 		break;
 	case ENAMETOOLONG:
 		failure_set(failure, IOASID_UNREACHABLE,
-			    "ioasidd can't be reached: %s is longer than the path of a socket can be (107 bytes)",
-			    path);
+			    "cannot connect to ioasidd: socket path too long (at most 107 bytes): %s", path);
 		break;
 	default:
 		failure_set(failure, IOASID_UNREACHABLE,
-			    "ioasidd can't be reached: connecting to %s failed (%s); is it ioasidd's socket?", path,
+			    "cannot connect to ioasidd: failed to connect to %s (%s); is it ioasidd's socket?", path,
 			    strerror(-result));
 	}
 }
@@ -52,13 +51,14 @@ int connection_fail_call(struct ioasid *connection, const char *method, int resu
 	switch (-result) {
 	case ECONNRESET:
 		failure_set(failure, IOASID_UNREACHABLE,
-			    "ioasidd closed the connection at %s and did not answer %s; see `systemctl status ioasidd`",
+			    "ioasidd closed the connection at %s without answering %s; see `systemctl status ioasidd`",
 			    connection->path, method);
 		break;
 	case EPROTO:
-		connection_fail_sense(connection, method,
-				      *wrong != '\0' ? wrong
-						     : "it is too long, or has too many FDs, or others follow it");
+		connection_fail_sense(
+			connection, method,
+			*wrong != '\0' ? wrong
+				       : "it is too long, has too many file descriptors, or more data follows it");
 		break;
 	case ENOMEM:
 		connection_fail_memory(connection);
@@ -78,8 +78,8 @@ int connection_fail_reply(struct ioasid *connection, const char *method, const c
 int connection_fail_sense(struct ioasid *connection, const char *method, const char *why)
 {
 	failure_set(&connection->failure, IOASID_FAILED,
-		    "the answer from %s to %s makes no sense: %s; is that ioasidd, and of this version?",
-		    connection->path, method, why);
+		    "invalid reply from %s to %s: %s; is it ioasidd, and of the same version?", connection->path,
+		    method, why);
 	return -EPROTO;
 }
 
@@ -91,7 +91,7 @@ int connection_fail_argument(struct ioasid *connection, const char *why)
 
 int connection_fail_memory(struct ioasid *connection)
 {
-	failure_set(&connection->failure, IOASID_FAILED, "this process is out of memory");
+	failure_set(&connection->failure, IOASID_FAILED, "out of memory");
 	return -ENOMEM;
 }
 
@@ -127,7 +127,7 @@ int connection_call_plain(struct ioasid *connection, const char *method, struct 
 		return result;
 	if (received.fds.count > 0 || received.fds.truncated) {
 		varlink_reply_done(&received);
-		return connection_fail_reply(connection, method, "it carries file descriptors that nobody asked for");
+		return connection_fail_reply(connection, method, "unexpected file descriptors");
 	}
 	*reply = received;
 	return 0;
@@ -173,7 +173,7 @@ const char *ioasid_error_message(const struct ioasid *connection)
 {
 	if (connection->failure.message != NULL)
 		return connection->failure.message;
-	return connection->failure.status == IOASID_DONE ? "nothing failed" : "this process is out of memory";
+	return connection->failure.status == IOASID_DONE ? "no error" : "out of memory";
 }
 
 const char *ioasid_error_name(const struct ioasid *connection)
@@ -197,7 +197,7 @@ int ioasid_call(struct ioasid *connection, const char *method, const char *param
 	int result;
 
 	if (method == NULL)
-		return connection_fail_argument(connection, "no method is named");
+		return connection_fail_argument(connection, "missing method");
 	if (parameters != NULL) {
 		result = json_text_read(parameters, strlen(parameters), JSON_MESSAGE, PARAMETERS_DEPTH_MAX, &object,
 					&problem);
@@ -205,8 +205,8 @@ int ioasid_call(struct ioasid *connection, const char *method, const char *param
 			return connection_fail_memory(connection);
 		if (result < 0) {
 			snprintf(wrong, sizeof(wrong),
-				 "the parameters of the call are no JSON object: line %u, column %u: %s", problem.line,
-				 problem.column, problem.message);
+				 "the parameters of the call are not a JSON object: line %u, column %u: %s",
+				 problem.line, problem.column, problem.message);
 			return connection_fail_argument(connection, wrong);
 		}
 	}

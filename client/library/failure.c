@@ -88,11 +88,12 @@ static void write_headline(FILE *stream, const char *method, const char *error, 
 		escape_write(stream, message, false);
 	} else if (strcmp(error, "org.varlink.service.MethodNotFound") == 0 ||
 		   strcmp(error, "org.varlink.service.InterfaceNotFound") == 0) {
-		fputs("the ioasidd that runs knows no method ", stream);
+		fputs("the running ioasidd has no method ", stream);
 		escape_write(stream, method, false);
-		fputs(": it has another version than this program; install the same of both and restart it", stream);
+		fputs(": its version differs from this program's; install the same version of both and restart it",
+		      stream);
 	} else if (strcmp(error, "org.varlink.service.InvalidParameter") == 0) {
-		fputs("ioasidd can't make sense of ", stream);
+		fputs("ioasidd rejected ", stream);
 		escape_write(stream, parameter != NULL ? parameter : "the parameters", false);
 		fputs(" in a call of ", stream);
 		escape_write(stream, method, false);
@@ -101,7 +102,7 @@ static void write_headline(FILE *stream, const char *method, const char *error, 
 		escape_write(stream, method, false);
 		fputs(" with ", stream);
 		escape_write(stream, error, false);
-		fputs(" and no word why; its log may have more", stream);
+		fputs(" without a reason; see its log", stream);
 	}
 }
 

@@ -96,7 +96,7 @@ static int next_event(struct ioasid *connection, struct ioasid_monitor *monitor,
 	} else if (!json_object_object_get_ex(reply.parameters, "event", &value) ||
 		   !json_object_is_type(value, json_type_object)) {
 		monitor->over = true;
-		result = connection_fail_sense(connection, METHOD, "there is no event in it");
+		result = connection_fail_sense(connection, METHOD, "missing event");
 	} else {
 		*event = json_object_get(value);
 	}

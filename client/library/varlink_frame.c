@@ -98,14 +98,14 @@ static int parse(const char *text, size_t length, struct json_object **out, char
 
 	if (result != -EINVAL)
 		return result;
-	text_format(wrong, TEXT_MAX, "it is no Varlink reply (line %u, column %u: %s)", problem.line, problem.column,
+	text_format(wrong, TEXT_MAX, "not a Varlink reply (line %u, column %u: %s)", problem.line, problem.column,
 		    problem.message);
 	return -EPROTO;
 }
 
 static int refuse(char wrong[static TEXT_MAX], const char *why)
 {
-	text_format(wrong, TEXT_MAX, "it is no Varlink reply (%s)", why);
+	text_format(wrong, TEXT_MAX, "not a Varlink reply (%s)", why);
 	return -EPROTO;
 }
 
@@ -119,7 +119,7 @@ static int read_members(struct json_object *object, struct varlink_reply *reply,
 		int size = json_object_get_string_len(error);
 
 		if (!json_object_is_type(error, json_type_string) || size == 0 || size > ERROR_NAME_MAX)
-			return refuse(wrong, "\"error\" is no name of an error");
+			return refuse(wrong, "\"error\" is not the name of an error");
 		*name = strdup(json_object_get_string(error));
 		if (*name == NULL)
 			return -ENOMEM;
@@ -134,7 +134,7 @@ static int read_members(struct json_object *object, struct varlink_reply *reply,
 	else if (json_object_is_type(parameters, json_type_object))
 		json_object_get(parameters);
 	else
-		return refuse(wrong, "\"parameters\" is no object");
+		return refuse(wrong, "\"parameters\" is not an object");
 	if (parameters == NULL)
 		return -ENOMEM;
 	reply->parameters = parameters;

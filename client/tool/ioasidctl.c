@@ -69,7 +69,7 @@ int ioasidctl(int argc, char **argv)
 	offline_free(session.offline);
 	if ((fflush(stdout) != 0 || ferror(stdout)) && status == EXIT_DONE) {
 		line.json = false; /* standard output is what does not work */
-		status = session_fail(&session, EXIT_FAILED, "what was to be printed could not be written");
+		status = session_fail(&session, EXIT_FAILED, "failed to write the output");
 	}
 	if (status != EXIT_DONE && line.failure_status != 0 && line.verb != NULL &&
 	    (line.verb->options & OPTION_FAILURE_STATUS))

@@ -102,9 +102,8 @@ static bool daemon_can_read(const struct collection *collection, const struct st
 	if (is_readable_by(status, user))
 		return true;
 	diagnostics_add(diagnostics, true, path, 0, 0,
-			"can't be read by the user %s, whom ioasidd runs as (mode %04o): chmod "
-			"go+%s it",
-			DAEMON_USER, status->st_mode & 07777u, S_ISDIR(status->st_mode) ? "rx" : "r");
+			"can't be read by the user %s that ioasidd runs as (mode %04o): chmod go+%s it", DAEMON_USER,
+			status->st_mode & 07777u, S_ISDIR(status->st_mode) ? "rx" : "r");
 	return false;
 }
 
@@ -118,13 +117,14 @@ static bool owner_is_trusted(const struct collection *collection, const struct s
 		return true;
 	if (status->st_uid != 0 && (collection->roots || status->st_uid != geteuid())) {
 		diagnostics_add(diagnostics, error, path, 0, 0,
-				"belongs to uid %u: a policy has to belong to root (chown root)", status->st_uid);
+				"belongs to uid %u: a policy must belong to root (chown root)", status->st_uid);
 		if (error)
 			return false;
 	}
 	if (status->st_mode & (S_IWGRP | S_IWOTH)) {
 		diagnostics_add(diagnostics, error, path, 0, 0, "can be written by others (mode %04o): chmod go-w it%s",
-				status->st_mode & 07777u, error ? "" : ", for ioasidd refuses that in its folders");
+				status->st_mode & 07777u,
+				error ? "" : ", as ioasidd rejects such files in its folders");
 		if (error)
 			return false;
 	}
@@ -149,7 +149,7 @@ static char *read_text(int fd, const struct stat *status, const char *path, size
 	}
 	if (!text || done < size) {
 		diagnostics_add(diagnostics, true, path, 0, 0, "can't be read: %s",
-				text ? "it shrank meanwhile, or the disk failed" : strerror(ENOMEM));
+				text ? "the file shrank, or the disk failed" : strerror(ENOMEM));
 		free(text);
 		return NULL;
 	}
@@ -259,7 +259,7 @@ static int collect_file(struct collection *collection, int folder_fd, const char
 	else
 		fd = open_file(collection, folder_fd, name, found.path, diagnostics);
 	if (fd >= 0 && fstat(fd, &status) < 0) {
-		diagnostics_add(diagnostics, true, found.path, 0, 0, "can't be looked at: %s", strerror(errno));
+		diagnostics_add(diagnostics, true, found.path, 0, 0, "can't be examined: %s", strerror(errno));
 		descriptor_close(&fd);
 	}
 	if (fd < 0) {
@@ -267,7 +267,7 @@ static int collect_file(struct collection *collection, int folder_fd, const char
 	} else if (is_null_device(&status)) {
 		found.text = strdup("");
 	} else if (!S_ISREG(status.st_mode)) {
-		diagnostics_add(diagnostics, true, found.path, 0, 0, "is no regular file: remove it");
+		diagnostics_add(diagnostics, true, found.path, 0, 0, "is not a regular file: remove it");
 	} else if (status.st_size > POLICY_FILE_MAX) {
 		diagnostics_add(diagnostics, true, found.path, 0, 0, "is larger than %d bytes: split it",
 				POLICY_FILE_MAX);

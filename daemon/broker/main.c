@@ -57,7 +57,7 @@ static void on_ready(void *context, int error)
 		return;
 	}
 	if (broker->bus && bus_face_new(broker->event, broker->bus, broker->arbiter, &broker->bus_face) < 0)
-		log_error("org.ioasid1 can't be offered on the bus: out of memory; the socket goes on");
+		log_error("cannot offer org.ioasid1 on the bus: out of memory; continuing with the socket");
 	log_notice("ready, listening on %s", path);
 	sd_notify(0, "READY=1");
 }
@@ -66,7 +66,7 @@ static void on_lost(void *context, int error)
 {
 	struct broker *broker = context;
 
-	log_error("the executor is gone%s%s: ending; the next start puts right what was under way", error ? ": " : "",
+	log_error("lost the executor%s%s: exiting; the next start recovers what was under way", error ? ": " : "",
 		  error ? strerror(-error) : "");
 	sd_event_exit(broker->event, EXIT_EXECUTOR_GONE);
 }
@@ -154,7 +154,7 @@ static int run(struct broker *broker, int executor)
 	else
 		status = add_listeners(broker);
 	if (status < 0) {
-		log_error("can't start: %s", strerror(-status));
+		log_error("failed to start: %s", strerror(-status));
 	} else {
 		status = sd_event_loop(broker->event);
 	}

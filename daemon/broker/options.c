@@ -10,8 +10,8 @@
 #include <string.h>
 
 static const char usage[] =
-	"usage: ioasidd [OPTION]...\n"
-	"Decides who on this host owns which I/O address space, and hands out devices as file descriptors.\n"
+	"Usage: ioasidd [OPTION]...\n"
+	"Decide who on this host owns which I/O address space, and deliver devices as file descriptors.\n"
 	"\n"
 	"  --policy-dir DIR         read the policy from DIR/*.json; may be given several times, earlier folders mask\n"
 	"                           files of the same name in later ones\n"
@@ -81,7 +81,7 @@ static bool take(int option, struct options *out)
 	switch (option) {
 	case OPTION_POLICY:
 		if (out->policy_folder_count == OPTIONS_FOLDERS_MAX) {
-			fprintf(stderr, "ioasidd: more than %d times --policy-dir\n", OPTIONS_FOLDERS_MAX);
+			fprintf(stderr, "ioasidd: --policy-dir can be given at most %d times\n", OPTIONS_FOLDERS_MAX);
 			return false;
 		}
 		out->policy_folder[out->policy_folder_count++] = optarg;
@@ -111,7 +111,7 @@ static bool take(int option, struct options *out)
 	case OPTION_DEADLINE:
 		if (parse_deadline(optarg, &out->plan_deadline_usec))
 			return true;
-		fprintf(stderr, "ioasidd: --plan-deadline wants a number of seconds from 1 to 3600, not '%s'\n",
+		fprintf(stderr, "ioasidd: --plan-deadline needs a number of seconds from 1 to 3600, not '%s'\n",
 			optarg);
 		return false;
 	default:

@@ -29,10 +29,9 @@ int start_find_user(const char *name, struct start_user *user)
 	struct passwd *entry = getpwnam(name);
 
 	if (!entry) {
-		log_error(
-			"there is no user '%s' to become: make it (systemd-sysusers, or 'useradd --system %s'), or name "
-			"another one with --user",
-			name, name);
+		log_error("there is no user '%s': create it (systemd-sysusers, or 'useradd --system %s'), or name "
+			  "another one with --user",
+			  name, name);
 		return -ENOENT;
 	}
 	user->uid = entry->pw_uid;
@@ -48,7 +47,7 @@ int start_runtime_folder(const char *folder, const struct start_user *user)
 	if (mkdir(folder, 0755) < 0 && errno != EEXIST) {
 		int error = -errno;
 
-		log_error("%s can't be made: %s", folder, strerror(-error));
+		log_error("failed to create %s: %s", folder, strerror(-error));
 		return error;
 	}
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
@@ -61,7 +60,7 @@ int start_runtime_folder(const char *folder, const struct start_user *user)
 	if (geteuid() == 0 && (fchown(fd, user->uid, user->gid) < 0 || fchmod(fd, 0755) < 0)) {
 		int error = -errno;
 
-		log_error("%s can't be given to uid %u: %s", folder, user->uid, strerror(-error));
+		log_error("failed to change the owner of %s to uid %u: %s", folder, user->uid, strerror(-error));
 		return error;
 	}
 	return 0;
@@ -77,10 +76,10 @@ static int connect_executor(void)
 	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
 		int error = -errno;
 
-		log_error(
-			"%s: no executor answers: %s. Start ioasid-executor.socket, or start ioasidd as root, or give it "
-			"--executor",
-			EXECUTOR_SOCKET, strerror(-error));
+		log_error("%s: no executor answers: %s. Start ioasid-executor.socket, or start ioasidd as root, or "
+			  "give it "
+			  "--executor",
+			  EXECUTOR_SOCKET, strerror(-error));
 		return error;
 	}
 	return descriptor_take(&fd);
@@ -113,7 +112,7 @@ static void become_executor(int wire, char **argument)
 		_exit(127);
 	close_range(WIRE_FD + 1, ~0u, 0);
 	execvpe(argument[0], argument, environment);
-	log_error("%s can't be started: %s", argument[0], strerror(errno));
+	log_error("failed to start %s: %s", argument[0], strerror(errno));
 	_exit(127);
 }
 
@@ -179,13 +178,13 @@ int start_drop_privileges(const struct start_user *user)
 	     setresuid(user->uid, user->uid, user->uid) < 0)) {
 		int error = -errno;
 
-		log_error("can't become uid %u: %s", user->uid, strerror(-error));
+		log_error("failed to become uid %u: %s", user->uid, strerror(-error));
 		return error;
 	}
 	/* A service manager has seen to it where it was not us, and its filter takes the very question for an attack.
 	 */
 	if (privileged && user->uid != 0 && setuid(0) == 0) {
-		log_error("the way back to root is open: giving up");
+		log_error("root privileges could be regained: giving up");
 		return -EPERM;
 	}
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

@@ -72,7 +72,7 @@ static void leave_surroundings(void)
 		dup2(null, STDIN_FILENO);
 	descriptor_close(&null);
 	if (chdir("/") < 0)
-		log_notice("the root folder can't be entered: %s", strerror(errno));
+		log_notice("failed to enter the root folder: %s", strerror(errno));
 	umask(077);
 }
 
@@ -84,7 +84,7 @@ static int worker_main(const char *name)
 	int error, status;
 
 	if (role < 0 || !is_wire(WORKER_SOCKET_FD)) {
-		fprintf(stderr, "ioasid-executor: --worker is for the executor's own use\n");
+		fprintf(stderr, "ioasid-executor: --worker is for internal use\n");
 		return EXIT_USAGE;
 	}
 	snprintf(program, sizeof(program), "ioasid-%s", name);
@@ -132,7 +132,7 @@ static int run(const char *const *folder, size_t count, const char *runtime_fold
 		return EXIT_USAGE;
 	}
 	if (geteuid() != 0) {
-		fprintf(stderr, "ioasid-executor: it changes drivers, and has to be started as root\n");
+		fprintf(stderr, "ioasid-executor: must be started as root, as it changes drivers\n");
 		return EXIT_FAILURE;
 	}
 	fcntl(WIRE_FD, F_SETFD, FD_CLOEXEC);
@@ -140,7 +140,7 @@ static int run(const char *const *folder, size_t count, const char *runtime_fold
 	/* The very program that runs, even if an upgrade has put another in its place since. */
 	options.program = open("/proc/self/exe", O_PATH | O_CLOEXEC);
 	if (options.program < 0) {
-		log_error("the executor can't find its own program: %s", strerror(errno));
+		log_error("the executor cannot find its own program: %s", strerror(errno));
 		return EXIT_FAILURE;
 	}
 	return confine_main() < 0 ? EXIT_FAILURE : executor_main(&options);
@@ -185,7 +185,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (optind < argc) {
-		fprintf(stderr, "ioasid-executor: what is \"%s\"? See --help\n", argv[optind]);
+		fprintf(stderr, "ioasid-executor: unexpected argument \"%s\"; see --help\n", argv[optind]);
 		return EXIT_USAGE;
 	}
 	leave_surroundings();

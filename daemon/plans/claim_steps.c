@@ -69,7 +69,7 @@ static int make_probe(struct plan_run *run, const struct step *step)
 		return error;
 	if (!run->calls->is_on_vfio(run, device))
 		return plan_fail(run, -ENODEV,
-				 "%s: %s has bound it, but offers no VFIO device: this kernel lacks VFIO cdevs",
+				 "%s: %s is bound, but offers no VFIO device: this kernel lacks VFIO cdevs",
 				 step->device, step->value);
 	return 0;
 }

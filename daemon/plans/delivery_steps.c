@@ -7,12 +7,12 @@ static int take_context(struct plan_run *run, const struct step *step, bool cont
 {
 	if (step->number == 1) {
 		if (!run->context_passed || !run->calls->is_context(run, container))
-			return plan_fail(run, -EBADF, "the claim's %s did not come with the plan",
+			return plan_fail(run, -EBADF, "the claim's %s was not passed with the plan",
 					 container ? "container" : "iommufd");
 		return 0;
 	}
 	if (run->context_passed)
-		return plan_fail(run, -EBADF, "%s came with a plan that opens one",
+		return plan_fail(run, -EBADF, "%s was passed with a plan that opens one",
 				 container ? "a container" : "an iommufd");
 	return run->calls->open_context(run, container);
 }
@@ -41,7 +41,7 @@ int deliver_open(struct plan_run *run, const struct step *step)
 	if (!device)
 		return -ENODEV;
 	if (device->opened)
-		return plan_fail(run, -EBUSY, "%s is opened twice by the plan", step->device);
+		return plan_fail(run, -EBUSY, "the plan opens %s twice", step->device);
 	error = run->calls->open_device(run, device);
 	device->opened = error == 0;
 	return error;
@@ -87,7 +87,7 @@ int deliver_group(struct plan_run *run, const struct step *step)
 	if (!device)
 		return -ENODEV;
 	if (run->stage == 0 && device->group_opened)
-		return plan_fail(run, -EBUSY, "the group of %s is opened twice by the plan", step->device);
+		return plan_fail(run, -EBUSY, "the plan opens the group of %s twice", step->device);
 	if (run->stage == 0)
 		error = run->calls->open_group(run, device);
 	if (error != 0)

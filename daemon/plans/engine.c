@@ -12,7 +12,7 @@ static void explain(struct plan_run *run, const struct step *step, int error)
 	char what[TEXT_MAX / 2];
 
 	if (!run->why[0])
-		plan_fail(run, 0, "could not %s: %s", step_describe(step, what, sizeof(what)), strerror(-error));
+		plan_fail(run, 0, "failed to %s: %s", step_describe(step, what, sizeof(what)), strerror(-error));
 }
 
 static void note_step(struct wire_result *result, const struct plan_run *run, enum wire_outcome outcome, int error)
@@ -58,7 +58,7 @@ static int take_claim_step(struct plan_run *run, const struct step *step)
 	int error;
 
 	if (!kind)
-		return run->undoing ? 0 : plan_fail(run, -EINVAL, "a step of a release stands in a claim");
+		return run->undoing ? 0 : plan_fail(run, -EINVAL, "a claim contains a step of a release");
 	if (run->undoing && !kind->undo)
 		return 0;
 	error = begin_step(run, step);
@@ -83,7 +83,8 @@ static bool undo(struct plan_run *run, struct wire_result *result)
 		if (error == 0)
 			continue;
 		if (result->outcome != WIRE_OUTCOME_BROKEN)
-			text_append(result->text, sizeof(result->text), ". It could not all be put back: %s", run->why);
+			text_append(result->text, sizeof(result->text), ". Not everything could be restored: %s",
+				    run->why);
 		result->outcome = WIRE_OUTCOME_BROKEN;
 	}
 	return true;

@@ -10,7 +10,7 @@ bool plan_admit_policy(uint64_t digest, const struct policy *policy, char why[st
 	if (digest == policy->digest)
 		return true;
 	text_format(why, TEXT_MAX,
-		    "broker and executor hold different policies: reload both (systemctl reload ioasidd)");
+		    "broker and executor have different policies: reload both (systemctl reload ioasidd)");
 	return false;
 }
 
@@ -20,11 +20,11 @@ static bool is_as_planned(const struct topology *topology, const struct step *st
 	const struct device *device = topology_find(topology, step->device);
 
 	if (!device) {
-		text_format(why, TEXT_MAX, "%s is not there any more", step->device);
+		text_format(why, TEXT_MAX, "%s is gone", step->device);
 		return false;
 	}
 	if (device->identity != step->identity) {
-		text_format(why, TEXT_MAX, "%s is another device than the one that was planned for", step->device);
+		text_format(why, TEXT_MAX, "%s is not the device that was planned for", step->device);
 		return false;
 	}
 	if (step->kind == STEP_OVERRIDE && strcmp(device->driver_override, step->before) != 0) {
@@ -62,9 +62,9 @@ bool plan_admit_stop(const struct wire_stop *question, const struct ledger *give
 	if (question->what == REVOKE_STOP_UNIT && !stop_unit_is_possible(question->unit, why))
 		return false;
 	if (question->what == REVOKE_STOP_PROCESS && kept)
-		text_format(why, TEXT_MAX, "the process [%d] is none that may be stopped", question->pid);
+		text_format(why, TEXT_MAX, "the process [%d] may not be stopped", question->pid);
 	else if (found == 0)
-		text_format(why, TEXT_MAX, "none of the devices is there");
+		text_format(why, TEXT_MAX, "none of the devices exists");
 	else if (!given_by_rule(given, question->device, question->count, question->rule))
 		text_format(why, TEXT_MAX, "the devices were not given to one claim by the rule \"%s\"",
 			    question->rule);

@@ -76,13 +76,13 @@ static int prove_bus_master_off(struct plan_run *run, struct plan_device *device
 	if (error != 0 || !on)
 		return error;
 	if (device->doubted) {
-		plan_fail(run, 0, "%s can still do DMA: somebody has it open, though no process was found that has",
+		plan_fail(run, 0, "%s can still do DMA: it is open, but no process was found that has it open",
 			  device->name);
 		*verdict = (struct release_verdict){ .outcome = WIRE_OUTCOME_HELD, .error = EBUSY };
 		return 0;
 	}
 	/* Switching it off ourselves would hide that somebody still drives the device. */
-	plan_fail(run, 0, "%s can still do DMA: bus mastering is on, though nobody has it open", device->name);
+	plan_fail(run, 0, "%s can still do DMA: bus mastering is on, but no process has it open", device->name);
 	verdict->outcome = WIRE_OUTCOME_BROKEN;
 	return 0;
 }
@@ -152,12 +152,11 @@ static int restore(struct plan_run *run, const struct step *step, const struct p
 	if (error != 0 || (right && strcmp(override, step->before) == 0))
 		return error;
 	if (!device->marked && !bears_mark(override, step))
-		return plan_fail(
-			run, -EPERM,
-			"%s was changed by somebody else meanwhile (driver_override is %s): it is left as it is",
-			device->name, override[0] ? override : "empty");
+		return plan_fail(run, -EPERM,
+				 "%s was changed by another program (driver_override is %s): leaving it as it is",
+				 device->name, override[0] ? override : "empty");
 	if (!right && driver[0])
-		return plan_fail(run, -EBUSY, "%s is bound to %s: it can't get %s back", device->name, driver,
+		return plan_fail(run, -EBUSY, "%s is bound to %s: cannot restore %s", device->name, driver,
 				 step->value[0] ? step->value : "its state without a driver");
 	if (!right)
 		error = give_driver(run, device, step->value);
@@ -168,12 +167,12 @@ static int restore(struct plan_run *run, const struct step *step, const struct p
 static int unmap(struct plan_run *run, const struct step *step)
 {
 	if (!run->context_passed)
-		return plan_fail(run, -EBADF, "the claim's context did not come with the plan");
+		return plan_fail(run, -EBADF, "the claim's context was not passed with the plan");
 	if (run->calls->is_context(run, true))
 		return run->calls->empty_context(run, true, 0);
 	if (run->calls->is_context(run, false))
 		return run->calls->empty_context(run, false, (uint32_t)step->number);
-	return plan_fail(run, -EBADF, "what came with the plan is no context");
+	return plan_fail(run, -EBADF, "the descriptor passed with the plan is not a context");
 }
 
 /* 0, HOST_CALL_NOT_YET, or -errno; 0 with a verdict for what has no errno of its own. */
@@ -213,7 +212,7 @@ static int make(struct plan_run *run, const struct step *step, struct plan_devic
 	case STEP_MEMLOCK:
 	case STEP_KIND_COUNT:
 	default:
-		plan_fail(run, 0, "a step of a claim stands in a release");
+		plan_fail(run, 0, "a release contains a step of a claim");
 		verdict->outcome = WIRE_OUTCOME_BROKEN;
 		return 0;
 	}

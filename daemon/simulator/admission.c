@@ -38,7 +38,7 @@ static bool is_context_right(const struct run *run, const struct claim *claim, c
 
 	if (run->passed_context < 0 || !attachment || (context && strcmp(attachment->key, context->key) == 0))
 		return true;
-	text_format(why, TEXT_MAX, "the context that came with the plan is not the one of the claim %s", claim->id);
+	text_format(why, TEXT_MAX, "the context passed with the plan does not belong to the claim %s", claim->id);
 	return false;
 }
 

@@ -31,8 +31,7 @@ static int add(const struct json_value *value, struct machine *machine, const st
 	int error = machine_add(machine, description);
 
 	if (error == -EEXIST)
-		return json_fields_refuse(value, false, problem, "there is a device %s already",
-					  description->device.name);
+		return json_fields_refuse(value, false, problem, "duplicate device %s", description->device.name);
 	if (error == -EADDRINUSE)
 		return json_fields_refuse(value, false, problem, "another device has the node %s",
 					  description->device.vfio_node);
@@ -132,7 +131,7 @@ int host_file_load(const char *path, struct machine *machine, struct json_proble
 	if (file < 0 || fstat(file, &status) < 0)
 		return refuse_file(problem, strerror(errno));
 	if (!S_ISREG(status.st_mode))
-		return refuse_file(problem, "it is no regular file");
+		return refuse_file(problem, "it is not a regular file");
 	if (status.st_size > SNAPSHOT_TEXT_MAX)
 		return refuse_file(problem, "it is larger than 64 MiB");
 	text = malloc((size_t)status.st_size + 1);

@@ -98,7 +98,7 @@ static void on_late(struct timer *timer)
 	struct stop *stop = (struct stop *)((char *)timer - offsetof(struct stop, timer));
 
 	if (stop->killed) {
-		conclude(stop, WIRE_STOP_STAYS, ETIMEDOUT, "what was killed is there still: it hangs in the kernel");
+		conclude(stop, WIRE_STOP_STAYS, ETIMEDOUT, "the killed process still exists: it hangs in the kernel");
 		return;
 	}
 	stop->killed = true;
@@ -222,10 +222,11 @@ static void begin(struct stop *stop, int *pidfd)
 	if (stop->question.what == REVOKE_STOP_UNIT && stop->stops->machine->units.count == 0) {
 		char text[TEXT_MAX];
 
-		text_format(text, sizeof(text),
-			    "%s can't be stopped: this host runs no systemd. With \"stop\": \"process\" the "
-			    "rule lets single processes be ended",
-			    stop->question.unit);
+		text_format(
+			text, sizeof(text),
+			"cannot stop %s: this host does not run systemd. With \"stop\": \"process\" the rule allows "
+			"stopping single processes",
+			stop->question.unit);
 		conclude(stop, WIRE_STOP_UNSUPPORTED, EOPNOTSUPP, text);
 		return;
 	}
@@ -282,7 +283,7 @@ void stops_begin(struct stops *stops, const struct wire_stop *question, const st
 	TAILQ_INSERT_TAIL(&stops->list, stop, link);
 	if (process && pidfd < 0)
 		conclude(stop, WIRE_STOP_FAILED, EAGAIN,
-			 "too much is being stopped already, or the process's pidfd is missing");
+			 "too many stops are under way, or the process's pidfd is missing");
 	else if (process && has_ended(pidfd))
 		conclude(stop, WIRE_STOP_GONE, 0, "");
 	else if (!may_stop(stop, policy, broker, pidfd, why))

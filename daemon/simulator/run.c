@@ -152,7 +152,7 @@ static void die(struct run *run)
 {
 	run->result = (struct wire_result){ .outcome = WIRE_OUTCOME_INTERRUPTED, .kind = STEP_KIND_COUNT };
 	text_format(run->result.text, sizeof(run->result.text),
-		    "the worker ended in the middle of the plan: nobody knows how far it came");
+		    "the worker ended in the middle of the plan: its progress is unknown");
 	finish(run);
 }
 
@@ -201,7 +201,7 @@ static bool begin(struct run *run)
 		return false;
 	if (run->unsound) {
 		text_format(run->result.text, sizeof(run->result.text),
-			    "the plan can't be begun: it has one device under two identities");
+			    "cannot start the plan: it has one device under two identities");
 	} else if (run_is_allowed(run, run->result.text)) {
 		for (size_t i = 0; i < run->engine.device_count; i++) {
 			struct plan_device *planned = &run->engine.device[i];

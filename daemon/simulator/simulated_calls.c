@@ -75,7 +75,7 @@ static int unbind(struct plan_run *engine, const struct plan_device *device, con
 	if (!*found->now.driver)
 		return 0;
 	if (strcmp(found->now.driver, driver) != 0)
-		return plan_fail(engine, -EBUSY, "%s is bound to %s, not to %s as it was planned for", device->name,
+		return plan_fail(engine, -EBUSY, "%s is bound to %s, not to %s as planned", device->name,
 				 found->now.driver, driver);
 	return run_outcome(run_of(engine), found, kernel_unbind(found, run_of(engine)));
 }
@@ -154,7 +154,7 @@ static int open_device(struct plan_run *engine, struct plan_device *device)
 	struct simulated_device *found = find(engine, device);
 
 	if (!*found->now.vfio_node)
-		return plan_fail(engine, -ENODEV, "%s has no VFIO device any more: somebody has unbound its driver",
+		return plan_fail(engine, -ENODEV, "%s no longer has a VFIO device: its driver was unbound",
 				 device->name);
 	return kernel_open_device(found, &files_of(engine, device)->device);
 }
@@ -195,9 +195,9 @@ static int bind_device(struct plan_run *engine, struct plan_device *device)
 	if (error == -EPERM)
 		explain_refusal(engine, file->device, "be bound to the iommufd");
 	else if (error == -EINVAL)
-		plan_fail(engine, error, "%s is bound to an iommufd already: somebody holds it", device->name);
+		plan_fail(engine, error, "%s is already bound to an iommufd: a process holds it", device->name);
 	else if (error == -EBUSY)
-		plan_fail(engine, error, "%s: somebody has its IOMMU group open", device->name);
+		plan_fail(engine, error, "%s: a process has its IOMMU group open", device->name);
 	return error;
 }
 
@@ -213,10 +213,10 @@ static int open_group(struct plan_run *engine, struct plan_device *device)
 	int error = kernel_open_group(find(engine, device), &files_of(engine, device)->group);
 
 	if (error == -EBUSY)
-		return plan_fail(engine, error, "%s: somebody has its IOMMU group open, or a device of it",
+		return plan_fail(engine, error, "%s: a process has its IOMMU group open, or a device of it",
 				 device->name);
 	if (error == -ENOENT)
-		return plan_fail(engine, -ENODEV, "%s has no VFIO group any more: somebody has unbound its driver",
+		return plan_fail(engine, -ENODEV, "%s no longer has a VFIO group: its driver was unbound",
 				 device->name);
 	return error;
 }
@@ -296,7 +296,7 @@ static int raise_memlock(struct plan_run *engine, uint64_t bytes, uint64_t *befo
 	if (run->peer <= 0)
 		return -ESRCH;
 	if (run->peer == 1)
-		return plan_fail(engine, -EPERM, "the client can't be the service manager");
+		return plan_fail(engine, -EPERM, "the client cannot be the service manager");
 	if (poll(&peer, 1, 0) != 0 || prlimit(run->peer, RLIMIT_MEMLOCK, NULL, &limit) < 0) {
 		/* A process of somebody else's can't be read; one that has ended can't be a client. */
 		if (peer.revents || errno != EPERM)
@@ -343,12 +343,12 @@ static int try_bind(struct plan_run *engine, const struct plan_device *device, b
 	if (!run->machine->kernel.iommufd || !run->machine->kernel.vfio_cdev)
 		return -ENOENT;
 	if (own && !is_context(engine, false))
-		return plan_fail(engine, -EBADF, "the claim's iommufd did not come with the plan");
+		return plan_fail(engine, -EBADF, "the claim's iommufd was not passed with the plan");
 	error = kernel_can_bind(find(engine, device), own ? context_of(engine) : NULL);
 	if (error == -EINVAL)
-		plan_fail(engine, error, "%s is bound already, by somebody who has an FD of it", device->name);
+		plan_fail(engine, error, "%s is already bound, by a process that has an FD of it", device->name);
 	else if (error == -EBUSY)
-		plan_fail(engine, error, "%s: somebody has its IOMMU group open", device->name);
+		plan_fail(engine, error, "%s: a process has its IOMMU group open", device->name);
 	else if (error == -EPERM)
 		plan_fail(engine, error, "%s: its IOMMU group belongs to another context", device->name);
 	return error;
@@ -359,7 +359,7 @@ static int try_group(struct plan_run *engine, const struct plan_device *device)
 	int error = kernel_can_open_group(find(engine, device));
 
 	if (error == -EBUSY)
-		plan_fail(engine, error, "%s: somebody has its IOMMU group open, or a device of it", device->name);
+		plan_fail(engine, error, "%s: a process has its IOMMU group open, or a device of it", device->name);
 	return error == -ENOENT ? 0 : error;
 }
 
@@ -390,10 +390,9 @@ static int reset(struct plan_run *engine, const struct plan_device *device)
 	int error = kernel_reset(found);
 
 	if (error == -ENOENT)
-		return plan_fail(engine, error, "%s has no way to be reset", device->name);
+		return plan_fail(engine, error, "%s does not support a reset", device->name);
 	if (error < 0)
-		return plan_fail(engine, error,
-				 "%s can't be reset: none of its ways works, for it is not alone on its bus",
+		return plan_fail(engine, error, "failed to reset %s: no method works, as it is not alone on its bus",
 				 device->name);
 	return run_outcome(run_of(engine), found, error);
 }

@@ -62,14 +62,14 @@ static bool limits_hold(const struct entry *entry, const struct policy *policy)
 	const struct rule *rule = entry->rule;
 
 	if (ledger_devices_of(entry->given, uid, rule->name) + more > rule->device_limit)
-		return refuse(entry->why, "the rule \"%s\" gives a user %u devices, and uid %u would have more",
+		return refuse(entry->why, "the rule \"%s\" allows %u devices per user, and uid %u would have more",
 			      rule->name, rule->device_limit, uid);
 	if (ledger_devices_under(entry->given, rule->name) + more > rule->device_total_limit)
 		return refuse(entry->why,
-			      "the rule \"%s\" gives %u devices to all users together, and they would have more",
+			      "the rule \"%s\" allows %u devices for all users together, and they would have more",
 			      rule->name, rule->device_total_limit);
 	if (ledger_devices_of_user(entry->given, uid) + more > policy->user_device_limit)
-		return refuse(entry->why, "the policy gives a user %u devices, and uid %u would have more",
+		return refuse(entry->why, "the policy allows %u devices per user, and uid %u would have more",
 			      policy->user_device_limit, uid);
 	return true;
 }
@@ -95,13 +95,14 @@ static bool may_grow(const struct entry *entry, bool context_passed)
 	bool opens = has_step(entry->plan, STEP_CONTEXT, 0) || has_step(entry->plan, STEP_CONTAINER, 0);
 
 	if (claim->uid != entry->owner->subject.uid)
-		return refuse(entry->why, "the claim %s is uid %u's: it can't grow for uid %u", claim->id, claim->uid,
-			      entry->owner->subject.uid);
+		return refuse(entry->why, "the claim %s belongs to uid %u: uid %u cannot add to it", claim->id,
+			      claim->uid, entry->owner->subject.uid);
 	if (claim->mode != plan_mode(entry->plan))
-		return refuse(entry->why, "the claim %s was given in the mode %s", claim->id,
+		return refuse(entry->why, "the claim %s was delivered in the mode %s", claim->id,
 			      delivery_mode_to_string(claim->mode));
 	if (opens || (grows(entry->plan) && !context_passed))
-		return refuse(entry->why, "the claim %s has a context: it can't grow in another one", claim->id);
+		return refuse(entry->why, "the claim %s has a context: no device can be added in another one",
+			      claim->id);
 	return true;
 }
 
@@ -127,8 +128,8 @@ static bool is_nobodys(const struct entry *entry, const char *device, const char
 
 	if (!owner || owner == entry->claim)
 		return true;
-	return refuse(entry->why, "%s%s was given to the claim %s of uid %u, and has not been put back", device, what,
-		      owner->id, owner->uid);
+	return refuse(entry->why, "%s%s was delivered to the claim %s of uid %u, and has not been restored", device,
+		      what, owner->id, owner->uid);
 }
 
 /*
@@ -156,14 +157,14 @@ static bool enter(struct entry *entry, const struct device *device)
 
 	take_override(entry->plan, &new.before);
 	if (had && taken && !had->lockout)
-		return refuse(entry->why, "the claim %s has %s already", entry->claim->id, device->name);
+		return refuse(entry->why, "the claim %s already has %s", entry->claim->id, device->name);
 	if (had) {
 		had->lockout = had->lockout && !taken;
 		had->reset = taken ? entry->rule->reset : had->reset;
 	} else {
 		error = ledger_take(entry->given, entry->claim, &new);
 		if (error < 0)
-			return refuse(entry->why, "%s can't be entered in the executor's ledger: %s", device->name,
+			return refuse(entry->why, "cannot enter %s in the executor's ledger: %s", device->name,
 				      strerror(-error));
 	}
 	if (taken)
@@ -182,13 +183,13 @@ static bool enter_taken(struct entry *entry)
 			continue;
 		device = topology_find(entry->topology, step->device);
 		if (!device)
-			return refuse(entry->why, "the plan names %s, which this host does not have", step->device);
+			return refuse(entry->why, "the plan names %s, which does not exist on this host", step->device);
 		if (entry->change->device_count == CLAIM_DEVICES_MAX)
 			return refuse(entry->why, "the plan takes more than %d devices", CLAIM_DEVICES_MAX);
 		if (!is_nobodys(entry, device->name, "") || !enter(entry, device))
 			return false;
 	}
-	return entry->change->device_count > 0 || refuse(entry->why, "the plan takes no device");
+	return entry->change->device_count > 0 || refuse(entry->why, "the plan takes no devices");
 }
 
 /* The other members of their groups, whether the plan moves them or not. */
@@ -232,13 +233,13 @@ static bool begin_claim(struct entry *entry, const struct kernel_features *kerne
 	if (interface < 0)
 		return refuse(entry->why, "this kernel has neither iommufd nor VFIO groups");
 	if (context_passed || grows(entry->plan))
-		return refuse(entry->why, "a claim that is new gets a context of its own");
+		return refuse(entry->why, "a new claim gets a context of its own");
 	memcpy(claim.id, entry->owner->claim, sizeof claim.id);
 	text_format(claim.rule, sizeof claim.rule, "%s", entry->rule->name);
 	text_format(claim.unit, sizeof claim.unit, "%s", subject->unit);
 	error = ledger_add(entry->given, &claim, &entry->claim);
 	if (error < 0)
-		return refuse(entry->why, "the claim can't be entered in the executor's ledger: %s", strerror(-error));
+		return refuse(entry->why, "cannot enter the claim in the executor's ledger: %s", strerror(-error));
 	return true;
 }
 
@@ -259,7 +260,7 @@ bool given_take(struct ledger *given, const struct policy *policy, const struct 
 	*out = (struct given_change){ .effect = entry.claim ? GIVEN_ADDITION : GIVEN_CLAIM };
 	memcpy(out->claim, owner->claim, sizeof out->claim);
 	if (!entry.rule)
-		return refuse(why, "no allow rule is called \"%s\"", owner->rule);
+		return refuse(why, "there is no allow rule \"%s\"", owner->rule);
 	if (!limits_hold(&entry, policy))
 		return false;
 	entered = entry.claim ? may_grow(&entry, context_passed) : begin_claim(&entry, kernel, context_passed);
@@ -311,8 +312,8 @@ static bool drop_unknown(const struct ledger *given, const struct topology *topo
 		if ((owner && owner != claim) || (step->device[0] && !owner && !is_untouched(topology, plan, step)))
 			return refuse(
 				why,
-				"the executor did not give %s to the claim %s: it is left as it is. An operator has "
-				"to look what it is used for, and to give it its driver back",
+				"the executor did not deliver %s to the claim %s: it is left as it is. An operator "
+				"must check what it is used for, and restore its driver",
 				step->device, id);
 	}
 	for (size_t i = 0; i < plan->count; i++) {
@@ -510,13 +511,13 @@ bool given_match_release(const struct ledger *given, const struct policy *policy
 	for (size_t i = 0; i < plan->count; i++)
 		if (!step_is_sane(&plan->step[i]) || plan->step[i].kind < STEP_REVOKE ||
 		    plan->step[i].kind > STEP_RESTORE)
-			return refuse(why, "step %zu of the release is none of a release", i);
+			return refuse(why, "step %zu of the release does not belong in a release", i);
 	if (!drop_unknown(given, topology, plan, claim, owner->claim, why))
 		return false;
 	/* Of a claim that was never given, at most a container is left to be closed. */
 	if (!claim || plan->count == 0 || find_effect(policy, plan, claim, context_passed, out))
 		return true;
-	return refuse(why, "the release is not what the executor's ledger says of the claim %s", owner->claim);
+	return refuse(why, "the release does not match the executor's ledger for the claim %s", owner->claim);
 }
 
 bool given_ends_claim(const struct given_change *change, enum given_end end)

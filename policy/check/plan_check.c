@@ -37,9 +37,9 @@ static bool add_device(struct check *check, const struct step *step, bool lockou
 	const struct device *device = topology_find(check->host->topology, step->device);
 
 	if (!device)
-		return refuse(check, "the plan names %s, which this host does not have", step->device);
+		return refuse(check, "the plan names %s, which does not exist on this host", step->device);
 	if (device->identity != step->identity)
-		return refuse(check, "%s is another device than the one that was planned for", step->device);
+		return refuse(check, "%s is not the device that was planned for", step->device);
 	if (name_table_find(&check->names, step->device))
 		return refuse(check, "the plan takes %s twice", step->device);
 	check->device[check->count] = (struct claim_device){ .before = *device, .lockout = lockout };
@@ -110,9 +110,9 @@ static bool gather(struct check *check)
 		check->delivery.grows = !grants_container(plan);
 	check->taken = check->count;
 	if (check->taken == 0)
-		return refuse(check, "the plan takes no device");
+		return refuse(check, "the plan takes no devices");
 	if (check->taken > CLAIM_DEVICES_MAX)
-		return refuse(check, "the plan takes %zu devices, and a claim has %d at most", check->taken,
+		return refuse(check, "the plan takes %zu devices, and a claim can have at most %d", check->taken,
 			      CLAIM_DEVICES_MAX);
 	/* Every locked-out member that moves is pinned: plan_for_claim() sets its override in any case. */
 	for (size_t i = 0; i < plan->count; i++) {
@@ -142,10 +142,10 @@ static bool is_made_by_the_core(struct check *check)
 		return refuse(check, "out of memory");
 	for (size_t i = 0; equal && (i < made.count || i < check->plan->count); i++) {
 		if (i >= check->plan->count)
-			equal = refuse(check, "the plan ends where this step is missing: %s",
+			equal = refuse(check, "the plan ends before this step: %s",
 				       step_describe(&made.step[i], text, sizeof text));
 		else if (i >= made.count || !step_equals(&made.step[i], &check->plan->step[i]))
-			equal = refuse(check, "step %zu of the plan is not what these devices need now: %s", i,
+			equal = refuse(check, "step %zu of the plan is not what these devices need: %s", i,
 				       step_describe(&check->plan->step[i], text, sizeof text));
 	}
 	plan_done(&made);
@@ -158,7 +158,7 @@ static bool devices_can_be_taken(struct check *check)
 	const struct kernel_features *kernel = check->host->kernel;
 
 	if (kernel && kernel->noiommu)
-		return refuse(check, "this kernel runs with enable_unsafe_noiommu_mode on");
+		return refuse(check, "enable_unsafe_noiommu_mode is on in this kernel");
 	for (size_t i = 0; i < check->count; i++) {
 		const struct device *device = &check->device[i].before;
 		const struct never_entry *never = policy_never(check->policy, check->host->topology, device);
@@ -173,7 +173,7 @@ static bool devices_can_be_taken(struct check *check)
 		if (never)
 			return refuse(check, "%s is in never (%s:%u)", device->name, never->file, never->line);
 		if (coverage_is_stuck_on_driver(device) && !(check->device[i].lockout && device_is_on_vfio(device)))
-			return refuse(check, "the driver %s of %s can't be unbound and bound again", device->driver,
+			return refuse(check, "the driver %s of %s cannot be unbound and bound again", device->driver,
 				      device->name);
 		if (shares && !device_is_delivered(device, check->delivery.mode, check->delivery.interface))
 			return refuse(check, "%s can't be delivered in the mode %s on this kernel", device->name,
@@ -181,7 +181,7 @@ static bool devices_can_be_taken(struct check *check)
 		for (size_t k = 0; !shares && k < check->taken; k++)
 			shares = device_shares_group(&check->device[k].before, device);
 		if (!shares)
-			return refuse(check, "%s is in no group of a device that the plan takes", device->name);
+			return refuse(check, "%s shares no group with a device that the plan takes", device->name);
 	}
 	return true;
 }
@@ -220,13 +220,13 @@ static bool members_are_covered(struct check *check, size_t index, int32_t group
 		case COVER_NEVER:
 			return refuse(check, "%s would be locked out and is in never", members[i]->name);
 		case COVER_NOT_ALLOWED:
-			return refuse(check, "the rule \"%s\" does not let %s be locked out", rule->name,
+			return refuse(check, "the rule \"%s\" does not allow locking out %s", rule->name,
 				      members[i]->name);
 		case COVER_IN_USE:
 			return refuse(check, "%s would be locked out and is in use: %s", members[i]->name, use->text);
 		case COVER_NOT_RESTORABLE:
-			return refuse(check, "the driver %s of %s can't be unbound and bound again", members[i]->driver,
-				      members[i]->name);
+			return refuse(check, "the driver %s of %s cannot be unbound and bound again",
+				      members[i]->driver, members[i]->name);
 		}
 	}
 	return true;
@@ -238,20 +238,19 @@ static bool rule_covers(struct check *check, size_t index)
 	const struct rule *rule = &check->policy->rule[index];
 
 	if (!(rule->modes & 1u << check->delivery.mode))
-		return refuse(check, "the rule \"%s\" does not give the mode %s", rule->name,
+		return refuse(check, "the rule \"%s\" does not allow the mode %s", rule->name,
 			      delivery_mode_to_string(check->delivery.mode));
 	if (check->host->kernel && check->host->kernel->unsafe_interrupts && !rule->accept_unsafe_interrupts)
 		return refuse(check,
-			      "this kernel runs with allow_unsafe_interrupts on, which the rule \"%s\" does not "
-			      "accept",
+			      "allow_unsafe_interrupts is on in this kernel, which the rule \"%s\" does not accept",
 			      rule->name);
 	if (check->taken > rule->device_limit || check->taken > rule->device_total_limit)
-		return refuse(check, "the rule \"%s\" gives %u devices, and the plan takes %zu", rule->name,
+		return refuse(check, "the rule \"%s\" allows %u devices, and the plan takes %zu", rule->name,
 			      rule->device_limit < rule->device_total_limit ? rule->device_limit
 									    : rule->device_total_limit,
 			      check->taken);
 	if (check->taken > check->policy->user_device_limit)
-		return refuse(check, "the policy gives a user %u devices, and the plan takes %zu",
+		return refuse(check, "the policy allows %u devices per user, and the plan takes %zu",
 			      check->policy->user_device_limit, check->taken);
 	if (check->delivery.memlock > rule->memlock)
 		return refuse(check, "the rule \"%s\" grants less locked memory than the plan sets", rule->name);
@@ -262,7 +261,7 @@ static bool rule_covers(struct check *check, size_t index)
 		bool again = false;
 
 		if (coverage_lacks_reset(rule, device))
-			return refuse(check, "the rule \"%s\" requires a reset, which %s does not have", rule->name,
+			return refuse(check, "the rule \"%s\" requires a reset, which %s does not support", rule->name,
 				      device->name);
 		if (use)
 			return refuse(check, "%s is in use: %s", device->name, use->text);
@@ -282,14 +281,14 @@ static const struct rule *find_deciding_rule(struct check *check)
 	const struct rule *rule = policy_find_rule(check->policy, owner->rule);
 
 	if (!rule || rule->effect != RULE_ALLOW) {
-		refuse(check, "no allow rule is called \"%s\"", owner->rule);
+		refuse(check, "there is no allow rule \"%s\"", owner->rule);
 		return NULL;
 	}
 	for (size_t i = 0; i < check->taken; i++) {
 		const struct device *device = &check->device[i].before;
 
 		if (policy_rule_for(check->policy, check->host->topology, &owner->subject, device) != rule) {
-			refuse(check, "the rule \"%s\" does not give %s to uid %u", owner->rule, device->name,
+			refuse(check, "the rule \"%s\" does not grant %s to uid %u", owner->rule, device->name,
 			       owner->subject.uid);
 			return NULL;
 		}
@@ -341,8 +340,8 @@ bool plan_subject_is_shown(const struct policy *policy, const struct plan *plan,
 	if (shown && shown->uid == owner->subject.uid && subject_selector_matches(selector, shown))
 		return true;
 	text_format(why, TEXT_MAX,
-		    "the rule \"%s\" goes by groups or units, and nothing shows that uid %u has them: its client "
-		    "has to be there while it claims",
+		    "the rule \"%s\" selects by group or unit, and uid %u cannot be shown to match: its client must be "
+		    "running while it claims",
 		    owner->rule, owner->subject.uid);
 	return false;
 }

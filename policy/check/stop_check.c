@@ -10,19 +10,19 @@ bool stop_is_covered(const struct policy *policy, const struct topology *topolog
 	const struct rule *found = policy_find_rule(policy, rule);
 
 	if (!found || found->effect != RULE_ALLOW) {
-		text_format(why, TEXT_MAX, "the policy has no rule \"%s\" that allows anything", rule);
+		text_format(why, TEXT_MAX, "the policy has no allow rule \"%s\"", rule);
 		return false;
 	}
 	if (what == REVOKE_STOP_NOTHING || what > found->revoke_stop) {
 		text_format(why, TEXT_MAX,
-			    "the rule \"%s\" lets no %s be stopped: its \"revoke\" says \"stop\": \"%s\"", rule,
+			    "the rule \"%s\" does not allow stopping a %s: its \"revoke\" says \"stop\": \"%s\"", rule,
 			    what == REVOKE_STOP_UNIT ? "unit" : "process", revoke_stop_to_string(found->revoke_stop));
 		return false;
 	}
 	for (size_t i = 0; i < count; i++) {
 		if (device_selector_matched_before(policy, topology, &found->device, &device[i]))
 			continue;
-		text_format(why, TEXT_MAX, "%s is no device of the rule \"%s\"", device[i].name, rule);
+		text_format(why, TEXT_MAX, "%s is not a device of the rule \"%s\"", device[i].name, rule);
 		return false;
 	}
 	return count > 0;
@@ -50,6 +50,6 @@ bool stop_unit_is_possible(const char *unit, char why[static TEXT_MAX])
 	for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
 		possible = possible && strcmp(unit, kept[i]) != 0;
 	if (!possible)
-		text_format(why, TEXT_MAX, "%s is no service or scope that may be stopped", unit);
+		text_format(why, TEXT_MAX, "%s is not a service or scope that may be stopped", unit);
 	return possible;
 }

@@ -25,8 +25,8 @@ static void note_group(struct judgement *judgement, const struct asked *asked)
 	note = judgement_add_note(judgement, NOTE_PEERS, SEVERITY_IDLE, asked->device->name);
 	text_format(
 		note->text, sizeof note->text,
-		"%s: no hardware (ACS) keeps these apart, so each can reach the others by peer-to-peer DMA, whatever "
-		"the IOMMU maps",
+		"%s: no hardware (ACS) isolates these from each other, so each can reach the others by peer-to-peer "
+		"DMA, whatever the IOMMU maps",
 		names);
 }
 
@@ -55,15 +55,14 @@ void note_kernel(struct judgement *judgement)
 		note = judgement_add_note(judgement, NOTE_INTERRUPTS, SEVERITY_DISRUPTIVE, "");
 		text_format(
 			note->text, sizeof note->text,
-			"Interrupt remapping is not relied on (allow_unsafe_interrupts is on): whoever has a device "
-			"can raise any interrupt of the host with it");
+			"Interrupt remapping is not enforced (allow_unsafe_interrupts is on): the owner of a device "
+			"can raise any host interrupt with it");
 	}
 	if (kernel->noiommu) {
 		note = judgement_add_note(judgement, NOTE_NO_IOMMU, SEVERITY_DISRUPTIVE, "");
-		text_format(
-			note->text, sizeof note->text,
-			"VFIO hands out devices without an IOMMU here (enable_unsafe_noiommu_mode is on): such a device "
-			"can read and write all memory of the host");
+		text_format(note->text, sizeof note->text,
+			    "VFIO delivers devices without an IOMMU here (enable_unsafe_noiommu_mode is on): such a "
+			    "device can read and write all host memory");
 	}
 }
 
@@ -95,11 +94,11 @@ static void note_virtual(struct judgement *judgement, const struct device *devic
 	if (owner)
 		who(judgement, owner, text, sizeof text);
 	else
-		text_format(text, sizeof text, "no driver of the host but %s", physical->driver);
+		text_format(text, sizeof text, "no host driver but %s", physical->driver);
 	note = judgement_add_note(judgement, NOTE_FUNCTIONS, SEVERITY_DISRUPTIVE, device->name);
 	text_format(note->text, sizeof note->text,
-		    "%s is a virtual function of %s, which %s has: whoever drives that can stop %s, change it and see "
-		    "what passes through it",
+		    "%s is a virtual function of %s, which %s has: the driver of the physical function can stop %s, "
+		    "reconfigure it and see its traffic",
 		    device->name, device_pci(device)->physical_function, text, device->name);
 }
 
@@ -125,7 +124,7 @@ static void note_physical(struct judgement *judgement, const struct device *devi
 	note = judgement_add_note(judgement, NOTE_FUNCTIONS, SEVERITY_DISRUPTIVE, device->name);
 	text_format(
 		note->text, sizeof note->text,
-		"%s is a physical function with %u virtual functions: whoever has it controls them, and they end when "
+		"%s is a physical function with %u virtual functions: its owner controls them, and they vanish when "
 		"it leaves its driver%s",
 		device->name, device_pci(device)->virtual_functions, text);
 }
@@ -168,6 +167,6 @@ void note_slot(struct judgement *judgement, const struct asked *asked)
 		return;
 	note = judgement_add_note(judgement, NOTE_SLOT, SEVERITY_IDLE, device->name);
 	text_format(note->text, sizeof note->text,
-		    "%s is on one card with %s, which %s not taken: a reset of the whole card, or its failure, hits %s",
+		    "%s is on one card with %s, which %s not taken: a reset or failure of the whole card affects %s",
 		    device->name, names, count > 1 ? "are" : "is", count > 1 ? "all" : "both");
 }

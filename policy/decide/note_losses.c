@@ -31,21 +31,21 @@ static const char *fatal_consequence(enum use_kind kind)
 	case USE_NETWORK_LINK:
 	case USE_ADDRESS:
 	case USE_NAMESPACE:
-		return "it would be cut off from the network, and so would you if you work over it";
+		return "it would be cut off from the network, and so would you if you use it remotely";
 	case USE_MOUNT:
 	case USE_BLOCK:
 	case USE_HIBERNATION:
-		return "it runs from that, and would stop working";
+		return "it runs from this device, and would stop working";
 	case USE_SWAP:
 		return "memory that is swapped out would be lost, and programs or the whole host would crash";
 	case USE_MEMORY:
-		return "memory of the host would be gone, and the host would crash";
+		return "host memory would vanish, and the host would crash";
 	case USE_DISPLAY:
 	case USE_CONSOLE:
 	case USE_INPUT:
-		return "the host's console would be gone";
+		return "the host's console would vanish";
 	case USE_MANAGEMENT:
-		return "the machine itself needs it, and might stop or be reset without it";
+		return "the machine itself needs it, and might stop or reset without it";
 	case USE_VIRTUAL_FUNCTION:
 	case USE_HOLDER:
 	case USE_OPEN:
@@ -66,40 +66,40 @@ static const char *disruptive_consequence(enum use_kind kind)
 	case USE_ADDRESS:
 		return "connections over it would break";
 	case USE_NAMESPACE:
-		return "the container that has it would lose its network";
+		return "the container that uses it would lose its network";
 	case USE_MOUNT:
-		return "what is mounted from it would fail, and data not yet written would be lost";
+		return "file systems mounted from it would fail, and data not yet written would be lost";
 	case USE_SWAP:
 		return "memory that is swapped out would be lost, and programs would crash";
 	case USE_BLOCK:
-		return "what has its block device open would fail, and data not yet written would be lost";
+		return "programs that have its block device open would fail, and data not yet written would be lost";
 	case USE_HIBERNATION:
-		return "the host could not hibernate any more";
+		return "the host could no longer hibernate";
 	case USE_DISPLAY:
-		return "the screens on it would go dark, and the programs that draw there might end";
+		return "its screens would go dark, and the programs that draw on them might end";
 	case USE_CONSOLE:
-		return "the console on it would be gone";
+		return "the console on it would vanish";
 	case USE_INPUT:
 	case USE_USB:
-		return "what is plugged in there would vanish, as if it were pulled out";
+		return "the devices plugged into it would vanish, as if pulled out";
 	case USE_SOUND:
-		return "programs that play or record there would fail";
+		return "programs that play or record on it would fail";
 	case USE_MANAGEMENT:
-		return "the host could not manage the machine by it any more";
+		return "the host could no longer manage the machine through it";
 	case USE_MEMORY:
 		return "programs would lose memory that they use";
 	case USE_VIRTUAL_FUNCTION:
-		return "its virtual functions would vanish, and whoever uses them would lose them";
+		return "its virtual functions would vanish, and their users would lose them";
 	case USE_HOLDER:
 	case USE_OPEN:
 		return "the program that has it open would fail";
 	case USE_UNKNOWN_DRIVER:
-		return "what its driver does for the host can't be told, so take it for needed";
+		return "it is unknown what its driver does for the host: assume that it is needed";
 	case USE_DRIVER:
 	case USE_KIND_COUNT:
 		break;
 	}
-	return "what works with it now would stop";
+	return "programs that use it would stop working";
 }
 
 /* The last link of a chain: what it comes to. */
@@ -164,18 +164,16 @@ static void say_idle(const struct judgement *judgement, struct note *note, const
 
 	if (device_is_on_vfio(device))
 		text_format(note->text, sizeof note->text,
-			    "The host would lose nothing with the %s %s: it is on %s already", thing, device->name,
-			    device->driver);
+			    "The host would lose nothing with the %s %s: it is already bound to %s", thing,
+			    device->name, device->driver);
 	else if (!device->driver[0])
 		text_format(note->text, sizeof note->text,
-			    "The host would lose nothing with the %s %s: no driver of the host has it", thing,
-			    device->name);
+			    "The host would lose nothing with the %s %s: no host driver has it", thing, device->name);
 	else if (use && use->kind == USE_UNKNOWN_DRIVER)
-		text_format(
-			note->text, sizeof note->text,
-			"The host would lose its %s %s (driver %s): no use was found, but what this driver is used for "
-			"can't be told",
-			thing, device->name, device->driver);
+		text_format(note->text, sizeof note->text,
+			    "The host would lose its %s %s (driver %s): no use was found, but it is unknown what this "
+			    "driver is used for",
+			    thing, device->name, device->driver);
 	else
 		text_format(note->text, sizeof note->text,
 			    "The host would lose its %s %s (driver %s): nothing uses it now", thing, device->name,
@@ -201,6 +199,6 @@ void note_loss(struct judgement *judgement, const struct device *device, const s
 		say_idle(judgement, note, device);
 	}
 	if (lockout)
-		text_append(note->text, sizeof note->text,
-			    "; nobody asked for it, but it shares an IOMMU group with %s", asked->name);
+		text_append(note->text, sizeof note->text, "; it was not requested, but shares an IOMMU group with %s",
+			    asked->name);
 }

@@ -19,16 +19,17 @@ static const char *gone_with_driver(const struct device *device)
 {
 	switch (base_class(device)) {
 	case 0x01:
-		return "what was mounted or swapped to from it stays gone until somebody sets it up again, and its disks "
-		       "may come back under other names";
+		return "file systems and swap on it stay gone until set up again, and its disks may come back under "
+		       "other names";
 	case 0x02:
-		return "its links go down; addresses, routes and bridge ports set by hand are gone, unless the host's "
-		       "network service sets them again";
+		return "its links go down; addresses, routes and bridge ports set by hand are lost, unless the "
+		       "host's network service sets them again";
 	case 0x03:
 		return "sessions on its screens end, and a graphics driver may not take the card back before a reboot";
 	case 0x0c:
 		return device_pci(device)->class_code >> 8 == 0x0c03
-			       ? "what is plugged in there is pulled out and put back in: disks are not unmounted before"
+			       ? "the devices plugged into it are unplugged and plugged in again: disks are not "
+				 "unmounted before"
 			       : NULL;
 	default:
 		return NULL;
@@ -51,8 +52,7 @@ static void note_held_data(struct judgement *judgement, const struct device *dev
 		if (strcmp(use->device, device->name) != 0 || (use->kind != USE_HOLDER && use->kind != USE_OPEN))
 			continue;
 		text_format(judgement_add_note(judgement, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text,
-			    2 * TEXT_MAX, "%s: a program has it open, and what that has not saved may be lost",
-			    device->name);
+			    2 * TEXT_MAX, "%s: a program has it open, and its unsaved data may be lost", device->name);
 		return;
 	}
 }
@@ -71,7 +71,7 @@ void note_undone(struct judgement *judgement, const struct device *device, const
 			    "%s: %s", device->name, gone);
 	if (leaves && device_pci(device)->virtual_functions)
 		text_format(judgement_add_note(judgement, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text,
-			    size, "%s: its %u virtual functions end with its driver and are not made again",
+			    size, "%s: its %u virtual functions vanish with its driver and are not created again",
 			    device->name, device_pci(device)->virtual_functions);
 	if (leaves && stays_off(asked))
 		text_format(
@@ -80,7 +80,8 @@ void note_undone(struct judgement *judgement, const struct device *device, const
 			device->name, asked->rule->name, device->driver);
 	if (leaves && device->driver_fixed)
 		text_format(judgement_add_note(judgement, NOTE_NOT_UNDONE, SEVERITY_DISRUPTIVE, device->name)->text,
-			    size, "%s: its driver %s can't be unbound, nor bound again", device->name, device->driver);
+			    size, "%s: its driver %s can be neither unbound nor bound again", device->name,
+			    device->driver);
 	note_held_data(judgement, device);
 }
 
@@ -135,14 +136,14 @@ static const char *without_reset(enum reset_demand demand)
 {
 	switch (demand) {
 	case RESET_REQUIRE:
-		return "the rule requires a reset, so it would end up quarantined when it is given back";
+		return "the rule requires a reset, so the device would be quarantined on release";
 	case RESET_TRY:
-		return "the rule asks only to try, so the next owner finds it as it was left";
+		return "the rule only asks to try, so the next owner gets it unreset";
 	case RESET_SKIP:
 	case RESET_DEMAND_COUNT:
 		break;
 	}
-	return "the next owner finds it as it was left";
+	return "the next owner gets it unreset";
 }
 
 /* It can, and then what it had in it is gone. */
@@ -153,10 +154,8 @@ static void note_can_reset(struct judgement *judgement, const struct device *dev
 	text_format(
 		judgement_add_note(judgement, NOTE_NOT_UNDONE, SEVERITY_IDLE, device->name)->text, 2 * TEXT_MAX,
 		base_class(device) == 0x01
-			? "%s: settings and firmware that were loaded into it are lost when it is reset; what is written on "
-			  "its disks stays"
-			: "%s: what is stored inside while it runs (settings, loaded firmware, memory of the card) is lost "
-			  "when it is reset",
+			? "%s: settings and loaded firmware are lost when it is reset; data on its disks stays"
+			: "%s: its volatile state (settings, loaded firmware, card memory) is lost when it is reset",
 		device->name);
 }
 
@@ -172,25 +171,22 @@ void note_reset(struct judgement *judgement, const struct asked *asked)
 
 	list_methods(device_pci(device)->reset_methods, methods, sizeof methods);
 	if (demand == RESET_SKIP)
-		text_format(
-			judgement_add_note(judgement, NOTE_RESET, SEVERITY_DISRUPTIVE, device->name)->text, size,
-			"%s is not reset between owners (the rule \"%s\" says \"reset\": \"skip\"): the next one finds it "
-			"as it was left, with what is stored inside",
-			device->name, asked->rule->name);
+		text_format(judgement_add_note(judgement, NOTE_RESET, SEVERITY_DISRUPTIVE, device->name)->text, size,
+			    "%s is not reset between owners (the rule \"%s\" says \"reset\": \"skip\"): the next owner "
+			    "gets it unreset, with all state inside",
+			    device->name, asked->rule->name);
 	else if (!device_can_be_reset(device))
 		text_format(judgement_add_note(judgement, NOTE_RESET, SEVERITY_DISRUPTIVE, device->name)->text, size,
-			    "%s can't be reset at all: %s, with what is stored inside", device->name,
+			    "%s cannot be reset at all: %s, with all state inside", device->name,
 			    demand == RESET_REQUIRE
-				    ? "the rule requires a reset, since the next owner would find it as it was "
-				      "left"
+				    ? "the rule requires a reset, since the next owner would get it unreset"
 				    : without_reset(allowed ? demand : RESET_SKIP));
 	else if (!alone && count > 0)
-		text_format(
-			judgement_add_note(judgement, NOTE_RESET, SEVERITY_DISRUPTIVE, device->name)->text, size,
-			"%s can be reset only together with its whole bus (%s), where %s %s, too, and the kernel refuses "
-			"that: %s",
-			device->name, methods, others, count > 1 ? "are" : "is",
-			without_reset(allowed ? demand : RESET_SKIP));
+		text_format(judgement_add_note(judgement, NOTE_RESET, SEVERITY_DISRUPTIVE, device->name)->text, size,
+			    "%s can only be reset with its whole bus (%s), where %s %s, too, and the kernel refuses "
+			    "that: %s",
+			    device->name, methods, others, count > 1 ? "are" : "is",
+			    without_reset(allowed ? demand : RESET_SKIP));
 	else
 		note_can_reset(judgement, device, methods);
 }

@@ -180,14 +180,13 @@ static void take_best(struct choice *choice, const struct pool *pool, struct ask
 	chosen = &result->chosen[result->chosen_count++];
 	text_format(chosen->pool, sizeof chosen->pool, "%s", asked->pool);
 	text_format(chosen->device, sizeof chosen->device, "%s", best->device->name);
-	text_format(
-		chosen->why, sizeof chosen->why,
-		"%zu of the pool's %zu devices that were looked at can be had; of %s this one has the fewest lockouts, "
-		"%zu%s, and is the first by address",
-		available, count, available > 0 ? "these" : "all", order.key[3],
-		node < 0       ? ""
-		: order.key[4] ? ", is not on the client's NUMA node"
-			       : ", is on the client's NUMA node");
+	text_format(chosen->why, sizeof chosen->why,
+		    "%zu of the pool's %zu devices checked are available; of %s this one has the fewest lockouts, "
+		    "%zu%s, and is the first by address",
+		    available, count, available > 0 ? "these" : "all", order.key[3],
+		    node < 0       ? ""
+		    : order.key[4] ? ", is not on the client's NUMA node"
+				   : ", is on the client's NUMA node");
 }
 
 /* The rule of the claim, or of the first device that the request names which an allow rule stands for. */

@@ -31,19 +31,19 @@ static const char *use_in_general(enum use_kind kind)
 	case USE_ADDRESS:
 		return "a network interface of it has an address";
 	case USE_DISPLAY:
-		return "it is a display of the host";
+		return "it is a host display";
 	case USE_CONSOLE:
-		return "a console of the host is on it";
+		return "a host console is on it";
 	case USE_INPUT:
-		return "a keyboard or mouse of the host is on it";
+		return "a host keyboard or mouse is on it";
 	case USE_USB:
-		return "USB devices of the host are on it";
+		return "host USB devices are on it";
 	case USE_SOUND:
-		return "it is a sound card of the host";
+		return "it is a host sound card";
 	case USE_MEMORY:
-		return "memory of the host is on it";
+		return "host memory is on it";
 	case USE_VIRTUAL_FUNCTION:
-		return "virtual functions of it are enabled";
+		return "its virtual functions are enabled";
 	case USE_DRIVER:
 	case USE_UNKNOWN_DRIVER:
 	case USE_NETWORK_LINK:
@@ -68,33 +68,35 @@ static const char *how_to_end(const struct use *use)
 {
 	switch ((enum use_kind)use->kind) {
 	case USE_MOUNT:
-		return "unmount what is on it";
+		return "unmount its file systems";
 	case USE_SWAP:
-		return "turn off the swap on it (swapoff)";
+		return "disable swap on it (swapoff)";
 	case USE_HIBERNATION:
-		return "have the host hibernate to another disk (/sys/power/resume, and resume= on the kernel command line)";
+		return "have the host hibernate to another disk (/sys/power/resume, and resume= on the kernel "
+		       "command line)";
 	case USE_BLOCK:
-		return "have what uses its block device (LVM, RAID, a loop, a program) let it go";
+		return "stop what uses its block device (LVM, RAID, a loop device, a program)";
 	case USE_NETWORK_LINK:
 		return "take its network link down";
 	case USE_ADDRESS:
 		return "remove the address, and take its network link down";
 	case USE_NAMESPACE:
-		return "bring its network interface back from the other network namespace and take it down";
+		return "move its network interface back from the other network namespace and take it down";
 	case USE_DISPLAY:
-		return "end the programs that draw on it, and have the console use another display";
+		return "end the programs that draw on it, and move the console to another display";
 	case USE_CONSOLE:
-		return "boot with another console= on the kernel command line";
+		return "boot with a different console= on the kernel command line";
 	case USE_INPUT:
 	case USE_USB:
-		return "plug what hangs on it into another USB controller";
+		return "plug its devices into another USB controller";
 	case USE_SOUND:
 	case USE_OPEN:
-		return "end the program that has it open, or have it closed there";
+		return "end the program that has it open, or make it close the device";
 	case USE_VIRTUAL_FUNCTION:
 		return "end the uses of its virtual functions, and write 0 to its sriov_numvfs";
 	case USE_HOLDER:
-		return "end that process, or have it close the device; 'ioasidctl audit' lists all that is held beside ioasidd";
+		return "end that process, or make it close the device; 'ioasidctl audit' lists everything held "
+		       "outside ioasidd";
 	case USE_MANAGEMENT:
 	case USE_MEMORY:
 	case USE_DRIVER:
@@ -110,11 +112,11 @@ void say_unknown_device(struct sentences out, const char *device)
 	char shown[DEVICE_NAME_MAX], form[DEVICE_NAME_MAX];
 
 	text_escape(shown, sizeof shown, device, strnlen(device, sizeof shown));
-	MESSAGE(out, "no device %s is known", shown[0] ? shown : "\"\"");
+	MESSAGE(out, "no such device: %s", shown[0] ? shown : "\"\"");
 	if (!device_name_is_valid(device) && device_name_complete(device, form) == 0)
 		REMEDY(out, "write its address in full: %s", form);
 	else
-		REMEDY(out, "look up the addresses of this host's devices with 'ioasidctl list'");
+		REMEDY(out, "see 'ioasidctl list' for the addresses of this host's devices");
 }
 
 void say_pool(struct sentences out, const char *pool, bool known)
@@ -123,9 +125,10 @@ void say_pool(struct sentences out, const char *pool, bool known)
 
 	text_escape(shown, sizeof shown, pool, strnlen(pool, sizeof shown));
 	if (known) {
-		MESSAGE(out, "pool:%s has no device on this host that is not asked for already", shown);
+		MESSAGE(out, "pool:%s has no further device on this host", shown);
 		REMEDY(out,
-		       "ask for fewer devices of this pool, or have an operator look at what the policy puts into it");
+		       "request fewer devices of this pool, or have an operator check which devices the policy puts "
+		       "into it");
 	} else {
 		MESSAGE(out, "there is no pool:%s in the policy", shown);
 		REMEDY(out, "correct the name, or have an operator define the pool in the policy's pools");
@@ -140,8 +143,8 @@ void say_kernel_lacks(struct sentences out, const char *release, bool iommufd, b
 	MESSAGE(out, "this kernel (%s) has no %s%s%s, and no VFIO groups (/dev/vfio/vfio)", shown,
 		iommufd ? "" : "iommufd (/dev/iommu)", !iommufd && !cdev ? ", no " : "",
 		cdev ? "" : "VFIO device nodes (/dev/vfio/devices)");
-	REMEDY(out, "load the modules vfio_pci and, where the kernel has it, iommufd ('modprobe -a vfio_pci iommufd'); "
-		    "'ioasidctl doctor' says what else is missing");
+	REMEDY(out, "load the modules vfio_pci and, if the kernel has it, iommufd ('modprobe -a vfio_pci iommufd'); "
+		    "'ioasidctl doctor' shows what else is missing");
 }
 
 void say_mode_needs_iommufd(struct sentences out, const char *release, enum delivery_mode mode)
@@ -152,30 +155,28 @@ void say_mode_needs_iommufd(struct sentences out, const char *release, enum deli
 	MESSAGE(out,
 		"the mode %s needs iommufd (/dev/iommu and /dev/vfio/devices), which this kernel (%s) does not have",
 		delivery_mode_to_string(mode), shown);
-	REMEDY(out,
-	       "ask for the mode node, with which QEMU and others open the device by its path, or boot a kernel with "
-	       "CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV (Fedora, RHEL 9.4 and newer, Ubuntu 24.04 and newer)");
+	REMEDY(out, "request the mode node, in which QEMU and others open the device by path, or boot a kernel with "
+		    "CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV (Fedora, RHEL 9.4 and newer, Ubuntu 24.04 and newer)");
 }
 
 void say_interface_changed(struct sentences out, enum vfio_interface had)
 {
-	MESSAGE(out, "the claim was delivered through the interface %s, which the kernel does not offer any more",
+	MESSAGE(out, "the claim was delivered through the interface %s, which the kernel no longer offers",
 		vfio_interface_to_string(had));
-	REMEDY(out, "claim the device by itself, or release the claim and make it anew");
+	REMEDY(out, "claim the device separately, or release the claim and make a new one");
 }
 
 void say_mode_not_served(struct sentences out, enum delivery_mode mode)
 {
-	MESSAGE(out, "the mode %s is not served by this version", delivery_mode_to_string(mode));
-	REMEDY(out, "ask for the mode attached, open or node");
+	MESSAGE(out, "the mode %s is not supported by this version", delivery_mode_to_string(mode));
+	REMEDY(out, "request the mode attached, open or node");
 }
 
 void say_unsafe_interrupts(struct sentences out, const struct rule *rule)
 {
-	MESSAGE(out, "this kernel runs with allow_unsafe_interrupts on, so that a device could raise any interrupt of "
-		     "the host");
-	REMEDY(out, "turn the parameter allow_unsafe_interrupts of the modules iommufd and vfio_iommu_type1 off, and "
-		    "interrupt remapping on in the firmware");
+	MESSAGE(out, "allow_unsafe_interrupts is on in this kernel, so a device could raise any host interrupt");
+	REMEDY(out, "turn off the parameter allow_unsafe_interrupts of the modules iommufd and vfio_iommu_type1, and "
+		    "enable interrupt remapping in the firmware");
 	if (rule)
 		text_append(out.remedy, SENTENCE_MAX,
 			    ", or have an operator write \"unsafe_interrupts\": \"accept\" in the "
@@ -185,65 +186,62 @@ void say_unsafe_interrupts(struct sentences out, const struct rule *rule)
 
 void say_noiommu(struct sentences out)
 {
-	MESSAGE(out, "this kernel runs with enable_unsafe_noiommu_mode on, so that devices could be handed out without "
-		     "any isolation");
-	REMEDY(out, "turn the parameter enable_unsafe_noiommu_mode of the module vfio off");
+	MESSAGE(out,
+		"enable_unsafe_noiommu_mode is on in this kernel, so devices could be delivered without any isolation");
+	REMEDY(out, "turn off the parameter enable_unsafe_noiommu_mode of the module vfio");
 }
 
 void say_policies_differ(struct sentences out)
 {
-	MESSAGE(out, "ioasidd and its executor do not hold the same policy, so that no claim is given");
-	REMEDY(out,
-	       "have an operator correct the policy files ('ioasidctl status' and 'ioasidctl policy check' say what is "
-	       "wrong) and run 'ioasidctl policy reload'");
+	MESSAGE(out, "ioasidd and its executor have different policies, so all claims are denied");
+	REMEDY(out, "have an operator fix the policy files ('ioasidctl status' and 'ioasidctl policy check' show the "
+		    "errors) and run 'ioasidctl policy reload'");
 }
 
 void say_policy_refused(struct sentences out, const char *fault)
 {
-	text_append(out.message, SENTENCE_MAX, "; the policy files that are there have errors and are not in force");
+	text_append(out.message, SENTENCE_MAX, "; the current policy files have errors and are not in force");
 	if (fault)
 		text_append(out.message, SENTENCE_MAX, " (%s)", fault);
-	REMEDY(out,
-	       "have an operator see what 'ioasidctl policy check' says, correct the files, and run 'ioasidctl policy "
-	       "reload'");
+	REMEDY(out, "have an operator run 'ioasidctl policy check', fix the files, and run 'ioasidctl policy reload'");
 }
 
 void say_bridge(struct sentences out, const char *device)
 {
-	MESSAGE(out, "%s is a PCI bridge, and bridges are never claimed", device);
+	MESSAGE(out, "%s is a PCI bridge: bridges cannot be claimed", device);
 	REMEDY(out, "claim a device behind it");
 }
 
 void say_no_group(struct sentences out, const char *device)
 {
-	MESSAGE(out, "%s has no IOMMU group, so nothing would hold back its DMA", device);
+	MESSAGE(out, "%s has no IOMMU group, so nothing would restrict its DMA", device);
 	REMEDY(out, "enable the IOMMU in the firmware (VT-d, AMD-Vi, SMMU) and on the kernel command line "
-		    "(intel_iommu=on where it is Intel's)");
+		    "(intel_iommu=on for Intel)");
 }
 
 void say_noiommu_group(struct sentences out, const struct device *device)
 {
 	MESSAGE(out,
-		"the IOMMU group of %s was made by VFIO's no-IOMMU mode, and stays until its driver is unbound, whatever "
-		"that mode is now: nothing would hold back its DMA",
+		"the IOMMU group of %s was created by VFIO's no-IOMMU mode, and stays until its driver is unbound, "
+		"even if that mode is now off: nothing would restrict its DMA",
 		device->name);
 	REMEDY(out,
-	       "turn enable_unsafe_noiommu_mode of the module vfio off and unbind %s from %s (echo %s > "
-	       "/sys/bus/pci/devices/%s/driver/unbind); then give it an IOMMU: enable that in the firmware and on the "
-	       "kernel command line",
+	       "turn off enable_unsafe_noiommu_mode of the module vfio and unbind %s from %s (echo %s > "
+	       "/sys/bus/pci/devices/%s/driver/unbind); then enable the IOMMU in the firmware and on the kernel "
+	       "command line",
 	       device->name, device->driver[0] ? device->driver : "its driver", device->name, device->name);
 }
 
 void say_group_too_large(struct sentences out, const char *device, size_t members)
 {
-	MESSAGE(out, "the IOMMU group of %s has %zu members, and a claim looks at %d at most", device, members,
+	MESSAGE(out, "the IOMMU group of %s has %zu members, and a claim supports at most %d", device, members,
 		GROUP_MEMBERS_MAX);
 	REMEDY(out, "move it to a slot whose ports isolate their devices (ACS), so that its group gets smaller");
 }
 
 void say_plan_too_long(struct sentences out, size_t devices, size_t lockouts)
 {
-	MESSAGE(out, "a claim of these %zu devices with %zu lockouts has more steps than one plan can have", devices,
+	MESSAGE(out, "a claim of these %zu devices with %zu lockouts needs more steps than a plan can have", devices,
 		lockouts);
 	REMEDY(out, "claim fewer devices at once");
 }
@@ -251,22 +249,22 @@ void say_plan_too_long(struct sentences out, size_t devices, size_t lockouts)
 void say_never(struct sentences out, const char *device, const char *member, const struct never_entry *entry)
 {
 	if (member)
-		MESSAGE(out, "%s would lock out %s, which nobody gets by the entry of never at %s:%u", device, member,
+		MESSAGE(out, "%s would lock out %s, which never denies to everyone (%s:%u)", device, member,
 			entry->file, entry->line);
 	else
-		MESSAGE(out, "nobody gets %s by the entry of never at %s:%u", device, entry->file, entry->line);
+		MESSAGE(out, "never denies %s to everyone (%s:%u)", device, entry->file, entry->line);
 	if (entry->why[0])
 		text_append(out.message, SENTENCE_MAX, ": %s", entry->why);
 	if (member)
 		REMEDY(out, "move %s to a slot that does not share an IOMMU group with %s, or claim another device",
 		       device, member);
 	else
-		REMEDY(out, "claim another device; an operator would have to change that entry");
+		REMEDY(out, "claim another device; only an operator can change that entry");
 }
 
 void say_no_rule(struct sentences out, const char *device, uid_t uid)
 {
-	MESSAGE(out, "no rule lets uid %u have %s, and what no rule allows is denied", uid, device);
+	MESSAGE(out, "permission denied by policy: no rule allows uid %u to have %s", uid, device);
 	REMEDY(out, "have an operator add an allow rule for this user and %s to the policy", device);
 }
 
@@ -280,9 +278,9 @@ void say_mode(struct sentences out, const char *device, const struct rule *rule,
 {
 	bool first = true;
 
-	MESSAGE(out, "the rule \"%s\" (%s:%u) does not give %s in the mode %s", rule->name, rule->file, rule->line,
+	MESSAGE(out, "the rule \"%s\" (%s:%u) does not allow %s in the mode %s", rule->name, rule->file, rule->line,
 		device, delivery_mode_to_string(mode));
-	REMEDY(out, "ask for a mode that it gives (");
+	REMEDY(out, "request a mode that it allows (");
 	for (unsigned i = 0; i < DELIVERY_MODE_COUNT; i++) {
 		if (!(rule->modes & 1u << i))
 			continue;
@@ -300,8 +298,8 @@ void say_not_delivered(struct sentences out, const struct device *device, enum d
 	const struct device_kind_row *kind = device_kind_of(device);
 	bool first = true;
 
-	MESSAGE(out, "%s is a device of the kind %s, which can't be delivered in the mode %s", device->name, kind->text,
-		delivery_mode_to_string(mode));
+	MESSAGE(out, "%s is a device of the kind %s, which cannot be delivered in the mode %s", device->name,
+		kind->text, delivery_mode_to_string(mode));
 	REMEDY(out, "ask for another mode");
 	for (unsigned i = 0; i < DELIVERY_MODE_COUNT; i++) {
 		if (!device_is_delivered(device, (enum delivery_mode)i, interface))
@@ -315,7 +313,7 @@ void say_not_delivered(struct sentences out, const struct device *device, enum d
 
 void say_claim_mode(struct sentences out, const char *device, const struct claim *claim, enum delivery_mode mode)
 {
-	MESSAGE(out, "%s can't be added in the mode %s: the claim %s is delivered in the mode %s", device,
+	MESSAGE(out, "%s cannot be added in the mode %s: the claim %s is delivered in the mode %s", device,
 		delivery_mode_to_string(mode), claim->id, delivery_mode_to_string(claim->mode));
 	REMEDY(out, "add it in the claim's mode, or make a new claim");
 }
@@ -323,37 +321,37 @@ void say_claim_mode(struct sentences out, const char *device, const struct claim
 void say_limit(struct sentences out, const char *device, const struct rule *rule, size_t had)
 {
 	MESSAGE(out,
-		"%s would be one too many: the rule \"%s\" (%s:%u) gives a user %u at a time, and this one has %zu",
+		"%s would exceed a limit: the rule \"%s\" (%s:%u) allows %u at a time per user, and this user has %zu",
 		device, rule->name, rule->file, rule->line, rule->device_limit, had);
 	REMEDY(out, "%s, or have an operator raise \"devices\" in the rule's limits",
-	       had > 0 ? "release a device that was claimed under this rule" : "ask for fewer devices");
+	       had > 0 ? "release a device claimed under this rule" : "request fewer devices");
 }
 
 void say_total_limit(struct sentences out, const char *device, const struct rule *rule, size_t had)
 {
 	MESSAGE(out,
-		"%s would be one too many: the rule \"%s\" (%s:%u) gives %u at a time to all users together, and %zu "
-		"are "
-		"taken",
+		"%s would exceed a limit: the rule \"%s\" (%s:%u) allows %u at a time for all users together, and "
+		"%zu are taken",
 		device, rule->name, rule->file, rule->line, rule->device_total_limit, had);
 	REMEDY(out, "%s, or have an operator raise \"devices_total\" in the rule's limits",
-	       had > 0 ? "wait until a device is released that was claimed under this rule" : "ask for fewer devices");
+	       had > 0 ? "wait until a device claimed under this rule is released" : "request fewer devices");
 }
 
 void say_user_limit(struct sentences out, const char *device, uint32_t limit, size_t had)
 {
 	MESSAGE(out,
-		"%s would be one too many: the policy gives a user %u at a time under all rules, and this one has %zu",
+		"%s would exceed a limit: the policy allows %u at a time per user under all rules, and this user "
+		"has %zu",
 		device, limit, had);
 	REMEDY(out, "%s, or have an operator raise \"devices\" in the policy's user_limits",
-	       had > 0 ? "release a device that was claimed before" : "ask for fewer devices");
+	       had > 0 ? "release a device claimed before" : "request fewer devices");
 }
 
 void say_claim_full(struct sentences out, const char *device, const struct claim *claim)
 {
-	MESSAGE(out, "%s can't be added: the claim %s would have more than the %d devices that one claim can hold",
-		device, claim->id, CLAIM_DEVICES_MAX);
-	REMEDY(out, "take a device out of the claim first, or make a new claim");
+	MESSAGE(out, "%s cannot be added: the claim %s would exceed the maximum of %d devices", device, claim->id,
+		CLAIM_DEVICES_MAX);
+	REMEDY(out, "remove a device from the claim first, or make a new claim");
 }
 
 void say_different_rules(struct sentences out, const char *device, const struct rule *rule, const char *other_rule,
@@ -364,20 +362,18 @@ void say_different_rules(struct sentences out, const char *device, const struct 
 			"%s falls under the rule \"%s\" (%s:%u) and %s under the rule \"%s\", but a claim has one rule",
 			device, rule->name, rule->file, rule->line, other_device, other_rule);
 	else
-		MESSAGE(out,
-			"%s falls under the rule \"%s\" (%s:%u), but the claim that is to grow was made under the rule "
-			"\"%s\"",
+		MESSAGE(out, "%s falls under the rule \"%s\" (%s:%u), but the claim was made under the rule \"%s\"",
 			device, rule->name, rule->file, rule->line, other_rule);
-	REMEDY(out, "claim it by itself, or have an operator put both devices under one rule");
+	REMEDY(out, "claim it separately, or have an operator put both devices under one rule");
 }
 
 void say_no_reset(struct sentences out, const char *device, const struct rule *rule)
 {
-	MESSAGE(out, "%s can't be reset, and the rule \"%s\" (%s:%u) requires a reset between owners", device,
+	MESSAGE(out, "%s cannot be reset, and the rule \"%s\" (%s:%u) requires a reset between owners", device,
 		rule->name, rule->file, rule->line);
 	REMEDY(out,
-	       "have an operator write \"reset\": \"try\" in that rule, if what one owner leaves in the device may be "
-	       "seen by the next");
+	       "have an operator write \"reset\": \"try\" in that rule, if the next owner may see what the last one "
+	       "left in the device");
 }
 
 void say_not_restorable(struct sentences out, const char *device, const char *member, const char *driver)
@@ -389,7 +385,7 @@ void say_not_restorable(struct sentences out, const char *device, const char *me
 		MESSAGE(out, "the driver %s of %s can be neither unbound nor bound again", driver, device);
 	else
 		MESSAGE(out, "%s has no driver that gives it to programs, and its kind is never moved to one", device);
-	REMEDY(out, "boot with a driver_override on %s (or without the driver %s), so that it is never bound",
+	REMEDY(out, "boot with a driver_override on %s (or without the driver %s), so that the driver never binds",
 	       member ? member : device, driver);
 }
 
@@ -413,10 +409,10 @@ void say_in_use(struct sentences out, const char *device, const struct use *use,
 			details(use, told));
 		return;
 	}
-	MESSAGE(out, "the host uses %s: %s; the rule \"%s\" (%s:%u) does not give it away in use", device, told,
+	MESSAGE(out, "the host uses %s: %s; the rule \"%s\" (%s:%u) does not grant devices in use", device, told,
 		rule->name, rule->file, rule->line);
 	text_append(out.remedy, SENTENCE_MAX,
-		    ", or have an operator write \"in_use\": \"take\" in that rule, which has to name %s as an address",
+		    ", or have an operator write \"in_use\": \"take\" in that rule, which must name %s by address",
 		    device);
 }
 
@@ -430,10 +426,10 @@ void say_member_in_use(struct sentences out, const char *device, const struct de
 		return;
 	}
 	MESSAGE(out,
-		"%s would lock out %s, which the host uses: %s; the rule \"%s\" (%s:%u) does not give it away in use",
+		"%s would lock out %s, which the host uses: %s; the rule \"%s\" (%s:%u) does not grant devices in use",
 		device, member->name, told, rule->name, rule->file, rule->line);
 	text_append(out.remedy, SENTENCE_MAX,
-		    ", or have an operator write \"in_use\": \"take\" in that rule, whose lockout has to name %s",
+		    ", or have an operator write \"in_use\": \"take\" in that rule, whose lockout must name %s",
 		    member->name);
 }
 
@@ -450,7 +446,7 @@ void say_lockout_not_covered(struct sentences out, const char *device, const str
 
 void say_already_claimed(struct sentences out, const char *device, const struct claim *claim)
 {
-	MESSAGE(out, "%s belongs to the claim %s already, which is the one that is to grow", device, claim->id);
+	MESSAGE(out, "%s already belongs to this claim, %s", device, claim->id);
 	REMEDY(out, "leave it out");
 }
 
@@ -473,16 +469,16 @@ static void say_state(struct sentences out, struct other_claim other, bool addab
 	claim_phrase(other, phrase, sizeof phrase);
 	switch (other.claim->state) {
 	case CLAIM_LINGERING:
-		state = "it is lingering: its lease is over, but somebody still holds a file descriptor of it";
+		state = "it is lingering: its lease ended, but a process still holds a file descriptor of it";
 		remedy = "end the process that holds it";
 		break;
 	case CLAIM_QUARANTINED:
-		state = "it is quarantined: it could not be reset or put back";
-		remedy = "have an operator look at the device and open the quarantine";
+		state = "it is quarantined: it could not be reset or restored";
+		remedy = "have an operator check the device and release the quarantine";
 		break;
 	case CLAIM_STUCK:
-		state = "it is stuck: a step of it does not come to its end";
-		remedy = "have an operator find out what that step waits for";
+		state = "it is stuck: one of its steps does not finish";
+		remedy = "have an operator find out what this step waits for";
 		break;
 	case CLAIM_LOST:
 		state = "it is lost: a device of it was unplugged";
@@ -528,8 +524,8 @@ void say_locked_out(struct sentences out, const char *device, struct other_claim
 	char phrase[CLAIM_ID_MAX + 48];
 
 	MESSAGE(out,
-		"%s is locked out by %s, which has a member of its IOMMU group, and the members of a group must share "
-		"a context: the kernel answers EPERM to a second",
+		"%s is locked out by %s, which has a member of its IOMMU group, and all members of a group must "
+		"share a context: the kernel rejects a second with EPERM",
 		device, claim_phrase(other, phrase, sizeof phrase));
 	say_state(out, other, true, device);
 }
@@ -539,8 +535,8 @@ void say_other_context(struct sentences out, const char *device, const char *mem
 	char phrase[CLAIM_ID_MAX + 48];
 
 	MESSAGE(out,
-		"%s shares its IOMMU group with %s, which belongs to %s, and the members of a group must share a "
-		"context: the kernel answers EPERM to a second",
+		"%s shares its IOMMU group with %s, which belongs to %s, and all members of a group must share a "
+		"context: the kernel rejects a second with EPERM",
 		device, member, claim_phrase(other, phrase, sizeof phrase));
 	say_state(out, other, true, device);
 }

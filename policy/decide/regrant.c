@@ -99,7 +99,7 @@ static void check_lockout(struct checking *checking, const struct device *member
 		say_never(out, checking->ruled, member->name, never);
 	else if (coverage_of_member(checking->policy, checking->topology, checking->rule, &nothing, member, &use) ==
 		 COVER_NOT_ALLOWED)
-		text_format(message, sizeof message, "the rule \"%s\" (%s:%u) does not let %s be locked out",
+		text_format(message, sizeof message, "the rule \"%s\" (%s:%u) does not allow locking out %s",
 			    checking->rule->name, checking->rule->file, checking->rule->line, member->name);
 	if (!message[0])
 		return;
@@ -126,16 +126,16 @@ static void check_limits(struct checking *checking)
 		return;
 	if (own > rule->device_limit)
 		text_format(added->reason, sizeof added->reason,
-			    "the rule \"%s\" (%s:%u) gives a user %u devices at a time, and this one has %zu",
+			    "the rule \"%s\" (%s:%u) allows %u devices at a time per user, and this user has %zu",
 			    rule->name, rule->file, rule->line, rule->device_limit, own);
 	else if (all > rule->device_total_limit)
 		text_format(
 			added->reason, sizeof added->reason,
-			"the rule \"%s\" (%s:%u) gives %u devices at a time to all users together, and they have %zu",
+			"the rule \"%s\" (%s:%u) allows %u devices at a time for all users together, and they have %zu",
 			rule->name, rule->file, rule->line, rule->device_total_limit, all);
 	else
 		text_format(added->reason, sizeof added->reason,
-			    "the policy gives a user %u devices at a time under all rules, and this one has %zu",
+			    "the policy allows %u devices at a time per user under all rules, and this user has %zu",
 			    checking->policy->user_device_limit, user);
 }
 

@@ -189,7 +189,7 @@ static int read_reset_methods(const struct field *field, const struct json_value
 	struct json_value item;
 
 	if (!json_object_is_type(value->object, json_type_array))
-		return json_fields_refuse(value, false, problem, "an array of reset methods is wanted");
+		return json_fields_refuse(value, false, problem, "expected an array of reset methods");
 	while (json_children_next(&children, &item)) {
 		int method = json_object_is_type(item.object, json_type_string)
 				     ? reset_method_from_string(json_object_get_string(item.object))
@@ -198,7 +198,7 @@ static int read_reset_methods(const struct field *field, const struct json_value
 		if (method < 0)
 			return json_fields_refuse(
 				&item, false, problem,
-				"one of device_specific, acpi, flr, af_flr, pm, bus, cxl_bus is wanted");
+				"expected one of device_specific, acpi, flr, af_flr, pm, bus, cxl_bus");
 		*(uint32_t *)((char *)out + field->offset) |= (uint32_t)method;
 	}
 	return 0;

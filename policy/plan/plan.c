@@ -113,9 +113,10 @@ bool plan_owner_is_sane(const struct plan_owner *owner)
 static const char *describe_restore(const struct step *step, char *out, size_t size)
 {
 	if (step->value[0])
-		text_format(out, size, "give %s back to the driver %s", step->device, step->value);
+		text_format(out, size, "return %s to the driver %s", step->device, step->value);
 	else if (strcmp(step->before, PINNED_OVERRIDE) == 0)
-		return text_format(out, size, "leave %s without a driver, pinned so that none binds", step->device);
+		return text_format(out, size, "leave %s without a driver, pinned so that no driver binds",
+				   step->device);
 	else
 		text_format(out, size, "leave %s without a driver, as it was", step->device);
 	if (step->before[0])
@@ -143,16 +144,16 @@ static const char *describe_delivery(const struct step *step, char *out, size_t 
 		return text_format(out, size, "%s",
 				   number ? "use the claim's VFIO container" : "open a new VFIO container");
 	if (step->kind == STEP_GROUP)
-		return text_format(out, size, "open the IOMMU group of %s and put it into the container", step->device);
+		return text_format(out, size, "open the IOMMU group of %s and add it to the container", step->device);
 	if (step->kind == STEP_GROUP_DEVICE)
 		return text_format(out, size,
 				   number ? "leave the opening of %s to the client, which has its group"
 					  : "open %s by its IOMMU group",
 				   step->device);
 	if (step->kind == STEP_GRANT)
-		return text_format(out, size, "let the user %llu open %s%s", number,
+		return text_format(out, size, "grant user %llu access to %s%s", number,
 				   step->device[0] ? "the nodes of " : "", nodes);
-	return text_format(out, size, "let the user %llu open %s%s no more", number,
+	return text_format(out, size, "revoke the access of user %llu to %s%s", number,
 			   step->device[0] ? "the nodes of " : "", nodes);
 }
 
@@ -172,8 +173,8 @@ const char *step_describe(const struct step *step, char *out, size_t size)
 	switch ((enum step_kind)step->kind) {
 	case STEP_OVERRIDE:
 		if (strcmp(step->value, PINNED_OVERRIDE) == 0)
-			return text_format(out, size, "pin %s so that no driver binds to it", device);
-		return text_format(out, size, "set aside %s for the driver %s", device, step->value);
+			return text_format(out, size, "pin %s so that no driver binds", device);
+		return text_format(out, size, "reserve %s for the driver %s", device, step->value);
 	case STEP_UNBIND:
 	case STEP_UNBIND_VFIO:
 		return text_format(out, size, "unbind %s from %s", step->before, device);
@@ -190,7 +191,7 @@ const char *step_describe(const struct step *step, char *out, size_t size)
 	case STEP_UNMAP:
 		return text_format(out, size, "remove all mappings of the claim");
 	case STEP_PROVE_GROUP_FREE:
-		return text_format(out, size, "see that nobody has the IOMMU group of %s open", device);
+		return text_format(out, size, "check that nobody has the IOMMU group of %s open", device);
 	case STEP_OPEN:
 		return text_format(out, size, "open the VFIO device of %s", device);
 	case STEP_BIND:
@@ -199,17 +200,17 @@ const char *step_describe(const struct step *step, char *out, size_t size)
 		if (step->number)
 			return text_format(out, size, "use the I/O address space %llu",
 					   (unsigned long long)step->number);
-		return text_format(out, size, "make an I/O address space");
+		return text_format(out, size, "create an I/O address space");
 	case STEP_ATTACH:
 		return text_format(out, size, "attach %s to the I/O address space", device);
 	case STEP_MEMLOCK:
 		return describe_memlock(step, out, size);
 	case STEP_PROVE_NO_HOLDER:
-		return text_format(out, size, "see that no process holds %s", device);
+		return text_format(out, size, "check that no process holds %s", device);
 	case STEP_PROVE_UNBOUND:
-		return text_format(out, size, "see that %s is bound to no iommufd", device);
+		return text_format(out, size, "check that %s is not bound to an iommufd", device);
 	case STEP_BUS_MASTER_OFF:
-		return text_format(out, size, "see that bus mastering of %s is off", device);
+		return text_format(out, size, "check that bus mastering of %s is off", device);
 	case STEP_RESET:
 		return describe_reset(step, out, size);
 	case STEP_RESTORE:

@@ -367,14 +367,13 @@ static void advise_on_hold(const struct hold *hold, const struct hold_origin *or
 	else
 		text_format(end, sizeof end, "end process %d", hold->pid);
 	if (origin->verdict == HOLD_UNKNOWN && origin->claim[0])
-		text_format(out, 2 * TEXT_MAX, "%s, unless it is meant to have it by claim %s", end, origin->claim);
+		text_format(out, 2 * TEXT_MAX, "%s, unless it should have it through claim %s", end, origin->claim);
 	else if (origin->verdict == HOLD_UNKNOWN)
-		text_format(out, 2 * TEXT_MAX, "%s, unless it is meant to have it by a claim", end);
+		text_format(out, 2 * TEXT_MAX, "%s, unless it should have it through a claim", end);
 	else if (hold->kind == HOLD_IOMMUFD || hold->kind == HOLD_CONTAINER)
-		text_format(out, 2 * TEXT_MAX, "alone it reaches no device; %s if it has no business with devices",
-			    end);
+		text_format(out, 2 * TEXT_MAX, "by itself it reaches no device; %s if it has no use for devices", end);
 	else
-		text_format(out, 2 * TEXT_MAX, "%s, and start it so that it claims what it uses (ioasidctl run)", end);
+		text_format(out, 2 * TEXT_MAX, "%s, and start it with a claim on what it uses (ioasidctl run)", end);
 }
 
 struct json_object *reply_json_hold(const struct hold *hold, const struct hold_origin *origin)
@@ -409,7 +408,7 @@ static void advise_on_node(const struct node_access *access, bool granted, char 
 	if (access->uid != 0 || access->gid != 0)
 		text_append(out, 2 * TEXT_MAX, "chown root:root /dev/%s, ", access->node);
 	text_append(out, 2 * TEXT_MAX,
-		    "chmod 0600 /dev/%s; see which udev rule or program lets them (ioasidd's rules set 0600)",
+		    "chmod 0600 /dev/%s; find the udev rule or program that grants access (ioasidd's rules set 0600)",
 		    access->node);
 }
 

@@ -112,9 +112,9 @@ static void append_grace(char *out, const struct rule *rule)
 	uint64_t milliseconds = rule->revoke_grace_usec / 1000;
 
 	if (milliseconds % 1000 != 0)
-		text_append(out, LINE_SIZE, "; %llu ms to let go when revoked", (unsigned long long)milliseconds);
+		text_append(out, LINE_SIZE, "; %llu ms to release when revoked", (unsigned long long)milliseconds);
 	else if (rule->revoke_grace_usec != REVOKE_GRACE_USEC)
-		text_append(out, LINE_SIZE, "; %llu s to let go when revoked",
+		text_append(out, LINE_SIZE, "; %llu s to release when revoked",
 			    (unsigned long long)(milliseconds / 1000));
 }
 
@@ -163,7 +163,7 @@ static void append_reset(char *out, const struct rule *rule)
 static void append_restore(char *out, const struct rule *rule)
 {
 	if (!rule->restore)
-		text_append(out, LINE_SIZE, "; drivers are not put back");
+		text_append(out, LINE_SIZE, "; drivers are not restored");
 }
 
 static void append_in_use(char *out, const struct rule *rule)

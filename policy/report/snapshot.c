@@ -57,7 +57,7 @@ static int find_version(const struct json_value *root, int *version, struct json
 		*version = json_object_is_type(value.object, json_type_int) ? json_object_get_int(value.object) : 0;
 		if (*version < 1 || *version > SNAPSHOT_VERSION)
 			return json_fields_refuse(&value, false, problem,
-						  "1 or %d is wanted: another version can't be read by this ioasidd",
+						  "expected 1 or %d: this ioasidd cannot read other versions",
 						  SNAPSHOT_VERSION);
 	} else if (json_value_member(root, "devices", &devices) &&
 		   json_object_is_type(devices.object, json_type_array)) {
@@ -91,14 +91,15 @@ int snapshot_check_references(const struct json_value *value, const struct devic
 		if (!parent)
 			return snapshot_refuse_missing(value, "parent", problem);
 		if (device_is_pci(device) && !device_is_bridge(parent))
-			return json_fields_refuse(value, false, problem, "its parent %s is no bridge", device->parent);
+			return json_fields_refuse(value, false, problem, "its parent %s is not a bridge",
+						  device->parent);
 	}
 	if (*device_pci(device)->physical_function) {
 		if (!physical_function)
 			return snapshot_refuse_missing(value, "physical_function", problem);
 		if (*device_pci(physical_function)->physical_function)
 			return json_fields_refuse(value, false, problem,
-						  "its physical_function %s is a virtual one itself",
+						  "its physical_function %s is itself a virtual function",
 						  device_pci(device)->physical_function);
 	}
 	return 0;
@@ -112,7 +113,7 @@ static int check_unique(const struct json_value *value, struct reading *reading,
 	int number = vfio_node_number(device->vfio_node);
 
 	if (name_table_find(&reading->by_name, device->name))
-		return json_fields_refuse(value, false, problem, "there is a device %s already", device->name);
+		return json_fields_refuse(value, false, problem, "duplicate device %s", device->name);
 	if (number < 0)
 		return 0;
 	if (reading->node[number / 64] >> number % 64 & 1)
@@ -152,7 +153,7 @@ static int check_all_references(const struct json_value *array, const struct rea
 		if (error < 0)
 			return error;
 		if (!ends_above(reading, parent))
-			return json_fields_refuse(&item, false, problem, "the way up over its parents has no end");
+			return json_fields_refuse(&item, false, problem, "its parents form a loop");
 	}
 	return 0;
 }
@@ -167,7 +168,7 @@ static int read_devices(const struct field *field, const struct json_value *valu
 	size_t count;
 
 	if (!json_object_is_type(value->object, json_type_array))
-		return json_fields_refuse(value, false, problem, "an array of devices is wanted");
+		return json_fields_refuse(value, false, problem, "expected an array of devices");
 	count = json_object_array_length(value->object);
 	if (count > SNAPSHOT_DEVICES_MAX)
 		return json_fields_refuse(value, false, problem, "more than %d devices", SNAPSHOT_DEVICES_MAX);
@@ -196,7 +197,7 @@ static int check_uses(const struct field *field, const struct json_value *value,
 		      struct json_problem *problem)
 {
 	if (!json_object_is_type(value->object, json_type_array))
-		return json_fields_refuse(value, false, problem, "an array is wanted");
+		return json_fields_refuse(value, false, problem, "expected an array");
 	if (json_object_array_length(value->object) > SNAPSHOT_USES_MAX)
 		return json_fields_refuse(value, false, problem, "more than %d uses", SNAPSHOT_USES_MAX);
 	return 0;

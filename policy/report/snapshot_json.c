@@ -15,7 +15,7 @@
 #define DEVICE_NUMBER(member) .read = read_number32, .write = write_number32, .offset = DEVICE(member)
 #define DEVICE_BOOL(member) .read = read_bool8, .write = write_bool8, .offset = DEVICE(member)
 #define WANTED_ADDRESS .valid = device_name_is_valid, .wanted = "a full PCI address in lower case (0000:01:00.0)"
-#define WANTED_DRIVER .valid = is_driver, .wanted = "a driver's name, or null"
+#define WANTED_DRIVER .valid = is_driver, .wanted = "a driver name, or null"
 
 /* json_fields_read() can tell 64 fields apart. */
 enum { KIND_FIELDS_MAX = 32 };
@@ -59,7 +59,7 @@ static int read_kind(const struct field *field, const struct json_value *value, 
 	char kinds[TEXT_MAX];
 
 	if (!json_object_is_type(value->object, json_type_string) || !is_kind(text))
-		return json_fields_refuse(value, false, problem, "%s is wanted",
+		return json_fields_refuse(value, false, problem, "expected %s",
 					  device_kinds_list(kinds, sizeof(kinds)));
 	((struct device_description *)out)->device.kind = (uint32_t)device_kind_from_string(text);
 	return 0;
@@ -74,7 +74,7 @@ static int read_drivers(const struct field *field, const struct json_value *valu
 	struct json_value item;
 
 	if (!json_object_is_type(value->object, json_type_array))
-		return json_fields_refuse(value, false, problem, "an array of drivers' names is wanted");
+		return json_fields_refuse(value, false, problem, "expected an array of driver names");
 	free(description->driver);
 	description->driver_count = 0;
 	description->driver = calloc(json_object_array_length(value->object) + 1, sizeof(*description->driver));
@@ -135,7 +135,7 @@ static int check_device(const struct json_value *value, struct device_descriptio
 	if (*device->vfio_node && !*device->driver)
 		return json_fields_refuse(value, false, problem, "a vfio_node without a driver");
 	if (device->no_iommu && device->group < 0)
-		return json_fields_refuse(value, false, problem, "no_iommu, which is said of a group, without a group");
+		return json_fields_refuse(value, false, problem, "no_iommu, which describes a group, without a group");
 	if (kind->details_fault && kind->details_fault(device->details))
 		return json_fields_refuse(value, false, problem, "%s", kind->details_fault(device->details));
 	if (device_is_bridge(device) && *device->vfio_node)
@@ -148,7 +148,7 @@ static int check_device(const struct json_value *value, struct device_descriptio
 		description->driver_count = 1;
 	}
 	if (!device_is_sane(device))
-		return json_fields_refuse(value, false, problem, "this is no device that a host could have");
+		return json_fields_refuse(value, false, problem, "not a device that a host can have");
 	return 0;
 }
 
@@ -212,10 +212,9 @@ static int read_use_kind(const struct field *field, const struct json_value *val
 	if (kind < 0)
 		return json_fields_refuse(
 			value, false, problem,
-			"a kind of use is wanted, as a plan's uses have it: mount, swap, network-link, "
-			"display or another");
+			"expected a kind of use, as in a plan's uses: mount, swap, network-link, display or another");
 	if (kind == USE_DRIVER)
-		return json_fields_refuse(value, false, problem, "a bound driver is a use by itself: leave it out");
+		return json_fields_refuse(value, false, problem, "omit this: a bound driver is itself a use");
 	((struct use *)out)->kind = (uint32_t)kind;
 	return 0;
 }
@@ -228,7 +227,7 @@ static int read_severity(const struct field *field, const struct json_value *val
 			       : -EINVAL;
 
 	if (severity < 0)
-		return json_fields_refuse(value, false, problem, "one of idle, disruptive, fatal is wanted");
+		return json_fields_refuse(value, false, problem, "expected one of idle, disruptive, fatal");
 	((struct use *)out)->severity = (uint32_t)severity;
 	return 0;
 }

@@ -28,10 +28,9 @@ static void check_shadow(struct checking *checking, size_t number)
 	if (found == SIZE_MAX)
 		return;
 	earlier = &policy->rule[found];
-	diagnostics_add(
-		checking->diagnostics, false, rule->file, rule->line, rule->column,
-		"the rule \"%s\" never decides: all that it is about, the rule \"%s\" (%s:%u) decides before it",
-		rule->name, earlier->name, earlier->file, earlier->line);
+	diagnostics_add(checking->diagnostics, false, rule->file, rule->line, rule->column,
+			"the rule \"%s\" never decides: the rule \"%s\" (%s:%u) before it covers all its cases",
+			rule->name, earlier->name, earlier->file, earlier->line);
 }
 
 static const struct never_entry *find_never(struct checking *checking, const struct device_selector *device)
@@ -57,14 +56,14 @@ static void check_lockouts(struct checking *checking, const struct rule *rule)
 		    (addresses->count == 1 && strcmp(addresses->item[0], named->item[i]) == 0))
 			diagnostics_add(
 				checking->diagnostics, true, rule->file, rule->line, rule->column,
-				"the rule \"%s\" names %s as its lockout, which is the very device that it gives: "
-				"name the other members of its group",
+				"the rule \"%s\" names %s as its lockout, which is the device that it allows: name "
+				"the other members of its group",
 				rule->name, named->item[i]);
 		if (never)
-			diagnostics_add(
-				checking->diagnostics, false, rule->file, rule->line, rule->column,
-				"the rule \"%s\" lets %s be locked out, but never at %s:%u has it, and never counts",
-				rule->name, named->item[i], never->file, never->line);
+			diagnostics_add(checking->diagnostics, false, rule->file, rule->line, rule->column,
+					"the rule \"%s\" allows locking out %s, but never lists it (%s:%u) and takes "
+					"precedence",
+					rule->name, named->item[i], never->file, never->line);
 		for (size_t k = 0; k < i && checking->budget > 0; k++, checking->budget--)
 			if (strcmp(named->item[k], named->item[i]) == 0) {
 				diagnostics_add(checking->diagnostics, false, rule->file, rule->line, rule->column,
@@ -86,11 +85,11 @@ static void check_rule(struct checking *checking, size_t number)
 	never = find_never(checking, &rule->device);
 	if (never)
 		diagnostics_add(checking->diagnostics, false, rule->file, rule->line, rule->column,
-				"the rule \"%s\" allows what never at %s:%u takes back: it gives nothing", rule->name,
+				"the rule \"%s\" has no effect: never denies what it allows (%s:%u)", rule->name,
 				never->file, never->line);
 	if (rule->device_limit != UINT32_MAX && rule->device_limit > checking->policy->user_device_limit)
 		diagnostics_add(checking->diagnostics, false, rule->file, rule->line, rule->column,
-				"the rule \"%s\" gives one user %u devices, but user_limits gives %u under all rules",
+				"the rule \"%s\" allows %u devices per user, but user_limits allows %u under all rules",
 				rule->name, rule->device_limit, checking->policy->user_device_limit);
 	check_lockouts(checking, rule);
 }

@@ -91,21 +91,21 @@ static void read_pool(struct reading *reading, const struct json_value *value)
 	size_t length = strlen(value->key);
 
 	if (length == 0 || length >= sizeof pool->name || !text_is_printable(value->key, length + 1)) {
-		parse_key_error(&reading->parse, value, "the name of a pool has 1 to %zu bytes, all printable",
+		parse_key_error(&reading->parse, value, "the name of a pool must have 1 to %zu bytes, all printable",
 				sizeof pool->name - 1);
 		return;
 	}
 	if (name_table_find(&reading->parse.pools, value->key)) {
-		parse_key_error(&reading->parse, value, "the pool \"%s\" is defined in another file already",
+		parse_key_error(&reading->parse, value, "the pool \"%s\" is already defined in another file",
 				value->key);
 		return;
 	}
-	if (!parse_is_array(&reading->parse, value, "a list of choices of devices"))
+	if (!parse_is_array(&reading->parse, value, "a list of device selectors"))
 		return;
 	pool = &policy->pool[policy->pool_count++];
 	text_format(pool->name, sizeof pool->name, "%s", value->key);
 	if (json_object_array_length(value->object) == 0)
-		parse_error(&reading->parse, value, "is an empty list: a pool has devices");
+		parse_error(&reading->parse, value, "is an empty list: a pool needs devices");
 	pool->selector = calloc(json_object_array_length(value->object) + 1, sizeof *pool->selector);
 	if (!pool->selector || name_table_add(&reading->parse.pools, pool->name, pool) < 0) {
 		reading->parse.out_of_memory = true;
@@ -143,7 +143,7 @@ static void read_rules(struct reading *reading, const struct json_value *value)
 			continue;
 		other = name_table_find(&reading->rules, rule->name);
 		if (other)
-			parse_error(&reading->parse, &name, "the rule at %s:%u has the name \"%s\" already",
+			parse_error(&reading->parse, &name, "the rule at %s:%u already has the name \"%s\"",
 				    other->file, other->line, rule->name);
 		else if (name_table_add(&reading->rules, rule->name, rule) < 0)
 			reading->parse.out_of_memory = true;
@@ -156,7 +156,7 @@ static void read_never(struct reading *reading, const struct json_value *value)
 	struct json_children items = json_value_children(value);
 	struct json_value item, why;
 
-	if (!parse_is_array(&reading->parse, value, "a list of choices of devices"))
+	if (!parse_is_array(&reading->parse, value, "a list of device selectors"))
 		return;
 	while (json_children_next(&items, &item)) {
 		struct never_entry *entry = &policy->never[policy->never_count++];
@@ -180,7 +180,7 @@ static void read_reserve(struct reading *reading, const struct json_value *value
 	struct json_children items = json_value_children(value);
 	struct json_value item;
 
-	if (!parse_is_array(&reading->parse, value, "a list of choices of devices"))
+	if (!parse_is_array(&reading->parse, value, "a list of device selectors"))
 		return;
 	while (json_children_next(&items, &item)) {
 		struct reserve_entry *entry = &policy->reserve[policy->reserve_count++];
@@ -197,7 +197,7 @@ static void read_operators(struct reading *reading, const struct json_value *val
 
 	/* Each of several would name some, but one selector for all would have to be met by everybody. */
 	if (reading->operators_file) {
-		parse_error(&reading->parse, value, "operators are named in %s:%u already: name all of them there",
+		parse_error(&reading->parse, value, "operators are already named in %s:%u: name all of them there",
 			    reading->operators_file, reading->operators_line);
 		return;
 	}
@@ -213,7 +213,7 @@ static void read_user_limits(struct reading *reading, const struct json_value *v
 	unsigned column;
 
 	if (reading->user_limits_file) {
-		parse_error(&reading->parse, value, "a user's limits stand in %s:%u already: give all of them there",
+		parse_error(&reading->parse, value, "user_limits is already set in %s:%u: set all limits there",
 			    reading->user_limits_file, reading->user_limits_line);
 		return;
 	}

@@ -52,7 +52,7 @@ static void read_lockout_named(struct parse *parse, const struct json_value *val
 	rule->lockout = LOCKOUT_NAMED;
 	if (json_object_object_length(value->object) == 0)
 		parse_error(parse, value,
-			    "names no member: write {\"named\": [\"0000:01:00.0\"]}, \"unused\" or \"none\"");
+			    "names no members: write {\"named\": [\"0000:01:00.0\"]}, \"unused\" or \"none\"");
 	while (json_children_next(&members, &member)) {
 		if (strcmp(member.key, "named") != 0) {
 			parse_unknown_key(parse, &member, "named");
@@ -136,7 +136,7 @@ static void read_size(struct parse *parse, const struct json_value *value, uint6
 		*out = UINT64_MAX;
 	else if (text && !size_from_text(text, out))
 		parse_error(parse, value,
-			    "'%s' is no size: write bytes, or a number with K, M, G or T, or \"unlimited\"", text);
+			    "'%s' is not a size: write bytes, or a number with K, M, G or T, or \"unlimited\"", text);
 }
 
 enum { DEVICES = 1, SIZE, COUNT };
@@ -252,9 +252,10 @@ static void read_grace(struct parse *parse, const struct json_value *value, stru
 	const char *text = parse_text(parse, value, 64);
 
 	if (text && !time_from_text(text, &rule->revoke_grace_usec))
-		parse_error(parse, value,
-			    "'%s' is no time of at most 24 hours: write a number with ms, s, m or h, such as \"30s\"",
-			    text);
+		parse_error(
+			parse, value,
+			"'%s' is not a time of at most 24 hours: write a number with ms, s, m or h, such as \"30s\"",
+			text);
 }
 
 static void read_stop(struct parse *parse, const struct json_value *value, struct rule *rule)
@@ -278,7 +279,7 @@ static void read_revoke(struct parse *parse, const struct json_value *value, str
 	struct json_children members = json_value_children(value);
 	struct json_value member;
 
-	if (!parse_is_object(parse, value, "how it is revoked"))
+	if (!parse_is_object(parse, value, "revocation settings"))
 		return;
 	while (json_children_next(&members, &member)) {
 		size_t i = 0;
@@ -323,17 +324,16 @@ static void check_limits(struct parse *parse, const struct json_value *value, co
 		const struct limit *limit = find_limit(member.key);
 
 		if (limit && limit->counted && rule->modes != 1u << MODE_BROKERED)
-			parse_key_error(
-				parse, &member,
-				"\"%s\" can't be limited: only where the broker makes the mappings itself, in the mode "
-				"\"brokered\", can it count them, and this rule gives other modes",
-				member.key);
+			parse_key_error(parse, &member,
+					"\"%s\" cannot be limited: the broker can count mappings only in the mode "
+					"\"brokered\", where it makes them itself, and this rule allows other modes",
+					member.key);
 		if (strcmp(member.key, "devices_total") == 0 && rule->device_limit != UINT32_MAX &&
 		    rule->device_total_limit < rule->device_limit)
 			parse_key_warning(
 				parse, &member,
-				"all users together get fewer devices than \"devices\" gives to one: the smaller "
-				"number counts");
+				"the limit for all users is lower than \"devices\" for one user: the lower limit "
+				"applies");
 	}
 }
 
@@ -350,16 +350,14 @@ static void check_rule(struct parse *parse, const struct json_value *value, cons
 		size_t key = find_key(member.key);
 
 		if (key < RULE_KEY_COUNT && rule_keys[key].allowing)
-			parse_key_error(parse, &member, "a rule that denies gives nothing: \"%s\" has to go",
-					member.key);
+			parse_key_error(parse, &member, "a deny rule grants nothing: remove \"%s\"", member.key);
 	}
 	if (rule->effect == RULE_ALLOW)
 		check_limits(parse, value, rule);
 	if (rule->effect == RULE_DENY && rule->subject.unit.count > 0 && json_value_member(value, "subject", &member))
-		parse_warning(
-			parse, &member,
-			"a client whose unit is not known (before Linux 6.5, or not started by systemd) is not in "
-			"this unit: rules after this one decide over it");
+		parse_warning(parse, &member,
+			      "a client whose unit is unknown (before Linux 6.5, or not started by systemd) does not "
+			      "match: later rules decide");
 	for (size_t i = 0; i < names->count; i++)
 		literal = literal || !glob_has_wildcard(names->item[i]);
 	for (size_t i = 0; i < addresses->count; i++)
@@ -367,8 +365,7 @@ static void check_rule(struct parse *parse, const struct json_value *value, cons
 	if (rule->take_in_use && !literal && json_value_member(value, "in_use", &member))
 		parse_warning(
 			parse, &member,
-			"takes effect only for a device whose name or address the rule gives in full, and it gives "
-			"none");
+			"takes effect only for devices that the rule names in full, by name or address, and it names none");
 }
 
 void parse_rule(struct parse *parse, const struct json_value *value, struct rule *out)
@@ -399,7 +396,6 @@ void parse_rule(struct parse *parse, const struct json_value *value, struct rule
 	}
 	for (size_t i = 0; i < RULE_KEY_COUNT; i++)
 		if (rule_keys[i].required && !seen[i])
-			parse_error(parse, value, "this rule has no \"%s\", and every rule needs one",
-				    rule_keys[i].name);
+			parse_error(parse, value, "missing \"%s\": every rule needs one", rule_keys[i].name);
 	check_rule(parse, value, out);
 }

@@ -54,8 +54,8 @@ static bool check_glob(struct parse *parse, const struct json_value *item, const
 	if (strspn(lower(text, form) + good, alphabet) > 0)
 		parse_error(parse, item, "a %s is compared in lower case: write '%s'", what, form);
 	else
-		parse_error(parse, item, "the glob '%s' matches nothing: no %s has a '%.*s'", text, what, (int)length,
-			    text + good);
+		parse_error(parse, item, "the glob '%s' matches nothing: no %s contains '%.*s'", text, what,
+			    (int)length, text + good);
 	return false;
 }
 
@@ -78,9 +78,9 @@ static bool check_name(struct parse *parse, const struct json_value *item, const
 	if (device_name_is_valid(text))
 		return true;
 	if (device_name_complete(text, form) == 0)
-		parse_error(parse, item, "'%s' has to be written in full and in lower case: '%s'", text, form);
+		parse_error(parse, item, "'%s' must be written in full and in lower case: '%s'", text, form);
 	else
-		parse_error(parse, item, "'%s' is no device's name: write one like '0000:01:00.0', or a glob", text);
+		parse_error(parse, item, "'%s' is not a device name: write one like '0000:01:00.0', or a glob", text);
 	return false;
 }
 
@@ -93,10 +93,11 @@ static bool check_address(struct parse *parse, const struct json_value *item, co
 	if (pci_address_is_valid(text))
 		return true;
 	if (pci_address_normalise(text, form) == 0)
-		parse_error(parse, item, "'%s' has to be written in full and in lower case: '%s'", text, form);
+		parse_error(parse, item, "'%s' must be written in full and in lower case: '%s'", text, form);
 	else
 		parse_error(parse, item,
-			    "'%s' is no PCI address: write one like '0000:01:00.0', or a glob like '0000:01:*'", text);
+			    "'%s' is not a PCI address: write one like '0000:01:00.0', or a glob like '0000:01:*'",
+			    text);
 	return false;
 }
 
@@ -109,9 +110,10 @@ static bool check_id(struct parse *parse, const struct json_value *item, const c
 	lower(text, form);
 	if (strlen(form) != 9 || !is_hex(form, 4) || form[4] != ':' || !is_hex(form + 5, 4))
 		parse_error(parse, item,
-			    "'%s' is no vendor:device id: write four hexadecimal digits each, like '8086:10ca'", text);
+			    "'%s' is not a vendor:device id: write four hexadecimal digits each, like '8086:10ca'",
+			    text);
 	else if (strcmp(form, text) != 0)
-		parse_error(parse, item, "'%s' has to be written in lower case: '%s'", text, form);
+		parse_error(parse, item, "'%s' must be written in lower case: '%s'", text, form);
 	else
 		return true;
 	return false;
@@ -126,10 +128,10 @@ static bool check_class(struct parse *parse, const struct json_value *item, cons
 		return check_glob(parse, item, text, "0123456789abcdef", "class code");
 	lower(text, form);
 	if ((length != 2 && length != 4 && length != 6) || !is_hex(form, length))
-		parse_error(parse, item, "'%s' is no class code: write 2, 4 or 6 hexadecimal digits, like '0106'",
+		parse_error(parse, item, "'%s' is not a class code: write 2, 4 or 6 hexadecimal digits, like '0106'",
 			    text);
 	else if (strcmp(form, text) != 0)
-		parse_error(parse, item, "'%s' has to be written in lower case: '%s'", text, form);
+		parse_error(parse, item, "'%s' must be written in lower case: '%s'", text, form);
 	else
 		return true;
 	return false;
@@ -142,7 +144,7 @@ static bool check_driver(struct parse *parse, const struct json_value *item, con
 				  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.+-", "driver");
 	if (driver_name_is_valid(text, true))
 		return true;
-	parse_error(parse, item, "'%s' is no name of a driver", text);
+	parse_error(parse, item, "'%s' is not a driver name", text);
 	return false;
 }
 
@@ -160,7 +162,7 @@ static bool check_kind(struct parse *parse, const struct json_value *item, const
 
 	if (device_kind_from_string(text) >= 0)
 		return true;
-	parse_error(parse, item, "the kind '%s' is not served by this version: it knows %s", text,
+	parse_error(parse, item, "the kind '%s' is not supported by this version: use %s", text,
 		    device_kinds_list(kinds, sizeof kinds));
 	return false;
 }
@@ -215,7 +217,7 @@ void parse_device_selector(struct parse *parse, const struct json_value *value, 
 	struct json_value member;
 	size_t given = 0;
 
-	if (!parse_is_object(parse, value, "a choice of devices"))
+	if (!parse_is_object(parse, value, "a device selector"))
 		return;
 	while (json_children_next(&members, &member)) {
 		enum selector_list list = find_list(member.key);
@@ -229,13 +231,13 @@ void parse_device_selector(struct parse *parse, const struct json_value *value, 
 				pools ? "name, address, id, subsystem, class, driver, kind, numa_node, parent, pool"
 				      : "name, address, id, subsystem, class, driver, kind, numa_node, parent");
 		else if (list == SELECTOR_POOL && !pools)
-			parse_key_error(parse, &member, "a pool is not made of pools: name its devices");
+			parse_key_error(parse, &member, "a pool cannot contain pools: name its devices");
 		else
 			read_list(parse, &member, list, &out->list[list]);
 		parse->has_parents = parse->has_parents || list == SELECTOR_PARENT;
 	}
 	if (given == 0)
-		parse_error(parse, value, "names no device: give a name, address, id, class, driver%s or kind",
+		parse_error(parse, value, "names no devices: give a name, address, id, class, driver%s or kind",
 			    pools ? ", pool" : "");
 }
 
@@ -246,7 +248,7 @@ const char *parse_full_name(struct parse *parse, const struct json_value *value)
 	if (!text)
 		return NULL;
 	if (glob_has_wildcard(text)) {
-		parse_error(parse, value, "'%s' is a glob: members are named one by one, like '0000:01:00.0'", text);
+		parse_error(parse, value, "'%s' is a glob: name the members one by one, like '0000:01:00.0'", text);
 		return NULL;
 	}
 	return check_name(parse, value, text) ? text : NULL;
@@ -287,7 +289,7 @@ static bool read_id(struct parse *parse, const struct json_value *item, bool use
 	if (text[0] && text[strspn(text, "0123456789")] == '\0') {
 		if (id_from_text(text, id))
 			return true;
-		parse_error(parse, item, "'%s' is out of range: a %s's number is at most %u", text, what, ID_MAX);
+		parse_error(parse, item, "'%s' is out of range: a %s number is at most %u", text, what, ID_MAX);
 		return false;
 	}
 	if (text[0] && parse->names)
@@ -316,7 +318,7 @@ static void read_ids(struct parse *parse, const struct json_value *member, bool 
 		while (same < *count && (*ids)[same] != id)
 			same++;
 		if (same < *count) {
-			parse_warning(parse, &item, "the %s with number %u is in this list already",
+			parse_warning(parse, &item, "the %s with number %u is already in this list",
 				      user ? "user" : "group", id);
 			continue;
 		}
@@ -354,10 +356,10 @@ void parse_subject_selector(struct parse *parse, const struct json_value *value,
 	struct json_children members = json_value_children(value);
 	struct json_value member;
 
-	if (!parse_is_object(parse, value, "a choice of subjects"))
+	if (!parse_is_object(parse, value, "a subject selector"))
 		return;
 	if (json_object_object_length(value->object) == 0) {
-		parse_error(parse, value, "names nobody: give a user, group or unit, or leave it out");
+		parse_error(parse, value, "names no subjects: give a user, group or unit, or omit it");
 		return;
 	}
 	while (json_children_next(&members, &member)) {

@@ -87,7 +87,7 @@ bool parse_is_object(struct parse *parse, const struct json_value *value, const 
 {
 	if (json_object_is_type(value->object, json_type_object))
 		return true;
-	parse_error(parse, value, "has to be %s in { }, not %s", what, type_text(value));
+	parse_error(parse, value, "must be %s in { }, not %s", what, type_text(value));
 	return false;
 }
 
@@ -95,7 +95,7 @@ bool parse_is_array(struct parse *parse, const struct json_value *value, const c
 {
 	if (json_object_is_type(value->object, json_type_array))
 		return true;
-	parse_error(parse, value, "has to be %s in [ ], not %s", what, type_text(value));
+	parse_error(parse, value, "must be %s in [ ], not %s", what, type_text(value));
 	return false;
 }
 
@@ -105,17 +105,17 @@ const char *parse_text(struct parse *parse, const struct json_value *value, size
 	size_t length;
 
 	if (!json_object_is_type(value->object, json_type_string)) {
-		parse_error(parse, value, "has to be a text in double quotes, not %s", type_text(value));
+		parse_error(parse, value, "must be a string in double quotes, not %s", type_text(value));
 		return NULL;
 	}
 	text = json_object_get_string(value->object);
 	length = (size_t)json_object_get_string_len(value->object);
 	if (length >= size) {
-		parse_error(parse, value, "is %zu bytes long: at most %zu can be kept", length, size - 1);
+		parse_error(parse, value, "is %zu bytes long: at most %zu are supported", length, size - 1);
 		return NULL;
 	}
 	if (!text_is_printable(text, length + 1)) {
-		parse_error(parse, value, "has a character that can't be printed: take it out");
+		parse_error(parse, value, "has an unprintable character: remove it");
 		return NULL;
 	}
 	return text;
@@ -124,7 +124,7 @@ const char *parse_text(struct parse *parse, const struct json_value *value, size
 bool parse_boolean(struct parse *parse, const struct json_value *value, bool *out)
 {
 	if (!json_object_is_type(value->object, json_type_boolean)) {
-		parse_error(parse, value, "has to be true or false, not %s", type_text(value));
+		parse_error(parse, value, "must be true or false, not %s", type_text(value));
 		return false;
 	}
 	*out = json_object_get_boolean(value->object);
@@ -136,17 +136,17 @@ bool parse_number(struct parse *parse, const struct json_value *value, uint64_t 
 	int64_t number;
 
 	if (json_object_is_type(value->object, json_type_double)) {
-		parse_error(parse, value, "has to be a whole number, without a point or exponent");
+		parse_error(parse, value, "must be a whole number, without a point or exponent");
 		return false;
 	}
 	if (!json_object_is_type(value->object, json_type_int)) {
-		parse_error(parse, value, "has to be a number, not %s", type_text(value));
+		parse_error(parse, value, "must be a number, not %s", type_text(value));
 		return false;
 	}
 	/* json-c gives INT64_MAX for all that is larger, so the largest legal number has to be below. */
 	number = json_object_get_int64(value->object);
 	if (number < 0 || (uint64_t)number < min || (uint64_t)number > max) {
-		parse_error(parse, value, "is out of range: it has to be from %llu to %llu", (unsigned long long)min,
+		parse_error(parse, value, "is out of range: it must be from %llu to %llu", (unsigned long long)min,
 			    (unsigned long long)max);
 		return false;
 	}
@@ -176,7 +176,7 @@ bool parse_word(struct parse *parse, const struct json_value *value, int (*from_
 	word = from_string(text);
 	if (word < 0) {
 		text_escape(shown, sizeof shown, text, strlen(text));
-		parse_error(parse, value, "'%s' is none of %s", shown, words);
+		parse_error(parse, value, "'%s' is not one of %s", shown, words);
 		return false;
 	}
 	*out = word;
@@ -187,7 +187,7 @@ bool parse_items_start(struct parse *parse, const struct json_value *value, stru
 {
 	*items = (struct parse_items){ .children = json_value_children(value) };
 	if (json_object_is_type(value->object, json_type_object)) {
-		parse_error(parse, value, "has to be a list in [ ], not an object");
+		parse_error(parse, value, "must be a list in [ ], not an object");
 		return false;
 	}
 	if (!json_object_is_type(value->object, json_type_array)) {
@@ -195,7 +195,7 @@ bool parse_items_start(struct parse *parse, const struct json_value *value, stru
 		return true;
 	}
 	if (json_object_array_length(value->object) == 0) {
-		parse_error(parse, value, "is an empty list, which matches nothing: name something or take it out");
+		parse_error(parse, value, "is an empty list, which matches nothing: add an entry or remove the list");
 		return false;
 	}
 	return true;

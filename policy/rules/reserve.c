@@ -59,7 +59,7 @@ static void refuse(struct writing *writing, const char *what, const char *advice
 	const struct reserve_entry *entry = writing->entry;
 
 	diagnostics_add(writing->diagnostics, true, entry->file, entry->line, entry->column,
-			"reserve: %s can't be told to udev: %s", what, advice);
+			"reserve: udev cannot match %s: %s", what, advice);
 	writing->error = -EINVAL;
 }
 
@@ -86,16 +86,16 @@ static bool is_plain(const char *pattern)
 static void check_term(struct writing *writing, enum selector_list list, const struct text_list *items)
 {
 	if (list == SELECTOR_DRIVER) {
-		refuse(writing, "a driver", "none is bound yet when udev decides; choose by id, class or address");
+		refuse(writing, "a driver", "no driver is bound yet when udev decides; select by id, class or address");
 		return;
 	}
 	for (size_t i = 0; i < items->count && writing->error == 0; i++) {
 		const char *item = items->item[i];
 
 		if (list == SELECTOR_KIND ? strcmp(item, "pci") != 0 : !is_plain(item))
-			refuse(writing, item, "write it without a '[' inside of [ ]");
+			refuse(writing, item, "write it without a '[' inside [ ]");
 		else if (list == SELECTOR_PARENT && glob_has_wildcard(item))
-			refuse(writing, item, "a parent has to be named in full here");
+			refuse(writing, item, "a parent must be named in full here");
 	}
 }
 
@@ -226,8 +226,8 @@ int reserve_to_udev(const struct policy *policy, struct diagnostics *diagnostics
 	struct writing writing = { .policy = policy, .diagnostics = diagnostics };
 	char text[TEXT_MAX], file[TEXT_MAX / 2];
 
-	put(&writing, "# Made from the policy of ioasidd: devices that are kept for their claims from boot on.\n"
-		      "# Make it anew after a change of \"reserve\": ioasidd --print-udev-rules\n");
+	put(&writing, "# Generated from ioasidd's policy: devices that are reserved for claims from boot on.\n"
+		      "# Generate it again after a change of \"reserve\": ioasidd --print-udev-rules\n");
 	for (size_t i = 0; i < policy->reserve_count && writing.error == 0; i++) {
 		const struct reserve_entry *entry = &policy->reserve[i];
 
@@ -274,13 +274,12 @@ size_t reserve_verify(const struct policy *policy, const struct topology *topolo
 		if (device_is_on_vfio(device))
 			text_append(message, sizeof message, "has no driver_override, so another driver may take it");
 		else if (device->driver[0])
-			text_append(message, sizeof message, "is on the driver %s", device->driver);
+			text_append(message, sizeof message, "is bound to the driver %s", device->driver);
 		else
-			text_append(message, sizeof message, "is on no driver");
-		text_append(
-			message, sizeof message,
-			": start ioasidd-reserve.service before its drivers are loaded (make the initramfs anew and "
-			"boot), or install the rules of 'ioasidd --print-udev-rules'");
+			text_append(message, sizeof message, "is not bound to a driver");
+		text_append(message, sizeof message,
+			    ": start ioasidd-reserve.service before its drivers are loaded (rebuild the initramfs and "
+			    "reboot), or install the rules of 'ioasidd --print-udev-rules'");
 		report(context, device, message);
 		count++;
 	}

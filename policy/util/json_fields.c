@@ -28,7 +28,7 @@ static int refuse_unknown(const struct json_value *value, const struct field *fi
 
 	for (size_t i = 0; i < count; i++)
 		text_append(known, sizeof(known), "%s%s", i > 0 ? ", " : "", field[i].key);
-	return json_fields_refuse(value, true, problem, "nothing is called so here; known are: %s", known);
+	return json_fields_refuse(value, true, problem, "unknown key; known keys: %s", known);
 }
 
 static const struct field *find_field(const struct field *field, size_t count, const char *key)
@@ -47,7 +47,7 @@ int json_fields_read(const struct json_value *object, const struct field *field,
 	uint64_t seen = 0;
 
 	if (!json_object_is_type(object->object, json_type_object))
-		return json_fields_refuse(object, false, problem, "an object in braces is wanted");
+		return json_fields_refuse(object, false, problem, "expected an object in braces");
 	while (json_children_next(&children, &value)) {
 		const struct field *found = find_field(field, count, value.key);
 		int error;
@@ -55,7 +55,7 @@ int json_fields_read(const struct json_value *object, const struct field *field,
 		if (!found)
 			return refuse_unknown(&value, field, count, problem);
 		if (!value.object && found->required)
-			return json_fields_refuse(&value, false, problem, "null won't do: %s is wanted",
+			return json_fields_refuse(&value, false, problem, "unexpected null: expected %s",
 						  found->wanted ? found->wanted : "a value");
 		seen |= UINT64_C(1) << (found - field);
 		if (!value.object)
@@ -66,7 +66,7 @@ int json_fields_read(const struct json_value *object, const struct field *field,
 	}
 	for (size_t i = 0; i < count; i++)
 		if (field[i].required && !(seen & UINT64_C(1) << i))
-			return json_fields_refuse(object, false, problem, "the key %s is missing", field[i].key);
+			return json_fields_refuse(object, false, problem, "missing key %s", field[i].key);
 	return 0;
 }
 
@@ -78,7 +78,7 @@ static void *member(const struct field *field, void *out)
 static int refuse_kind(const struct field *field, const struct json_value *value, struct json_problem *problem,
 		       const char *kind)
 {
-	return json_fields_refuse(value, false, problem, "%s is wanted", field->wanted ? field->wanted : kind);
+	return json_fields_refuse(value, false, problem, "expected %s", field->wanted ? field->wanted : kind);
 }
 
 int read_text(const struct field *field, const struct json_value *value, void *out, struct json_problem *problem)
@@ -90,13 +90,12 @@ int read_text(const struct field *field, const struct json_value *value, void *o
 		return refuse_kind(field, value, problem, "a text");
 	length = (size_t)json_object_get_string_len(value->object);
 	if (length >= field->size)
-		return json_fields_refuse(value, false, problem, "the text is too long: %zu bytes at most",
-					  field->size - 1);
+		return json_fields_refuse(value, false, problem, "string too long: at most %zu bytes", field->size - 1);
 	/* What a NUL byte in it would hide has to be seen: it makes strlen() and the length differ. */
 	if (strlen(text) != length || !text_is_printable(text, length + 1))
-		return json_fields_refuse(value, false, problem, "the text has characters that can't be printed");
+		return json_fields_refuse(value, false, problem, "the string has unprintable characters");
 	if (field->valid && !field->valid(text))
-		return refuse_kind(field, value, problem, "another text");
+		return refuse_kind(field, value, problem, "a different string");
 	memcpy(member(field, out), text, length + 1);
 	return 0;
 }
@@ -130,7 +129,7 @@ int read_number32(const struct field *field, const struct json_value *value, voi
 	int64_t number = json_object_get_int64(value->object);
 
 	if (!json_object_is_type(value->object, json_type_int) || number < field->min || number > field->max)
-		return json_fields_refuse(value, false, problem, "an integer from %lld to %lld is wanted",
+		return json_fields_refuse(value, false, problem, "expected an integer from %lld to %lld",
 					  (long long)field->min, (long long)field->max);
 	*(int32_t *)member(field, out) = (int32_t)number;
 	return 0;
@@ -153,7 +152,7 @@ static int64_t hexadecimal(const struct field *field, const struct json_value *v
 
 static int refuse_hexadecimal(const struct field *field, const struct json_value *value, struct json_problem *problem)
 {
-	return json_fields_refuse(value, false, problem, "a text of %zu hexadecimal digits in lower case is wanted",
+	return json_fields_refuse(value, false, problem, "expected a string of %zu hexadecimal digits in lower case",
 				  field->size);
 }
 

@@ -104,11 +104,11 @@ static int check_characters(struct scanner *scanner)
 		size_t bytes = text_character(text + i, length - i, &character);
 
 		if (bytes == 0)
-			return fail(scanner, i, "the byte 0x%02x is not part of any UTF-8 character%s",
-				    (unsigned char)text[i], file ? ": save the file as UTF-8" : "");
+			return fail(scanner, i, "the byte 0x%02x is not valid UTF-8%s", (unsigned char)text[i],
+				    file ? ": save the file as UTF-8" : "");
 		if (character != '\t' && character != '\n' && character != '\r' &&
 		    (character < 0x20 || (character == 0x7f && file)))
-			return fail(scanner, i, "has the control character 0x%02x, which no text has", character);
+			return fail(scanner, i, "has the control character 0x%02x, which is not allowed", character);
 		i += bytes;
 	}
 	return 0;
@@ -149,7 +149,7 @@ static int blank_comments(struct scanner *scanner)
 			while (end + 1 < scan->length && (scan->text[end] != '*' || scan->text[end + 1] != '/'))
 				end++;
 			if (end + 1 >= scan->length)
-				return fail(scanner, i, "this comment has no end: write */ behind it");
+				return fail(scanner, i, "unterminated comment: write */ after it");
 			end += 2;
 		} else {
 			i++;
@@ -188,16 +188,16 @@ static int scan_escape(struct scanner *scanner)
 
 	if (text[1] != 'u') {
 		if (text[1] == '\0' || !strchr("\"\\/bfnrt", text[1]))
-			return fail(scanner, scanner->at, "a backslash has to be followed by one of \"\\/bfnrtu here");
+			return fail(scanner, scanner->at, "a backslash must be followed by one of \"\\/bfnrtu here");
 		scanner->at += 2;
 		return 0;
 	}
 	unit = four_digits(text + 2);
 	if (unit < 0)
-		return fail(scanner, scanner->at, "\\u has to be followed by four hexadecimal digits");
+		return fail(scanner, scanner->at, "\\u must be followed by four hexadecimal digits");
 	/* json-c cuts keys there. */
 	if (unit == 0 && (scanner->in_key || scanner->source != JSON_CALL))
-		return fail(scanner, scanner->at, "\\u0000 is no character of a text");
+		return fail(scanner, scanner->at, "\\u0000 is not allowed in a string");
 	if (unit >= 0xd800 && unit <= 0xdbff) {
 		int low = text[6] == '\\' && text[7] == 'u' ? four_digits(text + 8) : -1;
 
@@ -221,9 +221,9 @@ static int scan_string(struct scanner *scanner)
 		char c = look(scanner);
 
 		if (scanner->at >= scanner->scan->length || c == '\n' || c == '\r')
-			return fail(scanner, start, "this text has no closing quote on its line");
+			return fail(scanner, start, "this string has no closing quote on its line");
 		if (c == '\t')
-			return fail(scanner, scanner->at, "a tab inside a text has to be written as \\t");
+			return fail(scanner, scanner->at, "a tab inside a string must be written as \\t");
 		if (c == '"') {
 			scanner->at++;
 			return 0;
@@ -273,7 +273,7 @@ static int scan_number(struct scanner *scanner)
 	if (digits == 0)
 		return fail_expected(scanner, "a digit");
 	if (zero && digits > 1)
-		return fail(scanner, start, "a number does not begin with 0");
+		return fail(scanner, start, "a number must not begin with 0");
 	if (look(scanner) == '.') {
 		whole = false;
 		scanner->at++;
@@ -289,7 +289,7 @@ static int scan_number(struct scanner *scanner)
 			return fail_expected(scanner, "a digit");
 	}
 	if (whole && scanner->source == JSON_MESSAGE && !fits(scanner->scan->text + start, scanner->at - start))
-		return fail(scanner, start, "this number is out of the range of 64 bits");
+		return fail(scanner, start, "this number exceeds 64 bits");
 	return 0;
 }
 
@@ -304,7 +304,7 @@ static int scan_word(struct scanner *scanner)
 			return 0;
 		}
 	}
-	return fail_expected(scanner, "a value (text in double quotes, a number, true, false, null, [ or {)");
+	return fail_expected(scanner, "a value (a string in double quotes, a number, true, false, null, [ or {)");
 }
 
 /* Numbers the value that begins here. */
@@ -343,7 +343,7 @@ static int scan_key(struct scanner *scanner, uint32_t *key)
 		return error;
 	skip_space(scanner);
 	if (look(scanner) != ':')
-		return fail_expected(scanner, "':' behind a key");
+		return fail_expected(scanner, "':' after a key");
 	scanner->at++;
 	return 0;
 }
@@ -370,7 +370,7 @@ static int scan_container(struct scanner *scanner)
 
 		skip_space(scanner);
 		if (look(scanner) == close)
-			return fail(scanner, scanner->at, "the comma before this '%c' has to go", close);
+			return fail(scanner, scanner->at, "remove the comma before this '%c'", close);
 		if (object)
 			error = scan_key(scanner, &key);
 		if (error == 0)
@@ -441,8 +441,8 @@ int json_scan(const char *text, size_t length, enum json_source source, unsigned
 	if (error == 0) {
 		skip_space(&scanner);
 		if (scanner.at < length)
-			error = fail(&scanner, scanner.at, "something follows the end of the value%s",
-				     source == JSON_FILE ? ": the file holds one" : "");
+			error = fail(&scanner, scanner.at, "unexpected data after the value%s",
+				     source == JSON_FILE ? ": the file must hold one" : "");
 	}
 	if (error < 0)
 		json_scan_done(&scan);

@@ -110,7 +110,7 @@ static int name_double_key(const struct json_scan *scan, uint32_t node, struct j
 	if (error || first == UINT32_MAX)
 		return -ENOMEM;
 	json_scan_position(scan, first, &problem->line, &problem->column);
-	text_format(problem->message, sizeof problem->message, "the key \"%s\" is there twice: keep one", name);
+	text_format(problem->message, sizeof problem->message, "duplicate key \"%s\": keep one", name);
 	return -EINVAL;
 }
 
@@ -199,7 +199,7 @@ int json_text_read(const char *text, size_t length, enum json_source source, uns
 		*out = json_object_get(parsed->root);
 	} else {
 		*problem = (struct json_problem){ .line = 1, .column = 1 };
-		text_format(problem->message, sizeof problem->message, "an object is wanted here");
+		text_format(problem->message, sizeof problem->message, "expected an object here");
 		error = -EINVAL;
 	}
 	json_text_free(parsed);

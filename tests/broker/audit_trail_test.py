@@ -105,7 +105,7 @@ def what_was_begun_and_not_done():
         daemon.control({"fail": {"step": "unbind", "device": NIC, "errno": 5, "times": 1}})
         peer.fail("Claim", {"devices": [EDU]})
         record = log.next("grant", success=False, devices=[EDU], lockouts=[NIC, SECOND_EDU], rule="cards")
-        assert "everything is as it was" in record["text"] and record["claim"], record
+        assert "everything was restored" in record["text"] and record["claim"], record
         # An addition.
         reply = claim(peer, ALONE)
         log.next("grant", success=True)
@@ -242,7 +242,7 @@ def a_log_that_does_not_take_records():
             wait_free(peer, reply["claim"])
         assert short(log.rest()) == [("grant", True), ("release", True)]
         text = daemon.log_text()
-        assert text.count("does not take records") == 2 and "No space left" in text, text
+        assert text.count("rejects records") == 2 and "No space left" in text, text
 
 
 @test

@@ -579,7 +579,7 @@ def without_its_executor():
     with Daemon(small_host(), policy()) as daemon:
         daemon.control({"stop": True})
         assert daemon.process.wait(30) == 75, daemon.log_text()
-        assert "the executor is gone" in daemon.log_text()
+        assert "lost the executor" in daemon.log_text()
 
 
 if __name__ == "__main__":

@@ -350,7 +350,7 @@ def what_is_no_lease():
             for fd in strange.values():
                 os.close(fd)
             daemon.restart()
-            assert f'as "{kept[1]}" that can\'t be that' in daemon.log_text(), what
+            assert f'as "{kept[1]}": closed it' in daemon.log_text(), what
             daemon.control({"await": {"plans": 0}})
             with daemon.connect() as peer:
                 while (entry := entry_of(peer, reply["claim"]))["state"] != "lingering":
@@ -416,7 +416,7 @@ def what_is_no_context():
             for fd in strange.values():
                 os.close(fd)
             daemon.restart()
-            assert f'as "{kept[0]}" that can\'t be that' in daemon.log_text(), what
+            assert f'as "{kept[0]}": closed it' in daemon.log_text(), what
             daemon.manager.wait_for_names(kept[1:])
             with daemon.connect() as peer:
                 assert entry_of(peer, reply["claim"])["state"] == "held", what

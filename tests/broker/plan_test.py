@@ -94,11 +94,11 @@ def losses_in_plain_words():
         first = plan["notes"][0]
         assert (first["kind"], first["severity"], first["device"]) == ("loss", "fatal", NIC), first
         for part in ("would lose its network card eth0", "default route", "10.0.2.15", "cut off from the network",
-                     "nobody asked for it", EDU):
+                     "it was not requested", EDU):
             assert part in first["text"], (part, first)
         assert [note["severity"] for note in plan["notes"] if note["kind"] == "loss"] == ["fatal", "idle", "idle"]
         assert "set by hand" in notes_of(plan, "not-undone", NIC)[0], plan["notes"]
-        assert "can't be reset at all" in notes_of(plan, "reset", EDU)[0], plan["notes"]
+        assert "cannot be reset at all" in notes_of(plan, "reset", EDU)[0], plan["notes"]
         assert "peer-to-peer" in notes_of(plan, "peers")[0], plan["notes"]
         assert notes_of(peer.ask("Plan", {"devices": [ALONE]})["plan"], "peers") == []
 
@@ -167,7 +167,7 @@ def an_operator_plans_for_somebody():
         for subject in ({"user": str(ALICE)}, {"unit": "vm-3.service"}, {"user": str(BOB), "unit": "x"}):
             assert alice.fail("Plan", {"devices": [ALONE], **subject})[0] == "org.ioasid1.OperatorsOnly", subject
         error, why = root.fail("Plan", {"devices": [ALONE], "user": "nobody-has-this-name"})
-        assert error == "org.ioasid1.Failed" and "no user nobody-has-this-name" in why["message"], why
+        assert error == "org.ioasid1.Failed" and "unknown user nobody-has-this-name" in why["message"], why
         for name, value in (("user", ""), ("user", 5), ("user", "a\nb"), ("unit", ""), ("unit", "x" * 256)):
             assert root.fail("Plan", {"devices": [ALONE], name: value})[1] == {"parameter": name}, (name, value)
         assert root.fail("Claim", {"devices": [ALONE], "user": "root"})[1] == {"parameter": "user"}
@@ -225,7 +225,7 @@ def rules_in_force():
         assert first["what"] == "id 1234:11e8", first
         assert first["how"] == ("attached, open; locks out unused members; reset try; at most 2 a user; "
                                 "memlock 64 MiB"), first
-        assert told["rules"][2]["how"].endswith("; 120 s to let go when revoked; then the unit is stopped"), told
+        assert told["rules"][2]["how"].endswith("; 120 s to release when revoked; then the unit is stopped"), told
         assert told["rules"][2]["units"] == ["vm-*.service"] and told["rules"][3]["everybody"], told
         told = alice.ask("GetPolicy")
         assert [entry["name"] for entry in told["rules"]] == ["alices", "guests", "nobody"], told

@@ -59,7 +59,8 @@ def reload_by_an_operator():
         assert reply["rules"] == 2 and reply["digest"] != before and len(reply["files"]) == 1, reply
         lost = {(entry["claim"], entry["device"]): entry["reason"] for entry in reply["no_longer_granted"]}
         assert set(lost) == {(first["claim"], ALONE), (second["claim"], NIC)}, lost
-        assert "it is spare" in lost[first["claim"], ALONE] and "does not let" in lost[second["claim"], NIC], lost
+        assert "it is spare" in lost[first["claim"], ALONE] and "does not allow locking out" in lost[second["claim"],
+                                                                                                     NIC], lost
         assert [entry["line"] is not None and not entry["error"] for entry in reply["warnings"]] == [True], reply
         assert "\"again\" never decides" in reply["warnings"][0]["message"], reply
         assert peer.ask("GetStatus")["policy"]["digest"] == reply["digest"]
@@ -79,7 +80,7 @@ def reload_of_a_broken_policy():
         before = peer.ask("GetStatus")["policy"]
         broken = [("{\n \"rulez\": []}", "unknown key", 2), ("{", "ends", 1), ("\0", "0x00", 1),
                   ("\ufeff{}", "byte order mark", 1), ("[" * 40, "deep", 1),
-                  ("{\"rules\": [], \"rules\": []}", "twice", 1), (" " * (1 << 20) + "{}", "1048576", None)]
+                  ("{\"rules\": [], \"rules\": []}", "duplicate key", 1), (" " * (1 << 20) + "{}", "1048576", None)]
         for text, words, line in broken:
             daemon.write_policy(text)
             error, parameters = peer.fail("ReloadPolicy")

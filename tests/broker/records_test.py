@@ -57,7 +57,7 @@ def a_claim_from_begin_to_end():
         assert peer.ask("Release", {"claim": reply["claim"]})["state"] == "free"
         entry = journal.next()
         assert entry.kind == "ending" and entry.number("IOASID_ACTOR") == os.getuid(), entry
-        assert "its release was asked for" in entry.one("MESSAGE"), entry
+        assert "its release was requested" in entry.one("MESSAGE"), entry
         entry = journal.next()
         assert entry.kind == "free" and entry["IOASID_DEVICE"] == [EDU, SECOND_EDU], entry
         os.close(reply["lease"])
@@ -141,7 +141,7 @@ def what_fails_on_the_host():
             peer.fail("Claim", {"devices": [EDU]})
             entry = journal.next()
             assert (entry.kind, entry.one("IOASID_STEP"), entry.one("IOASID_ERRNO")) == ("failed", "unbind", "5"), entry
-            assert "everything is as it was" in entry.one("MESSAGE") and entry["IOASID_DEVICE"] == [EDU], entry
+            assert "everything was restored" in entry.one("MESSAGE") and entry["IOASID_DEVICE"] == [EDU], entry
             peer.ask("Claim", {"devices": [EDU]})
             lease, *others = peer.take_fds()
             for fd in others:
@@ -180,7 +180,7 @@ def lingering_is_said_once():
         assert entry.one("PRIORITY") == "3" and NIC in entry.one("IOASID_NOTE"), entry
         assert peer.ask("Release", {"claim": reply["claim"]})["state"] == "free"
         entry = journal.wait_for("ending")
-        assert "quarantine was opened" in entry.one("MESSAGE") and entry.number("IOASID_ACTOR") == os.getuid(), entry
+        assert "quarantine was released" in entry.one("MESSAGE") and entry.number("IOASID_ACTOR") == os.getuid(), entry
 
 
 @test
@@ -287,7 +287,7 @@ def without_a_journal():
             os.close(reply["lease"])
             lines = [line for line in daemon.log_text().splitlines() if reply["claim"] in line]
             assert len(lines) == 3 and lines[0].startswith("<5>ioasidd: claim "), lines
-            assert EDU in lines[0] and "its release was asked for" in lines[1] and "free" in lines[2], lines
+            assert EDU in lines[0] and "its release was requested" in lines[1] and "free" in lines[2], lines
     finally:
         del os.environ["JOURNAL_STREAM"]
 

@@ -150,7 +150,7 @@ def by_the_command():
             assert (live.returncode, live.stderr) == (file.returncode, file.stderr), (live, file)
             assert live.stdout == file.stdout or arguments[0] == "graph", (live.stdout, file.stdout)
         result = ioasidctl("--socket", daemon.path, "snapshot", "/nonexistent/file")
-        assert result.returncode == 1 and "can't be written" in result.stderr, result
+        assert result.returncode == 1 and "cannot write" in result.stderr, result
         assert json.loads(ioasidctl("--socket", daemon.path, "snapshot").stdout)["version"] == 2
 
 

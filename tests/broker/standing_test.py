@@ -173,7 +173,7 @@ def what_users_are_told():
             for peer, told in ((alice, False), (bob, True)):
                 status = peer.ask("GetStatus")["policy_refused"]
                 assert bool(status["errors"]) is told and ("secret" in json.dumps(status)) is told, status
-                assert "refused" in status["message"] and "stays in force" in status["message"], status
+                assert "rejected" in status["message"] and "stays in force" in status["message"], status
             refusal = json.dumps(alice.fail("Claim", {"devices": [ALONE]}))
             assert "have errors and are not in force" in refusal and "secret" not in refusal, refusal
             close_all(claim(bob, ALONE))

@@ -68,7 +68,8 @@ class Host(Daemon):
 
 def is_interrupted(reply, what="Failed"):
     assert reply["error"] == "org.ioasid1." + what, reply
-    assert "worker ended" in reply["parameters"]["message"] and "put back" in reply["parameters"]["message"], reply
+    message = reply["parameters"]["message"]
+    assert "worker ended" in message and "restoring everything" in message, reply
 
 
 def wait_until_empty(daemon, peer):
@@ -176,7 +177,7 @@ def additions(daemon, peer):
     for step in daemon.kind.claim_steps:
         daemon.kill_at(step, CARDS[1])
         answer = peer.call("AddDevice", {"claim": reply["claim"], "device": CARDS[1]})
-        assert answer["error"] == "org.ioasid1.Failed" and "being taken back" in answer["parameters"]["message"], answer
+        assert answer["error"] == "org.ioasid1.Failed" and "removing" in answer["parameters"]["message"], answer
         while (entry := peer.ask("ListClaims")["claims"][0])["devices"] != [CARDS[0]]:
             assert entry["state"] == "held", entry
     added = peer.ask("AddDevice", {"claim": reply["claim"], "device": CARDS[1]})
@@ -225,7 +226,7 @@ def three_times_and_once_more():
         assert peer.receive()["parameters"] == {"state": "free", "note": None}
         for asker in askers[1:]:
             state = asker.receive()["parameters"]
-            assert state["state"] == "quarantined" and "often enough" in state["note"], state
+            assert state["state"] == "quarantined" and "giving up" in state["note"], state
         daemon.process.terminate()
         assert daemon.process.wait(30) == 0 and daemon.start() is None
         with daemon.client() as again:

@@ -140,7 +140,7 @@ def test_descriptors_stuck_in_the_queue():
             while claims := socket.ask("ListClaims")["claims"]:
                 assert claims[0]["state"] in ("offered", "releasing"), claims
                 time.sleep(0.01)
-            assert "the bus has not taken its descriptors" in daemon.log_text()
+            assert "the bus did not deliver its descriptors" in daemon.log_text()
         finally:
             system.process.send_signal(signal.SIGCONT)
         # The bus sees the end of the old connection first.

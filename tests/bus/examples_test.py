@@ -129,7 +129,7 @@ def test_shell():
             assert run.end()[0] == 0
         with Run(system, script, "run", EDU + "x", "true") as run:
             status, out, errors = run.end()
-            assert status != 0 and "no device's address" in errors
+            assert status != 0 and "neither a device address" in errors
         with Run(system, script) as run:
             assert run.end()[0] == 2
 

@@ -89,8 +89,8 @@ def test_claim():
         assert fails("NotFound", peer.open_device, path, NIC) and fails("NotFound", peer.open_device, path, "x")
         assert peer.acknowledge(path) == []
         assert peer.get(path, CLAIM, "State") == "held"
-        assert "waits" in fails("WrongState", peer.open_device, path, EDU)
-        assert "waits" in fails("WrongState", peer.acknowledge, path)
+        assert "no descriptors to take" in fails("WrongState", peer.open_device, path, EDU)
+        assert "nothing to acknowledge" in fails("WrongState", peer.acknowledge, path)
         mine = peer.get_all(path, CLAIM)
         theirs, = socket.ask("ListClaims")["claims"]
         assert mine["Owner"] == theirs["uid"] == os.geteuid() and mine["Rule"] == "cards" and mine["Lease"] \
@@ -279,12 +279,13 @@ def test_wrong_arguments():
                                ({"unit": ""}, "'unit'"), ({"unit": "a\nb"}, "'unit'"), ({"a\n\u202eb": "c"}, "\\x0a"),
                                ({"user": Variant("v", Variant("s", "root"))}, "'user'")):
             assert words in fails("DBus.InvalidArgs", peer.plan, ALONE, **options), options
-        for devices, words in (([], "one at least"), ([ALONE] * 65, "64"), (["sda"], "'sda'"), (["pool:"], "'pool:'"),
+        for devices, words in (([], "name at least one"), ([ALONE] * 65, "64"), (["sda"], "'sda'"),
+                               (["pool:"], "'pool:'"),
                                ([ALONE, "../../x"], "'../../x'"), (["\x1b[2J"], "\\x1b")):
             assert words in fails("DBus.InvalidArgs", peer.claim, *devices), devices
         assert "'user'" in fails("DBus.InvalidArgs", peer.claim, ALONE, user="root")
         assert "'lease'" in fails("DBus.InvalidArgs", peer.claim, ALONE, lease="for ever")
-        assert "goes with" in fails("DBus.InvalidArgs", peer.claim, ALONE, unit="a.service")
+        assert "needs 'lease' 'unit'" in fails("DBus.InvalidArgs", peer.claim, ALONE, unit="a.service")
         assert "'asa{sv}'" in fails("DBus.InvalidArgs", peer.manager, "Claim", "as", [ALONE])
         fails("DBus.UnknownMethod", peer.manager, "Destroy")
         fails("DBus.UnknownInterface", peer.call, NAME, ROOT, CLAIM, "Release")

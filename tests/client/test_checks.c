@@ -138,8 +138,8 @@ static void test_debian(void **state)
 	assert_true(host->able);
 	assert_string_equal(doctor_interface(&host->facts), "group");
 	found(host, "kernel", FINDING_OK, RELEASE);
-	found(host, "interface", FINDING_WARNING, "this kernel is without CONFIG_IOMMUFD");
-	found(host, "interface", FINDING_WARNING, "For mode open boot a kernel with iommufd: Fedora's");
+	found(host, "interface", FINDING_WARNING, "this kernel lacks CONFIG_IOMMUFD");
+	found(host, "interface", FINDING_WARNING, "For mode open, boot a kernel with iommufd: Fedora's");
 	found(host, "module-vfio-pci", FINDING_OK, "");
 	found(host, "module-vfio-iommu-type1", FINDING_OK, "");
 	found(host, "iommu", FINDING_OK, "");
@@ -247,9 +247,9 @@ static void test_an_iommu_that_is_off(void **state)
 	} hosts[] = {
 		{ "GenuineIntel", "quiet", "sys/firmware/acpi/tables/DMAR", "Add intel_iommu=on" },
 		{ "GenuineIntel", "quiet", NULL, "VT-d" },
-		{ "GenuineIntel", "quiet intel_iommu=off", "sys/firmware/acpi/tables/DMAR", "Take intel_iommu=off" },
+		{ "GenuineIntel", "quiet intel_iommu=off", "sys/firmware/acpi/tables/DMAR", "Remove intel_iommu=off" },
 		{ "AuthenticAMD", "quiet", NULL, "AMD-Vi" },
-		{ "AuthenticAMD", "quiet amd_iommu=off", "sys/firmware/acpi/tables/IVRS", "Take" },
+		{ "AuthenticAMD", "quiet amd_iommu=off", "sys/firmware/acpi/tables/IVRS", "Remove" },
 		{ "AuthenticAMD", "quiet", "sys/firmware/acpi/tables/IVRS", "dmesg" },
 		{ "GenuineIntel\nflags : fpu hypervisor lahf", "quiet", NULL, "intel-iommu,intremap=on" },
 		{ "ARM", "quiet", NULL, "SMMU" },
@@ -279,10 +279,10 @@ static void test_interrupts(void **state)
 	put(host, "proc/interrupts", "  8:  0  IO-APIC    8-edge      rtc0\n");
 	look(host);
 	assert_true(host->able);
-	found(host, "interrupts", FINDING_WARNING, "not to be seen");
+	found(host, "interrupts", FINDING_WARNING, "shows no interrupt remapping");
 	remove_file(host, "proc/interrupts");
 	look(host);
-	found(host, "interrupts", FINDING_WARNING, "can't be read");
+	found(host, "interrupts", FINDING_WARNING, "cannot read /proc/interrupts");
 	put(host, "proc/cpuinfo", "CPU implementer : 0x41\n");
 	look(host);
 	found(host, "interrupts", FINDING_OK, "");
@@ -308,7 +308,7 @@ static void test_groups_of_no_iommu_mode(void **state)
 	put(host, "sys/kernel/iommu_groups/2/devices/0000:01:00.0", "");
 	look(host);
 	assert_true(host->able);
-	found(host, "no-iommu", FINDING_WARNING, "1 group that it made is still there");
+	found(host, "no-iommu", FINDING_WARNING, "1 group that it created is still there");
 	remove_file(host, "sys/kernel/iommu_groups/0");
 	look(host);
 	assert_false(host->able);
@@ -352,7 +352,7 @@ static void test_odd_files(void **state)
 	put(host, "sys/kernel/mm/hugepages/hugepages-x/nr_hugepages", "1\n");
 	put(host, "sys/kernel/mm/hugepages/hugepages-4kB/nr_hugepages", "-1\n");
 	look(host);
-	found(host, "kernel", FINDING_WARNING, "can't be read");
+	found(host, "kernel", FINDING_WARNING, "cannot read the kernel release");
 	assert_int_equal(host->facts.huge_pages.bytes, 0);
 }
 
@@ -391,7 +391,7 @@ static void test_what_the_caller_may_lock(void **state)
 	make_debian(host);
 	look(host);
 	doctor_check_caller(&memlock, &host->facts, &host->findings);
-	found(host, "memlock", FINDING_WARNING, "8 MiB of memory only");
+	found(host, "memlock", FINDING_WARNING, "may lock only 8 MiB of memory");
 	found(host, "memlock", FINDING_WARNING, "limits.memlock");
 	found(host, "huge-pages", FINDING_OK, "6 MiB free");
 	memlock.soft++;

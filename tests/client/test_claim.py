@@ -13,7 +13,7 @@ B = "0000:01:01.0"
 HELD = f"""\
 claim c1 is held (mode attached, iommufd):
   {A}
-the host has lost besides:
+also taken from the host:
   {B}, locked out
 held until this command ends: press Ctrl-C, or `ioasidctl release c1`
 """
@@ -39,14 +39,14 @@ def test_a_claim_is_held_until_a_signal_and_then_released():
             tap.equal(held.said, HELD)
             tap.equal(daemon.called(), ["Claim", "Acknowledge"])
             held.child.send_signal(number)
-            tap.equal(held.end(), [0, "claim c1 is released: its devices are free\n", ""])
+            tap.equal(held.end(), [0, "claim c1 released: its devices are free\n", ""])
             tap.equal(daemon.called("Release"), [{"claim": "c1"}])
 
 
 def test_a_claim_without_lockouts():
     with claiming_daemon((A,)) as daemon:
         held = Held(daemon, "--mode", "open", expected="1\n2\n3\n")
-        tap.lacks(held.said, "lost besides")
+        tap.lacks(held.said, "also taken")
         held.child.terminate()
         tap.equal(held.end()[0], 0)
         tap.equal(daemon.called("Claim"), [{"devices": [A], "mode": "open"}])
@@ -75,8 +75,8 @@ def test_a_claim_in_json_is_one_object():
 
 def test_a_claim_that_somebody_else_released():
     gone = refusal("NotFound", 5, "there is no claim c1")
-    answers = [(Reply({"state": "free", "note": None}), "claim c1 was ended by ioasidd: its devices are free\n"),
-               (gone, "claim c1 was ended by somebody else, and is no more\n")]
+    answers = [(Reply({"state": "free", "note": None}), "claim c1 ended by ioasidd: its devices are free\n"),
+               (gone, "claim c1 ended by another user or program\n")]
     for answer, words in answers:
         with claiming_daemon((A,), lockouts=[B]) as daemon:
             daemon.methods["Release"] = answer
@@ -92,7 +92,7 @@ def test_a_claim_whose_daemon_goes_away():
         daemon.leases[0].close()
         status, said, complaint = held.end()
         tap.equal([status, said], [7, ""])
-        tap.contains(complaint, "claim c1: this process has let go of it")
+        tap.contains(complaint, "claim c1: this process released it")
         daemon.start()
 
 
@@ -147,7 +147,7 @@ def test_output_that_can_not_be_written_is_a_failure():
             process = subprocess.run([*child.args[:3], "release", "c1"], stdout=full, stderr=subprocess.PIPE,
                                      text=True, timeout=TIMEOUT)
         tap.equal(process.returncode, 1)
-        tap.contains(process.stderr, "could not be written")
+        tap.contains(process.stderr, "failed to write the output")
 
 
 def test_release_says_what_became_of_a_claim():

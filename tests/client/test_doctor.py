@@ -79,7 +79,8 @@ def test_in_words():
             tap.contains(result.stdout, f"{check['state']:<9}{name}: {check['message']}\n")
             if check["remedy"] is not None:
                 tap.contains(result.stdout, f"         to resolve: {check['remedy']}\n")
-        tap.contains(result.stdout.splitlines()[-1], "laims can be delivered" if status == 0 else "No claim can be")
+        tap.contains(result.stdout.splitlines()[-1],
+                     "laims can be delivered" if status == 0 else "ioasidd cannot deliver claims")
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ def test_a_device_that_the_kernel_does_not_open_is_given_back():
         claim = probe("add", UNOPENABLE)
         tap.equal([claim["result"], claim["status"], claim["fds"], claim["json"]],
                   [-errno.ENODEV, 1, before["fds"], before["json"]])
-        tap.contains(claim["message"], f"{UNOPENABLE} was prepared, but the kernel did not open it")
+        tap.contains(claim["message"], f"{UNOPENABLE} was prepared, but the kernel failed to open it")
         tap.contains(claim["message"], "VFIO_GROUP_GET_DEVICE_FD: No such device")
         tap.equal(daemon.called("RemoveDevice"), [{"claim": "c1", "device": UNOPENABLE}])
         tap.equal(daemon.called(), ["Claim", "Acknowledge", "AddDevice", "RemoveDevice"], "it was not acknowledged")
@@ -110,7 +110,7 @@ def test_the_reason_is_told_also_where_giving_back_fails():
         daemon.methods["RemoveDevice"] = Reply({"message": "another reason"}, error="org.ioasid1.Failed")
         probe("connect")
         probe("claim", "-", A)
-        tap.contains(probe("add", UNOPENABLE)["message"], "the kernel did not open it")
+        tap.contains(probe("add", UNOPENABLE)["message"], "the kernel failed to open it")
 
 
 def test_without_room_for_the_device_that_is_opened_here():

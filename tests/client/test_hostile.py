@@ -79,7 +79,7 @@ def test_frames_that_are_no_varlink():
 
 
 def test_what_is_wrong_with_an_answer_is_said_with_its_place():
-    for frame, part in ((b'{"parameters": {}, "parameters": {}}', 'column 20: the key "parameters" is there twice'),
+    for frame, part in ((b'{"parameters": {}, "parameters": {}}', 'column 20: duplicate key "parameters"'),
                         (b'{"parameters": {"a": "\xc0\x80"}}', "column 23: the byte 0xc0"),
                         (b'{"parameters": {},\n"continues": 1}', '"continues" is neither true nor false')):
         with FakeDaemon({"GetStatus": Reply(raw=frame + END)}) as daemon:

@@ -319,7 +319,7 @@ def test_a_method_that_the_daemon_knows_not_is_explained():
         probe("connect")
         call = probe("call", "org.ioasid1.Fly")
         tap.equal(call["status"], 1)
-        tap.contains(call["message"], "knows no method org.ioasid1.Fly")
+        tap.contains(call["message"], "has no method org.ioasid1.Fly")
 
 
 def test_without_a_daemon_the_connection_says_so():

@@ -65,7 +65,7 @@ def test_what_is_no_file_is_refused_and_holds_nobody_up():
         os.mkfifo(fifo)
         with open(large, "wb") as file:
             file.truncate(64 * 1024 * 1024 + 1)
-        for path, why in ((fifo, "no regular file"), (folder.path, "no regular file"), (large, "larger than"),
+        for path, why in ((fifo, "not a regular file"), (folder.path, "not a regular file"), (large, "larger than"),
                           (os.path.join(folder.path, "none"), "No such file")):
             for arguments in (("list",), ("plan", "01:00.0"), ("graph",), ("show", "01:00.0")):
                 result = ask(*arguments, snapshot=path)
@@ -73,13 +73,13 @@ def test_what_is_no_file_is_refused_and_holds_nobody_up():
                 tap.contains(" ".join(result.stderr.split()), why, path)
         result = ask("plan", NVME, "--policy", fifo)
         tap.equal(result.returncode, 1)
-        tap.contains(result.stderr, "no regular file")
+        tap.contains(result.stderr, "not a regular file")
 
 
 def test_no_daemon_is_asked():
     result = ask("list", "--socket", "/nonexistent/socket")
     tap.equal(result.returncode, 2)
-    tap.contains(result.stderr, "give one of them")
+    tap.contains(result.stderr, "cannot be combined")
     tap.contains(ask("list").stdout, "IOMMU group 1: in use\n")
     tap.contains(ask("show", NVME).stdout, "0000:02:00.0")
     tap.contains(ask("show", "group", "1").stdout, "0000:01:00.3")

@@ -65,22 +65,22 @@ Yes: {USER} may claim 0000:01:00.0 (rule "alice drives the test card", {FILE}:3)
 
 {LOSS}.
 
-What the host does with these devices now:
-  0000:01:00.0, asked for:
+What the host uses these devices for:
+  0000:01:00.0, requested:
     driver vfio-pci (idle)
   0000:01:01.0, locked out with 0000:01:00.0, driver nvme, idle: nothing found
 
-What would be done:
+Steps:
    1. pin 0000:01:01.0 so that no driver binds
    2. unbind nvme from 0000:01:01.0
 
-What can't be undone:
+What cannot be undone:
   what is inside is lost
 
-Whether it can be reset:
+Reset:
   it can be reset between owners (flr)
 
-What keeps it apart, and what does not:
+Isolation:
   any interrupt can be raised
   they can reach each other
   it is on one card with another
@@ -96,18 +96,18 @@ def test_a_claim_that_would_be_refused():
         result = ioasidctl(daemon, "plan", CARD)
         tap.equal([result.returncode, result.stderr], [4, ""])
         tap.equal(result.stdout, f"""\
-No: {USER} can't claim 0000:01:00.0 (rule "alice drives the test card", {FILE}:3): what it needs is in use or claimed.
+No: {USER} cannot claim 0000:01:00.0 (rule "alice drives the test card", {FILE}:3): devices are in use or claimed.
 
 FATAL: The host would lose its disk.
 
-What stands in the way:
+What blocks the claim:
   the host uses 0000:01:01.0: nvme0n1 > nvme0n1p2 > mounted on /
     To resolve: unmount it, or claim a device in another group
   0000:01:00.0 can't be reset
     To resolve: a rule with "reset": "try"
 
-What the host does with these devices now:
-  0000:01:00.0, asked for: nothing
+What the host uses these devices for:
+  0000:01:00.0, requested: nothing
   0000:01:01.0, locked out with 0000:01:00.0 (which is not allowed), driver nvme, fatal:
     nvme0n1 > nvme0n1p2 > mounted on / (fatal)
     driver nvme (idle)
@@ -120,7 +120,7 @@ def test_a_claim_that_costs_nothing():
     with planning(dict(ALLOWED, lockouts=[], uses=[], notes=[])) as daemon:
         text = ioasidctl(daemon, "plan", CARD).stdout
         tap.contains(text, "\nThe host would lose nothing.\n")
-        tap.lacks(text, "does with these devices")
+        tap.lacks(text, "uses these devices")
 
 
 def test_many_idle_losses_do_not_hide_the_worst():
@@ -131,7 +131,7 @@ def test_many_idle_losses_do_not_hide_the_worst():
         text = ioasidctl(daemon, "plan", CARD).stdout
         tap.contains(text,
                      "\n\nFATAL: The host would lose 1.\nDisruptive: The host would lose 2.\nThe host would lose 3.\n")
-        tap.contains(text, "\nThe host would lose 10.\nAnd it would lose 32 more devices that nothing uses now.\n")
+        tap.contains(text, "\nThe host would lose 10.\nIt would also lose 32 more devices that nothing uses now.\n")
 
 
 def test_devices_under_different_rules():
@@ -139,7 +139,7 @@ def test_devices_under_different_rules():
                                     {"name": "0000:09:00.0", "group": 8, "rule": None}]
     with planning(dict(REFUSED, devices=devices)) as daemon:
         text = ioasidctl(daemon, "plan", CARD, DISK, "09:00.0").stdout
-        tap.contains(text, "and 0000:09:00.0: what it needs is in use or claimed.\n")
+        tap.contains(text, "and 0000:09:00.0: devices are in use or claimed.\n")
         tap.contains(text, f"""
   0000:01:00.0: rule "alice drives the test card", {FILE}:3
   0000:01:01.0: rule "disks", {FILE}:9
@@ -153,8 +153,8 @@ def test_nothing_is_told_of_a_device_that_is_not_there():
                            "remedy": "look at the list"}])
     with planning(plan) as daemon:
         text = ioasidctl(daemon, "plan", CARD, "09:00.0").stdout
-        tap.contains(text, "\n  0000:01:00.0, asked for: nothing\n")
-        tap.lacks(text, "0000:09:00.0, asked for")
+        tap.contains(text, "\n  0000:01:00.0, requested: nothing\n")
+        tap.lacks(text, "0000:09:00.0, requested")
 
 
 def test_what_was_chosen_from_a_pool():
@@ -199,14 +199,15 @@ def test_lines_fit_80_columns_on_a_terminal():
 
 
 def test_each_verdict_is_the_exit_status():
-    words = {3: "policy refuses it", 4: "in use or claimed", 5: "no such device", 6: "this kernel or hardware"}
+    words = {3: "permission denied by policy", 4: "in use or claimed", 5: "no such device",
+             6: "this kernel or hardware"}
     for status, part in words.items():
         plan = {"allowed": False, "status": status, "mode": "attached", "devices": [], "lockouts": [], "blockers": [],
                 "uses": [], "steps": []}
         with planning(plan) as daemon:
             result = ioasidctl(daemon, "plan", CARD)
             tap.equal(result.returncode, status)
-            tap.contains(result.stdout, f"No: {USER} can't claim {CARD}: ")
+            tap.contains(result.stdout, f"No: {USER} cannot claim {CARD}: ")
             tap.contains(result.stdout, part)
             tap.contains(result.stdout, "\nNothing was changed.\n")
             result = ioasidctl(daemon, "plan", CARD, "--json")

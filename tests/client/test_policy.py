@@ -51,7 +51,7 @@ def test_a_valid_policy():
     with Folder(a=GOOD) as folder:
         result = check(folder.path)
         tap.equal([result.returncode, result.stdout, result.stderr],
-                  [0, "The policy is valid: 1 rule of 1 file, 0 warnings.\n", ""])
+                  [0, "The policy is valid: 1 rule in 1 file, 0 warnings.\n", ""])
         tap.equal(check(os.path.join(folder.path, "a.json")).returncode, 0)
         reply = output_json(check(folder.path, "--json"))
         tap.equal([reply["valid"], reply["diagnostics"], reply["policy"]["rules"]], [True, [], 1])
@@ -66,7 +66,7 @@ def test_every_error_has_its_place():
         tap.contains(result.stdout, f"{path}:2:")
         tap.contains(result.stdout, f"{path}:3:")
         tap.contains(result.stdout, ": error: ")
-        tap.contains(result.stdout, "ioasidd refuses it whole.")
+        tap.contains(result.stdout, "ioasidd rejects all of it.")
         reply = output_json(check(path, "--json"))
         tap.equal([reply["valid"], reply["policy"]], [False, None])
         tap.equal({item["line"] for item in reply["diagnostics"] if item["error"]}, {2, 3})
@@ -79,7 +79,7 @@ def test_warnings_are_no_errors():
         result = check(folder.path)
         tap.equal(result.returncode, 0)
         tap.contains(result.stdout, ": warning: ")
-        tap.contains(result.stdout, "2 rules of 1 file, 1 warning.")
+        tap.contains(result.stdout, "2 rules in 1 file, 1 warning.")
         os.chmod(os.path.join(folder.path, "a.json"), 0o664)
         tap.contains(check(folder.path).stdout, "chmod go-w it")
 
@@ -96,7 +96,7 @@ def test_F_what_is_no_policy_file_is_refused():
         fifo = os.path.join(folder.path, "fifo.json")
         os.mkfifo(fifo)
         tap.equal(check(folder.path).returncode, 1)
-        tap.contains(check(fifo).stdout, "no regular file")
+        tap.contains(check(fifo).stdout, "not a regular file")
         os.unlink(fifo)
         link = os.path.join(folder.path, "link.json")
         os.symlink(os.path.join(other.path, "b.json"), link)
@@ -149,13 +149,13 @@ def test_the_rules_in_force():
     with FakeDaemon({"GetPolicy": Reply(POLICY)}) as daemon:
         result = ioasidctl(daemon, "policy", "show")
         tap.equal([result.returncode, result.stdout], [0, f"""\
-1 rule, tried in this order: the first that matches decides. Without a match nobody gets anything.
+1 rule, tried in this order: the first match decides. Without a match, the claim is denied.
   1. allow "cards" (/etc/p.json:3)
      who:  user {USER}, group 4000000001, unit vm-*.service
      what: id 1234:11e8
      how:  attached; locks out nothing; reset require
-2 more can't apply to you; operators see them.
-Nobody ever gets:
+2 more cannot apply to you; operators see them.
+Never granted:
   class 0106: boot disks (/etc/p.json:9)
 """])
         tap.equal(output_json(ioasidctl(daemon, "policy", "show", "--json")), POLICY)
@@ -174,12 +174,12 @@ def test_a_reload_is_told():
         result = ioasidctl(daemon, "policy", "reload")
         tap.equal([result.returncode, result.stdout], [0, """\
 /etc/p.json:7:2: warning: never decides
-The policy was reloaded: 2 rules of 1 files are in force.
+The policy was reloaded: 2 rules in 1 files are in force.
   changed: rule "cards" (/etc/p.json:3)
   new: rule "disks" (/etc/p.json:3)
-These claims go on, but the new policy would not grant them any more:
+These claims continue, but the new policy no longer grants them:
   claim c1, 0000:01:00.0: it is denied
-  `ioasidctl release CLAIM` ends one
+  To end one: `ioasidctl release CLAIM`
 """])
     daemon = FakeDaemon({"ReloadPolicy": Reply(reply), "GetPolicy": Reply(POLICY)})
     with daemon:
@@ -193,7 +193,7 @@ def test_a_reload_that_is_refused():
         result = ioasidctl(daemon, "policy", "reload")
         tap.equal([result.returncode, result.stdout], [1, ""])
         tap.contains(result.stderr, "/etc/p.json:2:5: error: unknown key\n")
-        tap.contains(result.stderr, "the one in force stays")
+        tap.contains(result.stderr, "the previous one stays in force")
         reply = output_json(ioasidctl(daemon, "policy", "reload", "--json"))
         tap.equal([reply["error"]["status"], reply["error"]["diagnostics"]], [1, places])
 

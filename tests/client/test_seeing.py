@@ -78,7 +78,7 @@ IOMMU group 7: held by claim c1, attached/iommufd
    └─ 0000:01:01.0  [144d:a80a]  NVM Express control…  -              locked out
 IOMMU group 9: free
 └─ 0000:00:1f.6     [8086:15b8]  Ethernet controller   e1000e         free
-no IOMMU group: these can't be claimed
+no IOMMU group: these cannot be claimed
 └─ 0000:00:1f.3     [1234:11e8]  audio device          snd_hda_intel  free
 """)
 
@@ -146,7 +146,7 @@ def test_list_shows_short_names_in_full():
 
 def test_list_of_nothing():
     with host.daemon([], []) as daemon:
-        tap.equal(ioasidctl(daemon, "list").stdout, "There are no devices.\n")
+        tap.equal(ioasidctl(daemon, "list").stdout, "No devices.\n")
 
 
 def test_list_in_json():
@@ -178,10 +178,10 @@ def test_show_of_a_device_by_any_form_of_its_address():
 
 def test_show_of_devices_says_what_is_special():
     with host.daemon() as daemon:
-        tap.contains(ioasidctl(daemon, "show", "00:1c.0").stdout, "never claimed")
-        tap.contains(ioasidctl(daemon, "show", "01:01.0").stdout, "locked out, nobody asked for it")
-        tap.contains(ioasidctl(daemon, "show", "00:1f.3").stdout, "none: it can't be claimed")
-        tap.contains(ioasidctl(daemon, "show", "00:1f.6").stdout, "nothing: it can't be reset")
+        tap.contains(ioasidctl(daemon, "show", "00:1c.0").stdout, "cannot be claimed, stays on its driver")
+        tap.contains(ioasidctl(daemon, "show", "01:01.0").stdout, "locked out, not requested")
+        tap.contains(ioasidctl(daemon, "show", "00:1f.3").stdout, "none: cannot be claimed")
+        tap.contains(ioasidctl(daemon, "show", "00:1f.6").stdout, "nothing: cannot be reset")
 
 
 def test_show_of_a_claim():
@@ -213,8 +213,8 @@ def test_show_in_json():
 
 def test_show_of_what_is_not_there():
     with host.daemon() as daemon:
-        for arguments, part in ((["0000:09:00.0"], "there is no device 0000:09:00.0"), (["c2"], "there is no claim c2"),
-                                (["group", "8"], "there is no IOMMU group 8")):
+        for arguments, part in ((["0000:09:00.0"], "no such device 0000:09:00.0"), (["c2"], "no such claim c2"),
+                                (["group", "8"], "no such IOMMU group 8")):
             result = ioasidctl(daemon, "show", *arguments)
             tap.equal([result.returncode, result.stdout], [5, ""])
             tap.contains(result.stderr, "ioasidctl: " + part)

@@ -31,34 +31,34 @@ DEVICE = {"name": A, "state": "held", "locked_out": False, "driver": "vfio-pci",
 POLICY = {"files": [], "rules": 3, "digest": "0123456789abcdef"}
 EVENTS = [
     (event("claim", claim=claim("held"), before="offered"), f"claim c1: held ({A}; locked out: {B})"),
-    (event("claim", claim=claim("held", lockouts=[]), before="held"), f"claim c1: has now ({A})"),
+    (event("claim", claim=claim("held", lockouts=[]), before="held"), f"claim c1: now has ({A})"),
     (event("claim", claim=claim("lingering", lockouts=[], note="x holds it"), before="releasing"),
      f"claim c1: lingering ({A}): x holds it"),
-    (event("claim-gone", claim=claim("free")), "claim c1: is no more, its devices are free"),
-    (event("claim-gone", claim=claim("held")), "claim c1: is no more"),
-    (event("offered", claim=claim("offered")), 'claim c1: given to uid 1000 by the rule "alices"'),
+    (event("claim-gone", claim=claim("free")), "claim c1: ended, its devices are free"),
+    (event("claim-gone", claim=claim("held")), "claim c1: ended"),
+    (event("offered", claim=claim("offered")), 'claim c1: granted to uid 1000 (rule "alices")'),
     (event("offered", claim=claim("held"), name=B), f"claim c1: {B} was added"),
-    (event("removed", claim=claim("held"), name=B), f"claim c1: {B} was given back"),
+    (event("removed", claim=claim("held"), name=B), f"claim c1: {B} was removed"),
     (event("ending", claim=claim("held"), message="its lease ended"), "claim c1: its lease ended"),
     (event("revocation", claim=claim("held"), grace=1500, message="repair"),
-     "claim c1: its client is asked to give it back within 1.5 s: repair"),
-    (event("revocation", claim=claim("held"), grace=0), "claim c1: its client is asked to give it back within 0.0 s"),
+     "claim c1: its client is asked to release it within 1.5 s: repair"),
+    (event("revocation", claim=claim("held"), grace=0), "claim c1: its client is asked to release it within 0.0 s"),
     (event("revocation-step", claim=claim("lingering"), success=True, message="its mappings were removed"),
      "claim c1: its mappings were removed"),
     (event("refused", uid=1000, devices=[A, B], status=3, message="no rule"),
-     f"uid 1000 was not given {A}, {B}: no rule"),
+     f"denied request from uid 1000 for {A}, {B}: no rule"),
     (event("failed", claim=claim("preparing"), message="broken"), "claim c1: broken"),
     (event("not-granted", claim=claim("held"), name=A, message="never"),
-     "claim c1: goes on, though the policy would not grant it any more: never"),
+     "claim c1: continues, but the policy no longer grants it: never"),
     (event("device", name=A, device=DEVICE, claim=claim("held")), f"{A}: held, driver vfio-pci"),
     (event("device", name=A, device=dict(DEVICE, driver=None, locked_out=True)), f"{A}: held, locked out, no driver"),
     (event("device-gone", name=A), f"{A}: unplugged"),
     (event("policy", success=True, policy=POLICY), "policy loaded: 3 rules, digest 0123456789abcdef"),
     (event("policy", success=False, policy=POLICY, message="a file has errors"),
-     "policy refused, the one before stays: a file has errors"),
+     "policy rejected, the previous one stays in force: a file has errors"),
     (event("something-new", message="of a later version"), "something-new: of a later version"),
     (event("something-new"), "something-new"),
-    (event("offered"), 'given to uid -1 by the rule "?"'),
+    (event("offered"), 'granted to uid -1 (rule "?")'),
     (event("refused", message="\x1b[31m\nred"), "\\x1b[31m\\nred"),
 ]
 
@@ -118,7 +118,7 @@ def test_the_end_of_the_daemon_is_told():
             result = ioasidctl(daemon, "monitor")
             tap.equal(result.returncode, 7)
             tap.contains(result.stdout, " a\n")
-            tap.contains(result.stderr, "watching has ended: ioasidd closed the connection")
+            tap.contains(result.stderr, "watching ended: ioasidd closed the connection")
 
 
 def test_errors_of_the_daemon_are_told():
@@ -139,7 +139,7 @@ def test_nonsense_is_a_failure():
         with watched(bad) as daemon:
             result = ioasidctl(daemon, "monitor")
             tap.equal(result.returncode, 1, str(bad.frame()))
-            tap.contains(result.stderr, "makes no sense")
+            tap.contains(result.stderr, "invalid reply")
 
 
 def test_descriptors_that_come_with_events_are_closed_and_refused():
@@ -157,7 +157,7 @@ def test_descriptors_that_come_with_events_are_closed_and_refused():
         tap.equal(probe("next", "-1")["event"]["kind"], "ready")
         answer = probe("next", "-1")
         tap.equal([answer["result"], answer["event"]], [-71, None], "EPROTO")
-        tap.contains(answer["message"], "makes no sense")
+        tap.contains(answer["message"], "invalid reply")
         tap.equal(answer["fds"], before)
         tap.equal(probe("next", "0")["result"], -61, "ENODATA from then on")
         tap.equal(probe("unwatch")["fds"], before - 1)

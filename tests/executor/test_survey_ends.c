@@ -105,7 +105,7 @@ static void programs_with_nodes(void **state)
 	assert_int_equal(survey_with_processes(&tree, CARD, NULL), 0);
 	assert_int_equal(uses.count, 2);
 	assert_use(1, USE_DISPLAY, SEVERITY_DISRUPTIVE, "card0 > open in Xorg[42]");
-	assert_string_equal(use_told(&uses.use[1], false), "it is a display of the host");
+	assert_string_equal(use_told(&uses.use[1], false), "it is a host display");
 }
 
 static void strange_process_name(void **state)

@@ -332,7 +332,7 @@ static void test_rights_are_undone(void **state)
 
 static void test_commands_that_are_wrong(void **state)
 {
-	command_refused(&fixture, "{ 'open_node': { 'device': '" CARD "' } }", "the key uid is missing");
+	command_refused(&fixture, "{ 'open_node': { 'device': '" CARD "' } }", "missing key uid");
 	command_refused(&fixture, "{ 'open_node': { 'device': '0000:00:09.0', 'uid': 0 } }", "there is no device");
 	command_refused(&fixture, "{ 'open_node': { 'device': '" CARD "', 'uid': -1 } }", "an integer from 0");
 }

@@ -147,7 +147,7 @@ static void test_each_call_of_an_undo_fails_and_waits(void **state)
 		run_plan(&plan, false, false, &result);
 		assert_int_equal(result.outcome, WIRE_OUTCOME_BROKEN);
 		assert_int_equal(result.kind, STEP_REVOKE);
-		assert_non_null(strstr(result.text, "could not all be put back"));
+		assert_non_null(strstr(result.text, "Not everything could be restored"));
 	}
 }
 

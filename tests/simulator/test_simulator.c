@@ -256,7 +256,7 @@ static void test_devices_come_and_go(void **state)
 	command_ok(&fixture, "{ 'add': { " NEW_CARD " } }");
 	survey("0000:00:03.0");
 	first = known(&fixture, "0000:00:03.0");
-	command_refused(&fixture, "{ 'add': { " NEW_CARD " } }", "there is a device 0000:00:03.0 already");
+	command_refused(&fixture, "{ 'add': { " NEW_CARD " } }", "duplicate device 0000:00:03.0");
 	command_ok(&fixture, "{ 'remove': '0000:00:03.0' }");
 	survey("0000:00:03.0");
 	assert_string_equal(fixture.side.unknown, "0000:00:03.0");
@@ -370,8 +370,8 @@ static void test_commands_that_are_none_are_refused(void **state)
 	command_refused(&fixture, "{ 'fail': { 'step': 'sing' } }", "the name of a step");
 	command_refused(&fixture, "{ 'fail': { 'errno': 'ENOTHING' } }", "an errno");
 	command_refused(&fixture, "{ 'fail': { 'times': 0 } }", "an integer from 1");
-	command_refused(&fixture, "{ 'hang': { 'errno': 5 } }", "nothing is called so here");
-	command_refused(&fixture, "{ 'add': { 'name': '0000:00:04.0' } }", "the key vendor_id is missing");
+	command_refused(&fixture, "{ 'hang': { 'errno': 5 } }", "unknown key; known keys");
+	command_refused(&fixture, "{ 'add': { 'name': '0000:00:04.0' } }", "missing key vendor_id");
 	command_refused(&fixture, "{ 'attach': {} }", "no wire came with it");
 	command_refused(&fixture, "{ 'await': { 'hung': -1 } }", "an integer from 0");
 }

@@ -25,10 +25,10 @@ static void test_unknown_device(void **state)
 	static const struct {
 		const char *name, *message, *remedy;
 	} cases[] = {
-		{ "0000:09:00.0", "no device 0000:09:00.0 is known", "ioasidctl list" },
-		{ "02:01.0", "no device 02:01.0 is known", "in full: 0000:02:01.0" },
-		{ "a\n\x1b[2J", "no device a\\x0a\\x1b[2J is known", "ioasidctl list" },
-		{ "", "no device \"\" is known", "ioasidctl list" },
+		{ "0000:09:00.0", "no such device: 0000:09:00.0", "ioasidctl list" },
+		{ "02:01.0", "no such device: 02:01.0", "in full: 0000:02:01.0" },
+		{ "a\n\x1b[2J", "no such device: a\\x0a\\x1b[2J", "ioasidctl list" },
+		{ "", "no such device: \"\"", "ioasidctl list" },
 	};
 	char endless[5000];
 	struct decision decision;
@@ -100,7 +100,7 @@ static void test_modes_not_served(void **state)
 	host_init_two_groups(&host);
 	ask_under(&host, RULE_FOR_ALICE(", \"modes\": [\"node\", \"brokered\"]"), &question, &decision);
 	assert_int_equal(decision.status, EXIT_UNSUPPORTED);
-	assert_contains(find_blocker(&decision, BLOCKER_KERNEL, "", "")->message, "brokered is not served");
+	assert_contains(find_blocker(&decision, BLOCKER_KERNEL, "", "")->message, "brokered is not supported");
 	assert_contains(decision.blocker[0].remedy, "attached, open or node");
 	decision_done(&decision);
 	host_done(&host);
@@ -230,7 +230,7 @@ static void test_never(void **state)
 	host_init_two_groups(&host);
 	decision = refused(&host, policy, NETWORK, EXIT_REFUSED);
 	blocker = find_blocker(&decision, BLOCKER_NEVER, NETWORK, "");
-	assert_contains(blocker->message, "test.json:2: the way in");
+	assert_contains(blocker->message, "(test.json:2): the way in");
 	assert_int_equal(decision.blocker_count, 1);
 	decision_done(&decision);
 	/* As a member neither, even if a rule names it. */
@@ -273,13 +273,14 @@ static void test_shared_limits(void **state)
 	host_claim(&host, "c1", 1001, "cards", free_card.name);
 	ask_under(&host, text, &question, &decision);
 	assert_int_equal(decision.status, EXIT_REFUSED);
-	assert_contains(find_blocker(&decision, BLOCKER_LIMIT, CARD, "")->message, "to all users together, and 1 are");
+	assert_contains(find_blocker(&decision, BLOCKER_LIMIT, CARD, "")->message, "for all users together, and 1 are");
 	decision_done(&decision);
 	/* Two under one rule, and what is asked for falls under another. */
 	host_claim_more(&host, host_claim(&host, "c2", 1000, "rest", links[0].name), links[1].name, false);
 	question.device[0] = links[2].name;
 	ask_under(&host, text, &question, &decision);
-	assert_contains(find_blocker(&decision, BLOCKER_LIMIT, links[2].name, "")->message, "gives a user 2 at a time");
+	assert_contains(find_blocker(&decision, BLOCKER_LIMIT, links[2].name, "")->message,
+			"allows 2 at a time per user");
 	decision_done(&decision);
 	question.uid = 1001; /* who has one */
 	ask_under(&host, text, &question, &decision);
@@ -300,7 +301,7 @@ static void test_limit(void **state)
 	ask_under(&host, RULE_FOR_ALICE(", \"limits\": {\"devices\": 2}"), &question, &decision);
 	assert_int_equal(decision.status, EXIT_REFUSED);
 	blocker = find_blocker(&decision, BLOCKER_LIMIT, NETWORK, "");
-	assert_contains(blocker->message, "gives a user 2 at a time, and this one has 1");
+	assert_contains(blocker->message, "allows 2 at a time per user, and this user has 1");
 	decision_done(&decision);
 	ask_under(&host, RULE_FOR_ALICE(", \"limits\": {\"devices\": 1}"), &question, &decision);
 	find_blocker(&decision, BLOCKER_LIMIT, CARD, "");

@@ -147,10 +147,10 @@ static void test_nothing_is_given_twice(void **state)
 	add(&scene, &sibling, NETWORK, false);
 	add(&scene, &disk, DISK, false);
 	take(&scene, &card);
-	refuse(&scene, &again, "r", CARD " was given to the claim " ONE " of uid 1000");
-	refuse(&scene, &sibling, "r", NETWORK " was given to the claim " ONE);
+	refuse(&scene, &again, "r", CARD " was delivered to the claim " ONE " of uid 1000");
+	refuse(&scene, &sibling, "r", NETWORK " was delivered to the claim " ONE);
 	again.id = ONE;
-	refuse(&scene, &again, "r", "it can't grow for uid 1001");
+	refuse(&scene, &again, "r", "uid 1001 cannot add to it");
 	take(&scene, &disk);
 	give_back(&scene, &card, 2, false, GIVEN_RELEASE);
 	again.id = TWO;
@@ -169,7 +169,7 @@ static void test_members_that_no_step_is_about(void **state)
 	add(&scene, &card, CARD, false);
 	add(&scene, &network, NETWORK, false);
 	take(&scene, &card);
-	refuse(&scene, &network, "r", NETWORK " was given to the claim");
+	refuse(&scene, &network, "r", NETWORK " was delivered to the claim");
 	end(&scene);
 }
 
@@ -182,25 +182,25 @@ static void test_what_a_claim_may_not_be(void **state)
 	add(&scene, &card, CARD, false);
 	add(&scene, &card, NETWORK, true);
 	add(&scene, &grows, DISK, false);
-	refuse(&scene, &card, "no such rule", "no allow rule is called \"no such rule\"");
-	refuse(&scene, &card, "", "no allow rule is called");
-	refuse(&scene, &grows, "r", "a claim that is new gets a context of its own");
+	refuse(&scene, &card, "no such rule", "there is no allow rule \"no such rule\"");
+	refuse(&scene, &card, "", "there is no allow rule");
+	refuse(&scene, &grows, "r", "a new claim gets a context of its own");
 	take(&scene, &card);
 	grows.id = ONE;
 	grows.mode = MODE_OPEN;
-	refuse(&scene, &grows, "r", "was given in the mode attached");
+	refuse(&scene, &grows, "r", "was delivered in the mode attached");
 	grows.mode = MODE_ATTACHED;
 	grows.grows = false;
-	refuse(&scene, &grows, "r", "it can't grow in another one");
+	refuse(&scene, &grows, "r", "no device can be added in another one");
 	more = card;
 	more.grows = true;
 	more.count = 1;
-	refuse(&scene, &more, "r", "has " CARD " already");
+	refuse(&scene, &more, "r", "already has " CARD);
 	grows.grows = true;
 	take(&scene, &grows);
 	more = (struct asked){ .id = ONE, .uid = 1000, .grows = true };
 	add(&scene, &more, NETWORK, false);
-	refuse(&scene, &more, "r", "gives a user 2 devices");
+	refuse(&scene, &more, "r", "allows 2 devices per user");
 	end(&scene);
 }
 
@@ -379,7 +379,7 @@ static void test_what_was_never_given(void **state)
 	host_device(&scene.host, CARD)->identity = card.device[0].before.identity;
 	plan = release_of(&card, 2, false);
 	assert_false(matches(&scene, &card, &plan, false));
-	assert_contains(scene.why, "did not give " CARD);
+	assert_contains(scene.why, "did not deliver " CARD);
 	plan_done(&plan);
 	/* Another device under that name is none of its business; nor is one that is gone. */
 	host_device(&scene.host, CARD)->identity++;

@@ -57,12 +57,12 @@ static void test_losses_from_the_worst(void **state)
 	assert_string_equal(
 		decision.note[0].text,
 		"The host would lose its network card eth0 " NETWORK
-		" (default route, address 10.0.2.15/24): it would be cut off from the network, and so would you "
-		"if you work over it; nobody asked for it, but it shares an IOMMU group with " CARD);
+		" (default route, address 10.0.2.15/24): it would be cut off from the network, and so would you if "
+		"you use it remotely; it was not requested, but shares an IOMMU group with " CARD);
 	assert_int_equal(decision.note[1].kind, NOTE_LOSS);
 	assert_int_equal(decision.note[1].severity, SEVERITY_IDLE);
 	assert_string_equal(decision.note[1].text,
-			    "The host would lose nothing with the device " CARD ": no driver of the host has it");
+			    "The host would lose nothing with the device " CARD ": no host driver has it");
 	decision_done(&decision);
 	/* Whoever is no operator is told that, but no address. */
 	decision = asked(&host, RULE(""), ALICE, CARD);
@@ -111,7 +111,7 @@ static void test_unknown_driver_is_a_verdict_of_its_own(void **state)
 	host_init_two_groups(&host);
 	host_add_use(&host, DISK, USE_UNKNOWN_DRIVER, SEVERITY_IDLE, "foo is bound");
 	decision = asked(&host, RULE(""), ALICE, DISK);
-	assert_contains(text_of_note(&decision, NOTE_LOSS, DISK), "can't be told");
+	assert_contains(text_of_note(&decision, NOTE_LOSS, DISK), "it is unknown what this driver is used for");
 	decision_done(&decision);
 	host_done(&host);
 	host_init_two_groups(&host);
@@ -162,7 +162,7 @@ static void test_what_a_reset_is_worth(void **state)
 	assert_contains(text_of_note(&decision, NOTE_RESET, DISK), "the rule requires a reset");
 	decision_done(&decision);
 	decision = asked(&host, RULE(", \"reset\": \"try\""), ALICE, DISK);
-	assert_contains(text_of_note(&decision, NOTE_RESET, DISK), "the next owner finds it as it was left");
+	assert_contains(text_of_note(&decision, NOTE_RESET, DISK), "the next owner gets it unreset");
 	assert_int_equal(find_note(&decision, NOTE_RESET, DISK)->severity, SEVERITY_DISRUPTIVE);
 	decision_done(&decision);
 	decision = asked(&host, RULE(", \"reset\": \"skip\""), ALICE, DISK);

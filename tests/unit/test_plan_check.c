@@ -180,7 +180,7 @@ static void test_rights_to_nodes(void **state)
 	host_init_two_groups(&host);
 	host.kernel.vfio_group = 1;
 	check_sent(&host, RULE_FOR_ALICE(""), &(struct sent){ .taken = { DISK }, .mode = MODE_NODE, .uid = 1000 },
-		   "does not give the mode node");
+		   "does not allow the mode node");
 	plan = plan_of(&host, &sent);
 	check(&host, RULE_FOR_ALICE(UNUSED), &plan, NULL);
 	for (size_t i = 0; i < plan.count; i++) {
@@ -206,29 +206,29 @@ static void test_beyond_the_policy(void **state)
 		struct sent sent;
 		const char *message;
 	} cases[] = {
-		{ "{}", { .taken = { DISK } }, "no allow rule is called \"no such rule\"" },
+		{ "{}", { .taken = { DISK } }, "there is no allow rule \"no such rule\"" },
 		{ "{\"rules\": [{\"name\": \"r\", \"effect\": \"deny\", \"device\": {\"kind\": \"pci\"}}]}",
 		  { .taken = { DISK } },
-		  "no allow rule is called \"r\"" },
+		  "there is no allow rule \"r\"" },
 		{ "{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"address\": \"" CARD "\"}" UNUSED
 		  "}]}",
 		  { .taken = { CARD, DISK }, .pinned = { NETWORK } },
-		  "the rule \"r\" does not give " DISK " to uid 1000" },
+		  "the rule \"r\" does not grant " DISK " to uid 1000" },
 		{ "{\"rules\": [{\"name\": \"no\", \"effect\": \"deny\", \"device\": {\"class\": \"01\"}},"
 		  "{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"kind\": \"pci\"}}]}",
 		  { .taken = { DISK } },
-		  "does not give " DISK " to uid 1001" },
+		  "does not grant " DISK " to uid 1001" },
 		{ "{\"rules\": [{\"name\": \"no\", \"effect\": \"deny\", \"subject\": {\"user\": [\"alice\", \"bob\"]},"
 		  "\"device\": {\"class\": \"01\"}}, {\"name\": \"r\", \"effect\": \"allow\","
 		  "\"subject\": {\"user\": \"bob\"},"
 		  "\"device\": {\"kind\": \"pci\"}}]}",
 		  { .taken = { DISK } },
-		  "does not give " DISK " to uid 1001" },
+		  "does not grant " DISK " to uid 1001" },
 		/* Two rules that reach one device each are not one rule that reaches both. */
 		{ "{\"rules\": [{\"name\": \"a\", \"effect\": \"allow\", \"device\": {\"class\": \"01\"}},"
 		  "{\"name\": \"b\", \"effect\": \"allow\", \"device\": {\"id\": \"1234:*\"}" UNUSED "}]}",
 		  { .taken = { CARD, DISK }, .pinned = { NETWORK } },
-		  "does not give " DISK },
+		  "does not grant " DISK },
 		{ "{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"kind\": \"pci\"}}],"
 		  "\"never\": [{\"class\": \"01\"}]}",
 		  { .taken = { DISK } },
@@ -244,16 +244,18 @@ static void test_beyond_the_policy(void **state)
 		  NETWORK " would be locked out and is in never" },
 		{ RULE_FOR_ALICE(""),
 		  { .taken = { CARD }, .pinned = { NETWORK } },
-		  "the rule \"r\" does not let " NETWORK " be locked out" },
-		{ RULE_FOR_ALICE(""), { .taken = { CARD } }, "the rule \"r\" does not let " NETWORK " be locked out" },
+		  "the rule \"r\" does not allow locking out " NETWORK },
+		{ RULE_FOR_ALICE(""), { .taken = { CARD } }, "the rule \"r\" does not allow locking out " NETWORK },
 		{ RULE_FOR_ALICE(", \"lockout\": {\"named\": \"0000:02:02.1\"}"),
 		  { .taken = { CARD }, .pinned = { NETWORK } },
-		  "does not let " NETWORK },
-		{ RULE_FOR_ALICE(""), { .taken = { DISK }, .mode = MODE_OPEN }, "does not give the mode open" },
+		  "does not allow locking out " NETWORK },
+		{ RULE_FOR_ALICE(""), { .taken = { DISK }, .mode = MODE_OPEN }, "does not allow the mode open" },
 		{ RULE_FOR_ALICE(", \"modes\": [\"open\", \"brokered\"]"),
 		  { .taken = { DISK } },
-		  "does not give the mode attached" },
-		{ RULE_FOR_ALICE(", \"limits\": {\"devices\": 1}"), { .taken = { CARD, NETWORK } }, "gives 1 devices" },
+		  "does not allow the mode attached" },
+		{ RULE_FOR_ALICE(", \"limits\": {\"devices\": 1}"),
+		  { .taken = { CARD, NETWORK } },
+		  "allows 1 devices" },
 		{ RULE_FOR_ALICE(""), { .taken = { DISK }, .memlock = 1 }, "less locked memory" },
 		{ RULE_FOR_ALICE(", \"limits\": {\"memlock\": \"1M\"}"),
 		  { .taken = { DISK }, .memlock = (1 << 20) + 1 },
@@ -299,7 +301,7 @@ static void test_reached_by_somebody(void **state)
 		   "\"subject\": {\"user\": \"bob\"},"
 		   "\"device\": {\"kind\": \"pci\"}}, {\"name\": \"c\", \"effect\": \"allow\", \"subject\": {\"user\":"
 		   "[\"alice\", \"bob\"]}, \"device\": {\"kind\": \"pci\"}}]}",
-		   &sent, "the rule \"c\" does not give");
+		   &sent, "the rule \"c\" does not grant");
 	host_done(&host);
 }
 
@@ -339,7 +341,7 @@ static void test_hardware(void **state)
 	host_init_two_groups(&host);
 	check_sent(&host, RULE_FOR_ALICE(UNUSED), &bridge, BRIDGE " is a bridge");
 	check_sent(&host, RULE_FOR_ALICE(UNUSED), &pinned_bridge, BRIDGE " is a bridge");
-	check_sent(&host, RULE_FOR_ALICE(UNUSED), &stranger, DISK " is in no group of a device that the plan takes");
+	check_sent(&host, RULE_FOR_ALICE(UNUSED), &stranger, DISK " shares no group with a device that the plan takes");
 	host_device(&host, DISK)->pci.reset_methods = 0;
 	check_sent(&host, RULE_FOR_ALICE(UNUSED), &disk, "requires a reset");
 	check_sent(&host, RULE_FOR_ALICE(UNUSED ", \"reset\": \"try\""), &disk, NULL);
@@ -387,18 +389,18 @@ static void test_growing(void **state)
 	struct host host;
 
 	host_init_two_groups(&host);
-	check_sent(&host, RULE_FOR_ALICE(""), &grows, "does not let " NETWORK);
+	check_sent(&host, RULE_FOR_ALICE(""), &grows, "does not allow locking out " NETWORK);
 	network = host_device(&host, NETWORK);
 	network->driver[0] = '\0';
-	check_sent(&host, RULE_FOR_ALICE(""), &grows, "does not let " NETWORK);
+	check_sent(&host, RULE_FOR_ALICE(""), &grows, "does not allow locking out " NETWORK);
 	strcpy(network->driver_override, PINNED_OVERRIDE);
 	check_sent(&host, RULE_FOR_ALICE(""), &grows, NULL);
-	check_sent(&host, RULE_FOR_ALICE(""), &anew, "does not let " NETWORK);
+	check_sent(&host, RULE_FOR_ALICE(""), &anew, "does not allow locking out " NETWORK);
 	*network = vfio_device_of(NETWORK, 5);
 	check_sent(&host, RULE_FOR_ALICE(""), &grows, NULL);
-	check_sent(&host, RULE_FOR_ALICE(""), &anew, "does not let " NETWORK);
+	check_sent(&host, RULE_FOR_ALICE(""), &anew, "does not allow locking out " NETWORK);
 	check_sent(&host, "{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"id\": \"1234:*\"}}]}",
-		   &grows, "does not let " NETWORK);
+		   &grows, "does not allow locking out " NETWORK);
 	host_done(&host);
 }
 
@@ -413,18 +415,19 @@ static void test_growing_by_group(void **state)
 
 	host_init_two_groups(&host);
 	host.kernel = (struct kernel_features){ .vfio_group = 1 };
-	check_sent(&host, RULE_FOR_ALICE(""), &grows, "does not let " NETWORK);
+	check_sent(&host, RULE_FOR_ALICE(""), &grows, "does not allow locking out " NETWORK);
 	network = host_device(&host, NETWORK);
 	*network = vfio_device_of(NETWORK, 5);
 	check_sent(&host, RULE_FOR_ALICE(""), &grows, NULL);
 	check_sent(&host, RULE_FOR_ALICE(", \"limits\": {\"devices\": 2}"), &other, NULL);
 	check_sent(&host, "{\"rules\": [{\"name\": \"r\", \"effect\": \"allow\", \"device\": {\"id\": \"1234:*\"}}]}",
-		   &grows, "does not let " NETWORK);
+		   &grows, "does not allow locking out " NETWORK);
 	check_sent(&host, RULE_FOR_ALICE(", \"modes\": [\"node\"]"),
 		   &(struct sent){ .taken = { CARD }, .grows = true, .mode = MODE_NODE, .uid = 1000 }, NULL);
 	/* A claim that is new is no excuse for the member. */
 	check_sent(&host, RULE_FOR_ALICE(", \"modes\": [\"node\"]"),
-		   &(struct sent){ .taken = { CARD }, .mode = MODE_NODE, .uid = 1000 }, "does not let " NETWORK);
+		   &(struct sent){ .taken = { CARD }, .mode = MODE_NODE, .uid = 1000 },
+		   "does not allow locking out " NETWORK);
 	/* One device of the group opened by us, and the other left to the client: that is no plan. */
 	plan = plan_of(&host, &(struct sent){ .taken = { CARD, NETWORK }, .grows = true, .had_group = 5 });
 	check(&host, RULE_FOR_ALICE(UNUSED), &plan, NULL);
@@ -447,15 +450,15 @@ static void test_host_has_changed(void **state)
 	check(&host, RULE_FOR_ALICE(UNUSED), &plan, NULL);
 	saved = *host_device(&host, NETWORK);
 	strcpy(host_device(&host, NETWORK)->driver, "e1000e");
-	check(&host, RULE_FOR_ALICE(UNUSED), &plan, "not what these devices need now");
+	check(&host, RULE_FOR_ALICE(UNUSED), &plan, "not what these devices need:");
 	*host_device(&host, NETWORK) = saved;
 	strcpy(host_device(&host, NETWORK)->driver_override, "x");
-	check(&host, RULE_FOR_ALICE(UNUSED), &plan, "not what these devices need now");
+	check(&host, RULE_FOR_ALICE(UNUSED), &plan, "not what these devices need:");
 	*host_device(&host, NETWORK) = saved;
 	host_device(&host, NETWORK)->identity++;
-	check(&host, RULE_FOR_ALICE(UNUSED), &plan, NETWORK " is another device");
+	check(&host, RULE_FOR_ALICE(UNUSED), &plan, NETWORK " is not the device");
 	assert_true(topology_remove(host.topology, NETWORK));
-	check(&host, RULE_FOR_ALICE(UNUSED), &plan, NETWORK ", which this host does not have");
+	check(&host, RULE_FOR_ALICE(UNUSED), &plan, NETWORK ", which does not exist on this host");
 	plan_done(&plan);
 	host_done(&host);
 }
@@ -556,7 +559,7 @@ static void test_empty_and_endless(void **state)
 	host_init_two_groups(&host);
 	check(&host, RULE_FOR_ALICE(UNUSED), &empty, "0 steps");
 	check(&host, RULE_FOR_ALICE(UNUSED), &endless, "2049 steps");
-	check(&host, RULE_FOR_ALICE(UNUSED), &nothing, "takes no device");
+	check(&host, RULE_FOR_ALICE(UNUSED), &nothing, "takes no devices");
 	context.kind = STEP_KIND_COUNT;
 	check(&host, RULE_FOR_ALICE(UNUSED), &nothing, "malformed");
 	host_done(&host);

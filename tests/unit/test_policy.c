@@ -53,10 +53,11 @@ static void test_report(void **state)
 	struct json_object *report = rule_json_policy(policy, NULL);
 	struct json_object *rule = json_object_array_get_idx(json_object_object_get(report, "rules"), 0);
 
-	assert_string_equal(json_object_get_string(json_object_object_get(rule, "how")),
-			    "brokered; locks out nothing; reset require; at most 2 a user; at most 5 for all users; "
-			    "memlock 2 MiB; at most 4 address spaces a claim; at most 1024 mapped bytes a claim; "
-			    "at most 8 PASIDs a claim; 5 s to let go when revoked");
+	assert_string_equal(
+		json_object_get_string(json_object_object_get(rule, "how")),
+		"brokered; locks out nothing; reset require; at most 2 a user; at most 5 for all users; memlock 2 "
+		"MiB; at most 4 address spaces a claim; at most 1024 mapped bytes a claim; at most 8 PASIDs a "
+		"claim; 5 s to release when revoked");
 	json_object_put(report);
 	policy_free(policy);
 }

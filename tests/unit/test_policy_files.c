@@ -188,7 +188,7 @@ static void test_fifo(void **state)
 
 	snprintf(path, sizeof path, "%s/one.json", folders->etc);
 	assert_int_equal(mkfifo(path, 0644), 0);
-	refused(folders, "one.json", "is no regular file");
+	refused(folders, "one.json", "is not a regular file");
 }
 
 static void test_folder_as_file(void **state)
@@ -198,7 +198,7 @@ static void test_folder_as_file(void **state)
 
 	snprintf(path, sizeof path, "%s/one.json", folders->etc);
 	assert_int_equal(mkdir(path, 0755), 0);
-	refused(folders, "one.json", "is no regular file");
+	refused(folders, "one.json", "is not a regular file");
 }
 
 static void test_writable(void **state)

@@ -154,7 +154,7 @@ static void test_unknown(void **state)
 	question.device[0] = "pool:none";
 	ask_under(&host, POLICY(""), &question, &decision);
 	assert_contains(find_blocker(&decision, BLOCKER_UNKNOWN_DEVICE, "pool:none", "")->message,
-			"no device on this host");
+			"no further device on this host");
 	decision_done(&decision);
 	host_done(&host);
 }

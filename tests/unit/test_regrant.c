@@ -43,9 +43,9 @@ static void test_reasons(void **state)
 		{ RULES(", \"lockout\": \"unused\""), NULL, "" },
 		{ RULES(", \"lockout\": {\"named\": \"" NETWORK "\"}, \"subject\": {\"group\": \"students\"}"), NULL,
 		  "" },
-		{ "{}", CARD, "no rule lets uid 1000" },
+		{ "{}", CARD, "no rule allows uid 1000" },
 		{ RULES(", \"lockout\": \"unused\", \"subject\": {\"user\": \"bob\"}"), CARD, "no rule" },
-		{ RULES(", \"lockout\": \"none\""), NETWORK, "does not let " NETWORK " be locked out" },
+		{ RULES(", \"lockout\": \"none\""), NETWORK, "does not allow locking out " NETWORK },
 		{ RULES(", \"lockout\": \"unused\", \"modes\": \"open\""), CARD, "in the mode attached" },
 		{ "{\"rules\": [{\"name\": \"r\", \"effect\": \"deny\", \"device\": {\"kind\": \"pci\"}}]}", CARD,
 		  "denies" },
@@ -86,8 +86,9 @@ static void test_limits(void **state)
 	host_claim_more(&host, claim, CARD, false);
 	host_claim_more(&host, claim, NETWORK, false);
 	check(&host, &(struct row){ RULES(", \"limits\": {\"devices\": 3}"), NULL, "" });
-	check(&host, &(struct row){ RULES(", \"limits\": {\"devices\": 2}"), DISK, "gives a user 2 devices" });
-	check(&host, &(struct row){ RULES(", \"limits\": {\"devices_total\": 2}"), DISK, "to all users together" });
+	check(&host,
+	      &(struct row){ RULES(", \"limits\": {\"devices\": 2}"), DISK, "allows 2 devices at a time per user" });
+	check(&host, &(struct row){ RULES(", \"limits\": {\"devices_total\": 2}"), DISK, "for all users together" });
 	check(&host,
 	      &(struct row){
 		      "{\"rules\": [{\"name\": \"new\", \"effect\": \"allow\", \"device\": {\"kind\": \"pci\"}}],"

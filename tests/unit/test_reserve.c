@@ -98,10 +98,9 @@ static void test_no_injection(void **state)
 	assert_int_equal(reserve_to_udev(policy, &diagnostics, &rules), 0);
 	for (char *line = strtok(rules, "\n"); line; line = strtok(NULL, "\n"))
 		if (line[0] != '#')
-			assert_string_equal(
-				line,
-				"ACTION==\"add\", SUBSYSTEM==\"pci\", ATTR{class}!=\"0x0604*\", "
-				"ENV{PCI_ID}==\"8086:10CA\", ENV{IOASID_RESERVED}=\"1\", ATTR{driver_override}=\"vfio-pci\"");
+			assert_string_equal(line, "ACTION==\"add\", SUBSYSTEM==\"pci\", ATTR{class}!=\"0x0604*\", "
+						  "ENV{PCI_ID}==\"8086:10CA\", ENV{IOASID_RESERVED}=\"1\", "
+						  "ATTR{driver_override}=\"vfio-pci\"");
 	free(rules);
 	policy_free(policy);
 }
@@ -134,10 +133,9 @@ static void test_verify(void **state)
 	host_add(&host, &slack);
 	host_add(&host, &other);
 	assert_int_equal(reserve_verify(policy, host.topology, host.ledger, count_report, text), 3);
-	assert_contains(
-		text,
-		"0000:02:00.0 is reserved (test.json:1), but is on the driver e1000: start ioasidd-reserve.service");
-	assert_contains(text, "0000:03:00.0 is reserved (test.json:1), but is on no driver");
+	assert_contains(text, "0000:02:00.0 is reserved (test.json:1), but is bound to the driver e1000: start "
+			      "ioasidd-reserve.service");
+	assert_contains(text, "0000:03:00.0 is reserved (test.json:1), but is not bound to a driver");
 	assert_contains(text, "0000:05:00.0 is reserved (test.json:1), but has no driver_override");
 	/* What a claim has is where the claim wants it. */
 	host_claim(&host, "c1", 1000, "r", bound.name);

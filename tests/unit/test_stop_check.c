@@ -33,18 +33,18 @@ static void test_policy(void **state)
 	struct device hosts = device_of("0000:03:00.0", 3, "igb");
 
 	other.pci.vendor = 0x1af4;
-	check("nobody", REVOKE_STOP_PROCESS, &device, "no rule \"nobody\"");
-	check("no", REVOKE_STOP_PROCESS, &device, "no rule \"no\"");
+	check("nobody", REVOKE_STOP_PROCESS, &device, "no allow rule \"nobody\"");
+	check("no", REVOKE_STOP_PROCESS, &device, "no allow rule \"no\"");
 	check("keeps", REVOKE_STOP_PROCESS, &device, "\"stop\": \"nothing\"");
-	check("process", REVOKE_STOP_UNIT, &device, "lets no unit be stopped");
-	check("process", REVOKE_STOP_NOTHING, &device, "lets no process be stopped");
+	check("process", REVOKE_STOP_UNIT, &device, "does not allow stopping a unit");
+	check("process", REVOKE_STOP_NOTHING, &device, "does not allow stopping a process");
 	/* The driver that it had before is not known, so it does not count; the rest does. */
 	check("process", REVOKE_STOP_PROCESS, &device, NULL);
 	check("unit", REVOKE_STOP_PROCESS, &device, NULL);
 	check("unit", REVOKE_STOP_UNIT, &device, NULL);
-	check("unit", REVOKE_STOP_UNIT, &other, "0000:02:00.0 is no device of the rule \"unit\"");
+	check("unit", REVOKE_STOP_UNIT, &other, "0000:02:00.0 is not a device of the rule \"unit\"");
 	/* A device that a host driver has is no claim's. */
-	check("process", REVOKE_STOP_PROCESS, &hosts, "is no device of the rule");
+	check("process", REVOKE_STOP_PROCESS, &hosts, "is not a device of the rule");
 }
 
 static void test_no_devices(void **state)

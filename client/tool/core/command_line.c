@@ -9,25 +9,24 @@
 #include <string.h>
 
 const struct option_row command_line_options[] = {
-	{ "--json", 'j', NULL, 0, "print JSON, failures too, with the same exit status" },
-	{ "--socket", 0, "PATH", 0, "talk to the ioasidd that listens there" },
-	{ "--mode", 0, "MODE", OPTION_MODE, "how it is delivered: attached (default), open, node" },
-	{ "--failure-status", 0, "N", OPTION_FAILURE_STATUS, "exit with N where it is not COMMAND that failed" },
-	{ "--snapshot", 0, "FILE", OPTION_SNAPSHOT, "ask this file, which snapshot wrote, and no daemon" },
+	{ "--json", 'j', NULL, 0, "print JSON, also for errors; same exit status" },
+	{ "--socket", 0, "PATH", 0, "connect to ioasidd at this socket" },
+	{ "--mode", 0, "MODE", OPTION_MODE, "delivery mode: attached (default), open, node" },
+	{ "--failure-status", 0, "N", OPTION_FAILURE_STATUS, "exit with N if anything but COMMAND fails" },
+	{ "--snapshot", 0, "FILE", OPTION_SNAPSHOT, "use a file written by snapshot instead of the daemon" },
 	{ "--policy", 0, "PATH", OPTION_POLICY, "with --snapshot: a policy file or folder; repeatable" },
-	{ "--as", 0, "USER", OPTION_SUBJECT, "as if this user, by name or number, asked" },
-	{ "--lease", 0, "LEASE", OPTION_LEASE, "what keeps it: descriptor, process, unit or operator" },
-	{ "--unit", 0, "UNIT", OPTION_SUBJECT | OPTION_LEASE,
-	  "the systemd unit that asks, or that --lease unit means" },
-	{ "--grace", 0, "SECONDS", OPTION_REVOCATION, "how long its client has to give it back by itself" },
-	{ "--reason", 0, "TEXT", OPTION_REVOCATION, "what the client is told" },
-	{ "--unbind", 0, NULL, OPTION_REVOCATION, "though nobody is found who keeps the devices" },
-	{ "--wait", 0, NULL, OPTION_REVOCATION, "until the devices are free, or can't be had" },
-	{ "--textfile", 0, "FILE", OPTION_TEXTFILE, "write it to FILE, for node_exporter to collect" },
-	{ "--all", 0, NULL, OPTION_ALL, "leave nothing out; revoke: every claim" },
-	{ "--with-details", 0, NULL, OPTION_DETAILS, "with mount points, addresses and processes" },
+	{ "--as", 0, "USER", OPTION_SUBJECT, "answer for this user (name or uid)" },
+	{ "--lease", 0, "LEASE", OPTION_LEASE, "lease kind: descriptor, process, unit or operator" },
+	{ "--unit", 0, "UNIT", OPTION_SUBJECT | OPTION_LEASE, "systemd unit that asks, or of --lease unit" },
+	{ "--grace", 0, "SECONDS", OPTION_REVOCATION, "time the client has to release the claim itself" },
+	{ "--reason", 0, "TEXT", OPTION_REVOCATION, "reason to give to the client" },
+	{ "--unbind", 0, NULL, OPTION_REVOCATION, "unbind the devices if no holder is found" },
+	{ "--wait", 0, NULL, OPTION_REVOCATION, "wait until the devices are free or quarantined" },
+	{ "--textfile", 0, "FILE", OPTION_TEXTFILE, "write to FILE, for node_exporter to collect" },
+	{ "--all", 0, NULL, OPTION_ALL, "show everything; revoke: every claim" },
+	{ "--with-details", 0, NULL, OPTION_DETAILS, "include mount points, addresses and processes" },
 	{ "--help", 'h', NULL, 0, "show help, for VERB if given" },
-	{ "--version", 0, NULL, 0, "print the version" },
+	{ "--version", 0, NULL, 0, "show version" },
 	{ 0 },
 };
 
@@ -44,7 +43,7 @@ __attribute__((format(printf, 2, 3))) static int wrong(struct command_line *line
 static int set_mode(struct command_line *line, const char *value)
 {
 	if (delivery_mode_from_string(value) < 0)
-		return wrong(line, "there is no mode \"%s\"; the modes are attached, open, node and brokered", value);
+		return wrong(line, "unknown mode \"%s\"; modes: attached, open, node, brokered", value);
 	line->mode = value;
 	return EXIT_DONE;
 }
@@ -65,8 +64,7 @@ static int set_failure_status(struct command_line *line, const char *value)
 static int set_lease(struct command_line *line, const char *value)
 {
 	if (lease_kind_from_string(value) < 0)
-		return wrong(line, "there is no lease \"%s\"; the leases are descriptor, process, unit and operator",
-			     value);
+		return wrong(line, "unknown lease \"%s\"; leases: descriptor, process, unit, operator", value);
 	line->lease = value;
 	return EXIT_DONE;
 }
@@ -82,13 +80,13 @@ static int set_grace(struct command_line *line, const char *value)
 		part = strspn(value + whole + 1, digits);
 	if (whole < 1 || whole > 5 || part > 3 || value[whole + (value[whole] == '.' ? part + 1 : 0)] != '\0' ||
 	    (value[whole] == '.' && part == 0))
-		return wrong(line, "--grace takes seconds, as 30 or 0.5, not \"%s\"", value);
+		return wrong(line, "--grace takes seconds, such as 30 or 0.5, not \"%s\"", value);
 	for (size_t i = 0; i < whole; i++)
 		number = number * 10 + (value[i] - '0');
 	for (size_t i = 0; i < 3; i++)
 		number = number * 10 + (i < part ? value[whole + 1 + i] - '0' : 0);
 	if (number > 24 * 60 * 60 * 1000)
-		return wrong(line, "--grace can be a day (86400) at most");
+		return wrong(line, "--grace can be at most a day (86400)");
 	line->grace = number;
 	return EXIT_DONE;
 }
@@ -113,7 +111,7 @@ static int set_text(struct command_line *line, const struct option_row *option, 
 static int add_policy(struct command_line *line, const struct option_row *option, const char *value)
 {
 	if (line->policy_count == POLICY_PATHS_MAX)
-		return wrong(line, "--policy can be given %d times at most", POLICY_PATHS_MAX);
+		return wrong(line, "--policy can be given at most %d times", POLICY_PATHS_MAX);
 	return set_text(line, option, value, &line->policy[line->policy_count++]);
 }
 
@@ -179,7 +177,7 @@ static int read_option(struct command_line *line, char **argv, int argc, int *in
 	const struct option_row *option = find_option(text, equals != NULL ? (size_t)(equals - text) : strlen(text));
 
 	if (option == NULL)
-		return wrong(line, "there is no option %s", text);
+		return wrong(line, "unknown option %s", text);
 	*seen |= 1u << (option - command_line_options);
 	if (option->value == NULL) {
 		if (equals != NULL)
@@ -207,9 +205,9 @@ static int check(struct command_line *line, unsigned int seen)
 		    !(option->bit & verb->options))
 			return wrong(line, "%s takes no option %s", verb->name, option->name);
 	if (line->snapshot != NULL && line->socket != NULL)
-		return wrong(line, "--snapshot asks a file and --socket a daemon: give one of them");
+		return wrong(line, "--snapshot and --socket cannot be combined");
 	if (line->snapshot == NULL && line->policy_count > 0)
-		return wrong(line, "--policy needs --snapshot: a daemon has its own policy");
+		return wrong(line, "--policy needs --snapshot");
 	if (line->unit != NULL && (verb->options & OPTION_LEASE) &&
 	    (line->lease == NULL || strcmp(line->lease, "unit") != 0))
 		return wrong(line, "--unit needs --lease unit");
@@ -217,15 +215,14 @@ static int check(struct command_line *line, unsigned int seen)
 		return wrong(line, "%s needs %s", verb->name, verb->arguments);
 	if (verb->maximum != ARGUMENTS_UNLIMITED && line->argument_count > (size_t)verb->maximum) {
 		if (verb->maximum == 0)
-			return wrong(line, "%s takes no argument, so not \"%s\"", verb->name, line->argument[0]);
-		return wrong(line, "%s takes %d argument%s at most, and %zu are given", verb->name, verb->maximum,
+			return wrong(line, "%s takes no argument: \"%s\"", verb->name, line->argument[0]);
+		return wrong(line, "%s takes at most %d argument%s, got %zu", verb->name, verb->maximum,
 			     verb->maximum == 1 ? "" : "s", line->argument_count);
 	}
 	if (verb->command && line->command == NULL)
-		return wrong(line, "%s needs \"--\" and the command behind it: %s %s", verb->name, verb->name,
-			     verb->arguments);
+		return wrong(line, "%s needs \"--\" and a command: %s %s", verb->name, verb->name, verb->arguments);
 	if (verb->command && line->command[0] == NULL)
-		return wrong(line, "%s needs a command behind \"--\"", verb->name);
+		return wrong(line, "%s needs a command after \"--\"", verb->name);
 	return EXIT_DONE;
 }
 
@@ -273,7 +270,7 @@ int command_line_read(struct command_line *line, const struct verb *const *verbs
 		}
 	}
 	if (unknown_verb != NULL)
-		return wrong(line, "there is no verb \"%s\"", unknown_verb);
+		return wrong(line, "unknown command \"%s\"", unknown_verb);
 	return check(line, seen);
 }
 

@@ -12,12 +12,13 @@ int device_arguments_read(struct session *session, struct device_names *names)
 	int result = device_names_read(names, session->line->argument, session->line->argument_count, &wrong);
 
 	if (result == -EINVAL)
-		return session_fail(session, EXIT_USAGE,
-				    "no device can be called \"%s\"; a PCI device is named by its "
-				    "address, 0000:01:00.0 or 01:00.0 (`ioasidctl list` shows all)",
-				    wrong);
+		return session_fail(
+			session, EXIT_USAGE,
+			"invalid device name \"%s\"; name a PCI device by its address, 0000:01:00.0 or 01:00.0 (see "
+			"`ioasidctl list`)",
+			wrong);
 	if (result < 0)
-		return session_fail(session, EXIT_USAGE, "a claim can have %d devices at most", CLAIM_DEVICES_MAX);
+		return session_fail(session, EXIT_USAGE, "a claim can have at most %d devices", CLAIM_DEVICES_MAX);
 	return EXIT_DONE;
 }
 

@@ -34,11 +34,11 @@ static int read_regular(int file, size_t max, char **text, size_t *length, char 
 	char *whole;
 
 	if (fstat(file, &status) < 0 || !S_ISREG(status.st_mode)) {
-		snprintf(why, why_size, "it is no regular file");
+		snprintf(why, why_size, "not a regular file");
 		return -EINVAL;
 	}
 	if (status.st_size > (off_t)max) {
-		snprintf(why, why_size, "it is larger than %zu bytes", max);
+		snprintf(why, why_size, "larger than %zu bytes", max);
 		return -EFBIG;
 	}
 	whole = malloc((size_t)status.st_size + 2);
@@ -46,7 +46,7 @@ static int read_regular(int file, size_t max, char **text, size_t *length, char 
 		return -ENOMEM;
 	got = read_all(file, whole, (size_t)status.st_size);
 	if (got < 0 || got > status.st_size) {
-		snprintf(why, why_size, "%s", got < 0 ? strerror((int)-got) : "it grows while it is read");
+		snprintf(why, why_size, "%s", got < 0 ? strerror((int)-got) : "the file grows while being read");
 		free(whole);
 		return got < 0 ? (int)got : -EBUSY;
 	}

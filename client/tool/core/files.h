@@ -10,7 +10,7 @@
 
 /*
  * Reads a regular file. *text becomes the caller's: NUL-terminated, and length bytes long. 0; -ENOMEM; or another
- * -errno with a few words in why: "it is no regular file".
+ * -errno with a few words in why: "not a regular file".
  */
 int files_read(const char *path, size_t max, char **text, size_t *length, char *why, size_t why_size);
 /*

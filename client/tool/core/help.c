@@ -23,7 +23,7 @@ static void write_options(FILE *stream, unsigned int bits)
 void help_write_all(FILE *stream, const struct verb *const *verbs)
 {
 	fputs("Usage: ioasidctl [OPTION]... VERB [ARGUMENT]...\n"
-	      "Asks ioasidd for devices, shows who has which, and what a claim costs the host.\n"
+	      "Claim devices from ioasidd, show who has them and what a claim would cost.\n"
 	      "\nVerbs:\n",
 	      stream);
 	for (; *verbs != NULL; verbs++) {
@@ -33,11 +33,11 @@ void help_write_all(FILE *stream, const struct verb *const *verbs)
 		fprintf(stream, "  %-27s %s\n", usage, (*verbs)->summary);
 	}
 	write_options(stream, 0);
-	fputs("\nA device is named by its address, 0000:01:00.0 or 01:00.0.\n"
-	      "\nExit status: 0 done, or a claim would be allowed; 1 failed; 2 the command line\n"
-	      "is wrong; 3 refused by policy; 4 busy; 5 no such device or claim; 6 this kernel\n"
-	      "or hardware can't do it; 7 ioasidd can't be reached.\n"
-	      "\n`ioasidctl VERB --help` says more of each; ioasidctl(8) says all of it.\n",
+	fputs("\nDevices are named by their address: 0000:01:00.0 or 01:00.0.\n"
+	      "\nExit status: 0 success, or a claim would be allowed; 1 failure; 2 invalid\n"
+	      "command line; 3 permission denied by policy; 4 busy; 5 no such device or claim;\n"
+	      "6 not supported by this kernel or hardware; 7 cannot connect to ioasidd.\n"
+	      "\nSee `ioasidctl VERB --help` and ioasidctl(8).\n",
 	      stream);
 }
 

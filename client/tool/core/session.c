@@ -61,7 +61,7 @@ static const char *last_message(struct session *session)
 {
 	bool failed = ioasid_error_status(session->connection) != IOASID_DONE;
 
-	return failed ? ioasid_error_message(session->connection) : "this process is out of memory";
+	return failed ? ioasid_error_message(session->connection) : "out of memory";
 }
 
 struct json_object *session_error(struct session *session)
@@ -110,7 +110,7 @@ int session_report(struct session *session, const char *what)
 	}
 	write_lines(&session->err, what, last_message(session));
 	if (status == EXIT_UNREACHABLE)
-		layout_sentence(&session->err, "  ", 4, "or name the socket of another ioasidd with --socket PATH");
+		layout_sentence(&session->err, "  ", 4, "or use another socket with --socket PATH");
 	return status;
 }
 
@@ -136,7 +136,7 @@ int session_fail(struct session *session, int status, const char *format, ...)
 	} else {
 		layout_sentence(&session->err, "ioasidctl: ", 2, text != NULL ? text : "out of memory");
 		if (status == EXIT_USAGE)
-			layout_sentence_of(&session->err, "  ", 4, "`ioasidctl %s%s--help` says how it is used",
+			layout_sentence_of(&session->err, "  ", 4, "See `ioasidctl %s%s--help`.",
 					   verb != NULL ? verb->name : "", verb != NULL ? " " : "");
 	}
 	free(text);
@@ -146,7 +146,7 @@ int session_fail(struct session *session, int status, const char *format, ...)
 int session_malformed(struct session *session, const char *what)
 {
 	return session_fail(session, EXIT_FAILED,
-			    "ioasidd's answer makes no sense: %s; is it of this version (" VERSION ")?", what);
+			    "invalid reply from ioasidd: %s; is it the same version (" VERSION ")?", what);
 }
 
 void session_warn(struct session *session, const char *format, ...)
@@ -197,7 +197,7 @@ int session_call(struct session *session, const char *what, const char *method, 
 		return status;
 	*reply = reply_parse(answer);
 	free(answer);
-	return *reply != NULL ? EXIT_DONE : session_malformed(session, "it is no object");
+	return *reply != NULL ? EXIT_DONE : session_malformed(session, "not an object");
 }
 
 struct json_object *session_ask(struct session *session, const char *method)

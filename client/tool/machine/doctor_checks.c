@@ -6,7 +6,7 @@
 
 #define KERNELS_WITH_IOMMUFD \
 	"Fedora's, RHEL's since 9.4 and Ubuntu's since 24.04 have CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV, " \
-	"Debian's have not; needs Linux 6.6"
+	"Debian's do not; needs Linux 6.6"
 
 const char *doctor_interface(const struct host_facts *host)
 {
@@ -18,9 +18,7 @@ const char *doctor_interface(const struct host_facts *host)
 /* How a module is loaded, now and at each boot. Returns out. */
 static const char *load_text(const char *module, char out[static 160])
 {
-	snprintf(out, 160,
-		 "as root: modprobe %s; and for each boot: echo %s >> "
-		 "/etc/modules-load.d/ioasidd.conf",
+	snprintf(out, 160, "as root: modprobe %s; to load it at each boot: echo %s >> /etc/modules-load.d/ioasidd.conf",
 		 module, module);
 	return out;
 }
@@ -30,17 +28,17 @@ static void check_kernel(const struct host_facts *host, struct findings *finding
 	if (*host->release != '\0')
 		findings_add(findings, "kernel", FINDING_OK, "Linux %s", host->release);
 	else
-		finding_remedy(findings_add(findings, "kernel", FINDING_WARNING, "its release can't be read"),
-			       "Mount /proc: most of what follows is read there and in /sys");
+		finding_remedy(findings_add(findings, "kernel", FINDING_WARNING, "cannot read the kernel release"),
+			       "Mount /proc: most checks below read it and /sys");
 }
 
 /* What keeps this host from iommufd, in words: the config where it can be read, else what is to be seen. */
 static const char *why_no_iommufd(const struct host_facts *host)
 {
 	if (host->config_iommufd == OPTION_NO)
-		return "this kernel is without CONFIG_IOMMUFD";
+		return "this kernel lacks CONFIG_IOMMUFD";
 	if (host->config_cdev == OPTION_NO)
-		return "this kernel is without CONFIG_VFIO_DEVICE_CDEV";
+		return "this kernel lacks CONFIG_VFIO_DEVICE_CDEV";
 	if (!host->iommufd)
 		return "there is no /dev/iommu";
 	return "VFIO has no device nodes";
@@ -66,16 +64,17 @@ static void check_interface(const struct host_facts *host, struct findings *find
 				       "and %s",
 				       why_no_iommufd(host));
 	else
-		finding = findings_add(findings, "interface", FINDING_MISSING,
-				       "there are neither iommufd (%s) nor VFIO groups (there is no /dev/vfio/vfio)",
-				       why_no_iommufd(host));
+		finding =
+			findings_add(findings, "interface", FINDING_MISSING,
+				     "neither iommufd (%s) nor VFIO groups (there is no /dev/vfio/vfio) are available",
+				     why_no_iommufd(host));
 	if (loadable)
 		finding_remedy(finding, "%s; then restart ioasidd", load_text("iommufd", load));
 	else if (interface == NULL && host->vfio_pci == MODULE_AVAILABLE)
 		finding_remedy(finding, "%s", load_text("vfio_pci", load));
 	else
 		finding_remedy(finding, "%s a kernel with iommufd: %s",
-			       interface != NULL ? "For mode open boot" : "Boot", KERNELS_WITH_IOMMUFD);
+			       interface != NULL ? "For mode open, boot" : "Boot", KERNELS_WITH_IOMMUFD);
 }
 
 static void check_module(const char *check, const char *name, enum module_state state, bool needed,
@@ -91,9 +90,9 @@ static void check_module(const char *check, const char *name, enum module_state 
 		finding_remedy(finding, "%s; then restart ioasidd", load_text(name, load));
 	} else if (needed) {
 		finding = findings_add(findings, check, FINDING_MISSING, "this kernel has no %s", name);
-		finding_remedy(finding, "Boot a kernel that has it: those of all distributions for servers have; some "
-					"for "
-					"clouds and containers have not");
+		finding_remedy(finding,
+			       "Boot a kernel that has it: all server distributions' kernels do, some for clouds and "
+			       "containers do not");
 	}
 }
 
@@ -111,35 +110,36 @@ static void check_modules(const struct host_facts *host, struct findings *findin
 static void explain_iommu(const struct host_facts *host, struct finding *finding)
 {
 	if (host->iommu_off)
-		finding_remedy(finding, "Take intel_iommu=off, amd_iommu=off or iommu=off off the kernel's command "
-					"line, and "
-					"boot anew");
+		finding_remedy(
+			finding,
+			"Remove intel_iommu=off, amd_iommu=off or iommu=off from the kernel command line, and reboot");
 	else if (host->iommu_hardware && host->cpu == CPU_INTEL)
-		finding_remedy(finding, "Add intel_iommu=on to the kernel's command line (GRUB: GRUB_CMDLINE_LINUX in "
-					"/etc/default/grub, then update-grub or grub2-mkconfig), and boot anew");
+		finding_remedy(finding, "Add intel_iommu=on to the kernel command line (GRUB: GRUB_CMDLINE_LINUX in "
+					"/etc/default/grub, then update-grub or grub2-mkconfig), and reboot");
 	else if (host->iommu_hardware)
-		finding_remedy(finding, "Firmware tells of an IOMMU: boot a kernel with its driver, and see what "
-					"`dmesg | grep -i iommu` says");
+		finding_remedy(
+			finding,
+			"The firmware reports an IOMMU: boot a kernel with its driver, and check `dmesg | grep -i "
+			"iommu`");
 	else if (host->virtual_machine)
 		finding_remedy(finding, "This is a virtual machine: give it an IOMMU (QEMU: -device "
 					"intel-iommu,intremap=on with -machine q35,kernel-irqchip=split)");
 	else if (host->cpu == CPU_INTEL)
-		finding_remedy(finding, "Switch on VT-d in the firmware's setup, and add intel_iommu=on to the "
-					"kernel's "
-					"command line");
+		finding_remedy(finding,
+			       "Enable VT-d in the firmware setup, and add intel_iommu=on to the kernel command line");
 	else if (host->cpu == CPU_AMD)
-		finding_remedy(finding, "Switch on IOMMU (AMD-Vi) in the firmware's setup; the kernel needs no option");
+		finding_remedy(finding, "Enable IOMMU (AMD-Vi) in the firmware setup; the kernel needs no option");
 	else
-		finding_remedy(finding, "Switch on the IOMMU (SMMU) in the firmware's setup");
+		finding_remedy(finding, "Enable the IOMMU (SMMU) in the firmware setup");
 }
 
 static void check_iommu(const struct host_facts *host, struct findings *findings)
 {
 	if (host->iommu_groups)
-		findings_add(findings, "iommu", FINDING_OK, "the IOMMU is on: there are IOMMU groups");
+		findings_add(findings, "iommu", FINDING_OK, "the IOMMU is enabled: there are IOMMU groups");
 	else
 		explain_iommu(host, findings_add(findings, "iommu", FINDING_MISSING,
-						 "there are no IOMMU groups: the IOMMU is off, or there is none"));
+						 "there are no IOMMU groups: the IOMMU is disabled or missing"));
 }
 
 static void check_interrupts(const struct host_facts *host, struct findings *findings)
@@ -148,49 +148,46 @@ static void check_interrupts(const struct host_facts *host, struct findings *fin
 
 	if (host->unsafe_interrupts) {
 		finding = findings_add(findings, "interrupts", FINDING_WARNING,
-				       "allow_unsafe_interrupts is on: a device can forge interrupts of the host");
-		finding_remedy(finding, "Take allow_unsafe_interrupts=1 out of /etc/modprobe.d/ and off the kernel's "
-					"command "
-					"line; claims are refused unless the policy allows it");
+				       "allow_unsafe_interrupts is on: devices can forge host interrupts");
+		finding_remedy(
+			finding,
+			"Remove allow_unsafe_interrupts=1 from /etc/modprobe.d/ and the kernel command line; claims "
+			"are refused unless the policy allows it");
 	} else if (host->cpu == CPU_OTHER) {
-		findings_add(findings, "interrupts", FINDING_OK,
-			     "this processor keeps devices' interrupts apart "
-			     "itself");
+		findings_add(findings, "interrupts", FINDING_OK, "this processor isolates device interrupts itself");
 	} else if (host->interrupts_remapped) {
 		findings_add(findings, "interrupts", FINDING_OK, "interrupt remapping is on");
 	} else {
 		finding = findings_add(
 			findings, "interrupts", FINDING_WARNING,
 			host->interrupts_known
-				? "interrupt remapping is not to be seen in /proc/interrupts: the kernel may "
-				  "refuse "
-				  "to attach devices (EPERM)"
-				: "whether interrupt remapping is on can't be seen: /proc/interrupts can't be "
-				  "read");
-		finding_remedy(finding, "Switch on VT-d with interrupt remapping, or AMD-Vi, in the firmware's setup; "
-					"don't "
-					"boot with intremap=off");
+				? "/proc/interrupts shows no interrupt remapping: the kernel may refuse to attach "
+				  "devices (EPERM)"
+				: "interrupt remapping is unknown: cannot read /proc/interrupts");
+		finding_remedy(
+			finding,
+			"Enable VT-d with interrupt remapping, or AMD-Vi, in the firmware setup; don't boot with "
+			"intremap=off");
 	}
 }
 
 static void check_noiommu(const struct host_facts *host, struct findings *findings)
 {
 	if (host->noiommu)
-		finding_remedy(findings_add(findings, "no-iommu", FINDING_WARNING,
-					    "enable_unsafe_noiommu_mode is on: root can give a device all memory; "
-					    "ioasidd "
-					    "refuses such devices"),
-			       "As root: echo N > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode, and take it "
-			       "out "
-			       "of /etc/modprobe.d/");
+		finding_remedy(
+			findings_add(findings, "no-iommu", FINDING_WARNING,
+				     "enable_unsafe_noiommu_mode is on: root can give a device access to all memory; "
+				     "ioasidd refuses such devices"),
+			"As root: echo N > /sys/module/vfio/parameters/enable_unsafe_noiommu_mode, and remove it "
+			"from /etc/modprobe.d/");
 	else if (host->noiommu_groups > 0)
 		finding_remedy(
 			findings_add(findings, "no-iommu", FINDING_WARNING,
-				     "unsafe no-IOMMU mode is off, but %u group%s that it made %s still there: "
+				     "unsafe no-IOMMU mode is off, but %u group%s that it created %s still there: "
 				     "ioasidd refuses their devices",
 				     host->noiommu_groups, host->noiommu_groups == 1 ? "" : "s",
 				     host->noiommu_groups == 1 ? "is" : "are"),
-			"Unbind them from their driver, or boot anew: grep -l vfio-noiommu "
+			"Unbind them from their driver, or reboot: grep -l vfio-noiommu "
 			"/sys/kernel/iommu_groups/*/name says which groups; their devices are in devices/ there");
 	else
 		findings_add(findings, "no-iommu", FINDING_OK, "unsafe no-IOMMU mode is off");
@@ -239,7 +236,7 @@ static void check_agreement(const struct daemon_facts *daemon, const struct host
 
 	if (daemon->release != NULL && strcmp(daemon->release, host->release) != 0) {
 		findings_add(findings, "daemon-kernel", FINDING_WARNING,
-			     "ioasidd works on another kernel, %s: that of a simulated host, or of another machine",
+			     "ioasidd uses another kernel, %s: a simulated host's, or another machine's",
 			     daemon->release);
 		return;
 	}
@@ -252,7 +249,7 @@ static void check_agreement(const struct daemon_facts *daemon, const struct host
 			       "ioasidd delivers by %s, but this host has %s",
 			       daemon->interface != NULL ? daemon->interface : "nothing",
 			       seen != NULL ? seen : "nothing");
-	finding_remedy(finding, "Restart it: systemctl restart ioasidd; it looks at the kernel when it starts");
+	finding_remedy(finding, "Restart it, as it checks the kernel at startup: systemctl restart ioasidd");
 }
 
 static void check_versions(const struct daemon_facts *daemon, struct findings *findings)
@@ -263,8 +260,8 @@ static void check_versions(const struct daemon_facts *daemon, struct findings *f
 		findings_add(findings, "versions", FINDING_OK, "ioasidctl and ioasidd %s", VERSION);
 	else
 		finding_remedy(findings_add(findings, "versions", FINDING_WARNING, "ioasidctl %s, ioasidd %s", VERSION,
-					    daemon->version != NULL ? daemon->version : "of an unknown version"),
-			       "Install the same version of both, and: systemctl restart ioasidd");
+					    daemon->version != NULL ? daemon->version : "(unknown version)"),
+			       "Install the same version of both, then: systemctl restart ioasidd");
 }
 
 /* What is on the disk is not what decides. */
@@ -277,8 +274,7 @@ static void check_refused_policy(const struct daemon_facts *daemon, struct findi
 			     daemon->policy_error != NULL ? daemon->policy_error : "");
 
 	finding_remedy(finding,
-		       "As an operator: ioasidctl policy check says what is wrong; correct it, then: ioasidctl policy "
-		       "reload");
+		       "As an operator: run ioasidctl policy check, fix the errors, then: ioasidctl policy reload");
 }
 
 bool doctor_check_daemon(const struct daemon_facts *daemon, const struct host_facts *host, struct findings *findings)
@@ -296,10 +292,10 @@ bool doctor_check_daemon(const struct daemon_facts *daemon, const struct host_fa
 		findings_add(findings, "policy", FINDING_OK, "%" PRId64 " rule%s", daemon->rules,
 			     daemon->rules == 1 ? "" : "s");
 	} else {
-		finding_remedy(findings_add(findings, "policy", FINDING_MISSING,
-					    "the policy has no rule, so that nobody gets any device"),
-			       "Put a file with an allow rule into /etc/ioasidd/policy.d/, and: systemctl reload "
-			       "ioasidd");
+		finding_remedy(
+			findings_add(findings, "policy", FINDING_MISSING,
+				     "the policy has no rules: every claim is denied"),
+			"Put a file with an allow rule into /etc/ioasidd/policy.d/, then: systemctl reload ioasidd");
 	}
 	return daemon->rules > 0 && !daemon->policy_denies_all && daemon->interface != NULL;
 }
@@ -313,20 +309,20 @@ void doctor_check_caller(const struct memlock *memlock, const struct host_facts 
 		findings_add(findings, "memlock", FINDING_OK, "this user's programs may lock %s of memory",
 			     memlock->free ? "any amount" : memlock_text(memlock->soft, soft));
 	else
-		finding_remedy(findings_add(findings, "memlock", FINDING_WARNING,
-					    "this user's programs may lock %s of memory only, and devices reach no "
-					    "more",
-					    memlock_text(memlock->soft, soft)),
-			       "Set limits.memlock in the policy's rule, which ioasidd then gives the program; or "
-			       "memlock in "
-			       "/etc/security/limits.conf, or LimitMEMLOCK= of its unit");
+		finding_remedy(
+			findings_add(
+				findings, "memlock", FINDING_WARNING,
+				"this user's programs may lock only %s of memory, which limits what devices can access",
+				memlock_text(memlock->soft, soft)),
+			"Set limits.memlock in the policy rule, so that ioasidd raises the program's limit; or set "
+			"memlock in /etc/security/limits.conf, or LimitMEMLOCK= in its unit");
 	if (pages->free > 0)
 		findings_add(findings, "huge-pages", FINDING_OK, "%s of huge pages, %s free",
 			     memlock_text(pages->bytes, all), memlock_text(pages->free, free_text));
 	else
-		finding_remedy(findings_add(findings, "huge-pages", FINDING_WARNING,
-					    pages->bytes > 0 ? "no huge page is free" : "no huge pages are set aside"),
-			       "Only for programs that want them, as DPDK's and SPDK's: sysctl vm.nr_hugepages=512 as "
-			       "root "
-			       "(1 GiB), and in /etc/sysctl.d/ for each boot; DPDK runs without any with --no-huge");
+		finding_remedy(
+			findings_add(findings, "huge-pages", FINDING_WARNING,
+				     pages->bytes > 0 ? "no huge page is free" : "no huge pages are reserved"),
+			"Only for programs that use them, such as DPDK and SPDK: sysctl vm.nr_hugepages=512 as root "
+			"(1 GiB), and in /etc/sysctl.d/ for each boot; DPDK runs without any with --no-huge");
 }

@@ -77,8 +77,8 @@ int offline_policy(struct session *session, const struct policy **out)
 	int error = 0;
 
 	if (offline->policy == NULL && line->policy_count == 0)
-		session_warn(session, "without --policy this machine's own policy is taken: %s over %s",
-			     POLICY_SOURCES_ETC, POLICY_SOURCES_USR);
+		session_warn(session, "no --policy given: using this machine's policy: %s over %s", POLICY_SOURCES_ETC,
+			     POLICY_SOURCES_USR);
 	if (offline->policy == NULL)
 		error = policy_sources_load(line->policy_count > 0 ? line->policy : usual,
 					    line->policy_count > 0 ? line->policy_count : count, &offline->ids,
@@ -87,9 +87,7 @@ int offline_policy(struct session *session, const struct policy **out)
 	diagnostics_done(&diagnostics);
 	if (error < 0)
 		return session_fail(session, EXIT_FAILED,
-				    error == -ENOMEM ? "out of memory"
-						     : "the policy has errors: nothing can be "
-						       "decided by it");
+				    error == -ENOMEM ? "out of memory" : "the policy has errors and cannot be used");
 	*out = offline->policy;
 	return EXIT_DONE;
 }
@@ -181,15 +179,14 @@ static int find_subject(struct session *session, struct subject *out)
 				     : named_ids_caller(out);
 
 	if (error == -EINVAL)
-		return session_fail(session, EXIT_USAGE, "no user can have the number %s", line->as);
+		return session_fail(session, EXIT_USAGE, "invalid uid %s", line->as);
 	if (error < 0)
-		return session_fail(session, EXIT_FAILED, "it can't be told who asks: %s", strerror(-error));
+		return session_fail(session, EXIT_FAILED, "cannot determine who asks: %s", strerror(-error));
 	if (!known)
-		session_warn(session, "there is no user %s here, and the policy names none: its groups are not known",
-			     line->as);
+		session_warn(session, "unknown user %s, also to the policy: its groups are unknown", line->as);
 	if (line->unit != NULL) {
 		if (strlen(line->unit) >= sizeof(out->unit))
-			return session_fail(session, EXIT_USAGE, "no unit can have so long a name");
+			return session_fail(session, EXIT_USAGE, "unit name too long");
 		strcpy(out->unit, line->unit);
 	}
 	return EXIT_DONE;
@@ -287,7 +284,7 @@ static int answer(struct session *session, const char *method, struct json_objec
 	else if (strcmp(method, "org.ioasid1.Snapshot") == 0)
 		error = reply_with(reply, "snapshot", snapshot_to_json(&offline->snapshot));
 	else
-		return session_fail(session, EXIT_USAGE, "a snapshot can't answer %s: ask a daemon", method);
+		return session_fail(session, EXIT_USAGE, "%s does not work with --snapshot", method);
 	return error < 0 ? session_fail(session, EXIT_FAILED, "out of memory") : EXIT_DONE;
 }
 
@@ -300,7 +297,7 @@ static int load(struct session *session, const char *path, struct offline *offli
 	int error = files_read(path, SNAPSHOT_TEXT_MAX, &text, &length, why, sizeof(why));
 
 	if (error < 0 && error != -ENOMEM)
-		return session_fail(session, EXIT_FAILED, "%s: can't be read: %s", path, why);
+		return session_fail(session, EXIT_FAILED, "cannot read %s: %s", path, why);
 	if (error == 0)
 		error = snapshot_read(text, length, &offline->snapshot, &problem);
 	free(text);

@@ -17,7 +17,7 @@ static int resolve_user(void *context, const char *name, uid_t *uid)
 
 	if (error == 0 && invented && !told)
 		diagnostics_add(foreign->diagnostics, false, "policy", 0, 0,
-				"there is no user %s on this machine: taken as one that is only there", name);
+				"there is no user %s on this machine: assuming that it exists only there", name);
 	return error;
 }
 
@@ -32,7 +32,7 @@ static int resolve_group(void *context, const char *name, gid_t *gid)
 
 	if (error == 0 && invented && !told)
 		diagnostics_add(foreign->diagnostics, false, "policy", 0, 0,
-				"there is no group %s on this machine: nobody here is taken as a member", name);
+				"there is no group %s on this machine: assuming that it has no members here", name);
 	return error;
 }
 

@@ -71,13 +71,13 @@ static void write_text(struct session *session, const struct diagnostics *diagno
 	}
 	if (policy == NULL)
 		layout_sentence_of(out, "", 2,
-				   "The policy has %zu error%s and %zu warning%s: ioasidd refuses it whole.",
+				   "The policy has %zu error%s and %zu warning%s: ioasidd rejects all of it.",
 				   diagnostics->errors, diagnostics->errors == 1 ? "" : "s", warnings,
 				   warnings == 1 ? "" : "s");
 	else if (policy->rule_count == 0)
-		layout_sentence_of(out, "", 2, "The policy is valid, and has no rule: nobody gets anything by it.");
+		layout_sentence_of(out, "", 2, "The policy is valid but has no rules: every claim is denied.");
 	else
-		layout_sentence_of(out, "", 2, "The policy is valid: %zu rule%s of %zu file%s, %zu warning%s.",
+		layout_sentence_of(out, "", 2, "The policy is valid: %zu rule%s in %zu file%s, %zu warning%s.",
 				   policy->rule_count, policy->rule_count == 1 ? "" : "s", policy->file_count,
 				   policy->file_count == 1 ? "" : "s", warnings, warnings == 1 ? "" : "s");
 }

@@ -44,7 +44,7 @@ static int report_failure(struct session *session)
 		json_object_put(object);
 	} else {
 		write_diagnostics(&session->err, list);
-		status = session_report(session, "the policy was not reloaded, and the one in force stays");
+		status = session_report(session, "the policy was not reloaded; the previous one stays in force");
 	}
 	json_object_put(parameters);
 	return status;
@@ -107,23 +107,23 @@ static void write_reply(struct session *session, struct json_object *reply, stru
 	const struct layout *out = &session->out;
 
 	write_diagnostics(out, reply_list(reply, "warnings"));
-	layout_sentence_of(out, "", 2, "The policy was reloaded: %" PRId64 " rules of %zu files are in force.",
+	layout_sentence_of(out, "", 2, "The policy was reloaded: %" PRId64 " rules in %zu files are in force.",
 			   reply_number(reply, "rules", 0), reply_count(reply_list(reply, "files")));
 	if (before != NULL && after != NULL &&
 	    write_differences(out, new, old, "new", true) + write_differences(out, old, new, "gone", false) == 0)
-		layout_sentence(out, "  ", 4, "no rule is new, gone or changed");
+		layout_sentence(out, "  ", 4, "no rules were added, removed or changed");
 	json_object_put(old);
 	json_object_put(new);
 	if (reply_count(lost) == 0)
 		return;
-	layout_sentence(out, "", 2, "These claims go on, but the new policy would not grant them any more:");
+	layout_sentence(out, "", 2, "These claims continue, but the new policy no longer grants them:");
 	for (size_t i = 0; i < reply_count(lost); i++) {
 		struct json_object *claim = reply_entry(lost, i);
 
 		layout_sentence_of(out, "  ", 4, "claim %s, %s: %s", reply_string(claim, "claim", "?"),
 				   reply_string(claim, "device", "?"), reply_string(claim, "reason", "?"));
 	}
-	layout_sentence(out, "  ", 4, "`ioasidctl release CLAIM` ends one");
+	layout_sentence(out, "  ", 4, "To end one: `ioasidctl release CLAIM`");
 }
 
 int policy_reload_run(struct session *session)
@@ -143,7 +143,7 @@ int policy_reload_run(struct session *session)
 	free(text);
 	after = session_ask(session, "org.ioasid1.GetPolicy");
 	if (reply == NULL)
-		status = session_malformed(session, "it is no object");
+		status = session_malformed(session, "not an object");
 	else if (session->line->json)
 		session_print_json(session, reply);
 	else

@@ -55,15 +55,12 @@ static unsigned int interfaces(const char *interface)
 static const char *other_mode(const char *mode, enum placeholder_kind kind)
 {
 	if (strcmp(mode, "node") == 0)
-		return "there the command opens its devices by their paths: name them by their addresses (QEMU: "
-		       "-device "
-		       "vfio-pci,host=ADDRESS; DPDK: -a ADDRESS), or take mode attached or open, which pass file "
+		return "in that mode the command opens devices by path: name them by their addresses (QEMU: -device "
+		       "vfio-pci,host=ADDRESS; DPDK: -a ADDRESS), or use mode attached or open, which pass file "
 		       "descriptors";
 	if (kind == PLACEHOLDER_IOAS_ID)
-		return "there the devices are attached to no IOAS, which is for the command to do; or take mode "
-		       "attached";
-	return "there is {iommufd} in its place; a container and groups are for mode attached on kernels without "
-	       "iommufd";
+		return "in that mode the command attaches the devices to an IOAS itself; or use mode attached";
+	return "use {iommufd} instead; a container and groups are for mode attached on kernels without iommufd";
 }
 
 static void write_unsupported(const char *mode, enum placeholder_kind kind, unsigned int interface, char *out,
@@ -71,21 +68,19 @@ static void write_unsupported(const char *mode, enum placeholder_kind kind, unsi
 {
 	if (interface == WITH_IOMMUFD)
 		snprintf(out, size,
-			 "%s stands in the command, but this host delivers mode %s by iommufd: write %s "
-			 "instead",
+			 "the command contains %s, but this host delivers mode %s by iommufd: use %s instead",
 			 spelling[kind], mode,
 			 kind == PLACEHOLDER_CONTAINER ? "{iommufd} and {ioasid}" : "{fd:DEVICE}");
 	else if (strcmp(mode, "node") == 0)
 		snprintf(out, size,
-			 "%s stands in the command, but this host's kernel has no iommufd (`ioasidctl "
-			 "doctor` says more), and in mode node there is nothing in its place: write the command "
-			 "for VFIO groups, which it opens by their paths",
+			 "the command contains %s, but this host's kernel has no iommufd (see `ioasidctl doctor`), "
+			 "and mode node has no replacement: write the command for VFIO groups, which it opens by path",
 			 spelling[kind]);
 	else
 		snprintf(out, size,
-			 "%s stands in the command, but this host delivers mode %s by VFIO groups, as its "
-			 "kernel has no iommufd (`ioasidctl doctor` says more): write {container} and "
-			 "{group:DEVICE} instead, or --mode node for programs that open groups themselves",
+			 "the command contains %s, but this host delivers mode %s by VFIO groups, as its kernel has "
+			 "no iommufd (see `ioasidctl doctor`): use {container} and {group:DEVICE} instead, or --mode "
+			 "node for programs that open groups themselves",
 			 spelling[kind], mode);
 }
 
@@ -99,10 +94,8 @@ enum exit_status delivery_check(const struct placeholder_needs *needs, const cha
 		if (!needs->kind[kind] || (row->given[kind] & possible) != 0)
 			continue;
 		if (row->given[kind] == NEVER) {
-			snprintf(out, size,
-				 "%s stands in the command, but mode %s gives none: "
-				 "%s",
-				 spelling[kind], mode, other_mode(mode, kind));
+			snprintf(out, size, "the command contains %s, but mode %s has none: %s", spelling[kind], mode,
+				 other_mode(mode, kind));
 			return EXIT_USAGE;
 		}
 		write_unsupported(mode, kind, possible, out, size);

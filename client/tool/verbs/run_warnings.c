@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* Where a limit comes from, and how it gets higher. */
-#define RAISE_IT "set LimitMEMLOCK= of its unit, or memlock in /etc/security/limits.conf and log in anew"
+#define RAISE_IT "set LimitMEMLOCK= in its unit, or memlock in /etc/security/limits.conf and log in again"
 
 /* Uses the limit that the rule granted, and says so where it falls short. */
 static void use_grant(struct session *session, uint64_t granted)
@@ -23,8 +23,8 @@ static void use_grant(struct session *session, uint64_t granted)
 		return;
 	session_warn(
 		session,
-		"warning: the rule grants %s of locked memory, but this process may lock %s only: mapping more "
-		"for the devices will fail with ENOMEM. ioasidd could not raise its hard limit (`ulimit -H -l`); " RAISE_IT,
+		"warning: the rule grants %s of locked memory, but this process may lock only %s: mapping more for "
+		"the devices will fail with ENOMEM. ioasidd could not raise its hard limit (`ulimit -H -l`); " RAISE_IT,
 		memlock_text(granted, granted_text), memlock_text(limit, limit_text));
 }
 
@@ -37,10 +37,8 @@ static void check_limit(struct session *session, const char *mode)
 	if (strcmp(mode, "attached") == 0 || limits.free || limits.soft > MEMLOCK_DEFAULT)
 		return;
 	session_warn(session,
-		     "warning: this process may lock %s of memory only, and the rule grants nothing beyond that: "
-		     "mapping "
-		     "more for the devices, as a guest's memory, will fail with ENOMEM. Set limits.memlock in the "
-		     "rule; "
+		     "warning: this process may lock only %s of memory, and the rule grants no more: mapping more for "
+		     "the devices, such as a guest's memory, will fail with ENOMEM. Set limits.memlock in the rule; "
 		     "%s" RAISE_IT,
 		     memlock_text(limits.soft, text),
 		     limits.hard > limits.soft ? "or raise it with `ulimit -l`; or " : "or ");
@@ -57,13 +55,12 @@ static void check_huge_pages(struct session *session, const char *mode)
 	if (root < 0)
 		return;
 	if (huge_pages_read(root).free == 0)
-		session_warn(session,
-			     "no huge page is free, and %s may want some: `sysctl vm.nr_hugepages=512` as root sets 1 "
-			     "GiB "
-			     "aside (2 MiB each); DPDK runs without any with --no-huge, and without a mounted "
-			     "hugetlbfs "
-			     "with --in-memory",
-			     command[0]);
+		session_warn(
+			session,
+			"no huge page is free, and %s may need some: `sysctl vm.nr_hugepages=512` as root reserves "
+			"1 GiB (2 MiB each); DPDK runs without any with --no-huge, and without a mounted hugetlbfs "
+			"with --in-memory",
+			command[0]);
 	close(root);
 }
 

@@ -151,7 +151,7 @@ static void write_nodes(const struct layout *out, struct json_object *nodes, boo
 		if (acl != NULL)
 			layout_sentence_of(out, "         ", 11, "ACL %s", acl);
 		if (reply_flag(node, "granted"))
-			layout_sentence(out, "         ", 11, "given by a claim");
+			layout_sentence(out, "         ", 11, "granted by a claim");
 		if (remedy != NULL)
 			layout_sentence(out, "         ", 11, remedy);
 	}
@@ -169,10 +169,10 @@ static void write_audit(struct session *session, struct json_object *reply)
 		layout_sentence_of(out, "", 2, "%" PRId64 " finding%s", findings, findings == 1 ? "" : "s");
 	else
 		layout_sentence(out, "", 2,
-				"nobody holds anything past ioasidd, and every node is closed to all whom no claim "
-				"gave it");
+				"no device is held outside ioasidd, and no node is open to anyone without a claim");
 	if (!reply_flag(reply, "compared"))
-		layout_sentence(out, "", 2, "this kernel can't tell which context is a claim's (CONFIG_KCMP)");
+		layout_sentence(out, "", 2,
+				"this kernel cannot tell which contexts belong to claims (needs CONFIG_KCMP)");
 	if (incomplete != NULL)
 		session_warn(session, "%s", incomplete);
 }
@@ -180,12 +180,12 @@ static void write_audit(struct session *session, struct json_object *reply)
 static int run(struct session *session)
 {
 	struct json_object *reply;
-	int status = session_call(session, "cannot make an audit", "org.ioasid1.Audit", NULL, &reply);
+	int status = session_call(session, "cannot audit", "org.ioasid1.Audit", NULL, &reply);
 
 	if (status != EXIT_DONE)
 		return status;
 	if (reply_list(reply, "holds") == NULL || reply_list(reply, "nodes") == NULL)
-		status = session_malformed(session, "there is no audit in it");
+		status = session_malformed(session, "missing audit");
 	else if (session->line->json)
 		session_print_json(session, reply);
 	else
@@ -200,11 +200,11 @@ static int run(struct session *session)
 const struct verb verb_audit = {
 	.name = "audit",
 	.arguments = "",
-	.summary = "who holds devices past ioasidd",
-	.text = "For operators. Lists every process that holds something of VFIO, iommufd or\n"
-		"vhost-vdpa that did not come from a claim, or of which that can't be told, and\n"
-		"every node that lets somebody by whom no claim gave it, with what to do. --all:\n"
-		"also what came from claims. The exit status is 0 if nothing is found, else 1.\n",
+	.summary = "show who holds devices outside ioasidd",
+	.text = "For operators. Lists every process that holds a VFIO, iommufd or vhost-vdpa file\n"
+		"descriptor that did not come from a claim, or whose origin is unknown, and every\n"
+		"node that is open to users without a claim, with what to do. With --all, also\n"
+		"lists what came from claims. Exit status: 0 if nothing is found, 1 otherwise.\n",
 	.options = OPTION_ALL,
 	.run = run,
 };

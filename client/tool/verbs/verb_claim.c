@@ -64,7 +64,7 @@ static void write_claim(struct session *session, struct json_object *claim)
 	for (size_t i = 0; i < reply_count(devices); i++)
 		write_device(session, reply_entry(devices, i));
 	if (reply_count(lockouts) > 0)
-		layout_sentence(&session->out, "", 2, "the host has lost besides:");
+		layout_sentence(&session->out, "", 2, "also taken from the host:");
 	for (size_t i = 0; i < reply_count(lockouts); i++)
 		layout_sentence_of(&session->out, "  ", 4, "%s, locked out", reply_text(lockouts, i));
 	write_lease(session, id);
@@ -128,8 +128,8 @@ static int ask_lease(struct session *session, struct ioasid_claim *claim)
 	int result = ioasid_claim_asked_back(claim, &grace, &reason);
 
 	if (result == 1) {
-		session_warn(session, "claim %s: an operator wants it back within %.1f s%s%s", ioasid_claim_id(claim),
-			     (double)grace / 1000, *reason != '\0' ? ": " : "", reason);
+		session_warn(session, "claim %s: an operator revokes it: release it within %.1f s%s%s",
+			     ioasid_claim_id(claim), (double)grace / 1000, *reason != '\0' ? ": " : "", reason);
 		return ENDING_ASKED;
 	}
 	return result < 0 ? ENDING_LEASE : -1;
@@ -146,9 +146,9 @@ static int ask_monitor(struct session *session, struct ioasid_monitor *monitor)
 		bool asked = strcmp(reply_string(event, "kind", ""), "revocation") == 0;
 
 		if (asked)
-			session_warn(session, "an operator wants the claim back within %.1f s: %s",
+			session_warn(session, "an operator revokes the claim: release it within %.1f s: %s",
 				     (double)reply_number(event, "grace", 0) / 1000,
-				     reply_string(event, "message", "no reason is given"));
+				     reply_string(event, "message", "no reason given"));
 		json_object_put(event);
 		free(text);
 		if (asked)
@@ -195,19 +195,17 @@ static int end_claim(struct session *session, struct ioasid_claim *claim, const 
 
 	if (result == 0) {
 		say(session, id,
-		    ending == ENDING_LEASE ? "was ended by ioasidd: its devices are free"
-					   : "is released: its devices are free");
+		    ending == ENDING_LEASE ? "ended by ioasidd: its devices are free"
+					   : "released: its devices are free");
 		return EXIT_DONE;
 	}
 	if (status == IOASID_UNKNOWN) {
-		say(session, id, "was ended by somebody else, and is no more");
+		say(session, id, "ended by another user or program");
 		return EXIT_DONE;
 	}
 	if (status == IOASID_UNREACHABLE)
 		session_warn(session,
-			     "claim %s: this process has let go of it, and ioasidd takes its devices back when it runs "
-			     "again",
-			     id);
+			     "claim %s: this process released it; ioasidd reclaims its devices when it runs again", id);
 	session_warn(session, "%s", ioasid_error_message(session->connection));
 	return status == IOASID_DONE ? EXIT_FAILED : status;
 }
@@ -237,7 +235,7 @@ static int hold(struct session *session, struct ioasid_claim *claim)
 		}
 	}
 	if (ending < 0) {
-		session_warn(session, "cannot wait for signals (%s), so the claim is released", strerror(-ending));
+		session_warn(session, "cannot wait for signals (%s): releasing the claim", strerror(-ending));
 		end_claim(session, claim, id, ENDING_SIGNAL);
 		return EXIT_FAILED;
 	}
@@ -271,13 +269,13 @@ static int run(struct session *session)
 const struct verb verb_claim = {
 	.name = "claim",
 	.arguments = "DEVICE...",
-	.summary = "claim devices and hold them until this ends",
-	.text = "Claims devices, says which they are and what is locked out, and holds them in\n"
-		"the foreground until it gets SIGINT (Ctrl-C), SIGTERM or SIGHUP, or the claim is\n"
-		"released by somebody else, or wanted back by an operator. Then it says what\n"
-		"became of the claim. With --mode node programs of this user open the devices by\n"
-		"their paths meanwhile; to use them otherwise see run. With --lease unit or\n"
-		"operator it leaves the claim to the unit, or to whoever releases it.\n",
+	.summary = "claim devices and hold them until interrupted",
+	.text = "Claims devices, shows them and what is locked out, and holds them in the\n"
+		"foreground until SIGINT (Ctrl-C), SIGTERM or SIGHUP, or until the claim is\n"
+		"released by another program or revoked by an operator. Then shows the final\n"
+		"state of the claim. With --mode node, programs of this user can open the devices\n"
+		"by path meanwhile; for other uses, see run. With --lease unit or operator, exits\n"
+		"at once: the claim lasts as long as the unit, or until it is released.\n",
 	.options = OPTION_MODE | OPTION_LEASE,
 	.minimum = 1,
 	.maximum = ARGUMENTS_UNLIMITED,

@@ -57,7 +57,7 @@ static bool check_daemon(struct session *session, const struct host_facts *host,
 		daemon.unreachable =
 			session->connection != NULL && ioasid_error_status(session->connection) != IOASID_DONE
 				? ioasid_error_message(session->connection)
-				: "this process is out of memory";
+				: "out of memory";
 	able = doctor_check_daemon(&daemon, host, findings);
 	json_object_put(status);
 	return able;
@@ -128,13 +128,13 @@ static void write_words(struct session *session, const struct findings *findings
 	fputc('\n', out->stream);
 	layout_colour(out, COLOUR_BOLD);
 	if (status == EXIT_DONE)
-		layout_sentence(out, "", 2, "Claims can be delivered.");
+		layout_sentence(out, "", 2, "ioasidd can deliver claims.");
 	else if (status == EXIT_UNSUPPORTED)
-		layout_sentence(out, "", 2,
-				"No claim can be delivered: this kernel or hardware lacks what is missing "
-				"above.");
+		layout_sentence(
+			out, "", 2,
+			"ioasidd cannot deliver claims: this kernel or hardware lacks what is marked missing above.");
 	else
-		layout_sentence(out, "", 2, "No claim can be delivered: this host is able to, but ioasidd is not.");
+		layout_sentence(out, "", 2, "ioasidd cannot deliver claims, although this host supports them.");
 	layout_colour(out, COLOUR_NONE);
 }
 
@@ -148,7 +148,7 @@ static int run(struct session *session)
 	int status;
 
 	if (root < 0)
-		return session_fail(session, EXIT_FAILED, "the folder / can't be opened: %s", strerror(errno));
+		return session_fail(session, EXIT_FAILED, "cannot open folder /: %s", strerror(errno));
 	host_facts_read(root, &host);
 	close(root);
 	host_able = doctor_check_host(&host, &findings);
@@ -164,12 +164,13 @@ static int run(struct session *session)
 const struct verb verb_doctor = {
 	.name = "doctor",
 	.arguments = "",
-	.summary = "what this host lacks, and how to get it",
-	.text = "Checks what has to be there for claims to be delivered: the kernel and its\n"
-		"modules, the IOMMU, the nodes' modes, ioasidd and its policy, and what the\n"
+	.summary = "check what this host lacks, and how to fix it",
+	.text = "Checks what ioasidd needs to deliver claims: the kernel and its modules, the\n"
+		"IOMMU, the modes of the nodes, ioasidd and its policy, and how much memory the\n"
 		"programs of this user may lock. Each check is ok, a warning, or missing, with\n"
 		"what to do. Changes nothing, and needs no ioasidd. Exit status: 0 claims can be\n"
-		"delivered; 6 this kernel or hardware can't; 7 ioasidd can't be reached, or can't\n"
-		"deliver: it has no rule, or found nothing to deliver by when it started.\n",
+		"delivered; 6 not supported by this kernel or hardware; 7 cannot connect to\n"
+		"ioasidd, or it cannot deliver: it has no rules, or found no interface at\n"
+		"startup.\n",
 	.run = run,
 };

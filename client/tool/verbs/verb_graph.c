@@ -41,7 +41,7 @@ static int draw(struct session *session, struct json_object *device_reply, struc
 	int status = EXIT_DONE;
 
 	if (view.devices == NULL)
-		status = session_malformed(session, "it has no list of devices");
+		status = session_malformed(session, "missing list of devices");
 	else if (session->line->json)
 		status = print_json(session, &view);
 	else if (graph_write(&view, session->out.stream) < 0)
@@ -72,12 +72,13 @@ static int run(struct session *session)
 const struct verb verb_graph = {
 	.name = "graph",
 	.arguments = "[DEVICE...]",
-	.summary = "a picture of it all, for graphviz",
-	.text = "Writes the IOMMU groups, their members and who has them in the DOT language, and,\n"
-		"if devices are named, what a claim of them would take or what stands in its way:\n"
+	.summary = "draw groups and devices for graphviz",
+	.text = "Writes the IOMMU groups, their members and owners in the DOT language. If\n"
+		"devices are named, also shows what a claim of them would take, or what blocks\n"
+		"it:\n"
 		"    ioasidctl graph 01:00.0 | dot -Tsvg > host.svg\n"
-		"Groups of bridges alone, and free virtual functions, are drawn as one; --all draws\n"
-		"each. Changes nothing, ever.\n",
+		"Groups with only bridges, and free virtual functions, are drawn as one; --all\n"
+		"draws each of them. Changes nothing.\n",
 	.options = OPTION_MODE | OPTION_SNAPSHOT | OPTION_POLICY | OPTION_SUBJECT | OPTION_ALL,
 	.minimum = 0,
 	.maximum = ARGUMENTS_UNLIMITED,

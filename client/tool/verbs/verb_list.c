@@ -31,7 +31,7 @@ static int draw(struct session *session, struct json_object *devices, struct jso
 		return session_fail(session, EXIT_FAILED, "out of memory");
 	}
 	if (tree_draw(tree, &session->out, TREE_ALL_GROUPS) == 0)
-		fputs("There are no devices.\n", session->out.stream);
+		fputs("No devices.\n", session->out.stream);
 	tree_free(tree);
 	json_object_put(claims);
 	return EXIT_DONE;
@@ -49,7 +49,7 @@ static int run(struct session *session)
 		devices = reply_list(device_reply, "devices");
 		groups = reply_list(group_reply, "groups");
 		if (devices == NULL || groups == NULL)
-			status = session_malformed(session, "it has no list of devices or of groups");
+			status = session_malformed(session, "missing list of devices or groups");
 		else if (session->line->json)
 			status = print_both(session, devices, groups);
 		else
@@ -63,14 +63,13 @@ static int run(struct session *session)
 const struct verb verb_list = {
 	.name = "list",
 	.arguments = "",
-	.summary = "all IOMMU groups, their members, whose they are",
-	.text = "Draws each IOMMU group with its members: whoever claims one of them locks the\n"
-		"others out. Behind a claim of your own stands how it is delivered, mode and\n"
-		"interface. A row has the address, [vendor:device], the class, the driver (- for\n"
-		"none), and whose the device is: free, if no claim has it and the host uses\n"
-		"neither it nor another device of its group; in use, by what; group in use, if\n"
-		"another device of it is; use unknown; never, by the policy; no IOMMU; or a\n"
-		"claim's.\n",
+	.summary = "list IOMMU groups, their devices and owners",
+	.text = "Lists each IOMMU group with its members: a claim of one of them locks out the\n"
+		"others. Your own claims are shown with their mode and interface. A row has the\n"
+		"address, [vendor:device], class, driver (- for none) and state: free, if no\n"
+		"claim has the device and the host uses neither it nor another device of its\n"
+		"group; in use, with the use; group in use, if another device of the group is;\n"
+		"use unknown; never, set by the policy; no IOMMU; or the claim.\n",
 	.options = OPTION_SNAPSHOT,
 	.run = run,
 };

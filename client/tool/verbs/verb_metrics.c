@@ -42,7 +42,7 @@ static int run(struct session *session)
 		return status;
 	text = reply_string(reply, "text", NULL);
 	if (text == NULL)
-		status = session_malformed(session, "there is no text in it");
+		status = session_malformed(session, "missing text");
 	else if (path != NULL)
 		/* Collectors run as users of their own. */
 		error = files_write(path, 0644, write_text, (void *)text);
@@ -52,7 +52,7 @@ static int run(struct session *session)
 		error = write_text(session->out.stream, (void *)text);
 	json_object_put(reply);
 	if (error < 0)
-		status = session_fail(session, EXIT_FAILED, "%s can't be written: %s", path != NULL ? path : "the text",
+		status = session_fail(session, EXIT_FAILED, "cannot write %s: %s", path != NULL ? path : "the text",
 				      strerror(-error));
 	return status;
 }
@@ -60,11 +60,11 @@ static int run(struct session *session)
 const struct verb verb_metrics = {
 	.name = "metrics",
 	.arguments = "",
-	.summary = "what ioasidd has counted, for Prometheus",
-	.text = "Prints numbers as OpenMetrics text: claims and devices by state, refusals by\n"
-		"reason, durations, what hangs, what is used of the rules' limits (told to\n"
-		"operators), records that were lost. With --textfile it goes to a file, whole or\n"
-		"not at all, for node_exporter's textfile collector.\n",
+	.summary = "print metrics for Prometheus",
+	.text = "Prints metrics as OpenMetrics text: claims and devices by state, refusals by\n"
+		"reason, durations, hung plans, use of the rules' limits (operators only), lost\n"
+		"records. With --textfile, replaces a file atomically, for the textfile collector\n"
+		"of node_exporter.\n",
 	.options = OPTION_TEXTFILE,
 	.run = run,
 };

@@ -17,7 +17,7 @@ static int print(struct session *session, const char *text)
 	struct json_object *event = reply_parse(text);
 
 	if (event == NULL)
-		return session_malformed(session, "an event is no object");
+		return session_malformed(session, "an event is not an object");
 	if (session->line->json) {
 		escape_write_json(session->out.stream, text);
 		fputc('\n', session->out.stream);
@@ -47,19 +47,19 @@ static int run(struct session *session)
 	ioasid_monitor_close(monitor);
 	/* The claim that was watched is no more, as its last event has said. */
 	if (status == EXIT_DONE && result != -ENODATA)
-		status = session_report(session, "watching has ended");
+		status = session_report(session, "watching ended");
 	return status;
 }
 
 const struct verb verb_monitor = {
 	.name = "monitor",
 	.arguments = "[CLAIM]",
-	.summary = "what happens, as it happens",
-	.text = "Prints a line for each event until it is interrupted: claims that are made, end,\n"
-		"linger or are revoked, refusals, devices that come, change and go, policies that\n"
-		"are loaded. Your own claims or, for operators, everybody's; of one claim, until\n"
-		"it is no more. With --json each line is an object (Event of org.ioasid1); the\n"
-		"first says \"ready\": everything that happens from then on is told.\n",
+	.summary = "show events as they happen",
+	.text = "Prints a line for each event until interrupted: claims that are made, end,\n"
+		"linger or are revoked, refusals, devices that are added, changed or removed,\n"
+		"policies that are loaded. Shows your own claims or, for operators, all claims;\n"
+		"of one claim, until it ends. With --json, each line is an object (Event of\n"
+		"org.ioasid1). The first is \"ready\": no event after it is missed.\n",
 	.minimum = 0,
 	.maximum = 1,
 	.run = run,

@@ -33,9 +33,9 @@ static int run(struct session *session)
 	plan = reply_object(reply, "plan");
 	status = plan != NULL ? plan_text_verdict(plan) : -1;
 	if (plan == NULL)
-		status = session_malformed(session, "there is no plan in it");
+		status = session_malformed(session, "missing plan");
 	else if (status < 0)
-		status = session_malformed(session, "the plan has no verdict");
+		status = session_malformed(session, "missing verdict in the plan");
 	else if (session->line->json)
 		status = print_plan(session, plan, status);
 	else
@@ -47,13 +47,13 @@ static int run(struct session *session)
 const struct verb verb_plan = {
 	.name = "plan",
 	.arguments = "DEVICE...",
-	.summary = "what a claim would cost the host; changes nothing",
-	.text = "Says whether you may claim these devices, what the host would lose, what stands\n"
-		"in the way and how to resolve it, what would be done, what can't be undone, and\n"
-		"what keeps the devices apart from the rest. Changes nothing, ever.\n"
+	.summary = "show what a claim would cost; change nothing",
+	.text = "Shows whether you may claim these devices, what the host would lose, what blocks\n"
+		"the claim and how to resolve it, the steps, which of them cannot be undone, and\n"
+		"what isolates the devices. Changes nothing.\n"
 		"The exit status is the verdict: 0 if the claim would be allowed.\n"
-		"Operators can ask what somebody else would get, with --as and --unit; with\n"
-		"--snapshot anybody can.\n",
+		"Operators can ask for another user with --as and --unit; with --snapshot, any\n"
+		"user can.\n",
 	.options = OPTION_MODE | OPTION_SNAPSHOT | OPTION_POLICY | OPTION_SUBJECT,
 	.minimum = 1,
 	.maximum = ARGUMENTS_UNLIMITED,

@@ -72,10 +72,10 @@ static void write_rules(const struct layout *out, struct json_object *reply)
 	int64_t hidden = reply_number(reply, "hidden", 0);
 	char who[WHO_SIZE], prefix[32];
 
-	layout_sentence_of(out, "", 2,
-			   "%zu rule%s, tried in this order: the first that matches decides. Without a match "
-			   "nobody gets anything.",
-			   reply_count(rules), reply_count(rules) == 1 ? "" : "s");
+	layout_sentence_of(
+		out, "", 2,
+		"%zu rule%s, tried in this order: the first match decides. Without a match, the claim is denied.",
+		reply_count(rules), reply_count(rules) == 1 ? "" : "s");
 	for (size_t i = 0; i < reply_count(rules); i++) {
 		struct json_object *rule = reply_entry(rules, i);
 
@@ -88,12 +88,12 @@ static void write_rules(const struct layout *out, struct json_object *reply)
 		layout_sentence_of(out, "     how:  ", 11, "%s", reply_string(rule, "how", "?"));
 	}
 	if (hidden > 0)
-		layout_sentence_of(out, "", 2, "%" PRId64 " more can't apply to you; operators see them.", hidden);
+		layout_sentence_of(out, "", 2, "%" PRId64 " more cannot apply to you; operators see them.", hidden);
 	for (size_t i = 0; i < reply_count(never); i++) {
 		struct json_object *entry = reply_entry(never, i);
 
 		if (i == 0)
-			layout_sentence(out, "", 2, "Nobody ever gets:");
+			layout_sentence(out, "", 2, "Never granted:");
 		layout_sentence_of(out, "  ", 4, "%s: %s (%s:%" PRId64 ")", reply_string(entry, "what", "?"),
 				   reply_string(entry, "why", "?"), reply_string(entry, "file", "?"),
 				   reply_number(entry, "line", 0));
@@ -125,10 +125,10 @@ static int run(struct session *session)
 	if (strcmp(what, "show") != 0 && strcmp(what, "reload") != 0)
 		return session_fail(session, EXIT_USAGE, "policy takes check, show or reload, not \"%s\"", what);
 	if (line->argument_count > 1)
-		return session_fail(session, EXIT_USAGE, "policy %s takes no argument, so not \"%s\"", what,
+		return session_fail(session, EXIT_USAGE, "policy %s takes no argument: \"%s\"", what,
 				    line->argument[1]);
 	if (line->snapshot != NULL)
-		return session_fail(session, EXIT_USAGE, "policy %s asks a daemon: it takes no --snapshot", what);
+		return session_fail(session, EXIT_USAGE, "policy %s does not work with --snapshot", what);
 	return strcmp(what, "show") == 0 ? show(session) : policy_reload_run(session);
 }
 
@@ -136,14 +136,14 @@ const struct verb verb_policy = {
 	.name = "policy",
 	.arguments = "check|show|reload",
 	.summary = "check policy files; show or reload the policy",
-	.text = "check [FILE|FOLDER]...  reads policy files as ioasidd would, and says what is\n"
-		"    wrong or doubtful in them with file, line and column; without any, those of\n"
-		"    this machine. Asks no daemon. With --snapshot the policy is of that machine.\n"
-		"    The exit status is 0 if there are no errors, though there are warnings.\n"
+	.text = "check [FILE|FOLDER]...  reads policy files as ioasidd does, and reports errors\n"
+		"    and warnings with file, line and column; by default, those of this machine.\n"
+		"    Needs no daemon. With --snapshot, the policy is for that machine.\n"
+		"    The exit status is 0 if there are no errors, even if there are warnings.\n"
 		"show  prints the rules in force in the order in which they are tried.\n"
 		"    Operators see all rules; other users see only those that may apply to them.\n"
-		"reload  has ioasidd read its policy files anew and says what that changed, and\n"
-		"    which claims the new policy would not grant any more; for operators.\n",
+		"reload  makes ioasidd read its policy files again, and shows what changed and\n"
+		"    which claims the new policy no longer grants; for operators.\n",
 	.options = OPTION_SNAPSHOT,
 	.minimum = 1,
 	.maximum = ARGUMENTS_UNLIMITED,

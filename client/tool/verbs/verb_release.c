@@ -67,7 +67,7 @@ static int release_in_words(struct session *session, const char *id)
 	note = reply_string(reply, "note", NULL);
 	status = status_of(reply);
 	if (status == EXIT_FAILED)
-		session_malformed(session, "it names no state");
+		session_malformed(session, "missing state");
 	else
 		layout_sentence_of(&session->out, "", 2, "claim %s: %s%s%s", id, reply_string(reply, "state", "?"),
 				   note != NULL ? ": " : "", note != NULL ? note : "");
@@ -116,7 +116,7 @@ static int run(struct session *session)
 
 	for (size_t i = 0; i < line->argument_count; i++)
 		if (!is_claim_id(line->argument[i]))
-			return session_fail(session, EXIT_USAGE, "no claim can be called \"%s\"", line->argument[i]);
+			return session_fail(session, EXIT_USAGE, "invalid claim name \"%s\"", line->argument[i]);
 	status = session_connect(session);
 	if (status != EXIT_DONE)
 		return status;
@@ -140,11 +140,11 @@ static int run(struct session *session)
 const struct verb verb_release = {
 	.name = "release",
 	.arguments = "CLAIM...",
-	.summary = "end claims and take their devices back",
-	.text = "Ends claims, your own or, for operators, anybody's, and says what became of\n"
-		"each: free, or lingering (somebody still holds a file descriptor) or quarantined\n"
-		"(only the operator opens it), which is exit status 4. All are tried; the exit\n"
-		"status is that of the first that failed.\n",
+	.summary = "end claims and return their devices",
+	.text = "Ends claims, your own or, for operators, any claim, and shows the result of\n"
+		"each: free, or lingering (a process still holds a file descriptor) or\n"
+		"quarantined (only an operator can release it), which is exit status 4. Tries all\n"
+		"of them; the exit status is that of the first failure.\n",
 	.minimum = 1,
 	.maximum = ARGUMENTS_UNLIMITED,
 	.run = run,

@@ -83,8 +83,7 @@ static int choose(struct session *session, struct json_object *claims, struct ta
 		if (claim == NULL)
 			return session_fail(
 				session, EXIT_UNKNOWN,
-				"there is no claim %s and none that has such a device, or only operators see it; "
-				"nothing was revoked",
+				"no claim %s and no claim of such a device, or permission denied; nothing was revoked",
 				line->argument[i]);
 		add(targets, claim);
 	}
@@ -159,7 +158,7 @@ static int wait_for_all(struct session *session, struct ioasid_monitor *monitor,
 		char *text;
 
 		if (ioasid_monitor_next(session->connection, monitor, -1, &text) < 0)
-			return session_report(session, "what becomes of the claims is not known");
+			return session_report(session, "the result for the claims is unknown");
 		event = reply_parse(text);
 		take_event(session, targets, event);
 		json_object_put(event);
@@ -210,14 +209,14 @@ static int conclude(struct session *session, const struct targets *targets, int 
 		const struct target *target = &targets->target[i];
 
 		if (!session->line->json && target->error == NULL && !session->line->wait)
-			layout_sentence_of(&session->out, "", 2, "claim %s: is revoked", target->id);
+			layout_sentence_of(&session->out, "", 2, "claim %s: revocation started", target->id);
 		if (status == EXIT_DONE && strcmp(target->state, "quarantined") == 0)
 			status = EXIT_BUSY;
 	}
 	if (session->line->json && print(session, targets) < 0)
 		return session_fail(session, EXIT_FAILED, "out of memory");
 	if (!session->line->json && targets->count == 0)
-		layout_sentence(&session->out, "", 2, "there are no claims");
+		layout_sentence(&session->out, "", 2, "no claims");
 	return status;
 }
 
@@ -228,7 +227,7 @@ static int revoke_all(struct session *session, struct targets *targets)
 
 	/* Before the first is revoked: nothing that becomes of it shall be missed. */
 	if (session->line->wait && ioasid_monitor_open(session->connection, NULL, &monitor) < 0)
-		return session_report(session, "cannot watch what becomes of the claims, so nothing was revoked");
+		return session_report(session, "cannot watch the claims, so nothing was revoked");
 	for (size_t i = 0; i < targets->count; i++) {
 		int one = revoke(session, &targets->target[i]);
 
@@ -252,8 +251,7 @@ static int run(struct session *session)
 	int status;
 
 	if (line->all == (line->argument_count > 0))
-		return session_fail(session, EXIT_USAGE,
-				    "revoke needs claims or devices, or --all and nothing beside it");
+		return session_fail(session, EXIT_USAGE, "revoke needs either claims or devices, or --all");
 	status = session_call(session, "cannot list claims", "org.ioasid1.ListClaims", NULL, &reply);
 	if (status != EXIT_DONE)
 		return status;
@@ -270,15 +268,15 @@ static int run(struct session *session)
 const struct verb verb_revoke = {
 	.name = "revoke",
 	.arguments = "CLAIM|DEVICE...",
-	.summary = "take claims back from their clients",
+	.summary = "revoke claims",
 	.text = "For operators. Asks the client of each claim, or of the claim that has DEVICE,\n"
-		"to give it back by itself; after its time the mappings are removed and, where\n"
-		"the rule says so, whoever holds the devices is stopped. --all revokes every\n"
-		"claim. --unbind gets a claim to its end that lingers for somebody who could not\n"
-		"be found: its devices are unbound, which waits for whoever has them; it takes\n"
-		"nothing from a process that is seen to have them. Answers at once; with --wait\n"
-		"it tells what happens until the devices are free or quarantined, which is exit\n"
-		"status 4. All are tried; the exit status is that of the first that failed.\n",
+		"to release it. After the grace period the mappings are removed and, if the rule\n"
+		"says so, the processes that hold the devices are stopped. --all revokes every\n"
+		"claim. --unbind ends a claim that lingers although no holder can be found: its\n"
+		"devices are unbound, which waits for any holder; it takes nothing from a process\n"
+		"that is seen to hold them. Returns at once; with --wait, shows what happens\n"
+		"until the devices are free or quarantined, which is exit status 4. Tries all of\n"
+		"them; the exit status is that of the first failure.\n",
 	.options = OPTION_REVOCATION | OPTION_ALL,
 	.minimum = 0,
 	.maximum = ARGUMENTS_UNLIMITED,

@@ -28,7 +28,7 @@ struct takeover {
 static int fail_exec(struct session *session, int status, const char *command)
 {
 	return session_fail(session, status, "%s \"%s\"; nothing was claimed",
-			    status == COMMAND_NOT_FOUND ? "there is no command" : "this user can't execute", command);
+			    status == COMMAND_NOT_FOUND ? "no such command" : "permission denied to execute", command);
 }
 
 static const char *asked_mode(const struct session *session)
@@ -46,10 +46,9 @@ static int check(struct session *session, struct takeover *takeover)
 	if (status != EXIT_DONE)
 		return status;
 	if (run_placeholders_check(command, &takeover->devices, &takeover->needs, wrong, sizeof(wrong)) < 0)
-		return session_fail(session, EXIT_USAGE,
-				    "%s stands in the command, but that device is not among those to be claimed; "
-				    "nothing was claimed",
-				    wrong);
+		return session_fail(
+			session, EXIT_USAGE,
+			"the command contains %s, but that device is not to be claimed; nothing was claimed", wrong);
 	status = delivery_check(&takeover->needs, asked_mode(session), NULL, why, sizeof(why));
 	if (status != EXIT_DONE)
 		return session_fail(session, status, "%s; nothing was claimed", why);
@@ -57,13 +56,13 @@ static int check(struct session *session, struct takeover *takeover)
 	    strcmp(session->line->lease, "descriptor") != 0)
 		return session_fail(
 			session, EXIT_USAGE,
-			"{lease} stands in the command, but with --lease %s there is no file descriptor for it; "
-			"nothing was claimed",
+			"the command contains {lease}, but --lease %s has no file descriptor; nothing was claimed",
 			session->line->lease);
 	if (run_descriptors_was_used())
-		return session_fail(session, EXIT_USAGE,
-				    "this process was passed file descriptors itself (LISTEN_FDS), which run would "
-				    "replace: claim all devices with one run");
+		return session_fail(
+			session, EXIT_USAGE,
+			"this process was passed file descriptors (LISTEN_FDS), which run would replace: claim all "
+			"devices with one run");
 	status = run_command_search(command[0]);
 	return status != 0 ? fail_exec(session, status, command[0]) : EXIT_DONE;
 }
@@ -156,9 +155,9 @@ static int prepare(struct session *session, struct takeover *takeover, const str
 				    sizeof(why));
 
 	if (status != EXIT_DONE)
-		return session_fail(session, status, "%s; the claim was given back", why);
+		return session_fail(session, status, "%s; the claim was released", why);
 	if (!name_devices(takeover, claim))
-		return session_malformed(session, "the claim has other devices than those that were asked for");
+		return session_malformed(session, "the devices of the claim differ from those requested");
 	if (ioasid_claim_iommufd(claim) >= 0)
 		values.iommufd = run_descriptors_add(&takeover->passing, ioasid_claim_iommufd(claim), "iommufd");
 	if (ioasid_claim_container(claim) >= 0)
@@ -209,7 +208,7 @@ static int become(struct session *session, struct takeover *takeover, struct ioa
 
 		give_back(session, &nothing, claim);
 		return session_fail(session, EXIT_FAILED,
-				    "the file descriptors can't be passed on: %s; raise the limit with `ulimit -n`",
+				    "cannot pass the file descriptors on: %s; raise the limit with `ulimit -n`",
 				    strerror(-result));
 	}
 	fflush(NULL);
@@ -217,8 +216,7 @@ static int become(struct session *session, struct takeover *takeover, struct ioa
 	error = errno;
 	give_back(session, &takeover->passing, claim);
 	return session_fail(session, error == ENOENT ? COMMAND_NOT_FOUND : COMMAND_NOT_EXECUTABLE,
-			    "the command \"%s\" can't be executed: %s; the claim was given back", takeover->command[0],
-			    strerror(error));
+			    "cannot execute \"%s\": %s; the claim was released", takeover->command[0], strerror(error));
 }
 
 static int run(struct session *session)
@@ -254,23 +252,23 @@ static int run(struct session *session)
 const struct verb verb_run = {
 	.name = "run",
 	.arguments = "DEVICE... -- COMMAND...",
-	.summary = "claim devices and become COMMAND, which has them",
-	.text = "Claims devices and executes COMMAND in its place, with the iommufd (without one\n"
-		"in the kernel: the container and the IOMMU groups), the devices and the lease as\n"
-		"file descriptors from 3 on, as sd_listen_fds(3) takes them. With --mode node\n"
-		"COMMAND opens the devices by their paths, and gets the lease, and the iommufd if\n"
-		"there is one. The claim lasts as long as COMMAND, or whoever it hands the lease\n"
-		"to. In COMMAND's arguments these are replaced by the number of\n"
+	.summary = "claim devices and execute COMMAND with them",
+	.text = "Claims devices and executes COMMAND. Passes the iommufd (or, if the kernel has\n"
+		"none, the container and the IOMMU groups), the devices and the lease as file\n"
+		"descriptors from 3 on, as for sd_listen_fds(3). With --mode node, COMMAND opens\n"
+		"the devices by path, and gets the lease, and the iommufd if there is one. The\n"
+		"claim lasts until COMMAND, and every process it passes the lease to, has ended.\n"
+		"In COMMAND's arguments, these are replaced by the number of\n"
 		"  {iommufd}       the iommufd's file descriptor\n"
 		"  {ioasid}        the I/O address space (mode attached, with an iommufd)\n"
 		"  {container}     the container's file descriptor (mode attached, without one)\n"
-		"  {group:DEVICE}  the file descriptor of that device's group (the same)\n"
+		"  {group:DEVICE}  the file descriptor of that device's group (likewise)\n"
 		"  {fd:DEVICE}     the device's file descriptor (modes attached and open)\n"
 		"  {lease}         the lease's file descriptor\n"
 		"With --lease process the claim lasts as long as this process, whatever it\n"
-		"executes; with unit as long as a systemd unit; with operator until it is\n"
+		"executes; with unit, as long as a systemd unit; with operator, until it is\n"
 		"released.\n"
-		"The exit status is COMMAND's; 127 and 126 where it can't be found or executed.\n",
+		"The exit status is COMMAND's; 127 if it is not found, 126 if it cannot execute.\n",
 	.options = OPTION_MODE | OPTION_FAILURE_STATUS | OPTION_LEASE,
 	.minimum = 1,
 	.maximum = ARGUMENTS_UNLIMITED,

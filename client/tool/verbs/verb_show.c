@@ -57,8 +57,7 @@ static void write_state(struct session *session, struct json_object *device)
 
 	snprintf(text, sizeof(text), "%s%s%s%s%s%s", tree_state_words(reply_string(device, "state", "?")),
 		 use != NULL ? ": " : "", use != NULL ? use : "", claim != NULL ? " by claim " : "",
-		 claim != NULL ? claim : "",
-		 reply_flag(device, "locked_out") ? "; locked out, nobody asked for it" : "");
+		 claim != NULL ? claim : "", reply_flag(device, "locked_out") ? "; locked out, not requested" : "");
 	write_row(session, "state", text);
 }
 
@@ -77,10 +76,10 @@ static void write_device(struct session *session, struct json_object *device)
 	if (group >= 0)
 		write_number(session, "IOMMU group", group);
 	else
-		write_row(session, "IOMMU group", "none: it can't be claimed");
+		write_row(session, "IOMMU group", "none: cannot be claimed");
 	write_row(session, "behind", reply_string(device, "parent", "a root bus"));
 	if (reply_flag(device, "bridge"))
-		write_row(session, "bridge", "yes: never claimed, stays on its driver");
+		write_row(session, "bridge", "yes: cannot be claimed, stays on its driver");
 	if (reply_number(device, "numa_node", -1) >= 0)
 		write_number(session, "NUMA node", reply_number(device, "numa_node", -1));
 	if (physical != NULL)
@@ -90,7 +89,7 @@ static void write_device(struct session *session, struct json_object *device)
 			 reply_number(device, "virtual_functions", 0), functions);
 		write_row(session, "virtual functions", text);
 	}
-	write_list(session, "reset by", reply_list(device, "reset_methods"), "nothing: it can't be reset");
+	write_list(session, "reset by", reply_list(device, "reset_methods"), "nothing: cannot be reset");
 	write_row(session, "VFIO node", reply_string(device, "vfio_node", "none"));
 }
 
@@ -105,7 +104,7 @@ static void write_lease(struct session *session, struct json_object *claim)
 		write_row(session, "lease", text);
 	}
 	if (reply_flag(claim, "revoked"))
-		write_row(session, "revoked", "an operator takes it back, or has");
+		write_row(session, "revoked", "being revoked, or revoked, by an operator");
 	unit = reply_string(claim, "unit", NULL);
 	if (unit != NULL)
 		write_row(session, "unit", unit);
@@ -159,7 +158,7 @@ static int show_device(struct session *session, const char *name)
 		return status;
 	device = reply_find(reply_list(reply, "devices"), "name", name);
 	if (device == NULL)
-		status = session_fail(session, EXIT_UNKNOWN, "there is no device %s; `ioasidctl list` shows all", name);
+		status = session_fail(session, EXIT_UNKNOWN, "no such device %s; see `ioasidctl list`", name);
 	else if (session->line->json)
 		status = print_json(session, "device", device, NULL, NULL);
 	else
@@ -177,8 +176,7 @@ static int show_claim(struct session *session, const char *id)
 		return status;
 	claim = reply_find(reply_list(reply, "claims"), "id", id);
 	if (claim == NULL)
-		status = session_fail(session, EXIT_UNKNOWN,
-				      "there is no claim %s, or it is another user's, which only operators see", id);
+		status = session_fail(session, EXIT_UNKNOWN, "no such claim %s, or it belongs to another user", id);
 	else if (session->line->json)
 		status = print_json(session, "claim", claim, NULL, NULL);
 	else
@@ -237,9 +235,8 @@ static int show_group(struct session *session, int64_t number)
 		groups = reply_list(group_reply, "groups");
 		group = find_group(groups, number);
 		if (group == NULL)
-			status =
-				session_fail(session, EXIT_UNKNOWN,
-					     "there is no IOMMU group %" PRId64 "; `ioasidctl list` shows all", number);
+			status = session_fail(session, EXIT_UNKNOWN,
+					      "no such IOMMU group %" PRId64 "; see `ioasidctl list`", number);
 		else if (session->line->json)
 			status = print_group(session, group, devices);
 		else
@@ -278,17 +275,17 @@ static int run(struct session *session)
 	if (read_group(argument[0], &number))
 		return show_group(session, number);
 	if (device_name_read(argument[0], name) < 0)
-		return session_fail(session, EXIT_USAGE,
-				    "neither a device nor a claim nor a group can be called \"%s\"", argument[0]);
+		return session_fail(session, EXIT_USAGE, "invalid name of a device, claim or group \"%s\"",
+				    argument[0]);
 	return device_name_is_valid(name) ? show_device(session, name) : show_claim(session, name);
 }
 
 const struct verb verb_show = {
 	.name = "show",
 	.arguments = "WHAT",
-	.summary = "all about one device, claim or IOMMU group",
-	.text = "Says all that ioasidd tells of a device (named by its address), a claim (by its\n"
-		"id) or an IOMMU group (by its number: show 7, or show group 7).\n",
+	.summary = "show details of a device, claim or IOMMU group",
+	.text = "Shows details of a device (named by its address), a claim (by its id) or an\n"
+		"IOMMU group (by its number: show 7, or show group 7).\n",
 	.options = OPTION_SNAPSHOT,
 	.minimum = 1,
 	.maximum = 2,

@@ -37,33 +37,33 @@ static int run(struct session *session)
 {
 	const char *path = session->line->argument_count > 0 ? session->line->argument[0] : NULL;
 	struct json_object *reply, *snapshot;
-	int status = session_call(session, "cannot make a snapshot", "org.ioasid1.Snapshot", question(session), &reply);
+	int status = session_call(session, "cannot take a snapshot", "org.ioasid1.Snapshot", question(session), &reply);
 	int error = 0;
 
 	if (status != EXIT_DONE)
 		return status;
 	snapshot = reply_object(reply, "snapshot");
 	if (snapshot == NULL)
-		status = session_malformed(session, "there is no snapshot in it");
+		status = session_malformed(session, "missing snapshot");
 	else if (path == NULL)
 		error = write_json(session->out.stream, snapshot);
 	else
 		error = files_write(path, 0600, write_json, snapshot);
 	json_object_put(reply);
 	if (error < 0)
-		status = session_fail(session, EXIT_FAILED, "%s can't be written: %s",
-				      path != NULL ? path : "the snapshot", strerror(-error));
+		status = session_fail(session, EXIT_FAILED, "cannot write %s: %s", path != NULL ? path : "the snapshot",
+				      strerror(-error));
 	return status;
 }
 
 const struct verb verb_snapshot = {
 	.name = "snapshot",
 	.arguments = "[FILE]",
-	.summary = "the whole host as a file",
-	.text = "Writes the kernel, the devices and what the host does with them to FILE, or to\n"
-		"standard output, for --snapshot and for ioasid-simulator. For operators only. Has\n"
-		"no serial numbers and no hardware addresses; mount points, network addresses and\n"
-		"processes only --with-details.\n",
+	.summary = "save a snapshot of the host to a file",
+	.text = "Writes the kernel features, the devices and their uses to FILE or to standard\n"
+		"output, for --snapshot and ioasid-simulator. For operators only. Contains no\n"
+		"serial numbers and no hardware addresses; contains mount points, network\n"
+		"addresses and processes only with --with-details.\n",
 	.options = OPTION_DETAILS,
 	.minimum = 0,
 	.maximum = 1,

@@ -26,11 +26,11 @@ static void write_interface(struct session *session, struct json_object *reply, 
 	else if (strcmp(interface, "group") == 0 && reply_flag(kernel, "iommufd"))
 		text = "groups: containers (type1v2) and groups, as this kernel has iommufd but no VFIO device nodes";
 	else if (strcmp(interface, "group") == 0)
-		text = "groups: containers (type1v2) and groups, as this kernel has no iommufd; mode open is not to "
-		       "be had";
+		text = "groups: containers (type1v2) and groups, as this kernel has no iommufd; mode \"open\" is "
+		       "unavailable";
 	else
-		text = "none: this kernel has neither iommufd with VFIO device nodes nor VFIO groups; "
-		       "`ioasidctl doctor` says what to do";
+		text = "none: this kernel has neither iommufd with VFIO device nodes nor VFIO groups; see "
+		       "`ioasidctl doctor`";
 	layout_row_of(&session->out, "interface", LABEL_COLUMNS, "%s", text);
 }
 
@@ -47,7 +47,7 @@ static void write_refusal(const struct layout *out, struct json_object *refusal)
 		strftime(text, sizeof(text), " (%Y-%m-%d %H:%M:%S)", &when);
 	layout_colour(out, COLOUR_BAD);
 	layout_row_of(out, "NOT USED", LABEL_COLUMNS, "%s%s",
-		      reply_string(refusal, "message", "the policy files that are there are not in force"), text);
+		      reply_string(refusal, "message", "the current policy files are not in force"), text);
 	layout_colour(out, COLOUR_NONE);
 	for (size_t i = 0; i < reply_count(errors); i++) {
 		struct json_object *item = reply_entry(errors, i);
@@ -67,10 +67,9 @@ static void write_refusal(const struct layout *out, struct json_object *refusal)
 	if (more > 0)
 		layout_row_of(out, "", LABEL_COLUMNS, "and %" PRId64 " more errors", more);
 	if (reply_count(errors) == 0)
-		layout_row_of(out, "", LABEL_COLUMNS, "operators are told what is wrong with them");
+		layout_row_of(out, "", LABEL_COLUMNS, "operators can see their errors");
 	layout_row_of(out, "", LABEL_COLUMNS,
-		      "to resolve: `ioasidctl policy check`, correct the files, then `ioasidctl policy "
-		      "reload`");
+		      "to resolve: run `ioasidctl policy check`, fix the files, then run `ioasidctl policy reload`");
 }
 
 static void write_status(struct session *session, struct json_object *reply)
@@ -82,19 +81,17 @@ static void write_status(struct session *session, struct json_object *reply)
 	struct json_object *warnings = reply_list(reply, "warnings");
 	const struct layout *out = &session->out;
 
-	layout_row_of(out, "ioasidd", LABEL_COLUMNS, "%s at %s",
-		      reply_string(reply, "version", "of an unknown version"),
+	layout_row_of(out, "ioasidd", LABEL_COLUMNS, "%s at %s", reply_string(reply, "version", "(unknown version)"),
 		      session->line->socket != NULL ? session->line->socket : IOASID_SOCKET_PATH);
 	layout_row_of(out, "kernel", LABEL_COLUMNS, "%s: iommufd %s, VFIO device nodes %s, VFIO groups %s",
-		      reply_string(kernel, "release", "of an unknown release"), yes_no(kernel, "iommufd"),
+		      reply_string(kernel, "release", "(unknown release)"), yes_no(kernel, "iommufd"),
 		      yes_no(kernel, "vfio_cdev"), yes_no(kernel, "vfio_group"));
 	write_interface(session, reply, kernel);
 	if (reply_flag(kernel, "unsafe_interrupts"))
 		layout_row_of(out, "", LABEL_COLUMNS,
-			      "unsafe interrupts are allowed: a device can forge interrupts of the host");
+			      "unsafe interrupts are allowed: devices can forge host interrupts");
 	if (reply_flag(kernel, "noiommu"))
-		layout_row_of(out, "", LABEL_COLUMNS,
-			      "unsafe no-IOMMU mode is on: nothing keeps a device from any memory");
+		layout_row_of(out, "", LABEL_COLUMNS, "unsafe no-IOMMU mode is on: devices can access all memory");
 	layout_row_of(out, "policy", LABEL_COLUMNS, "%" PRId64 " rules, digest %s", reply_number(policy, "rules", 0),
 		      reply_string(policy, "digest", "unknown"));
 	for (size_t i = 0; i < reply_count(files); i++)
@@ -111,7 +108,7 @@ static void write_status(struct session *session, struct json_object *reply)
 static int run(struct session *session)
 {
 	struct json_object *reply;
-	int status = session_call(session, "cannot ask for the status", "org.ioasid1.GetStatus", NULL, &reply);
+	int status = session_call(session, "cannot get the status", "org.ioasid1.GetStatus", NULL, &reply);
 
 	if (status != EXIT_DONE)
 		return status;
@@ -126,11 +123,11 @@ static int run(struct session *session)
 const struct verb verb_status = {
 	.name = "status",
 	.arguments = "",
-	.summary = "which ioasidd, on what kernel, with what policy",
-	.text = "Says which ioasidd runs, what this kernel offers and by which interface claims\n"
-		"are delivered therefore, which policy is in force, and how many devices, IOMMU\n"
-		"groups and claims there are; whether the policy files that are there were\n"
-		"refused, and for what; and warnings, such as of devices that the policy reserves\n"
-		"and that are not ready, and of claims that linger for nobody knows whom.\n",
+	.summary = "show ioasidd's version, kernel and policy",
+	.text = "Shows the version of ioasidd, the features of this kernel and the interface that\n"
+		"claims use, the policy in force, and the number of devices, IOMMU groups and\n"
+		"claims; whether the current policy files were rejected, and why; and warnings,\n"
+		"such as reserved devices that are not ready, and claims that linger although no\n"
+		"holder can be found.\n",
 	.run = run,
 };

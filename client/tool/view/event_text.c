@@ -62,7 +62,7 @@ static void write_state(struct line *line, struct json_object *event, const char
 	const char *note = reply_string(claim, "note", NULL);
 
 	if (strcmp(state, before) == 0)
-		add(line, "has now");
+		add(line, "now has");
 	else
 		add(line, "%s", state);
 	add_devices(line, claim);
@@ -78,7 +78,7 @@ static void write_offer(struct line *line, struct json_object *event, const char
 	if (name != NULL)
 		add(line, "%s was added", name);
 	else
-		add(line, "given to uid %" PRId64 " by the rule \"%s\"", reply_number(claim, "uid", -1),
+		add(line, "granted to uid %" PRId64 " (rule \"%s\")", reply_number(claim, "uid", -1),
 		    reply_string(claim, "rule", "?"));
 }
 
@@ -86,33 +86,36 @@ static void write_gone(struct line *line, struct json_object *event, const char 
 {
 	const char *state = reply_string(reply_object(event, "claim"), "state", "");
 
-	add(line, "is no more%s", strcmp(state, "free") == 0 ? ", its devices are free" : "");
+	add(line, "ended%s", strcmp(state, "free") == 0 ? ", its devices are free" : "");
 }
 
 static void write_removed(struct line *line, struct json_object *event, const char *message)
 {
-	add(line, "%s was given back", reply_string(event, "name", "?"));
+	add(line, "%s was removed", reply_string(event, "name", "?"));
 }
 
 static void write_revocation(struct line *line, struct json_object *event, const char *message)
 {
-	add(line, "its client is asked to give it back within %.1f s%s%s",
-	    (double)reply_number(event, "grace", 0) / 1000, *message != '\0' ? ": " : "", message);
+	add(line, "its client is asked to release it within %.1f s%s%s", (double)reply_number(event, "grace", 0) / 1000,
+	    *message != '\0' ? ": " : "", message);
 }
 
 static void write_attempt(struct line *line, struct json_object *event, const char *message)
 {
 	if (reply_number(event, "uid", -1) >= 0) {
-		add(line, "uid %" PRId64 " was not given ", reply_number(event, "uid", -1));
-		add_list(line, reply_list(event, "devices"));
-		add(line, "%s", reply_count(reply_list(event, "devices")) > 0 ? ": " : "what it asked for: ");
+		add(line, "denied request from uid %" PRId64, reply_number(event, "uid", -1));
+		if (reply_count(reply_list(event, "devices")) > 0) {
+			add(line, " for ");
+			add_list(line, reply_list(event, "devices"));
+		}
+		add(line, ": ");
 	}
 	add(line, "%s", message);
 }
 
 static void write_not_granted(struct line *line, struct json_object *event, const char *message)
 {
-	add(line, "goes on, though the policy would not grant it any more: %s", message);
+	add(line, "continues, but the policy no longer grants it: %s", message);
 }
 
 static void write_device(struct line *line, struct json_object *event, const char *message)
@@ -138,7 +141,7 @@ static void write_policy(struct line *line, struct json_object *event, const cha
 		add(line, "policy loaded: %" PRId64 " rules, digest %s", reply_number(policy, "rules", 0),
 		    reply_string(policy, "digest", "?"));
 	else
-		add(line, "policy refused, the one before stays: %s", message);
+		add(line, "policy rejected, the previous one stays in force: %s", message);
 }
 
 static void write_ready(struct line *line, struct json_object *event, const char *message)

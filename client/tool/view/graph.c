@@ -162,7 +162,8 @@ static void write_group(FILE *stream, const struct graph_view *view, const struc
 	int64_t group = nodes->node[first].group;
 
 	if (group < 0) {
-		fputs("  subgraph cluster_none {\n    label=\"no IOMMU group: can't be claimed\";\n"
+		fputs("  subgraph cluster_none {\n"
+		      "    label=\"no IOMMU group: cannot be claimed\";\n"
 		      "    style=\"dotted\"; color=\"#888888\";\n",
 		      stream);
 	} else {
@@ -267,7 +268,7 @@ int graph_write(const struct graph_view *view, FILE *stream)
 	}
 	if (nodes.folded_groups > 0)
 		fprintf(stream,
-			"  \"folded bridges\" [label=\"%zu bridges in %zu groups without anything else\\n"
+			"  \"folded bridges\" [label=\"%zu bridges in %zu groups of bridges only\\n"
 			"--all shows them\", shape=note];\n",
 			nodes.folded_bridges, nodes.folded_groups);
 	write_edges(stream, &nodes);

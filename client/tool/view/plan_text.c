@@ -73,10 +73,10 @@ static void write_verdict(const struct layout *out, struct json_object *plan, in
 			  const struct device_names *names, const char *as)
 {
 	static const char *const reason[] = {
-		[EXIT_REFUSED] = "policy refuses it",
-		[EXIT_BUSY] = "what it needs is in use or claimed",
-		[EXIT_UNKNOWN] = "there is no such device",
-		[EXIT_UNSUPPORTED] = "this kernel or hardware can't do it",
+		[EXIT_REFUSED] = "permission denied by policy",
+		[EXIT_BUSY] = "devices are in use or claimed",
+		[EXIT_UNKNOWN] = "no such device",
+		[EXIT_UNSUPPORTED] = "not supported by this kernel or hardware",
 	};
 	struct json_object *devices = reply_list(plan, "devices");
 	char user[512], asked[256], rule[768], text[1024] = "";
@@ -90,7 +90,7 @@ static void write_verdict(const struct layout *out, struct json_object *plan, in
 	if (status == EXIT_DONE)
 		layout_sentence_of(out, "Yes: ", 5, "%s may claim %s%s.", user, asked, text);
 	else
-		layout_sentence_of(out, "No: ", 4, "%s can't claim %s%s: %s.", user, asked, text, reason[status]);
+		layout_sentence_of(out, "No: ", 4, "%s cannot claim %s%s: %s.", user, asked, text, reason[status]);
 	layout_colour(out, COLOUR_NONE);
 }
 
@@ -138,7 +138,7 @@ static void write_losses(const struct layout *out, struct json_object *plan)
 			layout_colour(out, COLOUR_NONE);
 	}
 	if (idle > IDLE_LOSSES_MAX)
-		layout_sentence_of(out, "", 2, "And it would lose %zu more devices that nothing uses now.",
+		layout_sentence_of(out, "", 2, "It would also lose %zu more devices that nothing uses now.",
 				   idle - IDLE_LOSSES_MAX);
 	if (count == 0)
 		layout_sentence(out, "", 2, "The host would lose nothing.");
@@ -155,13 +155,13 @@ static void write_rules(const struct layout *out, struct json_object *plan)
 		struct json_object *choice = reply_entry(chosen, i);
 
 		if (i == 0)
-			write_heading(out, "What was chosen from the pools:");
+			write_heading(out, "Chosen from pools:");
 		layout_sentence_of(out, "  ", 4, "any one of %s is %s: %s", reply_string(choice, "pool", "?"),
 				   reply_string(choice, "device", "?"), reply_string(choice, "why", "?"));
 	}
 	if (is_one_rule(devices))
 		return;
-	write_heading(out, "Which rule decides over each (one claim can have the devices of one rule only):");
+	write_heading(out, "The rule that decides for each device (all devices of a claim need the same rule):");
 	for (size_t i = 0; i < reply_count(devices); i++) {
 		struct json_object *device = reply_entry(devices, i);
 
@@ -208,13 +208,13 @@ static void write_devices(const struct layout *out, struct json_object *plan)
 		used = is_used(plan, reply_string(reply_entry(asked, i), "name", "?"));
 	if (!used)
 		return;
-	write_heading(out, "What the host does with these devices now:");
+	write_heading(out, "What the host uses these devices for:");
 	for (size_t i = 0; i < reply_count(asked); i++) {
 		const char *name = reply_string(reply_entry(asked, i), "name", "?");
 
 		if (is_unknown(plan, name))
 			continue;
-		layout_sentence_of(out, "  ", 4, "%s, asked for%s", name, is_used(plan, name) ? ":" : ": nothing");
+		layout_sentence_of(out, "  ", 4, "%s, requested%s", name, is_used(plan, name) ? ":" : ": nothing");
 		write_uses_of(out, plan, name);
 	}
 	for (size_t i = 0; i < reply_count(lockouts); i++) {
@@ -236,7 +236,7 @@ static void write_blockers(const struct layout *out, struct json_object *blocker
 {
 	if (reply_count(blockers) == 0)
 		return;
-	write_heading(out, "What stands in the way:");
+	write_heading(out, "What blocks the claim:");
 	for (size_t i = 0; i < reply_count(blockers); i++) {
 		struct json_object *blocker = reply_entry(blockers, i);
 		const char *remedy = reply_string(blocker, "remedy", NULL);
@@ -272,7 +272,7 @@ static void write_steps(const struct layout *out, struct json_object *steps)
 {
 	if (reply_count(steps) == 0)
 		return;
-	write_heading(out, "What would be done:");
+	write_heading(out, "Steps:");
 	for (size_t i = 0; i < reply_count(steps); i++) {
 		char prefix[32];
 
@@ -296,8 +296,8 @@ void plan_text_write(const struct layout *out, struct json_object *plan, const s
 	write_devices(out, plan);
 	if (status == EXIT_DONE)
 		write_steps(out, reply_list(plan, "steps"));
-	write_notes(out, plan, "What can't be undone:", undone);
-	write_notes(out, plan, "Whether it can be reset:", reset);
-	write_notes(out, plan, "What keeps it apart, and what does not:", apart);
+	write_notes(out, plan, "What cannot be undone:", undone);
+	write_notes(out, plan, "Reset:", reset);
+	write_notes(out, plan, "Isolation:", apart);
 	fputs("\nNothing was changed.\n", out->stream);
 }

@@ -378,7 +378,7 @@ static void draw_heading(const struct tree *tree, const struct layout *layout, i
 	char text[256], delivery[128];
 
 	if (group == NO_GROUP)
-		snprintf(text, sizeof(text), "no IOMMU group: these can't be claimed");
+		snprintf(text, sizeof(text), "no IOMMU group: these cannot be claimed");
 	else
 		snprintf(text, sizeof(text), "IOMMU group %" PRId64 "%s%s%s%s%s", group, state != NULL ? ": " : "",
 			 state != NULL ? tree_state_words(state) : "", claim != NULL ? " by claim " : "",

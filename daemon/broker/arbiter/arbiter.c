@@ -79,19 +79,22 @@ static const char *refusal_of(enum act act, const struct question *question)
 {
 	switch (act) {
 	case ACT_PLAN_FOR:
-		return "only operators may plan for somebody else: root, and whom the policy names";
+		return "permission denied: only operators (root, and those named in the policy) may plan for "
+		       "another user";
 	case ACT_CLAIM_FOR:
 		return question->lease == LEASE_UNIT
-			       ? "only operators may bind a claim to another unit than their own: root, and whom the policy names"
-			       : "only operators may make claims that last until an operator ends them: root, and whom the policy names";
+			       ? "permission denied: only operators (root, and those named in the policy) may bind "
+				 "a claim to a unit other than their own"
+			       : "permission denied: only operators (root, and those named in the policy) may make "
+				 "claims that last until an operator ends them";
 	case ACT_REVOKE:
-		return "only operators may take claims back: root, and whom the policy names";
+		return "permission denied: only operators (root, and those named in the policy) may revoke claims";
 	case ACT_RELOAD:
-		return "only operators may reload the policy: root, and whom the policy names";
+		return "permission denied: only operators (root, and those named in the policy) may reload the policy";
 	case ACT_AUDIT:
-		return "only operators are told who holds what: root, and whom the policy names";
+		return "permission denied: only operators (root, and those named in the policy) may audit";
 	case ACT_SNAPSHOT:
-		return "only operators are told what the whole host does: root, and whom the policy names";
+		return "permission denied: only operators (root, and those named in the policy) may take snapshots";
 	/* Not for operators alone, or answered by what becomes of a claim. */
 	case ACT_LOOK:
 	case ACT_WATCH:
@@ -172,8 +175,8 @@ static bool is_lease_allowed(struct arbiter *arbiter, struct requester *requeste
 			return true;
 		requester_answer_kind(
 			requester, ANSWER_UNSUPPORTED, NULL,
-			"the kernel does not tell for certain which process asks (that takes Linux 6.5, and on "
-			"the bus one that passes it on): take a lease by descriptor or by unit");
+			"the calling process cannot be identified reliably (needs Linux 6.5, and on the bus a bus "
+			"that passes it on): use a lease by descriptor or by unit");
 		return false;
 	case LEASE_UNIT:
 		if (question->lease_unit && strcmp(question->lease_unit, unit) != 0)
@@ -182,8 +185,8 @@ static bool is_lease_allowed(struct arbiter *arbiter, struct requester *requeste
 			return true;
 		requester_answer_kind(
 			requester, ANSWER_UNSUPPORTED, NULL,
-			"it is not known for certain in which systemd unit the asker runs (that takes Linux "
-			"6.5): name a unit, or take another lease");
+			"the systemd unit of the caller cannot be identified reliably (needs Linux 6.5): name a "
+			"unit, or use another lease");
 		return false;
 	case LEASE_OPERATOR:
 		return is_allowed(arbiter, requester, ACT_CLAIM_FOR, question);
@@ -208,7 +211,7 @@ void arbiter_acknowledge(struct arbiter *arbiter, struct requester *requester, c
 		return;
 	if (requester->unacknowledged != runtime) {
 		requester_answer_kind(requester, ANSWER_WRONG_STATE, runtime->claim,
-				      "nothing of this claim waits for an acknowledgement on this connection");
+				      "this claim has nothing to acknowledge on this connection");
 		return;
 	}
 	deliver_acknowledge(runtime);
@@ -222,9 +225,10 @@ static bool is_quiet(struct requester *requester, struct claim_runtime *runtime)
 		return true;
 	requester_answer_kind(
 		requester, ANSWER_WRONG_STATE, runtime->claim,
-		runtime->persists ? "a device that was not acknowledged before a restart is being taken back: close "
-				    "every FD of it, and remove it"
-				  : "this can be done only while the claim is held and nothing else is done to it");
+		runtime->persists
+			? "a device that was not acknowledged before a restart is being removed: close every FD of "
+			  "it, and remove it"
+			: "this works only while the claim is held and no other change is under way");
 	return false;
 }
 
@@ -239,7 +243,7 @@ void arbiter_add_device(struct arbiter *arbiter, struct requester *requester, co
 
 	if (entry && !entry->lockout) {
 		requester_answer_kind(requester, ANSWER_WRONG_STATE, runtime->claim,
-				      "the claim has this device already");
+				      "the claim already has this device");
 		return;
 	}
 	admit_add(&arbiter->registry, requester, runtime, device);
@@ -262,7 +266,7 @@ void arbiter_remove_device(struct arbiter *arbiter, struct requester *requester,
 		requester_answer_kind(requester, ANSWER_WRONG_STATE, runtime->claim,
 				      entry && !entry->lockout
 					      ? "this is the last device of the claim: release the claim instead"
-					      : "the claim was not given this device");
+					      : "the claim does not have this device");
 		return;
 	}
 	runtime->asker = requester;
@@ -296,7 +300,7 @@ void arbiter_release(struct arbiter *arbiter, struct requester *requester, const
 			return;
 		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_ENDING,
 							   .subject = &requester->subject,
-							   .message = "its quarantine was opened" });
+							   .message = "its quarantine was released" });
 	} else if (release_is_overdue(runtime)) {
 		requester_answer(requester, &(struct answer){ .kind = ANSWER_RELEASED,
 							      .state = runtime->claim->state,
@@ -309,7 +313,7 @@ void arbiter_release(struct arbiter *arbiter, struct requester *requester, const
 	if (!runtime->lease_over)
 		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_ENDING,
 							   .subject = &requester->subject,
-							   .message = "its release was asked for" });
+							   .message = "its release was requested" });
 	if (runtime->claim->state != CLAIM_RELEASING || runtime->run == RUNTIME_IDLE)
 		release_start(runtime);
 }
@@ -335,8 +339,7 @@ void arbiter_revoke(struct arbiter *arbiter, struct requester *requester, const 
 	if (unbind)
 		release_waive_proof(runtime);
 	if (revoke_start(runtime, grace_usec, reason, &requester->subject) < 0)
-		requester_answer_failed(requester, "the revocation could not be written down; nothing was changed",
-					NULL);
+		requester_answer_failed(requester, "the revocation could not be recorded; nothing was changed", NULL);
 	else
 		requester_answer_kind(requester, ANSWER_DONE, NULL, NULL);
 }
@@ -381,8 +384,8 @@ static void on_ready(void *context)
 				      .policy = arbiter->registry.policy });
 	error = recover_run(&arbiter->registry);
 	if (registry_policies_differ(&arbiter->registry))
-		log_error("this program and its executor hold different policies: claims are refused until both are "
-			  "reloaded");
+		log_error(
+			"ioasidd and its executor have different policies: claims are refused until both are reloaded");
 	reserve_verify(arbiter->registry.policy, host_topology(arbiter->registry.host), arbiter->registry.ledger,
 		       warn_of_reserved, arbiter);
 	/* It was lost meanwhile: nobody is told to come. */
@@ -513,8 +516,8 @@ int arbiter_new(sd_event *event, int executor, const struct arbiter_settings *se
 	if (error == 0 && arbiter->registry.claim_files < 0) {
 		error = arbiter->registry.claim_files;
 		log_error(error == -EADDRINUSE
-				  ? "another ioasidd works with %s/claims: stop it, or take another --runtime-dir: %s"
-				  : "%s/claims can't be opened: %s",
+				  ? "another ioasidd uses %s/claims: stop it, or use another --runtime-dir: %s"
+				  : "cannot open %s/claims: %s",
 			  settings->runtime_folder, strerror(-error));
 	}
 	if (error == 0)

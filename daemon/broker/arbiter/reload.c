@@ -77,14 +77,14 @@ static bool read_files(struct reload *reload)
 static void ask_executor(struct reload *reload)
 {
 	if (host_reload_policy(reload->registry->host) < 0)
-		refuse(reload, ANSWER_FAILED, "the executor can't be asked");
+		refuse(reload, ANSWER_FAILED, "cannot reach the executor");
 }
 
 void reload_start(struct reload *reload, struct requester *requester)
 {
 	if (reload->next) {
 		reload->again = reload->again || !requester;
-		requester_answer_failed(requester, "another reload is under way: try again when it is over", NULL);
+		requester_answer_failed(requester, "another reload is under way: try again later", NULL);
 		return;
 	}
 	reload->requester = requester;
@@ -150,12 +150,11 @@ void reload_answered(struct reload *reload, const struct wire_policy *message)
 	if (message->error != 0) {
 		policy_standing_refuse_executor(&reload->registry->standing, false, &message->refusal);
 		add_reason(&reload->diagnostics, &message->refusal);
-		refuse(reload, ANSWER_POLICY_INVALID, "the executor refused the policy files");
+		refuse(reload, ANSWER_POLICY_INVALID, "the executor rejected the policy files");
 	} else if (message->policy_digest != reload->next->digest) {
 		/* The files changed between the two readings: our turn again, then the executor's. */
 		if (++reload->tries >= TRIES_MAX)
-			refuse(reload, ANSWER_FAILED,
-			       "its files change while they are read: reload when they are at rest");
+			refuse(reload, ANSWER_FAILED, "its files changed while they were read: reload again");
 		else if (read_files(reload) && message->policy_digest != reload->next->digest)
 			ask_executor(reload);
 	}

@@ -70,7 +70,7 @@ void take_audit_start(struct audit_request *audit_request, struct requester *req
 	int error = -1;
 
 	if (audit_request->requester) {
-		requester_answer_failed(requester, "another audit is being made: try again when it is done", NULL);
+		requester_answer_failed(requester, "another audit is under way: try again later", NULL);
 		return;
 	}
 	contexts = calloc(ledger_count(registry->ledger) + 1, sizeof(*contexts));
@@ -81,7 +81,7 @@ void take_audit_start(struct audit_request *audit_request, struct requester *req
 	free(contexts);
 	if (error < 0) {
 		audit_request->requester = NULL;
-		requester_answer_failed(requester, "the executor can't be asked", NULL);
+		requester_answer_failed(requester, "cannot reach the executor", NULL);
 	}
 }
 

@@ -199,7 +199,7 @@ static void go_on(struct snapshot_request *snapshot_request)
 		finish(snapshot_request);
 	else if (host_survey_only(host, name, count, snapshot_request->requester->subject.uid, on_survey,
 				  snapshot_request) < 0)
-		fail(snapshot_request, "the executor can't be asked");
+		fail(snapshot_request, "cannot reach the executor");
 }
 
 void take_snapshot_start(struct snapshot_request *snapshot_request, struct requester *requester, bool details)
@@ -208,7 +208,7 @@ void take_snapshot_start(struct snapshot_request *snapshot_request, struct reque
 	const struct device **device;
 
 	if (snapshot_request->requester) {
-		requester_answer_failed(requester, "another snapshot is being made: try again when it is done", NULL);
+		requester_answer_failed(requester, "another snapshot is under way: try again later", NULL);
 		return;
 	}
 	device = topology_sorted(host_topology(snapshot_request->registry->host), &count);

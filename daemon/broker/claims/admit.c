@@ -32,7 +32,7 @@ static struct claim_runtime *growing_claim(struct operation *operation)
 	    claim_runtime_of(claim)->offered_to) {
 		requester_answer_kind(
 			operation->requester, ANSWER_WRONG_STATE, claim,
-			"devices can be added only while the claim is held and nothing else is done to it");
+			"devices can be added only while the claim is held and no other change is under way");
 		return NULL;
 	}
 	return claim_runtime_of(claim);
@@ -105,12 +105,11 @@ static void act(struct operation *operation, struct claim_runtime *growing, cons
 							      .uses = uses });
 	else if (in_the_way)
 		fail(operation, decision,
-		     "the VFIO container is just being closed to this user, whose last claim ended, "
-		     "and that takes longer than it should: try again in a moment");
+		     "the access of this user to the VFIO container is still being revoked after the user's last "
+		     "claim: try again in a moment");
 	else if (registry->policy->digest != host_policy_digest(registry->host))
 		fail(operation, decision,
-		     "ioasidd and its executor hold different policies: reload both "
-		     "(systemctl reload ioasidd)");
+		     "ioasidd and its executor have different policies: reload both (systemctl reload ioasidd)");
 	else if (operation->kind == OPERATION_CLAIM)
 		deliver_begin_claim(operation, decision);
 	else
@@ -193,7 +192,7 @@ static void ask_host(void *context)
 		requester_answer_failed(requester,
 					error == -E2BIG
 						? "the groups of these devices have more members than can be surveyed"
-						: "the executor can't be asked; nothing was changed",
+						: "cannot reach the executor; nothing was changed",
 					NULL);
 	}
 }
@@ -248,10 +247,11 @@ void admit_abandon(struct registry *registry, struct requester *requester)
 		claim_runtime_take_asker(requester->asking);
 	if (requester->unacknowledged) {
 		if (requester->unacknowledged->claim->state == CLAIM_OFFERED)
-			claim_runtime_tell(requester->unacknowledged,
-					   (struct news){ .kind = NEWS_ENDING,
-							  .message = "its client went away and did not "
-								     "acknowledge its descriptors" });
+			claim_runtime_tell(
+				requester->unacknowledged,
+				(struct news){
+					.kind = NEWS_ENDING,
+					.message = "its client disconnected and did not acknowledge its descriptors" });
 		deliver_reject(requester->unacknowledged);
 	}
 }

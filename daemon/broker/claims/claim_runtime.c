@@ -87,7 +87,7 @@ int claim_runtime_record(struct claim_runtime *runtime)
 		return -ESHUTDOWN;
 	error = claim_files_write(registry->claim_files, host_boot_id(registry->host), runtime->claim);
 	if (error < 0)
-		log_error("claim %s: its journal can't be written: %s", runtime->claim->id, strerror(-error));
+		log_error("claim %s: cannot write its state file: %s", runtime->claim->id, strerror(-error));
 	return error;
 }
 
@@ -98,7 +98,7 @@ int claim_runtime_step(struct claim_runtime *runtime, enum claim_event event)
 	if (runtime->registry->ending)
 		return -ESHUTDOWN;
 	if (next < 0) {
-		log_internal_error("claim %s: %s can't happen while it is %s", runtime->claim->id,
+		log_internal_error("claim %s: %s is not possible while it is %s", runtime->claim->id,
 				   claim_event_to_string(event), claim_state_to_string(runtime->claim->state));
 		return next;
 	}
@@ -185,8 +185,7 @@ void claim_runtime_answer_awaiting(struct claim_runtime *runtime)
 		if (waits->resumes) {
 			waits->resumes = false;
 			requester_answer_kind(waits, ANSWER_WRONG_STATE, claim,
-					      "there is nothing left to resume: nobody "
-					      "has held its devices any more");
+					      "there is nothing left to resume: nobody held its devices any longer");
 		} else {
 			requester_answer(waits, &answer);
 		}

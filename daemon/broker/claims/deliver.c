@@ -15,9 +15,9 @@
 /* As documented in org.ioasid1.varlink. */
 #define ACKNOWLEDGE_USEC (10 * 1000 * 1000ULL)
 
-#define RELEASED_MEANWHILE "the claim was released meanwhile: everything is being put back"
-#define CLIENT_GONE "its client has gone: everything is being put back"
-#define OUT_OF_DESCRIPTORS "ioasidd is out of file descriptors or memory: everything is being put back"
+#define RELEASED_MEANWHILE "the claim was released meanwhile: restoring everything"
+#define CLIENT_GONE "its client disconnected: restoring everything"
+#define OUT_OF_DESCRIPTORS "ioasidd is out of file descriptors or memory: restoring everything"
 
 static bool group_was_offered(const struct offer *offer, int32_t group)
 {
@@ -158,7 +158,7 @@ static void explain(const struct wire_result *result, char *text, size_t size)
 		snprintf(text, size, "%s of %s failed: %s", step_kind_to_string((enum step_kind)result->kind),
 			 result->device[0] ? result->device : "the context", strerror(result->error));
 	else
-		snprintf(text, size, "the executor could not do it: %s", strerror(result->error));
+		snprintf(text, size, "the executor failed: %s", strerror(result->error));
 }
 
 static void on_claim_done(void *context, const struct wire_result *result, struct descriptors *fds)
@@ -182,7 +182,7 @@ static void on_claim_done(void *context, const struct wire_result *result, struc
 		return;
 	}
 	if (result->outcome == WIRE_OUTCOME_REFUSED || result->outcome == WIRE_OUTCOME_UNDONE) {
-		snprintf(message, sizeof(message), "%s; everything is as it was", why);
+		snprintf(message, sizeof(message), "%s; everything was restored", why);
 		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED, .message = message, .result = result });
 		claim_runtime_step(runtime, CLAIM_EVENT_UNDONE);
 		requester_answer_failed(claim_runtime_take_asker(runtime), message, result);
@@ -196,14 +196,14 @@ static void on_claim_done(void *context, const struct wire_result *result, struc
 	}
 	if (result->outcome == WIRE_OUTCOME_INTERRUPTED) {
 		/* Nobody can undo it any more, but a release puts back whatever it left. */
-		snprintf(message, sizeof(message), "%s; everything is being put back", why);
+		snprintf(message, sizeof(message), "%s; restoring everything", why);
 		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED, .message = message, .result = result });
 		claim_runtime_step(runtime, CLAIM_EVENT_INTERRUPTED);
 		requester_answer_failed(claim_runtime_take_asker(runtime), message, result);
 		release_start(runtime);
 		return;
 	}
-	snprintf(message, sizeof(message), "%s; not everything could be put back: an operator has to look", why);
+	snprintf(message, sizeof(message), "%s; not everything could be restored: an operator must check", why);
 	snprintf(runtime->claim->note, TEXT_MAX, "%s", why);
 	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED, .message = message, .result = result });
 	claim_runtime_step(runtime, CLAIM_EVENT_BROKEN);
@@ -380,7 +380,7 @@ static void on_addition_done(void *context, const struct wire_result *result, st
 	}
 	explain(result, why, sizeof(why));
 	if (result->outcome == WIRE_OUTCOME_INTERRUPTED) {
-		snprintf(message, sizeof(message), "%s; the device is being taken back", why);
+		snprintf(message, sizeof(message), "%s; removing the device", why);
 		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED,
 							   .device = runtime->device,
 							   .message = message,
@@ -390,12 +390,12 @@ static void on_addition_done(void *context, const struct wire_result *result, st
 		return;
 	}
 	if (result->outcome == WIRE_OUTCOME_BROKEN) {
-		snprintf(message, sizeof(message), "%s; not everything could be put back: release the claim", why);
+		snprintf(message, sizeof(message), "%s; not everything could be restored: release the claim", why);
 	} else {
 		end_addition(runtime);
 		claim_runtime_give_back(runtime, runtime->device);
 		claim_runtime_record(runtime);
-		snprintf(message, sizeof(message), "%s; the claim is as it was", why);
+		snprintf(message, sizeof(message), "%s; the claim is unchanged", why);
 	}
 	claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED,
 						   .device = runtime->device,
@@ -412,9 +412,7 @@ static void on_addition_overdue(void *context)
 
 	release_note_overdue(runtime);
 	requester_answer_failed(claim_runtime_take_asker(runtime),
-				"the addition passed its deadline; it is undone when the "
-				"kernel lets go",
-				NULL);
+				"the addition passed its deadline; it is undone when the kernel returns", NULL);
 }
 
 static const struct run_events addition_events = { .done = on_addition_done, .overdue = on_addition_overdue };

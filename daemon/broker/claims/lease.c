@@ -63,8 +63,8 @@ static void on_unit_unknown(void *context, const char *message)
 {
 	const struct claim_runtime *runtime = context;
 
-	log_warning("claim %s: systemd does not say whether %s runs, so the claim goes on: %s", runtime->claim->id,
-		    runtime->claim->lease.unit, message);
+	log_warning("claim %s: cannot tell from systemd whether %s runs, so the claim continues: %s",
+		    runtime->claim->id, runtime->claim->lease.unit, message);
 }
 
 static const struct unit_watch_events unit_events = { .runs = on_unit_runs,

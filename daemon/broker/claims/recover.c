@@ -72,7 +72,7 @@ static int take_up(struct claim_runtime *runtime)
 	runtime->context = fdstore_take(registry->store, STORED_CONTEXT, claim, may_be_context);
 	error = lease_take_up(runtime);
 	if (held && error == 0) {
-		tell(runtime, claim->state, "taken over, it goes on");
+		tell(runtime, claim->state, "restored, continues");
 		catch_up(runtime);
 		if (claim->revoked)
 			revoke_start(runtime, REVOKE_GRACE_OF_RULE, NULL, NULL);
@@ -131,7 +131,7 @@ static int recover_file(struct registry *registry, const char *file)
 	}
 	if (verdict == CLAIM_FILE_READ)
 		free(read.device);
-	log_error("the journal's file %s is damaged and was set aside; a device may be left on a VFIO driver", file);
+	log_error("the claim file %s is damaged and was set aside; a device may still be bound to a VFIO driver", file);
 	claim_files_set_aside(registry->claim_files, file);
 	return 0;
 }
@@ -147,7 +147,7 @@ int recover_run(struct registry *registry)
 	error = file ? 0 : -ENOMEM;
 
 	if (error < 0)
-		log_error("the journal can't be read");
+		log_error("cannot read the claim files");
 	for (size_t i = 0; i < count; i++) {
 		if (error == 0 && (error = recover_file(registry, file[i])) < 0)
 			log_error("failed to restore claim from %s: %s", file[i], strerror(-error));

@@ -71,7 +71,7 @@ static void linger(struct claim_runtime *runtime)
 		descriptor_close(&runtime->holder);
 	runtime->retries++;
 	if (claim_runtime_arm(runtime, seconds * 1000000ULL, on_retry) < 0)
-		log_error("claim %s: no timer could be set: release it by hand", runtime->claim->id);
+		log_error("claim %s: failed to set a timer: release it by hand", runtime->claim->id);
 	claim_runtime_answer_awaiting(runtime);
 }
 
@@ -145,10 +145,10 @@ static void repeat_release(struct claim_runtime *runtime, const char *why)
 		claim_runtime_step(runtime, CLAIM_EVENT_INTERRUPTED);
 	log_warning("claim %s: its release did not come to its end: %s", runtime->claim->id, why);
 	if (repeat_plan_start(runtime, run_release)) {
-		snprintf(runtime->claim->note, TEXT_MAX, "%s; it is tried again in a moment", why);
+		snprintf(runtime->claim->note, TEXT_MAX, "%s; retrying in a moment", why);
 		return;
 	}
-	snprintf(runtime->claim->note, TEXT_MAX, "%s; it was tried often enough", why);
+	snprintf(runtime->claim->note, TEXT_MAX, "%s; giving up", why);
 	quarantine(runtime);
 }
 
@@ -229,13 +229,14 @@ void release_note_overdue(struct claim_runtime *runtime)
 				   "still has an FD");
 		break;
 	case RUNTIME_CLAIMS:
-		get_stuck(runtime, "the claim passed its deadline; it is undone when the kernel lets go");
+		get_stuck(runtime, "the claim passed its deadline; it is undone when the kernel returns");
 		break;
 	case RUNTIME_ADDS:
 	case RUNTIME_REMOVES:
 		if (runtime->lease_over)
-			get_stuck(runtime, "an addition or removal passed its deadline; the release begins when the "
-					   "kernel lets go");
+			get_stuck(runtime,
+				  "an addition or removal passed its deadline; the release begins when the kernel "
+				  "returns");
 		break;
 	case RUNTIME_IDLE:
 	case RUNTIME_UNSTORES:

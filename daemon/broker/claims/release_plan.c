@@ -52,7 +52,7 @@ static void note_unknown_holder(struct claim_runtime *runtime, const struct wire
 	if (runtime->lease_over)
 		release_plan_append_note(
 			runtime,
-			". An operator's 'ioasidctl revoke --unbind' unbinds it, and waits for whoever has it");
+			". An operator can unbind it with 'ioasidctl revoke --unbind', which waits for any holder");
 }
 
 void release_plan_note(struct claim_runtime *runtime, const struct wire_result *result)

@@ -21,8 +21,7 @@ static bool waits_for_holder(struct claim_runtime *runtime, const struct wire_re
 	if (!runtime->persists || result->outcome != WIRE_OUTCOME_HELD || !repeat_plan_persist(runtime, remove_again))
 		return false;
 	snprintf(text, sizeof(text),
-		 "%s was added, but not acknowledged before a restart: it is taken back when every FD of "
-		 "it is closed",
+		 "%s was added, but not acknowledged before a restart: it is removed when every FD of it is closed",
 		 runtime->device);
 	if (!runtime->claim->note[0])
 		memcpy(runtime->claim->note, text, sizeof(text));
@@ -77,8 +76,8 @@ static void on_removal_done(void *context, const struct wire_result *result, str
 		requester_answer_kind(asker, ANSWER_DONE, runtime->claim, NULL);
 	} else if (!runtime->registry->ending) {
 		release_plan_note(runtime, result);
-		snprintf(message, sizeof(message), "%s was not given back and stays in the claim: %s%s",
-			 runtime->device, runtime->claim->note,
+		snprintf(message, sizeof(message), "%s was not removed and stays in the claim: %s%s", runtime->device,
+			 runtime->claim->note,
 			 result->outcome == WIRE_OUTCOME_HELD ? ": close every FD of it first" : "");
 		claim_runtime_tell(runtime, (struct news){ .kind = NEWS_FAILED,
 							   .device = runtime->device,
@@ -101,10 +100,9 @@ static void on_removal_overdue(void *context)
 	struct claim_runtime *runtime = context;
 
 	release_note_overdue(runtime);
-	requester_answer_failed(claim_runtime_take_asker(runtime),
-				"the removal passed its deadline; the device stays in the claim "
-				"until the kernel lets go of it",
-				NULL);
+	requester_answer_failed(
+		claim_runtime_take_asker(runtime),
+		"the removal passed its deadline; the device stays in the claim until the kernel returns", NULL);
 }
 
 static const struct run_events removal_events = { .done = on_removal_done, .overdue = on_removal_overdue };
@@ -162,7 +160,7 @@ void remove_device_resume(struct claim_runtime *runtime)
 		return;
 	memcpy(runtime->device, runtime->claim->changing, sizeof(runtime->device));
 	runtime->persists = runtime->claim->adding;
-	log_notice("claim %s: %s is being taken back", runtime->claim->id, runtime->device);
+	log_notice("claim %s: removing %s", runtime->claim->id, runtime->device);
 	remove_again(runtime);
 }
 

@@ -25,7 +25,7 @@ static int on_pause_over(sd_event_source *timer, uint64_t usec, void *context)
 static bool pause_for(struct claim_runtime *runtime, uint64_t usec, void (*again)(struct claim_runtime *runtime))
 {
 	if (claim_runtime_arm(runtime, usec, on_pause_over) < 0) {
-		log_error("claim %s: no timer could be set", runtime->claim->id);
+		log_error("claim %s: failed to set a timer", runtime->claim->id);
 		return false;
 	}
 	runtime->again = again;

@@ -26,7 +26,7 @@ static void resume(struct claim_runtime *runtime, struct requester *requester)
 	int lease = -1;
 
 	if (runtime->nodes_closed) {
-		refuse(requester, runtime, "its nodes can't be opened any more: release it, and claim anew");
+		refuse(requester, runtime, "its nodes can no longer be opened: release it, and claim again");
 		return;
 	}
 	/* From here on the service manager keeps it. */

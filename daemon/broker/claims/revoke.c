@@ -25,7 +25,7 @@ static int on_grace_over(sd_event_source *timer, uint64_t usec, void *context)
 
 	runtime->grace = sd_event_source_disable_unref(runtime->grace);
 	claim_runtime_tell(runtime,
-			   (struct news){ .kind = NEWS_ENDING, .message = "its client had time to give it back" });
+			   (struct news){ .kind = NEWS_ENDING, .message = "its client had time to release it" });
 	release_start(runtime);
 	return 0;
 }
@@ -45,7 +45,7 @@ static void tell_client(struct claim_runtime *runtime, uint64_t grace_usec, cons
 		lease_tell(runtime, line);
 		free(line);
 	} else {
-		log_error("claim %s: its client can't be asked to give it back: out of memory", runtime->claim->id);
+		log_error("claim %s: cannot ask its client to release it: out of memory", runtime->claim->id);
 	}
 	json_object_put(object);
 }
@@ -74,7 +74,7 @@ int revoke_start(struct claim_runtime *runtime, uint64_t grace_usec, const char 
 		release_start(runtime);
 		return 0;
 	}
-	text_format(claim->note, sizeof(claim->note), "an operator takes it back%s%s", shown[0] ? ": " : "", shown);
+	text_format(claim->note, sizeof(claim->note), "revoked by an operator%s%s", shown[0] ? ": " : "", shown);
 	error = claim_runtime_record(runtime);
 	if (error == 0 && grace_usec > 0)
 		error = sd_event_add_time_relative(runtime->registry->event, &runtime->grace, CLOCK_MONOTONIC,

@@ -32,9 +32,9 @@ static void on_stopped(void *context, const struct wire_stopped *stopped)
 	runtime->stops++;
 	runtime->run = RUNTIME_IDLE;
 	if (stopped->outcome == WIRE_STOP_GONE) {
-		snprintf(message, sizeof(message), "what kept it was stopped");
+		snprintf(message, sizeof(message), "its holder was stopped");
 	} else {
-		snprintf(message, sizeof(message), "what keeps it could not be stopped: %s", stopped->text);
+		snprintf(message, sizeof(message), "its holder could not be stopped: %s", stopped->text);
 		runtime->stops = STOPS_MAX;
 	}
 	tell(runtime, stopped->outcome == WIRE_STOP_GONE, message);
@@ -63,7 +63,7 @@ bool stop_holders_start(struct claim_runtime *runtime, void (*done)(struct claim
 			device[order.device_count++] = claim->device[i].before.name;
 	if (host_stop(runtime->registry->host, &order, on_stopped, runtime) < 0) {
 		tell(runtime, false,
-		     "what keeps it could not be stopped: it is in no unit, or the executor can't be asked");
+		     "its holder could not be stopped: it is in no unit, or the executor cannot be reached");
 		runtime->stops = STOPS_MAX;
 		return false;
 	}

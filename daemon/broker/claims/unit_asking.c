@@ -30,8 +30,7 @@ static void on_ended(void *context)
 	char message[UNIT_NAME_MAX + TEXT_MAX];
 
 	snprintf(message, sizeof(message),
-		 "the unit %s does not run: start it first, or take another lease; nothing was "
-		 "changed",
+		 "the unit %s does not run: start it first, or use another lease; nothing was changed",
 		 operation->lease.unit);
 	give_up(operation, ANSWER_FAILED, message);
 }
@@ -41,7 +40,7 @@ static void on_unknown(void *context, const char *why)
 	char message[2 * TEXT_MAX], shown[TEXT_MAX];
 
 	text_escape(shown, sizeof(shown), why, strlen(why));
-	snprintf(message, sizeof(message), "systemd does not say whether the unit runs: %s; nothing was changed",
+	snprintf(message, sizeof(message), "cannot tell from systemd whether the unit runs: %s; nothing was changed",
 		 shown);
 	give_up(context, ANSWER_FAILED, message);
 }
@@ -56,8 +55,7 @@ void unit_asking_start(struct operation *operation, void (*go_on)(void *operatio
 	operation->go_on = go_on;
 	if (!units_can_be_asked(units))
 		give_up(operation, ANSWER_UNSUPPORTED,
-			"a claim that lives by a unit needs systemd on the system bus, which "
-			"can't be reached just now");
+			"a lease by unit needs systemd on the system bus, which cannot be reached now");
 	else if (units_watch(units, operation->lease.unit, NULL, &events, operation, &operation->unit) < 0)
 		give_up(operation, ANSWER_FAILED, "ioasidd is out of memory; nothing was changed");
 }

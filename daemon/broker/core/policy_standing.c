@@ -108,14 +108,14 @@ static const char *refused_by(const struct policy_standing *standing)
 static const char *sentence(const struct policy_standing *standing, bool apart)
 {
 	if (standing->broker.at_start)
-		return "the policy files were refused when ioasidd started: no policy is in force, and every claim is refused";
+		return "the policy files were rejected when ioasidd started: no policy is in force, and every claim "
+		       "is refused";
 	if (standing->executor.at_start)
-		return "the executor refused the policy files when it started: it gives nobody anything, and every claim is "
-		       "refused";
+		return "the executor rejected the policy files when it started: every claim is refused";
 	if (apart)
-		return "ioasidd and its executor hold different policies, since the files changed while they were read: every "
-		       "claim is refused until they are reloaded";
-	return "the policy files were refused when they were last read: the policy from before stays in force";
+		return "ioasidd and its executor have different policies, as the files changed while they were "
+		       "read: every claim is refused until they are reloaded";
+	return "the policy files were rejected when last read: the previous policy stays in force";
 }
 
 static void tell(struct json_object *list, const char *by, const struct policy_refusal *refusal)

@@ -40,17 +40,14 @@ static int find_user(const char *user, struct subject *out, char why[static TEXT
 	}
 	text_escape(shown, sizeof(shown), user, strlen(user));
 	if (!found) {
-		text_format(why, TEXT_MAX,
-			    "there is no user %s on this host: give a name that 'getent passwd' lists, or a "
-			    "number",
-			    shown);
+		text_format(why, TEXT_MAX, "unknown user %s: give a name that 'getent passwd' lists, or a uid", shown);
 		return -ENOENT;
 	}
 	out->uid = found->pw_uid;
 	out->gid = found->pw_gid;
 	if (getgrouplist(found->pw_name, found->pw_gid, out->groups, &room) < 0) {
-		text_format(why, TEXT_MAX, "user %s is in more than %d groups, which is more than can be asked about",
-			    shown, SUBJECT_GROUPS_MAX);
+		text_format(why, TEXT_MAX, "user %s is in more than %d groups, which is not supported", shown,
+			    SUBJECT_GROUPS_MAX);
 		return -ENOENT;
 	}
 	out->group_count = (size_t)room;

@@ -58,6 +58,6 @@ const char *answer_error_message(const struct answer *answer)
 		return decision_headline(answer->decision) ? decision_headline(answer->decision)->message
 							   : "the claim is refused";
 	if (answer->kind == ANSWER_NO_CLAIM)
-		return "there is no such claim, or it is not yours: see ioasidctl list";
+		return "no such claim, or permission denied: see ioasidctl list";
 	return answer->message ? answer->message : "";
 }

@@ -21,7 +21,7 @@ struct json_object *audit_to_json(const struct audit *audit)
 		findings += !audit->granted[i];
 	}
 	if (audit->error != 0)
-		text_format(incomplete, sizeof(incomplete), "not everything could be looked at: %s",
+		text_format(incomplete, sizeof(incomplete), "not everything could be examined: %s",
 			    strerror(audit->error));
 	json_set(object, "holds", holds);
 	json_set(object, "nodes", nodes);

@@ -49,10 +49,10 @@ static void warn_of_lingering(struct json_object *array, const struct arbiter *a
 	if (count == 0)
 		return;
 	snprintf(text, sizeof(text),
-		 "%zu claim%s for somebody who could not be found (%s%s): stop the client, or, as an operator, "
+		 "%zu claim%s but no holder could be found (%s%s): stop the client, or, as an operator, run "
 		 "`ioasidctl revoke --unbind CLAIM`",
 		 count, count == 1 ? " lingers" : "s linger",
-		 reader && arbiter_may_see(arbiter, reader, first) ? first->id : "operators see which",
+		 reader && arbiter_may_see(arbiter, reader, first) ? first->id : "operators can see which",
 		 count > 1 && reader && arbiter_may_see(arbiter, reader, first) ? " is one" : "");
 	json_add(array, json_make_string(text));
 }

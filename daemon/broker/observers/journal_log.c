@@ -204,7 +204,7 @@ static void hear_state(struct journal_log *journal_log, const struct news *news)
 		/* Of a claim that was never made nothing had to be proven. */
 		if (news->before != CLAIM_RELEASING)
 			return;
-		begin_claim(journal_log, RECORD_MESSAGE_FREE, claim, NULL, "free, everything is put back");
+		begin_claim(journal_log, RECORD_MESSAGE_FREE, claim, NULL, "free, everything was restored");
 		write_entry(journal_log);
 		return;
 	case CLAIM_ASKED:
@@ -243,7 +243,7 @@ static void hear_policy(struct journal_log *journal_log, const struct news *news
 static void hear_revocation(struct journal_log *journal_log, const struct news *news)
 {
 	begin_claim(journal_log, RECORD_MESSAGE_REVOKED, news->claim, NULL,
-		    "it is revoked, its client is asked to give it back within %.1f s%s%s", (double)news->usec / 1e6,
+		    "revoked, its client is asked to release it within %.1f s%s%s", (double)news->usec / 1e6,
 		    news->message && news->message[0] ? ": " : "", news->message ? news->message : "");
 	if (news->message && news->message[0])
 		journald_add(&journal_log->entry.journald, "IOASID_REASON", "%s", news->message);
@@ -280,7 +280,7 @@ static void hear_adopted(struct journal_log *journal_log, const struct news *new
 
 static void hear_removed(struct journal_log *journal_log, const struct news *news)
 {
-	begin_claim(journal_log, RECORD_MESSAGE_SHRANK, news->claim, news->device, "%s was given back", news->device);
+	begin_claim(journal_log, RECORD_MESSAGE_SHRANK, news->claim, news->device, "%s was removed", news->device);
 	write_entry(journal_log);
 }
 
@@ -299,7 +299,7 @@ static void hear_refusal(struct journal_log *journal_log, const struct news *new
 static void hear_not_granted(struct journal_log *journal_log, const struct news *news)
 {
 	begin_claim(journal_log, RECORD_MESSAGE_NOT_GRANTED, news->claim, news->device,
-		    "the new policy would not grant it, it goes on: %s", news->message);
+		    "continues, but the new policy does not grant it: %s", news->message);
 	write_entry(journal_log);
 }
 

@@ -36,7 +36,7 @@ static void count_failure(struct kernel_audit *trail, int error)
 {
 	trail->counts.failed++;
 	if (!trail->complained)
-		log_error("the kernel's audit log does not take records: %s", strerror(error));
+		log_error("the kernel's audit log rejects records: %s", strerror(error));
 	trail->complained = true;
 }
 
@@ -186,7 +186,7 @@ static void hear_state(struct kernel_audit *trail, const struct news *news)
 		open_grant(trail, claim, NULL);
 		break;
 	case CLAIM_RELEASING:
-		close_grant(trail, claim, "it was given back before its client had it");
+		close_grant(trail, claim, "it was released before its client received it");
 		deed = deed_of(trail, claim);
 		if (deed)
 			deed->releases = true;
@@ -217,7 +217,7 @@ static void hear_end(struct kernel_audit *trail, const struct claim *claim)
 	struct deed *deed = name_table_find(&trail->done_plans, claim->id);
 
 	close_grant(trail, claim, claim->note);
-	close_release(trail, claim, false, "what became of it is not known");
+	close_release(trail, claim, false, "its result is unknown");
 	if (!deed)
 		return;
 	name_table_remove(&trail->done_plans, deed->claim);
@@ -325,7 +325,7 @@ static void hear_adopted(struct kernel_audit *trail, const struct news *news)
 {
 	/* A run that ended in the middle of it had no time to say so. */
 	if (news->before == CLAIM_PREPARING)
-		write_claim(trail, RECORD_GRANT, news->claim, NULL, false, "ioasidd ended while it was being made");
+		write_claim(trail, RECORD_GRANT, news->claim, NULL, false, "ioasidd exited while it was being made");
 }
 
 static void hear_grows(struct kernel_audit *trail, const struct news *news)

@@ -125,14 +125,14 @@ static void report_rules(struct openmetrics *out, const struct registry *registr
 	if (found > 0)
 		openmetrics_family(
 			out, METRIC_GAUGE, "ioasid_rule_devices", NULL,
-			"Devices that are had by a rule: by all users together, and by the one who has the most.");
+			"Devices in use under a rule: by all users together, and by the user with the most.");
 	for (size_t i = 0; i < found; i++) {
 		openmetrics_count2(out, "rule", use[i].rule->name, "of", "all", use[i].all);
 		openmetrics_count2(out, "rule", use[i].rule->name, "of", "one-user", use[i].most);
 	}
 	if (limited)
 		openmetrics_family(out, METRIC_GAUGE, "ioasid_rule_devices_limit", NULL,
-				   "How many the rule lets be had, where it limits that.");
+				   "Device limit of the rule, if it has one.");
 	for (size_t i = 0; i < found; i++) {
 		if (use[i].rule->device_total_limit != UINT32_MAX)
 			openmetrics_count2(out, "rule", use[i].rule->name, "of", "all",
@@ -140,7 +140,7 @@ static void report_rules(struct openmetrics *out, const struct registry *registr
 		if (use[i].rule->device_limit != UINT32_MAX)
 			openmetrics_count2(out, "rule", use[i].rule->name, "of", "one-user", use[i].rule->device_limit);
 	}
-	openmetrics_family(out, METRIC_GAUGE, "ioasid_rules_left_out", NULL, "Rules beyond those that are told here.");
+	openmetrics_family(out, METRIC_GAUGE, "ioasid_rules_left_out", NULL, "Rules left out of these metrics.");
 	openmetrics_count(out, NULL, NULL, left_out);
 	free(use);
 }
@@ -151,10 +151,10 @@ void quota_report(struct openmetrics *out, const struct registry *registry, bool
 	struct part *part = parts_of(registry->ledger, &count);
 
 	openmetrics_family(out, METRIC_GAUGE, "ioasid_user_devices", NULL,
-			   "Devices of the user who has the most, by all rules together.");
+			   "Devices of the user with the most, under all rules together.");
 	openmetrics_count(out, NULL, NULL, most_of_one_user(part, count));
 	if (registry->policy->user_device_limit != UINT32_MAX) {
-		openmetrics_family(out, METRIC_GAUGE, "ioasid_user_devices_limit", NULL, "How many a user can have.");
+		openmetrics_family(out, METRIC_GAUGE, "ioasid_user_devices_limit", NULL, "Device limit per user.");
 		openmetrics_count(out, NULL, NULL, registry->policy->user_device_limit);
 	}
 	if (operator)

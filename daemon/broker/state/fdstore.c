@@ -98,7 +98,7 @@ static int take(struct fdstore *store, const char *name, fdstore_fits fits, cons
 			continue;
 		if (fits(passed->fd, claim))
 			return descriptor_take(&passed->fd);
-		log_error("the service manager passed a descriptor as \"%s\" that can't be that: it is closed", name);
+		log_error("the service manager passed an unsuitable descriptor as \"%s\": closed it", name);
 		passed->refused = true;
 		descriptor_close(&passed->fd);
 	}
@@ -146,7 +146,7 @@ size_t fdstore_forget_rest(struct fdstore *store)
 			continue;
 		forgotten++;
 		if (!passed->refused)
-			log_warning("the service manager passed a descriptor that nobody knows, \"%s\": it is closed",
+			log_warning("the service manager passed an unknown descriptor, \"%s\": closed it",
 				    passed->name);
 		descriptor_close(&passed->fd);
 		snprintf(message, sizeof(message), "FDSTOREREMOVE=1\nFDNAME=%s", passed->name);
@@ -176,10 +176,9 @@ int fdstore_put(struct fdstore *store, enum stored what, const char *claim_id, i
 	store->works = error >= 0;
 	if (error < 0 && store->there && !store->told) {
 		store->told = true;
-		log_warning(
-			"the service manager does not keep what claims live by (%s): a restart lets them linger until "
-			"their clients resume them",
-			strerror(-error));
+		log_warning("the service manager does not store the leases of claims (%s): after a restart they linger "
+			    "until their clients resume them",
+			    strerror(-error));
 	}
 	return error;
 }
@@ -202,7 +201,7 @@ static int on_closed(sd_event_source *source, int fd, uint32_t revents, void *co
 
 static int on_late(sd_event_source *source, uint64_t usec, void *context)
 {
-	log_warning("the service manager does not say whether it has closed what it kept: going on");
+	log_warning("the service manager does not confirm that it closed stored descriptors: continuing");
 	finish(context);
 	return 0;
 }

@@ -46,7 +46,7 @@ static void arm_retry(struct bus_connection *link)
 
 	link->failures++;
 	if (arm(link, usec) < 0)
-		log_error("no timer for the bus could be set: it is not tried again");
+		log_error("failed to set a timer for the bus: giving up");
 }
 
 static void tell_down(struct bus_connection *link)
@@ -85,7 +85,7 @@ static int on_disconnected(sd_bus_message *message, void *context, sd_bus_error 
 
 	/* Its own code runs right now: the timer lets go of it. */
 	if (link->up) {
-		log_warning("the bus is gone: claims and the socket go on without it");
+		log_warning("the bus is gone: claims and the socket continue without it");
 		tell_down(link);
 	}
 	arm_retry(link);
@@ -147,7 +147,7 @@ static void connect_again(struct bus_connection *link)
 	if (error < 0)
 		arm_retry(link);
 	else if (arm(link, IDLE_USEC) < 0)
-		log_error("no timer for the bus could be set");
+		log_error("failed to set a timer for the bus");
 }
 
 /* True if it waits for the bus to appear, or was given up; false while it is connecting, which has an end of its own.
@@ -163,7 +163,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *context)
 	struct bus_connection *link = context;
 
 	if (link->cut) {
-		log_warning("the connection to the bus is given up, and made anew");
+		log_warning("dropping the connection to the bus and reconnecting");
 		link->cut = false;
 		tell_down(link);
 		let_go(link);
@@ -177,7 +177,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *context)
 	if (is_idle(link))
 		connect_again(link);
 	else if (arm(link, IDLE_USEC) < 0)
-		log_error("no timer for the bus could be set");
+		log_error("failed to set a timer for the bus");
 	return 0;
 }
 
@@ -245,5 +245,5 @@ void bus_connection_cut(struct bus_connection *link)
 	sd_bus_close(link->bus);
 	link->cut = true;
 	if (arm(link, 0) < 0)
-		log_error("no timer for the bus could be set: it is not tried again");
+		log_error("failed to set a timer for the bus: giving up");
 }

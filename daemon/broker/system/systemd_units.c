@@ -81,7 +81,7 @@ static int on_invocation(sd_bus_message *answer, void *context, sd_bus_error *un
 	}
 	if (sd_bus_message_enter_container(answer, 'v', "ay") < 0 ||
 	    sd_bus_message_read_array(answer, 'y', (const void **)&bytes, &size) < 0 || size > 16) {
-		tell_unknown(watch, "systemd's answer can't be understood");
+		tell_unknown(watch, "invalid reply from systemd");
 		return 0;
 	}
 	for (size_t i = 0; i < size; i++)
@@ -127,7 +127,7 @@ static int on_state(sd_bus_message *answer, void *context, sd_bus_error *unused)
 	if (sd_bus_message_is_method_error(answer, NULL)) {
 		take_error(watch, sd_bus_message_get_error(answer));
 	} else if (sd_bus_message_read(answer, "v", "s", &state) < 0) {
-		tell_unknown(watch, "systemd's answer can't be understood");
+		tell_unknown(watch, "invalid reply from systemd");
 	} else if (!runs(state)) {
 		end(watch);
 	} else if (!ask_again(watch)) {

@@ -170,13 +170,13 @@ static int rewrite(const struct host *host, const struct vfio_node *node, uid_t 
 static void explain(const struct vfio_node *node, int error, char why[static TEXT_MAX])
 {
 	if (error == -ENODEV)
-		text_format(why, TEXT_MAX, "/dev/%s is another node by now, or gone", node->name);
+		text_format(why, TEXT_MAX, "/dev/%s was replaced or removed", node->name);
 	else if (error == -EOPNOTSUPP)
 		text_format(why, TEXT_MAX,
-			    "/dev/%s can have no ACL: this kernel's devtmpfs has none (CONFIG_TMPFS_POSIX_ACL)",
+			    "/dev/%s cannot have an ACL: this kernel's devtmpfs lacks support (CONFIG_TMPFS_POSIX_ACL)",
 			    node->name);
 	else
-		text_format(why, TEXT_MAX, "the ACL of /dev/%s can't be changed: %s", node->name, strerror(-error));
+		text_format(why, TEXT_MAX, "failed to change the ACL of /dev/%s: %s", node->name, strerror(-error));
 }
 
 int node_acl_grant(const struct host *host, const struct vfio_node *node, uid_t uid, char why[static TEXT_MAX])

@@ -29,11 +29,11 @@ static int read_command(const char *name, int folder, uint32_t *command, char wh
 	if (fd < 0 || pread(fd, command, sizeof(*command), COMMAND_OFFSET) != sizeof(*command)) {
 		int error = errno ? -errno : -EIO;
 
-		return fail(why, error, "the configuration of %s can't be read: %s", name, strerror(-error));
+		return fail(why, error, "cannot read the configuration of %s: %s", name, strerror(-error));
 	}
 	/* The vendor id would say so, too, but virtual functions have none of their own. */
 	if (*command == UINT32_MAX)
-		return fail(why, -EIO, "%s does not answer any more", name);
+		return fail(why, -EIO, "%s no longer responds", name);
 	return 0;
 }
 
@@ -53,8 +53,8 @@ int pci_command_reset(const char *name, int folder, char why[static TEXT_MAX])
 	int error = sysfs_write(folder, "reset", "1");
 
 	if (error == -ENOENT)
-		return fail(why, error, "%s has no way to be reset", name);
+		return fail(why, error, "%s does not support a reset", name);
 	if (error < 0)
-		return fail(why, error, "%s can't be reset: %s", name, strerror(-error));
+		return fail(why, error, "failed to reset %s: %s", name, strerror(-error));
 	return read_command(name, folder, &command, why);
 }

@@ -237,7 +237,7 @@ static int read_driver(const struct host *host, int folder, struct device *devic
 	if (error < 0)
 		return error;
 	if (!driver_name_is_valid(text, false)) {
-		complain(device->name, "driver", "has a name that can't be carried: it is not given away");
+		complain(device->name, "driver", "has an unsupported name: the device cannot be claimed");
 		make_driver_name(device->driver, text);
 		device->driver_fixed = 1;
 		return 0;
@@ -302,7 +302,7 @@ static int read_override(int folder, struct timed_call *timed_call, struct devic
 	int error = read_override_text(folder, device->name, timed_call, text, sizeof(text));
 
 	if (error == -ETIMEDOUT) {
-		complain(device->name, "driver_override", "can't be read: somebody keeps the device locked");
+		complain(device->name, "driver_override", "can't be read: the device is locked");
 		device->driver_fixed = 1;
 		return PCI_DEVICE_LOCKED;
 	}
@@ -311,7 +311,7 @@ static int read_override(int folder, struct timed_call *timed_call, struct devic
 	if (error < 0 && error != -EBADMSG && error != -EMSGSIZE)
 		return error;
 	if (error < 0 || !driver_name_is_valid(text, true)) {
-		complain(device->name, "driver_override", "is no name of a driver: it could not be put back");
+		complain(device->name, "driver_override", "is not a driver name: it could not be restored");
 		device->driver_fixed = 1;
 		return 0;
 	}
@@ -361,7 +361,7 @@ static int inspect(const struct host *host, const char *name, bool override, str
 	if (result < 0 && pci_device_is_gone(folder))
 		return -ENOENT;
 	if (result == -EBADMSG || result == -EMSGSIZE) {
-		complain(name, "folder", "has attributes that make no sense: the device is left out");
+		complain(name, "folder", "has invalid attributes: the device is left out");
 		return -EBADMSG;
 	}
 	if (result >= 0)

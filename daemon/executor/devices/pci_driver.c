@@ -30,7 +30,7 @@ int pci_driver_read(const struct pci_driver_subject *subject, char out[static DR
 	}
 	if (error == 0 && !driver_name_is_valid(out, false))
 		error = -EBADMSG;
-	return error < 0 ? fail(subject, error, "its driver can't be read", why) : 0;
+	return error < 0 ? fail(subject, error, "cannot read its driver", why) : 0;
 }
 
 int pci_driver_read_override(const struct pci_driver_subject *subject, char out[static DRIVER_NAME_MAX],
@@ -44,7 +44,7 @@ int pci_driver_read_override(const struct pci_driver_subject *subject, char out[
 	if (error == 0 && !driver_name_is_valid(text, true))
 		error = -EBADMSG;
 	if (error < 0)
-		return fail(subject, error, "its driver_override can't be read", why);
+		return fail(subject, error, "cannot read its driver_override", why);
 	memcpy(out, text, sizeof(text));
 	return 0;
 }
@@ -58,10 +58,10 @@ int pci_driver_write_override(const struct pci_driver_subject *subject, const ch
 	snprintf(text, sizeof(text), "%s\n", value);
 	error = sysfs_write(subject->folder, "driver_override", text);
 	if (error < 0)
-		return fail(subject, error, "its driver_override can't be written", why);
+		return fail(subject, error, "cannot write its driver_override", why);
 	error = pci_driver_read_override(subject, now, why);
 	if (error == 0 && strcmp(now, value) != 0)
-		error = fail(subject, -EIO, "its driver_override reads otherwise than it was written", why);
+		error = fail(subject, -EIO, "its driver_override differs from what was written", why);
 	return error;
 }
 
@@ -97,8 +97,7 @@ int pci_driver_unbind(const struct pci_driver_subject *subject, const char *driv
 	if (!now[0])
 		return 0;
 	if (strcmp(now, driver) != 0) {
-		text_format(why, TEXT_MAX, "%s is bound to %s, not to %s as it was planned for", subject->name, now,
-			    driver);
+		text_format(why, TEXT_MAX, "%s is bound to %s, not to %s as planned", subject->name, now, driver);
 		return -EBUSY;
 	}
 	error = check_place(subject, why);
@@ -111,7 +110,7 @@ int pci_driver_unbind(const struct pci_driver_subject *subject, const char *driv
 			return error;
 		error = -EBUSY;
 	}
-	text_format(what, sizeof(what), "the driver %s can't be unbound", driver);
+	text_format(what, sizeof(what), "the driver %s cannot be unbound", driver);
 	return fail(subject, error, what, why);
 }
 

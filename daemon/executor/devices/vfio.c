@@ -40,13 +40,13 @@ int vfio_open_plain_context(const struct host *host, int *fd, char why[static TE
 	if (opened < 0) {
 		int error = -errno;
 
-		text_format(why, TEXT_MAX, "/dev/iommu can't be opened: %s",
+		text_format(why, TEXT_MAX, "cannot open /dev/iommu: %s",
 			    error == -ENOENT ? "this kernel has no iommufd" : strerror(-error));
 		return error;
 	}
 	if (fstat(opened, &status) < 0 || !S_ISCHR(status.st_mode)) {
 		close(opened);
-		text_format(why, TEXT_MAX, "/dev/iommu is no device");
+		text_format(why, TEXT_MAX, "/dev/iommu is not a device");
 		return -ENODEV;
 	}
 	*fd = opened;
@@ -68,7 +68,7 @@ int vfio_open_context(const struct host *host, int *fd, char why[static TEXT_MAX
 		return error;
 	if (ioctl(opened, IOMMU_OPTION, &option) < 0) {
 		error = -errno;
-		text_format(why, TEXT_MAX, "the iommufd's accounting mode can't be set: %s%s", strerror(-error),
+		text_format(why, TEXT_MAX, "failed to set the iommufd's accounting mode: %s%s", strerror(-error),
 			    error == -EPERM ? " (the executor lacks CAP_SYS_RESOURCE)" : "");
 		return error;
 	}
@@ -93,7 +93,7 @@ int vfio_open_device(const struct host *host, const char *device, int folder, in
 	int error;
 
 	if (!vfio_node_of(folder, node)) {
-		text_format(why, TEXT_MAX, "%s has no VFIO device any more: somebody has unbound its driver", device);
+		text_format(why, TEXT_MAX, "%s no longer has a VFIO device: its driver was unbound", device);
 		return -ENODEV;
 	}
 	snprintf(path, sizeof(path), "vfio-dev/%s/dev", node);
@@ -104,8 +104,8 @@ int vfio_open_device(const struct host *host, const char *device, int folder, in
 	if (error == 0 && (fstat(opened, &status) < 0 || !S_ISCHR(status.st_mode) || status.st_rdev != number))
 		error = -ENODEV;
 	if (error < 0) {
-		text_format(why, TEXT_MAX, "%s: its device /dev/%s can't be opened: %s", device, path,
-			    error == -ENODEV ? "it is not the device that sysfs tells of" : strerror(-error));
+		text_format(why, TEXT_MAX, "%s: cannot open its device /dev/%s: %s", device, path,
+			    error == -ENODEV ? "it is not the device that sysfs shows" : strerror(-error));
 		return error;
 	}
 	*fd = descriptor_take(&opened);
@@ -159,11 +159,12 @@ int vfio_bind(const struct host *host, const char *device, int fd, int context, 
 	if (error == -EPERM)
 		explain_not_permitted(host, device, why);
 	else if (error == -EINVAL)
-		text_format(why, TEXT_MAX, "%s is bound already, by somebody who has an FD of it", device);
+		text_format(why, TEXT_MAX, "%s is already bound, by a process that has an FD of it", device);
 	else if (error == -EBUSY)
-		text_format(why, TEXT_MAX, "%s: somebody has its IOMMU group open, the older way", device);
+		text_format(why, TEXT_MAX, "%s: a process has its IOMMU group open through the legacy interface",
+			    device);
 	else
-		text_format(why, TEXT_MAX, "%s can't be bound to the iommufd: %s", device, strerror(-error));
+		text_format(why, TEXT_MAX, "failed to bind %s to the iommufd: %s", device, strerror(-error));
 	return error;
 }
 
@@ -177,7 +178,7 @@ int vfio_allocate_ioas(int context, uint32_t *ioas, char why[static TEXT_MAX])
 		return 0;
 	}
 	error = -errno;
-	text_format(why, TEXT_MAX, "no I/O address space can be made: %s", strerror(-error));
+	text_format(why, TEXT_MAX, "failed to create an I/O address space: %s", strerror(-error));
 	return error;
 }
 
@@ -199,7 +200,7 @@ int vfio_empty_context(int context, uint32_t ioas, char why[static TEXT_MAX])
 		if (number != ioas)
 			empty_ioas(context, number);
 	if (error < 0)
-		text_format(why, TEXT_MAX, "the mappings of the claim can't be removed: %s", strerror(-error));
+		text_format(why, TEXT_MAX, "failed to remove the mappings of the claim: %s", strerror(-error));
 	return error;
 }
 
@@ -211,7 +212,7 @@ int vfio_attach(const char *device, int fd, uint32_t ioas, char why[static TEXT_
 	if (ioctl(fd, VFIO_DEVICE_ATTACH_IOMMUFD_PT, &attach) == 0)
 		return 0;
 	error = -errno;
-	text_format(why, TEXT_MAX, "%s can't be attached to the I/O address space %u: %s", device, ioas,
-		    error == -ENOENT ? "the context has none of that number" : strerror(-error));
+	text_format(why, TEXT_MAX, "failed to attach %s to the I/O address space %u: %s", device, ioas,
+		    error == -ENOENT ? "the context has no such number" : strerror(-error));
 	return error;
 }

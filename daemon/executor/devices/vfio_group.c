@@ -19,16 +19,16 @@ int vfio_open_container(const struct host *host, int *fd, char why[static TEXT_M
 	if (opened < 0) {
 		int error = -errno;
 
-		text_format(why, TEXT_MAX, "/dev/vfio/vfio can't be opened: %s",
+		text_format(why, TEXT_MAX, "cannot open /dev/vfio/vfio: %s",
 			    error == -ENOENT ? "the module vfio is not loaded (modprobe vfio_pci)" : strerror(-error));
 		return error;
 	}
 	if (!vfio_is_container(host, opened) || ioctl(opened, VFIO_GET_API_VERSION) != VFIO_API_VERSION) {
-		text_format(why, TEXT_MAX, "/dev/vfio/vfio is no VFIO container");
+		text_format(why, TEXT_MAX, "/dev/vfio/vfio is not a VFIO container");
 		return -ENODEV;
 	}
 	if (ioctl(opened, VFIO_CHECK_EXTENSION, VFIO_TYPE1v2_IOMMU) != 1) {
-		text_format(why, TEXT_MAX, "VFIO has no type 1 IOMMU here: the module vfio_iommu_type1 is not loaded");
+		text_format(why, TEXT_MAX, "VFIO has no type 1 IOMMU: the module vfio_iommu_type1 is not loaded");
 		return -ENOTSUP;
 	}
 	*fd = descriptor_take(&opened);
@@ -72,13 +72,12 @@ int vfio_open_group(const struct host *host, const char *device, int folder, int
 	if (error == 0 && (fstat(opened, &status) < 0 || !S_ISCHR(status.st_mode) || status.st_rdev != number))
 		error = -ENODEV;
 	if (error == -EBUSY)
-		text_format(why, TEXT_MAX, "%s: somebody has its IOMMU group open (/dev/%s), or a device of it", device,
-			    node);
+		text_format(why, TEXT_MAX, "%s: a process has its IOMMU group (/dev/%s) open, or a device of it",
+			    device, node);
 	else if (error == -ENODEV)
-		text_format(why, TEXT_MAX, "%s has no VFIO group node any more: somebody has unbound its driver",
-			    device);
+		text_format(why, TEXT_MAX, "%s no longer has a VFIO group node: its driver was unbound", device);
 	else if (error < 0)
-		text_format(why, TEXT_MAX, "%s: its IOMMU group /dev/%s can't be opened: %s", device, node,
+		text_format(why, TEXT_MAX, "%s: cannot open its IOMMU group /dev/%s: %s", device, node,
 			    strerror(-error));
 	if (error == 0)
 		*fd = descriptor_take(&opened);
@@ -94,7 +93,7 @@ static int not_viable(const struct host *host, const char *device, int error, ch
 		text_format(why, TEXT_MAX, "%s: members of its IOMMU group are on host drivers: %s", device, members);
 	else
 		text_format(why, TEXT_MAX,
-			    "%s: its IOMMU group can't be put into a container: %s (does this machine have interrupt "
+			    "%s: failed to add its IOMMU group to a container: %s (does this machine have interrupt "
 			    "remapping?)",
 			    device, strerror(-error));
 	return error;
@@ -123,7 +122,7 @@ int vfio_open_by_group(const char *device, int group, int *fd, char why[static T
 	int error = -errno;
 
 	if (opened < 0) {
-		text_format(why, TEXT_MAX, "%s can't be opened by its IOMMU group: %s", device, strerror(-error));
+		text_format(why, TEXT_MAX, "failed to open %s by its IOMMU group: %s", device, strerror(-error));
 		return error;
 	}
 	/* The kernel opens it with close-on-exec. */
@@ -140,6 +139,6 @@ int vfio_empty_container(int container, char why[static TEXT_MAX])
 	if (ioctl(container, VFIO_IOMMU_UNMAP_DMA, &unmap) == 0 || errno == EINVAL)
 		return 0;
 	error = -errno;
-	text_format(why, TEXT_MAX, "the mappings of the claim can't be removed: %s", strerror(-error));
+	text_format(why, TEXT_MAX, "failed to remove the mappings of the claim: %s", strerror(-error));
 	return error;
 }

@@ -45,7 +45,7 @@ static struct recorded *take_first(struct audit_queue *audit_queue)
 /* The recorder is gone: what it had may be written or not. A new one is started with the next record. */
 static void lose(struct audit_queue *audit_queue)
 {
-	log_error("the recorder [%d] has ended unexpectedly: %zu records may be missing in the audit log",
+	log_error("the recorder [%d] exited unexpectedly: %zu records may be missing from the audit log",
 		  audit_queue->worker.pid, audit_queue->count);
 	worker_kill(&audit_queue->worker);
 	while (audit_queue->first) {

@@ -79,7 +79,7 @@ static void lose(struct binder_pool *pool, int slot)
 		plan_job_free(job);
 		if (before.state == BINDER_BUSY || before.state == BINDER_STUCK)
 			answer(pool, before.plan, WIRE_OUTCOME_INTERRUPTED,
-			       "the worker ended in the middle of the plan: nobody knows how far it came");
+			       "the worker ended in the middle of the plan: its progress is unknown");
 	}
 	dispatch(pool);
 }
@@ -120,7 +120,7 @@ static void note_grants(struct binder_pool *pool, int slot, const struct plan *p
 	node_grants_withdraw(&pool->grants, plan);
 	for (size_t i = 0; i < plan->count; i++)
 		if (plan->step[i].kind == STEP_GRANT && plan_add(&pool->granting[slot], &plan->step[i]) < 0)
-			log_error("out of memory: the nodes of a claim will not hold against udev");
+			log_error("out of memory: the ACLs of a claim's nodes will not survive udev events");
 }
 
 static void assign(struct binder_pool *pool, int slot, struct plan_job *job)
@@ -204,7 +204,7 @@ static void dispatch(struct binder_pool *pool)
 			assign(pool, slot, job);
 			continue;
 		}
-		turn_away(pool, job, "the executor has no worker for it, and can't start one");
+		turn_away(pool, job, "the executor has no free worker, and cannot start one");
 	}
 	if (binder_slots_want_spare(&pool->slots) && !pool->supervisor->hopeless)
 		add_binder(pool);
@@ -227,7 +227,7 @@ int binder_pool_start(struct binder_pool *pool, struct supervisor *supervisor, c
 void binder_pool_run(struct binder_pool *pool, struct plan_job *job)
 {
 	if (pool->waiting.count >= WAITING_MAX) {
-		turn_away(pool, job, "too many plans wait for a worker already");
+		turn_away(pool, job, "too many plans already wait for a worker");
 		return;
 	}
 	plan_job_queue_put(&pool->waiting, job);

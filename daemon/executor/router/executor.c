@@ -303,7 +303,7 @@ static void hear_broker(struct executor *executor)
 			got = hear(executor, &message, &fds);
 		if (got < 0) {
 			lose_broker(executor);
-			fail(executor, "the broker broke the wire", -got);
+			fail(executor, "the broker violated the wire protocol", -got);
 		}
 	}
 }
@@ -415,7 +415,7 @@ static void take_turn(struct executor *executor, const struct turn *turn)
 	if (turn->fd[TURN_BROKER].revents)
 		hear_broker(executor);
 	if (executor->supervisor.hopeless)
-		fail(executor, "the executor can't work", ECHILD);
+		fail(executor, "the executor cannot work", ECHILD);
 }
 
 /* Milliseconds for poll(), -1: for ever. */
@@ -503,7 +503,7 @@ int executor_main(const struct executor_options *options)
 	int error = prepare(&executor);
 
 	if (error < 0) {
-		log_error("the executor can't start: %s", strerror(-error));
+		log_error("the executor failed to start: %s", strerror(-error));
 		return EXIT_FAILURE;
 	}
 	say_hello(&executor);

@@ -86,15 +86,14 @@ static int open_folder(const char *runtime_folder)
 	if (lstat(runtime_folder, &status) < 0)
 		return -errno;
 	if (!S_ISDIR(status.st_mode) || status.st_uid != 0 || (status.st_mode & 022)) {
-		log_error("%s is not a folder that only root can write: what was given can't be kept there",
-			  runtime_folder);
+		log_error("%s is not a folder that only root can write: cannot keep the ledger there", runtime_folder);
 		return -EPERM;
 	}
 	folder = open_files(runtime_folder);
 	if (folder == -EADDRINUSE)
-		log_error("another executor has %s: start this one with another --runtime-dir", runtime_folder);
+		log_error("another executor uses %s: start this one with another --runtime-dir", runtime_folder);
 	else if (folder < 0)
-		log_error("%s can't be used: %s", runtime_folder, strerror(-folder));
+		log_error("cannot use %s: %s", runtime_folder, strerror(-folder));
 	return folder;
 }
 
@@ -118,8 +117,7 @@ static int read_file(struct given_claims *given, const char *file)
 	if (verdict == CLAIM_FILE_STALE) {
 		unlinkat(given->folder, file, 0);
 	} else if (verdict == CLAIM_FILE_CORRUPT || error == -EBUSY || error == -EINVAL) {
-		log_error("what was given can't be read from %s: it is set aside, and its devices are left as they are",
-			  file);
+		log_error("cannot read the ledger from %s: set it aside, and left its devices as they are", file);
 		claim_files_set_aside(given->folder, file);
 		return 0;
 	}
@@ -214,7 +212,7 @@ static bool is_context_right(struct given_claims *given, const struct claim *cla
 	} else if (is_same_file(attachment->context, context)) {
 		return true;
 	}
-	text_format(why, TEXT_MAX, "the context that came with the plan is not the one of the claim %s", claim->id);
+	text_format(why, TEXT_MAX, "the context passed with the plan does not belong to the claim %s", claim->id);
 	return false;
 }
 
@@ -243,7 +241,7 @@ static bool admit_claim(struct given_claims *given, const struct policy *policy,
 	if (change->effect == GIVEN_CLAIM)
 		detach(claim);
 	given_settle(given->ledger, change, GIVEN_UNDONE);
-	text_format(why, TEXT_MAX, "the executor can't write down what it gives: %s", strerror(-error));
+	text_format(why, TEXT_MAX, "the executor cannot write its ledger: %s", strerror(-error));
 	return false;
 }
 
@@ -341,7 +339,7 @@ void given_claims_settle(struct given_claims *given, struct wire_result *result,
 	if (given_settle(given->ledger, &plan->change, end))
 		error = write_down(given, plan->change.claim);
 	if (error < 0)
-		log_error("claim %s: what was given back can't be written down: %s", plan->change.claim,
+		log_error("claim %s: cannot record in the ledger what was released: %s", plan->change.claim,
 			  strerror(-error));
 	free(plan);
 }

@@ -99,7 +99,7 @@ static void add_grant(struct node_grants *grants, const struct step *step, bool 
 	if (!grant) {
 		grant = *link = calloc(1, sizeof(*grant));
 		if (!grant) {
-			log_error("out of memory: what user %u may open will not hold against udev",
+			log_error("out of memory: the ACLs of user %u will not survive udev events",
 				  (unsigned)step->number);
 			return;
 		}

@@ -41,7 +41,7 @@ static int try_to_send(struct outbox *outbox, const union wire_message *message,
 		return -EAGAIN;
 	if (error < 0 && error != -EAGAIN) {
 		if (error != -EPIPE && error != -ECONNRESET)
-			log_error("the broker can't be told anything any more: %s", strerror(-error));
+			log_error("cannot send to the broker any longer: %s", strerror(-error));
 		outbox->gone = true;
 		drop_all(outbox);
 	}

@@ -45,7 +45,7 @@ static void drop(struct stop *stop)
 static void conclude(struct stop *stop, enum wire_stop_outcome outcome, int error, const char *text)
 {
 	if (outcome == WIRE_STOP_REFUSED)
-		log_warning("a stop was refused: %s", text);
+		log_warning("refused a stop: %s", text);
 	answer(stop->requests, stop->question.header.id, outcome, error, text);
 	drop(stop);
 }
@@ -61,7 +61,7 @@ static void begin(struct stop *stop)
 		error = wire_send(stop->worker.socket, (const union wire_message *)&stop->question, &stop->pidfd,
 				  stop->pidfd >= 0 ? 1 : 0);
 	if (error < 0)
-		conclude(stop, WIRE_STOP_FAILED, -error, "the executor has no worker for it, and can't start one");
+		conclude(stop, WIRE_STOP_FAILED, -error, "the executor has no free worker, and cannot start one");
 }
 
 /* Whether the policy in force lets this be stopped for holding these devices. */
@@ -79,7 +79,7 @@ static bool is_covered(const struct stop *stop, const struct found *found, char 
 			error = pci_bridges_put(stop->requests->host, topology, &found->device[i], name);
 	}
 	if (error < 0)
-		text_format(why, TEXT_MAX, "the policy can't be asked: %s", strerror(-error));
+		text_format(why, TEXT_MAX, "cannot read the policy: %s", strerror(-error));
 	else
 		covered = stop_is_covered(policy, topology, stop->question.rule, (enum revoke_stop)stop->question.what,
 					  found->device, found->device_count, why);
@@ -140,7 +140,7 @@ static void on_found(void *context, const struct found *found, int error)
 	if (has_ended(stop)) {
 		conclude(stop, WIRE_STOP_GONE, 0, "");
 	} else if (error != 0) {
-		text_format(why, sizeof(why), "who holds the devices can't be seen: %s", strerror(error));
+		text_format(why, sizeof(why), "cannot tell who holds the devices: %s", strerror(error));
 		conclude(stop, WIRE_STOP_FAILED, error, why);
 	} else if (!may_stop(stop, found, why)) {
 		conclude(stop, WIRE_STOP_REFUSED, EPERM, why);
@@ -167,7 +167,7 @@ void stop_requests_ask(struct stop_requests *requests, const struct wire_stop *q
 		stop = calloc(1, sizeof(*stop));
 	if (!stop) {
 		answer(requests, question->header.id, WIRE_STOP_FAILED, fds->count > 1 ? EBADMSG : EAGAIN,
-		       "too much is being stopped already, or the process's pidfd is missing");
+		       "too many stops are under way, or the process's pidfd is missing");
 		descriptors_close(fds);
 		return;
 	}
@@ -198,8 +198,7 @@ void stop_requests_readable(struct stop_requests *requests, size_t slot)
 		outbox_send(&requests->supervisor->outbox, &message, NULL);
 		drop(stop);
 	} else {
-		conclude(stop, WIRE_STOP_FAILED, EIO,
-			 "the worker ended before it was through: nobody knows how far it came");
+		conclude(stop, WIRE_STOP_FAILED, EIO, "the worker ended before it finished: its progress is unknown");
 	}
 }
 

@@ -17,13 +17,13 @@ int supervisor_start(struct supervisor *supervisor, struct worker *worker, enum 
 	int error = worker_start(worker, role, supervisor->program, role == WORKER_BINDER ? supervisor->policy : -1);
 
 	if (error < 0)
-		log_error("no %s can be started: %s", worker_role_to_string(role), strerror(-error));
+		log_error("failed to start a %s: %s", worker_role_to_string(role), strerror(-error));
 	return error;
 }
 
 void supervisor_lost(struct supervisor *supervisor, struct worker *worker, enum worker_role role)
 {
-	log_error("the %s [%d] has ended unexpectedly", worker_role_to_string(role), worker->pid);
+	log_error("the %s [%d] exited unexpectedly", worker_role_to_string(role), worker->pid);
 	if (worker_is_young(worker))
 		supervisor->early_deaths++;
 	if (supervisor->early_deaths >= EARLY_DEATHS_MAX && !supervisor->hopeless) {

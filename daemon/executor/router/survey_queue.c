@@ -59,8 +59,8 @@ static void answer_release(struct survey_queue *queue, struct plan_job *job, int
 	union wire_message message;
 	char text[TEXT_MAX];
 
-	text_format(text, sizeof(text),
-		    "nobody can tell whether somebody still holds the devices: the survey failed: %s", strerror(error));
+	text_format(text, sizeof(text), "cannot tell whether a process still holds the devices: the survey failed: %s",
+		    strerror(error));
 	/* The same question fails again only if it is too long. */
 	if (error == E2BIG)
 		plan_job_answer(&message, job->plan.id, WIRE_OUTCOME_BROKEN, text);

@@ -92,7 +92,7 @@ static int keep_capabilities(const int *list, size_t count, bool effective)
 
 static int refuse(const char *what, int error)
 {
-	log_error("%s failed: %s. The executor has to be started as root by ioasidd or by its unit", what,
+	log_error("%s failed: %s. The executor must be started as root by ioasidd or by its unit", what,
 		  strerror(-error));
 	return error;
 }
@@ -147,7 +147,7 @@ static int filter_calls(enum call_filter filter)
 	int error = call_filter_load(filter, may_have(CAP_SYS_ADMIN));
 
 	if (error == -ENOSYS) {
-		log_notice("this kernel has no filters of system calls (CONFIG_SECCOMP_FILTER): going on without");
+		log_notice("this kernel has no system call filters (CONFIG_SECCOMP_FILTER): continuing without");
 		return 0;
 	}
 	return error < 0 ? refuse("filtering system calls", error) : 0;
@@ -176,7 +176,7 @@ int confine_worker(enum worker_role role)
 		return refuse("setting no_new_privs", -errno);
 	/* Its filter lets it open nothing for writing; this is another wall behind that one. */
 	if (role == WORKER_SURVEYOR && may_have(CAP_SYS_ADMIN) && (error = seclude()) < 0)
-		log_notice("surveys go on without a read-only view of the file systems: %s", strerror(-error));
+		log_notice("surveys run without a read-only view of the file systems: %s", strerror(-error));
 	error = keep_capabilities(roles[role].capability, CAPABILITIES_MAX, true);
 	return error < 0 ? refuse("giving up capabilities", error) : filter_calls(roles[role].filter);
 }

@@ -170,9 +170,8 @@ int mappings_find(struct mapping_search *search)
 			error = search_some(search, first + i, 1, MAPS_PATIENCE_MSEC);
 			if (error != -ETIMEDOUT)
 				continue;
-			log_warning(
-				"process %d can't be looked into, its memory map is locked: mappings of it are not seen",
-				search->processes->pid[first + i]);
+			log_warning("cannot examine process %d, its memory map is locked: its mappings are not seen",
+				    search->processes->pid[first + i]);
 			error = 0;
 		}
 	}

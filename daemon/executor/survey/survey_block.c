@@ -217,7 +217,7 @@ static int add_exclusive(const struct host *host, struct finding *finding, struc
 		return 0;
 	if (fd == -EBUSY)
 		return add_use(finding, node, USE_BLOCK, SEVERITY_DISRUPTIVE, "held open exclusively");
-	text_format(what, sizeof(what), "nobody can tell: it can't be opened (%s)", strerror(-fd));
+	text_format(what, sizeof(what), "unknown: it cannot be opened (%s)", strerror(-fd));
 	return add_use(finding, node, USE_BLOCK, SEVERITY_DISRUPTIVE, what);
 }
 

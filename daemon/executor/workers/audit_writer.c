@@ -101,10 +101,9 @@ static int open_audit(void)
 	int audit = audit_open();
 
 	if (audit < 0 && means_no_audit(errno))
-		log_notice(
-			"this kernel keeps no audit log: what is granted, refused and revoked is in the journal only");
+		log_notice("this kernel has no audit log: grants, refusals and revocations are only in the journal");
 	else if (audit < 0)
-		log_error("the audit log can't be opened: %s", strerror(errno));
+		log_error("cannot open the audit log: %s", strerror(errno));
 	return audit;
 }
 

@@ -103,7 +103,7 @@ static int run_plan(struct binder *binder, struct wire_plan_inbox *inbox)
 		result->outcome = WIRE_OUTCOME_REFUSED;
 		result->kind = STEP_KIND_COUNT;
 		result->error = -error;
-		text_format(result->text, sizeof(result->text), "the plan can't be begun: %s", strerror(-error));
+		text_format(result->text, sizeof(result->text), "cannot start the plan: %s", strerror(-error));
 	} else if (may_run(binder, inbox, &context, result)) {
 		/* The calls of this table wait themselves, and never answer "not yet". */
 		while (!engine_advance(&context.run, result))

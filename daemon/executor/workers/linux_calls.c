@@ -88,8 +88,7 @@ static int unbind_unused(struct plan_run *run, const struct plan_device *device,
 	if (error == -EBUSY)
 		return plan_fail(run, error, "%s: its disk %s is in use", device->name, disk);
 	if (error < 0)
-		return plan_fail(run, error, "%s: its disk %s can't be opened: %s", device->name, disk,
-				 strerror(-error));
+		return plan_fail(run, error, "%s: cannot open its disk %s: %s", device->name, disk, strerror(-error));
 	error = unbind(run, device, driver);
 	for (size_t i = 0; i < count; i++)
 		close(held[i]);
@@ -259,7 +258,7 @@ static int find_holder(struct plan_run *run, const struct plan_device *device)
 {
 	if (context_of(run)->proof == WIRE_PROOF_THERE)
 		return 0;
-	return plan_fail(run, -EACCES, "nobody has looked who holds %s", device->name);
+	return plan_fail(run, -EACCES, "the holders of %s were not checked", device->name);
 }
 
 /* The context that proofs are made in: the claim's own where it goes on, else a fresh one. */
@@ -272,7 +271,7 @@ static int proof_context(struct plan_run *run, bool own, int *fd)
 		*fd = context->context;
 		return run->context_passed && vfio_is_context(context->host, context->context)
 			       ? 0
-			       : plan_fail(run, -EBADF, "the claim's iommufd did not come with the plan");
+			       : plan_fail(run, -EBADF, "the claim's iommufd was not passed with the plan");
 	}
 	if (context->proof_context < 0)
 		error = vfio_open_plain_context(context->host, &context->proof_context, run->why);

@@ -32,12 +32,12 @@ int memlock_limit_raise(struct plan_context *context, uint64_t bytes)
 	struct rlimit limit;
 
 	if (context->peer <= 0 || context->peer_fd < 0 || process_of(context->host, context->peer_fd) != context->peer)
-		return plan_fail(&context->run, -ESRCH, "the client whose memlock limit is to be set is not known");
+		return plan_fail(&context->run, -ESRCH, "the client whose memlock limit should be set is unknown");
 	/* Whatever rule root has: it has no business with devices. */
 	if (context->peer == 1)
-		return plan_fail(&context->run, -EPERM, "the client can't be the service manager");
+		return plan_fail(&context->run, -EPERM, "the client cannot be the service manager");
 	if (!peer_lives(context) || prlimit(context->peer, RLIMIT_MEMLOCK, NULL, &context->limit_before) < 0)
-		return plan_fail(&context->run, -ESRCH, "the client [%d] has ended", context->peer);
+		return plan_fail(&context->run, -ESRCH, "the client [%d] has exited", context->peer);
 	if (!peer_has_uid(context))
 		return plan_fail(&context->run, -EPERM, "the client [%d] runs as another user", context->peer);
 	limit = context->limit_before;
@@ -48,11 +48,11 @@ int memlock_limit_raise(struct plan_context *context, uint64_t bytes)
 	if (prlimit(context->peer, RLIMIT_MEMLOCK, &limit, NULL) < 0) {
 		int error = -errno;
 
-		return plan_fail(&context->run, error, "the memlock limit of the client [%d] can't be set: %s",
+		return plan_fail(&context->run, error, "failed to set the memlock limit of the client [%d]: %s",
 				 context->peer, strerror(-error));
 	}
 	context->limit_set = true;
-	return peer_lives(context) ? 0 : plan_fail(&context->run, -ESRCH, "the client [%d] has ended", context->peer);
+	return peer_lives(context) ? 0 : plan_fail(&context->run, -ESRCH, "the client [%d] has exited", context->peer);
 }
 
 int memlock_limit_put_back(struct plan_context *context)
@@ -62,7 +62,7 @@ int memlock_limit_put_back(struct plan_context *context)
 	if (prlimit(context->peer, RLIMIT_MEMLOCK, &context->limit_before, NULL) < 0 && errno != ESRCH) {
 		int error = -errno;
 
-		return plan_fail(&context->run, error, "the memlock limit of the client [%d] can't be put back: %s",
+		return plan_fail(&context->run, error, "failed to restore the memlock limit of the client [%d]: %s",
 				 context->peer, strerror(-error));
 	}
 	context->limit_set = false;

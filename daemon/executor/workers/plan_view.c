@@ -40,7 +40,7 @@ static bool add_device(struct plan_view *view, const char *name)
 		return true;
 	error = view->waits ? device_read(view->host, name, NULL, &device) : device_summary(view->host, name, &device);
 	if (error == -ENOENT) {
-		text_format(view->why, TEXT_MAX, "%s is not there any more", name);
+		text_format(view->why, TEXT_MAX, "%s is gone", name);
 		return false;
 	}
 	if (error < 0)
@@ -50,14 +50,14 @@ static bool add_device(struct plan_view *view, const char *name)
 		struct device *larger = reallocarray(view->device, allocated, sizeof(*larger));
 
 		if (!larger)
-			return refuse(view, "can't be looked at", name, -ENOMEM);
+			return refuse(view, "can't be examined", name, -ENOMEM);
 		view->device = larger;
 		view->allocated = allocated;
 	}
 	view->device[view->count] = device;
 	error = topology_put(view->topology, &device);
 	if (error < 0)
-		return refuse(view, "can't be looked at", name, error);
+		return refuse(view, "can't be examined", name, error);
 	view->count++;
 	return true;
 }
@@ -70,7 +70,7 @@ static bool add_group(struct plan_view *view, int32_t group)
 	bool added = count >= 0;
 
 	if (count < 0)
-		text_format(view->why, TEXT_MAX, "the members of the IOMMU group %d can't be listed: %s", group,
+		text_format(view->why, TEXT_MAX, "cannot list the members of the IOMMU group %d: %s", group,
 			    strerror(-count));
 	for (int i = 0; i < count && added; i++)
 		added = add_device(view, name[i]);

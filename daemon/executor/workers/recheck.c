@@ -25,7 +25,7 @@ static bool check(struct plan_view *view, const struct policy *policy, const str
 	host_features_read(view->host, &kernel);
 	error = survey_devices(view->host, view->device, view->count, false, NULL, &uses);
 	if (error < 0)
-		text_format(view->why, TEXT_MAX, "what the host does with the devices can't be seen: %s",
+		text_format(view->why, TEXT_MAX, "cannot tell what the host uses the devices for: %s",
 			    strerror(-error));
 	else
 		covered = plan_admit_claim(policy, &host, plan, owner, shown, view->why);

@@ -126,7 +126,7 @@ static void run(sd_bus *bus, const char *unit, struct wire_stopped *out)
 		conclude(out, WIRE_STOP_GONE, 0);
 	} else if (error == 0 || error == -ETIMEDOUT) {
 		conclude(out, WIRE_STOP_STAYS, ETIMEDOUT);
-		text_format(out->text, sizeof(out->text), "%s was told to stop and has not: %s", unit,
+		text_format(out->text, sizeof(out->text), "%s was told to stop but did not: %s", unit,
 			    waiting.result[0] ? waiting.result : "it takes longer than two minutes");
 	} else {
 		conclude(out, WIRE_STOP_FAILED, -error);
@@ -146,8 +146,8 @@ void stop_unit(const char *unit, struct wire_stopped *out)
 		conclude(out, WIRE_STOP_UNSUPPORTED, EOPNOTSUPP);
 		text_format(
 			out->text, sizeof(out->text),
-			"%s can't be stopped: this host runs no systemd. With \"stop\": \"process\" the rule lets single "
-			"processes be ended",
+			"cannot stop %s: this host does not run systemd. With \"stop\": \"process\" the rule allows "
+			"stopping single processes",
 			unit);
 		return;
 	}
@@ -156,7 +156,7 @@ void stop_unit(const char *unit, struct wire_stopped *out)
 		run(bus, unit, out);
 	} else {
 		conclude(out, WIRE_STOP_FAILED, -error);
-		text_format(out->text, sizeof(out->text), "the service manager can't be reached: %s", strerror(-error));
+		text_format(out->text, sizeof(out->text), "cannot reach the service manager: %s", strerror(-error));
 	}
 	call.sd_bus_unref(bus);
 }

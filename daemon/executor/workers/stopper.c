@@ -49,10 +49,10 @@ static void stop_process(const struct wire_stop *stop, int pidfd, struct wire_st
 	out->outcome = left == 0 ? WIRE_STOP_GONE : left > 0 ? WIRE_STOP_STAYS : WIRE_STOP_FAILED;
 	if (left > 0)
 		text_format(out->text, sizeof(out->text),
-			    "the process [%d] was killed and is there still: it hangs in the kernel", stop->pid);
+			    "the process [%d] was killed but still exists: it hangs in the kernel", stop->pid);
 	if (left < 0) {
 		out->error = -left;
-		text_format(out->text, sizeof(out->text), "the process [%d] can't be ended: %s", stop->pid,
+		text_format(out->text, sizeof(out->text), "failed to stop the process [%d]: %s", stop->pid,
 			    strerror(-left));
 	}
 }

@@ -216,7 +216,7 @@ static int follow_events(struct watcher *watcher)
 		int error = take_events(watcher, &events, &lost);
 
 		if (error == 0 && lost) {
-			log_notice("so many events came that some were lost: looking at all devices anew");
+			log_notice("too many events, some were lost: scanning all devices again");
 			error = scan(watcher);
 			if (error == 0)
 				error = tell_all_nodes(watcher);
@@ -303,6 +303,6 @@ int watcher_main(int socket)
 	host_close(&watcher.host);
 	if (error == 0 || error == -EPIPE || error == -ECONNRESET)
 		return EXIT_SUCCESS;
-	log_error("devices can't be watched any more: %s", strerror(-error));
+	log_error("cannot watch devices any longer: %s", strerror(-error));
 	return EXIT_FAILURE;
 }

@@ -47,7 +47,7 @@ expect_said "stop: refused: no process of scenario-other.service holds any of th
 say "stop unit scenario-holder.service all $held"
 expect_said "stop: refused: the devices were not given to one claim by the rule \"all\""
 say "stop unit init.scope units $held"
-expect_said "stop: refused: init.scope is no service or scope that may be stopped"
+expect_said "stop: refused: init.scope is not a service or scope that may be stopped"
 say audit
 expect_said "[$pid] uid 0 unit scenario-holder.service: 1 group vfio/$(group_of "$held") device - group $(group_of "$held")"
 expect_equal "the unit" active "$(state_of scenario-holder.service)"

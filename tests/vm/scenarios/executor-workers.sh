@@ -69,7 +69,7 @@ expect_equal "the driver of $edu" vfio-pci "$(driver_of "$edu")"
 step "the next executor knows what was given, and to which claim"
 start_client driver drive "$(executor)" --policy-dir /tmp/policy
 say "claim f attached $edu"
-expect_said "f: refused: $edu was given to the claim"
+expect_said "f: refused: $edu was delivered to the claim"
 say "recall e attached $edu" "release e"
 expect_said "e: done"
 expect_equal "the driver of $edu" none "$(driver_of "$edu")"

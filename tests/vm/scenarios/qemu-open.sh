@@ -9,7 +9,7 @@ start_daemon - <<'EOP'
 EOP
 remember_fd_counts
 expect_status 3 as alice ioasidctl run "$disk" -- true
-expect_output_contains "ask for a mode that it gives (open)"
+expect_output_contains "request a mode that it allows (open)"
 ulimit -l 64
 expect_success as alice ioasidctl run --mode open "$disk" -- /rig/nested/qemu -object "iommufd,id=i,fd={iommufd}" -device "vfio-pci,iommufd=i,fd={fd:$disk},id=dev0"
 expect_output_contains "NESTED-DMA nvme 0000:00:01.0 the-disk-of-alice"

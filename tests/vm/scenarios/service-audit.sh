@@ -18,7 +18,7 @@ udevadm trigger --subsystem-match=misc --settle
 
 step "nothing is claimed, and nothing is found"
 expect_success as carol ioasidctl audit
-expect_output_contains "nobody holds anything past ioasidd"
+expect_output_contains "no device is held outside ioasidd"
 as alice ioasidctl audit >"$RIG/refused" 2>&1 && fail "alice makes an audit"
 cat "$RIG/refused"
 
@@ -33,7 +33,7 @@ expect_success as carol ioasidctl audit
 expect_success as carol ioasidctl audit --all
 expect_output_contains "edu-dma["
 expect_output_contains "open-nodes["
-expect_output_contains "given by a claim"
+expect_output_contains "granted by a claim"
 expect_output_lacks foreign
 expect_output_lacks unknown
 # The broker's copy, and the service manager's, are the service's.

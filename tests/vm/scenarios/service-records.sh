@@ -88,8 +88,8 @@ expect_success as carol ioasidctl audit
 
 step "an operator takes it back"
 expect_success as carol ioasidctl revoke "$device" --grace 0.3 --reason 'maintenance' --wait
-expect_output_contains "its client is asked to give it back within 0.3 s: maintenance"
-expect_output_contains "is no more, its devices are free"
+expect_output_contains "its client is asked to release it within 0.3 s: maintenance"
+expect_output_contains "ended, its devices are free"
 end_holder driver
 ! wait "$(cat "$RIG/driver.pid")" || fail "the program was not stopped"
 carol=$(id -u carol)

@@ -49,8 +49,8 @@ expect_output_contains "$(disk_behind "$scsi") > mounted on /tmp/scsi"
 expect_output_contains "$display"
 expect_output_contains "$sound"
 expect_status 4 as alice ioasidctl plan "$edu" --json
-expect_output_contains "a keyboard or mouse of the host is on it"
-expect_output_contains "it is a display of the host"
+expect_output_contains "a host keyboard or mouse is on it"
+expect_output_contains "it is a host display"
 expect_output_lacks "sleep["
 expect_output_lacks /tmp/
 

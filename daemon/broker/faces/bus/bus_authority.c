@@ -87,26 +87,22 @@ static void on_verdict(void *context, enum bus_polkit_verdict verdict)
 		if (sd_bus_message_get_allow_interactive_authorization(call->message) > 0) {
 			bus_call_fail_with(
 				call, "OperatorsOnly",
-				"this takes the right %s, which polkit gives for a password, and there was nobody "
-				"to type one",
+				"permission denied: %s needs a password, and no polkit agent is there to ask for it",
 				action);
 			return;
 		}
 		bus_call_fail_with(
 			call, SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED,
-			"this takes the right %s: root has it, and you could get it by a password, if the call "
-			"allowed interactive authorisation",
+			"permission denied: %s needs a password, but the call does not allow interactive authorization",
 			action);
 		return;
 	case BUS_POLKIT_ABSENT:
-		bus_call_fail_with(call, "OperatorsOnly",
-				   "this takes the right %s, which only root has as long as polkit is not there",
-				   action);
+		bus_call_fail_with(call, "OperatorsOnly", "permission denied: without polkit only root has %s", action);
 		return;
 	case BUS_POLKIT_NO:
 		break;
 	}
-	bus_call_fail_with(call, "OperatorsOnly", "this takes the right %s: root has it, and whom polkit lets", action);
+	bus_call_fail_with(call, "OperatorsOnly", "permission denied: %s is not granted by polkit", action);
 }
 
 static void abandon(struct bus_call *call)
@@ -138,7 +134,8 @@ static void ask(struct bus_call *call, const struct claim *claim, const struct q
 	call->asked = true;
 	error = bus_polkit_ask(call->books->bus, &question, on_verdict, call, &polkit);
 	if (error < 0) {
-		bus_call_fail_with(call, "OperatorsOnly", "polkit can't be asked (%s), so only root may do this",
+		bus_call_fail_with(call, "OperatorsOnly",
+				   "permission denied: cannot ask polkit (%s), so only root may do this",
 				   strerror(-error));
 		return;
 	}
@@ -163,8 +160,7 @@ bool bus_authority_allow(struct bus_call *call, enum act act, const struct claim
 	}
 	if (call->asked) {
 		bus_call_fail(call, "WrongState",
-			      "what this is about has changed while polkit was asked: look at it, and "
-			      "call again");
+			      "the object changed while polkit was asked: check it, and call again");
 		return false;
 	}
 	call->act = act;

@@ -60,7 +60,7 @@ static const char *find_quota(const struct bus_books *books, const struct bus_ca
 	for (const struct bus_call *call = books->first; call; call = call->next)
 		of_connection += call->message && call->caller == caller;
 	if (of_connection >= BUS_CALLS_PER_CONNECTION_MAX)
-		return "this connection has too many calls that are not answered yet: wait for some of them";
+		return "this connection has too many pending calls: wait for some of them";
 	return books->unknown >= BUS_CALLS_UNKNOWN_MAX
 		       ? "too many calls of new connections are under way: try again in a moment"
 		       : NULL;
@@ -118,10 +118,8 @@ bool bus_call_identify(struct bus_call *call)
 				      arbiter_is_operator(books->arbiter, &call->requester));
 	if (call->account)
 		return true;
-	bus_call_fail(
-		call, "QuotaExceeded",
-		"this user has too many calls that are not answered yet, or all users together have so many that few are "
-		"left: wait for some of them");
+	bus_call_fail(call, "QuotaExceeded",
+		      "this user, or all users together, have too many pending calls: wait for some of them");
 	return false;
 }
 
@@ -146,9 +144,8 @@ bool bus_call_may_be_offered(struct bus_call *call)
 				     arbiter_is_operator(books->arbiter, &call->requester));
 	if (call->offers)
 		return true;
-	bus_call_fail(
-		call, "QuotaExceeded",
-		"too many claims are being made, or wait to be acknowledged: call Acknowledge for some of them first");
+	bus_call_fail(call, "QuotaExceeded",
+		      "too many claims are pending or not acknowledged: call Acknowledge for some of them first");
 	return false;
 }
 
@@ -173,7 +170,7 @@ static int send_error(sd_bus_message *message, const char *name, const char *tex
 void bus_refuse(sd_bus_message *message, const char *name, const char *text)
 {
 	if (send_error(message, name, text) < 0)
-		log_warning("an error could not be sent over the bus: %s", text);
+		log_warning("failed to send an error over the bus: %s", text);
 }
 
 int bus_call_reply_new(const struct bus_call *call, sd_bus_message **out)
@@ -192,7 +189,7 @@ void bus_call_reply(struct bus_call *call, sd_bus_message *reply, int error)
 		if (!call->offer)
 			bus_call_end(call);
 	} else {
-		bus_call_fail_with(call, "Failed", "the answer could not be written: %s", strerror(-error));
+		bus_call_fail_with(call, "Failed", "failed to write the reply: %s", strerror(-error));
 	}
 	sd_bus_message_unref(reply);
 }

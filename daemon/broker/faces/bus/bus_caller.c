@@ -124,7 +124,7 @@ static int on_credentials(sd_bus_message *reply, void *context, sd_bus_error *ig
 	struct bus_caller *caller = context;
 	struct bus_callers *callers = caller->callers;
 	const char *sender = sd_bus_message_get_sender(reply);
-	char message[256] = "the bus does not tell who you are";
+	char message[256] = "the bus does not identify the caller";
 	int error = -EPERM;
 
 	caller->question = sd_bus_slot_unref(caller->question);
@@ -137,10 +137,10 @@ static int on_credentials(sd_bus_message *reply, void *context, sd_bus_error *ig
 		return 0;
 	}
 	if (error == -E2BIG)
-		snprintf(message, sizeof(message),
-			 "you are in more than %d groups, which is more than can be looked at", SUBJECT_GROUPS_MAX);
+		snprintf(message, sizeof(message), "you are in more than %d groups, which is not supported",
+			 SUBJECT_GROUPS_MAX);
 	else if (error == -ENODATA)
-		snprintf(message, sizeof(message), "the bus does not tell your user and groups: it is too old");
+		snprintf(message, sizeof(message), "the bus does not pass your user and groups: it is too old");
 	callers->events->unknown(callers->context, caller, message);
 	forget(caller);
 	return 0;

@@ -45,7 +45,7 @@ static int on_call(sd_bus_message *message, void *context, sd_bus_error *ignored
 
 	bus_path_parse(sd_bus_message_get_path(message), &object);
 	if (object.node == BUS_NODE_NONE) {
-		bus_refuse(message, SD_BUS_ERROR_UNKNOWN_OBJECT, "there is no such object");
+		bus_refuse(message, SD_BUS_ERROR_UNKNOWN_OBJECT, "no such object");
 		return 1;
 	}
 	method = bus_methods_find(face->books.arbiter, &object, sd_bus_message_get_interface(message),
@@ -57,8 +57,8 @@ static int on_call(sd_bus_message *message, void *context, sd_bus_error *ignored
 	error = sender ? bus_callers_get(face->callers, sender, &caller) : -EPERM;
 	if (error < 0) {
 		bus_refuse(message, error == -EUSERS ? BUS_NAME ".Error.QuotaExceeded" : SD_BUS_ERROR_ACCESS_DENIED,
-			   error == -EUSERS ? "too many connections ask: try again in a moment"
-					    : "who you are could not be found out");
+			   error == -EUSERS ? "too many connections: try again in a moment"
+					    : "failed to identify the caller");
 		return 1;
 	}
 	call = bus_call_new(&face->books, caller, message, &object);
@@ -124,7 +124,7 @@ static void end_offer(struct bus_face *face, const struct claim *claim, bool ove
 	if (!call)
 		return;
 	if (is_stuck_in_queue(face, call->offer)) {
-		log_warning("claim %s: the bus has not taken its descriptors", claim->id);
+		log_warning("claim %s: the bus did not deliver its descriptors", claim->id);
 		bus_connection_cut(face->link);
 	}
 	if (over)
@@ -142,8 +142,7 @@ static void tell_revocation(struct bus_face *face, const struct news *news)
 			    : 0;
 
 	if (error < 0)
-		log_warning("claim %s: its client could not be asked over the bus: %s", news->claim->id,
-			    strerror(-error));
+		log_warning("claim %s: failed to ask its client over the bus: %s", news->claim->id, strerror(-error));
 }
 
 static void on_news(void *context, const struct news *news)
@@ -187,7 +186,7 @@ static void on_up(void *context, sd_bus *bus)
 	if (error >= 0)
 		error = sd_bus_request_name_async(bus, &face->name, BUS_NAME, SD_BUS_NAME_QUEUE, on_name, face);
 	if (error < 0) {
-		log_error("the bus can't be used: %s", strerror(-error));
+		log_error("cannot use the bus: %s", strerror(-error));
 		bus_connection_cut(face->link);
 	}
 }

@@ -166,7 +166,7 @@ static void reply_path(struct bus_call *call, const struct bus_object_name *obje
 	int error;
 
 	if (!bus_object_exists(call->books->arbiter, object)) {
-		bus_call_fail(call, "NotFound", "there is no such object");
+		bus_call_fail(call, "NotFound", "no such object");
 		return;
 	}
 	error = bus_call_reply_new(call, &reply);
@@ -181,7 +181,7 @@ static void get_device(struct bus_call *call, const struct bus_parameters *param
 	char path[BUS_PATH_MAX];
 
 	if (device_name_complete(parameters->text[0], object.name) < 0)
-		bus_call_fail(call, "NotFound", "this is no device's address (0000:01:00.0)");
+		bus_call_fail(call, "NotFound", "not a device address (0000:01:00.0)");
 	else
 		reply_path(call, &object, bus_path_of_device(object.name, path));
 }
@@ -215,7 +215,7 @@ static void open_device(struct bus_call *call, const struct bus_parameters *para
 	if (device_name_complete(parameters->text[0], name) == 0)
 		device = claim_find_device((struct claim *)claim, name);
 	if (!device || device->lockout) {
-		bus_call_fail(call, "NotFound", "the claim was not given this device");
+		bus_call_fail(call, "NotFound", "the claim does not have this device");
 		return;
 	}
 	for (size_t i = 0; offering && i < offering->offer->device_count; i++)
@@ -223,9 +223,9 @@ static void open_device(struct bus_call *call, const struct bus_parameters *para
 	if (offered)
 		bus_answers_open(call, offering->offer, claim, device);
 	else
-		bus_call_fail(
-			call, "WrongState",
-			"nothing of this device waits to be taken: that is so after Claim and Add, until Acknowledge");
+		bus_call_fail(call, "WrongState",
+			      "this device has no descriptors to take: they are available after Claim and Add, until "
+			      "Acknowledge");
 }
 
 static void acknowledge(struct bus_call *call, const struct bus_parameters *parameters, const struct claim *claim)
@@ -245,7 +245,7 @@ static void add(struct bus_call *call, const struct bus_parameters *parameters, 
 	char device[DEVICE_NAME_MAX];
 
 	if (device_name_complete(parameters->text[0], device) < 0)
-		bus_call_fail(call, SD_BUS_ERROR_INVALID_ARGS, "device: this is no device's address (0000:01:00.0)");
+		bus_call_fail(call, SD_BUS_ERROR_INVALID_ARGS, "device: not a device address (0000:01:00.0)");
 	else if (bus_offer_find(call->books, claim->id))
 		bus_call_fail(call, "UnacknowledgedDescriptors",
 			      "acknowledge the descriptors of this claim first (Acknowledge)");
@@ -258,7 +258,7 @@ static void remove_device(struct bus_call *call, const struct bus_parameters *pa
 	char device[DEVICE_NAME_MAX];
 
 	if (device_name_complete(parameters->text[0], device) < 0)
-		bus_call_fail(call, SD_BUS_ERROR_INVALID_ARGS, "device: this is no device's address (0000:01:00.0)");
+		bus_call_fail(call, SD_BUS_ERROR_INVALID_ARGS, "device: not a device address (0000:01:00.0)");
 	else
 		arbiter_remove_device(call->books->arbiter, hand_over(call), claim->id, device);
 }
@@ -312,7 +312,7 @@ static bool has_properties(struct bus_call *call, const char *interface)
 {
 	if (strcmp(interface, bus_interface_of(call->object.node)) == 0)
 		return true;
-	bus_call_fail(call, SD_BUS_ERROR_UNKNOWN_INTERFACE, "this object has no properties of this interface");
+	bus_call_fail(call, SD_BUS_ERROR_UNKNOWN_INTERFACE, "this object has no properties on this interface");
 	return false;
 }
 
@@ -356,7 +356,7 @@ static void set(struct bus_call *call, const struct bus_parameters *parameters, 
 	if (!has_properties(call, parameters->text[0]))
 		return;
 	if (bus_property_exists(call->object.node, parameters->text[1]))
-		bus_call_fail(call, SD_BUS_ERROR_PROPERTY_READ_ONLY, "no property can be set");
+		bus_call_fail(call, SD_BUS_ERROR_PROPERTY_READ_ONLY, "all properties are read-only");
 	else
 		bus_call_fail(call, SD_BUS_ERROR_UNKNOWN_PROPERTY, "this object has no property of this name");
 }
@@ -414,7 +414,7 @@ const struct bus_method *bus_methods_find(const struct arbiter *arbiter, const s
 	/* A claim that is no more, or never was, is answered like one of somebody else. */
 	if (object->node != BUS_NODE_FOLDER && object->node != BUS_NODE_CLAIM && !bus_object_exists(arbiter, object)) {
 		*error = SD_BUS_ERROR_UNKNOWN_OBJECT;
-		*message = "there is no such object";
+		*message = "no such object";
 		return NULL;
 	}
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
@@ -457,12 +457,12 @@ void bus_methods_run(struct bus_call *call)
 	result = bus_parameters_read(call->message, method->signature, method->options, &parameters, &error);
 	if (result < 0) {
 		bus_call_fail(call, SD_BUS_ERROR_INVALID_ARGS,
-			      error.message ? error.message : "the arguments can't be read");
+			      error.message ? error.message : "cannot read the arguments");
 		sd_bus_error_free(&error);
 		return;
 	}
 	if (parameters.question.lease_unit && parameters.question.lease != LEASE_UNIT) {
-		bus_call_fail(call, SD_BUS_ERROR_INVALID_ARGS, "option 'unit' goes with 'lease' 'unit' only");
+		bus_call_fail(call, SD_BUS_ERROR_INVALID_ARGS, "option 'unit' needs 'lease' 'unit'");
 		return;
 	}
 	if (method->act_of)

@@ -38,10 +38,10 @@ static int read_devices(sd_bus_message *message, struct bus_parameters *out, sd_
 
 	while (result >= 0 && (result = sd_bus_message_read(message, "s", &text)) > 0) {
 		if (count == CLAIM_DEVICES_MAX)
-			return refuse(error, "devices: 64 are the most that a claim can have, and there are more");
+			return refuse(error, "devices: a claim can have at most 64");
 		if (!question_take_device(text, out->taken[count]))
 			return refuse(error,
-				      "devices: '%s' is no device's address (0000:01:00.0) and no pool (pool:NAME)",
+				      "devices: '%s' is neither a device address (0000:01:00.0) nor a pool (pool:NAME)",
 				      shown(text, again));
 		out->question.device[count] = out->taken[count];
 		count++;
@@ -49,7 +49,7 @@ static int read_devices(sd_bus_message *message, struct bus_parameters *out, sd_
 	if (result < 0)
 		return result;
 	if (count == 0)
-		return refuse(error, "devices: name one at least");
+		return refuse(error, "devices: name at least one");
 	out->question.count = count;
 	return sd_bus_message_exit_container(message);
 }
@@ -162,15 +162,15 @@ static const struct {
 	const char *name;
 	const char *what;
 } option_names[] = {
-	{ BUS_OPTION_MODE, "mode", "option 'mode' wants a text: attached, open or node" },
-	{ BUS_OPTION_NUMA_NODE, "numa_node", "option 'numa_node' wants a number from 0 to 65535" },
-	{ BUS_OPTION_USER, "user", "option 'user' wants a text: a user's name or number" },
-	{ BUS_OPTION_LEASE, "lease", "option 'lease' wants a text: descriptor, process, unit or operator" },
-	{ BUS_OPTION_LEASE_UNIT, "unit", "option 'unit' wants a text: the full name of a systemd unit" },
-	{ BUS_OPTION_GRACE, "grace", "option 'grace' wants a number of milliseconds, at most a day" },
-	{ BUS_OPTION_REASON, "reason", "option 'reason' wants a text: a sentence of at most 255 bytes" },
-	{ BUS_OPTION_UNBIND, "unbind", "option 'unbind' wants true or false" },
-	{ BUS_OPTION_UNIT, "unit", "option 'unit' wants a text: a systemd unit's name" },
+	{ BUS_OPTION_MODE, "mode", "option 'mode' needs a string: attached, open or node" },
+	{ BUS_OPTION_NUMA_NODE, "numa_node", "option 'numa_node' needs a number from 0 to 65535" },
+	{ BUS_OPTION_USER, "user", "option 'user' needs a string: a user name or uid" },
+	{ BUS_OPTION_LEASE, "lease", "option 'lease' needs a string: descriptor, process, unit or operator" },
+	{ BUS_OPTION_LEASE_UNIT, "unit", "option 'unit' needs a string: the full name of a systemd unit" },
+	{ BUS_OPTION_GRACE, "grace", "option 'grace' needs a number of milliseconds, at most a day" },
+	{ BUS_OPTION_REASON, "reason", "option 'reason' needs a string: a sentence of at most 255 bytes" },
+	{ BUS_OPTION_UNBIND, "unbind", "option 'unbind' needs true or false" },
+	{ BUS_OPTION_UNIT, "unit", "option 'unit' needs a string: a systemd unit name" },
 };
 
 static int take_option(sd_bus_message *message, enum bus_option option, struct bus_parameters *out)
@@ -226,7 +226,7 @@ static int read_option(sd_bus_message *message, const char *key, unsigned option
 		result = take_option(message, option_names[i].option, out);
 		return result == -EINVAL || result == -ENXIO ? refuse(error, "%s", option_names[i].what) : result;
 	}
-	return refuse(error, "there is no option '%s' here", shown(key, again));
+	return refuse(error, "unknown option '%s'", shown(key, again));
 }
 
 static int read_options(sd_bus_message *message, unsigned options, struct bus_parameters *out, sd_bus_error *error)
@@ -256,7 +256,7 @@ int bus_parameters_read(sd_bus_message *message, const char *signature, unsigned
 	out->question.numa_node = -1;
 	out->grace_usec = UINT64_MAX;
 	if (!sd_bus_message_has_signature(message, signature))
-		return refuse(error, "the arguments are to have the signature '%s'", signature);
+		return refuse(error, "the arguments must have the signature '%s'", signature);
 	result = sd_bus_message_rewind(message, true);
 	for (const char *at = signature; *at && result >= 0;) {
 		if (strncmp(at, "as", 2) == 0) {

@@ -109,7 +109,7 @@ static void arm(struct bus_signals *signals, uint64_t wait)
 	when = when > now + wait ? when : now + wait;
 	if (!signals->timer) {
 		if (sd_event_add_time(signals->event, &signals->timer, CLOCK_MONOTONIC, when, 1, on_timer, signals) < 0)
-			log_error("changes can't be told to the bus: no timer");
+			log_error("cannot send changes to the bus: no timer");
 	} else if (sd_event_source_set_time(signals->timer, when) >= 0) {
 		sd_event_source_set_enabled(signals->timer, SD_EVENT_ONESHOT);
 	}
@@ -247,7 +247,7 @@ static void send_signal(sd_bus_message *signal, int result)
 	if (result >= 0)
 		result = sd_bus_message_send(signal);
 	if (result < 0)
-		log_warning("a change could not be told to the bus: %s", strerror(-result));
+		log_warning("failed to send a change to the bus: %s", strerror(-result));
 	sd_bus_message_unref(signal);
 }
 

@@ -32,15 +32,15 @@ static bool take_member(struct varlink_call *call, const char *key, struct json_
 
 	if (strcmp(key, "method") == 0) {
 		if (!json_object_is_type(value, json_type_string))
-			return refuse(call, "\"method\" is no string");
+			return refuse(call, "\"method\" is not a string");
 		call->method = json_object_get_string(value);
 		return strlen(call->method) == (size_t)json_object_get_string_len(value) ||
-		       refuse(call, "\"method\" has \\u0000 in it, which is no character of a text");
+		       refuse(call, "\"method\" contains \\u0000, which is not allowed in a string");
 	}
 	if (strcmp(key, "parameters") == 0) {
 		call->parameters = value;
 		return !value || json_object_is_type(value, json_type_object) ||
-		       refuse(call, "\"parameters\" is no object");
+		       refuse(call, "\"parameters\" is not an object");
 	}
 	if (strcmp(key, "oneway") == 0)
 		return take_flag(call, key, value, &call->oneway);
@@ -49,7 +49,7 @@ static bool take_member(struct varlink_call *call, const char *key, struct json_
 	if (strcmp(key, "upgrade") == 0)
 		return take_flag(call, key, value, &call->upgrade);
 	/* A mistyped "oneway" must not pass for a call that waits. */
-	return refuse(call, "a call has no member \"%s\"", text_escape(shown, sizeof(shown), key, strlen(key)));
+	return refuse(call, "unknown member \"%s\" of a call", text_escape(shown, sizeof(shown), key, strlen(key)));
 }
 
 static bool take_members(struct varlink_call *call)
@@ -59,7 +59,7 @@ static bool take_members(struct varlink_call *call)
 		if (!take_member(call, key, value))
 			return false;
 	}
-	return call->method || refuse(call, "\"method\" is missing");
+	return call->method || refuse(call, "missing \"method\"");
 }
 
 int varlink_call_parse(const char *text, size_t length, struct varlink_call *call)

@@ -265,9 +265,8 @@ bool varlink_connection_refuse_excess(struct varlink_connection *connection)
 	if (connection->account->output <=
 	    account_part(connection->account, VARLINK_OUTPUT_MAX, VARLINK_OUTPUT_PER_USER_MAX))
 		return false;
-	reply_message(
-		connection, "org.ioasid1.QuotaExceeded",
-		"too much waits for this user's programs that they do not read: read it, or close their connections");
+	reply_message(connection, "org.ioasid1.QuotaExceeded",
+		      "this user's programs have too much unread output: read it, or close their connections");
 	return true;
 }
 
@@ -290,8 +289,7 @@ static void take_frame(struct varlink_connection *connection, const char *text, 
 	if (error == -ENOMEM) {
 		connection->broken = true;
 	} else if (error < 0) {
-		text_format(message, sizeof(message), "the message is no Varlink call: %s; the connection is closed",
-			    call.wrong);
+		text_format(message, sizeof(message), "not a Varlink call: %s; the connection is closed", call.wrong);
 		refuse(connection, "org.ioasid1.ProtocolError", message);
 	} else if (call.upgrade) {
 		refuse(connection, "org.ioasid1.ProtocolError",
@@ -319,7 +317,7 @@ static void take_input(struct varlink_connection *connection)
 
 	if (connection->streaming) {
 		refuse(connection, "org.ioasid1.ProtocolError",
-		       "another message came while replies go on: use another connection; this one is closed");
+		       "another message arrived while replies continue: use another connection; this one is closed");
 	} else if (length == 0) {
 		refuse(connection, "org.ioasid1.ProtocolError",
 		       "the message is longer than 65536 bytes; the connection is closed");
@@ -350,7 +348,8 @@ static void receive(struct varlink_connection *connection)
 		break;
 	case -EDQUOT:
 		refuse(connection, "org.ioasid1.QuotaExceeded",
-		       "messages of this user that are not whole have too much memory: complete them; the connection is closed");
+		       "incomplete messages of this user take too much memory: complete them; the connection is "
+		       "closed");
 		break;
 	default:
 		connection->broken |= got < 0;

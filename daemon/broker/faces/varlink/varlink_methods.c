@@ -239,8 +239,7 @@ static void watch(struct varlink_client *client, const struct parameters *parame
 		struct json_object *object = json_make_object();
 
 		json_set(object, "message",
-			 json_make_string("too many connections of this user, or of all users together, "
-					  "watch already: close some"));
+			 json_make_string("too many monitors of this user, or of all users together: close some"));
 		varlink_connection_error(client->connection, "org.ioasid1.QuotaExceeded", object);
 	}
 }

@@ -154,8 +154,8 @@ static int on_trim(sd_event_source *source, uint64_t usec, void *context)
 static void turn_away(struct varlink_server *server, int socket)
 {
 	static const char answer[] =
-		"{\"error\":\"org.ioasid1.QuotaExceeded\",\"parameters\":{\"message\":\"this user has too many "
-		"connections, or all users together have so many that few are left: close some\"}}";
+		"{\"error\":\"org.ioasid1.QuotaExceeded\",\"parameters\":{\"message\":\"this user, or all users "
+		"together, have too many connections: close some\"}}";
 
 	server->counts.turned_away++;
 	/* The best that can be done without waiting for anybody. */
@@ -271,7 +271,7 @@ static bool accept_one(struct varlink_server *server)
 			turn_away(server, socket);
 		descriptor_close(&socket);
 		server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
-		log_warning("out of file descriptors: a client was turned away");
+		log_warning("out of file descriptors: rejected a client");
 	}
 	return false;
 }
@@ -382,11 +382,11 @@ int varlink_server_new(sd_event *event, const char *path, struct arbiter *arbite
 	int socket = listen_at(path), error;
 
 	if (socket == -EADDRINUSE) {
-		log_error("%s: another ioasidd listens there: stop it, or take another --runtime-dir", path);
+		log_error("%s: another ioasidd listens there: stop it, or use another --runtime-dir", path);
 		return socket;
 	}
 	if (socket < 0) {
-		log_error("%s: can't listen: %s", path, strerror(-socket));
+		log_error("%s: failed to listen: %s", path, strerror(-socket));
 		return socket;
 	}
 	error = varlink_server_new_from_fd(event, socket, arbiter, metrics, out);
