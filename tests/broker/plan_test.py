@@ -166,7 +166,7 @@ def an_operator_plans_for_somebody():
         for subject in ({"user": str(ALICE)}, {"unit": "vm-3.service"}, {"user": str(BOB), "unit": "x"}):
             assert alice.fail("Plan", {"devices": [ALONE], **subject})[0] == "org.ioasid1.OperatorsOnly", subject
         error, why = root.fail("Plan", {"devices": [ALONE], "user": "nobody-has-this-name"})
-        assert error == "org.ioasid1.Failed" and "no user nobody-has-this-name" in why["message"], why
+        assert error == "org.ioasid1.Failed" and "unknown user nobody-has-this-name" in why["message"], why
         for name, value in (("user", ""), ("user", 5), ("user", "a\nb"), ("unit", ""), ("unit", "x" * 256)):
             assert root.fail("Plan", {"devices": [ALONE], name: value})[1] == {"parameter": name}, (name, value)
         assert root.fail("Claim", {"devices": [ALONE], "user": "root"})[1] == {"parameter": "user"}
