@@ -56,8 +56,8 @@ enum ioasid_status {
  */
 int ioasid_connect(const char *path, struct ioasid **connection);
 /*
- * Closes the connection. Claims continue as long as their lease FDs are open. NULL is allowed. Returns NULL. A connection
- * that broke because the daemon was restarted need not be closed: the next call reconnects.
+ * Closes the connection. Claims continue as long as their lease FDs are open. NULL is allowed. Returns NULL. A
+ * connection that broke because the daemon was restarted need not be closed: the next call reconnects.
  */
 struct ioasid *ioasid_disconnect(struct ioasid *connection);
 
@@ -143,8 +143,8 @@ int ioasid_claim_lease_fd(const struct ioasid_claim *claim);
 /*
  * Checks, without waiting, whether an operator revokes the claim. Returns 1 if so: *grace: the time to release it, in
  * milliseconds from the request; *reason: the reason, "" if none was given, valid as long as the claim; both may be
- * NULL. Release the claim within that time; then the devices are taken away. 0: not revoked. -ENODATA: the daemon closed
- * the lease: the claim ended, or the daemon was stopped (see ioasid_claim_resume()). -EBADF: its lease is not a
+ * NULL. Release the claim within that time; then the devices are taken away. 0: not revoked. -ENODATA: the daemon
+ * closed the lease: the claim ended, or the daemon was stopped (see ioasid_claim_resume()). -EBADF: its lease is not a
  * descriptor; other errors of recv(). Call this when poll() of the lease FD shows POLLIN. If several processes have the
  * lease, only one reads the request.
  */
@@ -183,14 +183,14 @@ int ioasid_claim_remove(struct ioasid *connection, struct ioasid_claim *claim, c
  */
 int ioasid_claim_resume(struct ioasid *connection, struct ioasid_claim *claim);
 /*
- * Closes all FDs of the claim, asks the daemon to release it, waits for the reply and frees the claim, which must not be
- * used afterwards, whatever is returned. Errors: as ioasid_call(); -EBUSY, status IOASID_BUSY: another process still
+ * Closes all FDs of the claim, asks the daemon to release it, waits for the reply and frees the claim, which must not
+ * be used afterwards, whatever is returned. Errors: as ioasid_call(); -EBUSY, status IOASID_BUSY: another process still
  * holds an FD, and the claim lingers until that is closed, or it is quarantined until an operator releases it.
  */
 int ioasid_claim_release(struct ioasid *connection, struct ioasid_claim *claim);
 /*
- * Frees the memory of a claim and closes its FDs, including the lease FD: if that was the last copy, the daemon releases
- * the claim. NULL is allowed. Returns NULL.
+ * Frees the memory of a claim and closes its FDs, including the lease FD: if that was the last copy, the daemon
+ * releases the claim. NULL is allowed. Returns NULL.
  */
 struct ioasid_claim *ioasid_claim_free(struct ioasid_claim *claim);
 
