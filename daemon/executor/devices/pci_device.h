@@ -16,7 +16,7 @@
 
 /*
  * Reads the device. patience limits the waiting for a device whose lock is taken; NULL: waits for ever. 0 or
- * PCI_DEVICE_LOCKED, with *out filled; -ENOENT: there is no such device; -EBADMSG: its attributes make no sense
+ * PCI_DEVICE_LOCKED, with *out filled; -ENOENT: no such device; -EBADMSG: its attributes are invalid
  * (logged, once); other -errno of reading. *out is untouched on failure.
  */
 int pci_device_device(const struct host *host, const char *name, struct timed_call *timed_call, struct device *out);
@@ -35,6 +35,6 @@ int pci_device_group(int folder, int32_t *group);
 
 /*
  * The names of a group's members, sorted, at most max of them. Returns how many there are, or -errno. -E2BIG: more than
- * max; -EBADMSG: a member that is no PCI device.
+ * max; -EBADMSG: a member that is not a PCI device.
  */
 int pci_device_members(const struct host *host, int32_t group, char (*name)[DEVICE_NAME_MAX], size_t max);
