@@ -1,6 +1,6 @@
 /*
- * Makes text from outside harmless for a terminal: what is no plain printable character is written as \n, \t or \xNN.
- * Knows nothing of where the text comes from or goes to, and of no locale.
+ * Makes text from outside harmless for a terminal: characters that are not plain and printable are written as \n, \t or
+ * \xNN. Knows nothing of where the text comes from or goes to, and of no locale.
  */
 #pragma once
 

@@ -29,7 +29,7 @@
 extern "C" {
 #endif
 
-/* Where the daemon listens unless it was told otherwise. */
+/* The default socket of the daemon. */
 #define IOASID_SOCKET_PATH "/run/ioasidd/org.ioasid1"
 
 /* A connection to ioasidd. */
@@ -41,24 +41,23 @@ struct ioasid_claim;
 enum ioasid_status {
 	IOASID_DONE = 0,
 	IOASID_FAILED = 1,
-	IOASID_REFUSED = 3,     /* by policy; the message names the rule, or says that it takes an operator */
+	IOASID_REFUSED = 3,     /* by policy; the message names the rule, or says that only operators may */
 	IOASID_BUSY = 4,        /* in use by the host or claimed by another */
 	IOASID_UNKNOWN = 5,     /* no such device or claim */
-	IOASID_UNSUPPORTED = 6, /* this kernel or hardware can't do it */
+	IOASID_UNSUPPORTED = 6, /* not supported by this kernel or hardware */
 	IOASID_UNREACHABLE = 7, /* no daemon at that socket, or it went away */
 };
 
 /*
- * Connects to the daemon's socket at path (NULL: IOASID_SOCKET_PATH). A connection is made even where the daemon is
- * not there (then this returns an error and *connection is set all the same, so that ioasid_error_message() can be
- * asked; disconnect it). -ENOMEM sets nothing.
- * Errors: -ENOENT, -ECONNREFUSED: no daemon listens there; -EACCES: the socket's mode keeps this user out;
+ * Connects to the daemon's socket at path (NULL: IOASID_SOCKET_PATH). If the daemon is not running, this returns an
+ * error but sets *connection all the same, for ioasid_error_message(); disconnect it. -ENOMEM sets nothing.
+ * Errors: -ENOENT, -ECONNREFUSED: no daemon listens there; -EACCES: the socket's mode denies access to this user;
  * -ENAMETOOLONG.
  */
 int ioasid_connect(const char *path, struct ioasid **connection);
 /*
- * Closes the connection. Claims go on as long as their lease FDs are open. NULL is allowed. Returns NULL. A connection
- * that broke, because the daemon was started anew, needs none of this: the next call makes it again.
+ * Closes the connection. Claims continue as long as their lease FDs are open. NULL is allowed. Returns NULL. A
+ * connection that broke because the daemon was restarted need not be closed: the next call reconnects.
  */
 struct ioasid *ioasid_disconnect(struct ioasid *connection);
 
@@ -93,7 +92,7 @@ int ioasid_plan(struct ioasid *connection, const char *const *devices, size_t co
  * was asked for is refused by this library. A claim whose FDs could not be received (-EMFILE: this process is at its
  * limit of open FDs) is rejected, so that it is rolled back by the daemon. All FDs are close-on-exec. *claim is freed
  * by ioasid_claim_release() or ioasid_claim_free(). The connection may be closed before the claim. Errors: as
- * ioasid_call(); ioasid_error_status() tells refused (3), busy (4), unknown (5), unsupported (6) apart.
+ * ioasid_call(); ioasid_error_status() distinguishes refused (3), busy (4), unknown (5), unsupported (6).
  */
 int ioasid_claim(struct ioasid *connection, const char *const *devices, size_t count, const char *mode,
 		 struct ioasid_claim **claim);
@@ -142,12 +141,12 @@ uint32_t ioasid_claim_ioas_id(const struct ioasid_claim *claim);
  * claim. */
 int ioasid_claim_lease_fd(const struct ioasid_claim *claim);
 /*
- * Asks, without waiting, whether an operator wants the claim back. Returns 1 if he does: *grace: how many milliseconds
- * there were for it when he said so; *reason: why, "" if he did not say, valid as long as the claim; both may be NULL.
- * Release the claim within that time; after it the devices are taken. 0: nobody does. -ENODATA: the daemon has closed
- * the lease: the claim is over, or the daemon was stopped (see ioasid_claim_resume()). -EBADF: its lease is no
- * descriptor; other errors of recv(). poll() of the lease FD for POLLIN says when to ask. Of several processes that
- * have the lease only one reads it.
+ * Checks, without waiting, whether an operator revokes the claim. Returns 1 if so: *grace: the time to release it, in
+ * milliseconds from the request; *reason: the reason, "" if none was given, valid as long as the claim; both may be
+ * NULL. Release the claim within that time; then the devices are taken away. 0: not revoked. -ENODATA: the daemon
+ * closed the lease: the claim ended, or the daemon was stopped (see ioasid_claim_resume()). -EBADF: its lease is not a
+ * descriptor; other errors of recv(). Call this when poll() of the lease FD shows POLLIN. If several processes have the
+ * lease, only one reads the request.
  */
 int ioasid_claim_asked_back(struct ioasid_claim *claim, int64_t *grace, const char **reason);
 /* How many devices the claim has, and the name of each (NULL past the end; valid until the claim changes). */
@@ -175,45 +174,45 @@ int ioasid_claim_add(struct ioasid *connection, struct ioasid_claim *claim, cons
  */
 int ioasid_claim_remove(struct ioasid *connection, struct ioasid_claim *claim, const char *device);
 /*
- * Takes a claim up again after ioasidd was stopped or started anew. Over a restart a claim goes on as it is, and this
- * changes nothing. Where the service manager lost the lease (systemd before 257 does when the service is stopped; the
- * lease FD shows POLLHUP then) the claim lingers as long as an FD of it is open, and gets a new lease by this call:
- * then ioasid_claim_lease_fd() is another FD than before, which is closed. Call it where poll() of the lease FD shows
- * POLLHUP, or when another call has found the daemon started anew. Errors: as ioasid_call(); with -EREMOTEIO the claim
- * is over, or was never lost and has ended: free it. -EMFILE: the new lease did not fit into this process; try again.
+ * Resumes a claim after ioasidd was stopped or restarted. Claims normally survive a restart, and this changes nothing.
+ * If the service manager lost the lease (systemd before 257 does when the service is stopped; the lease FD then shows
+ * POLLHUP), the claim lingers as long as an FD of it is open, and gets a new lease by this call: then
+ * ioasid_claim_lease_fd() returns a new FD, and the old one is closed. Call it when poll() of the lease FD shows
+ * POLLHUP, or when another call found the daemon restarted. Errors: as ioasid_call(); on -EREMOTEIO the claim has
+ * ended: free it. -EMFILE: this process could not receive the new lease; try again.
  */
 int ioasid_claim_resume(struct ioasid *connection, struct ioasid_claim *claim);
 /*
- * Closes all FDs of the claim, asks the daemon to take its devices back, waits for the answer and frees the claim,
- * which must not be used after, whatever is returned. Errors: as ioasid_call(); -EBUSY, status IOASID_BUSY: somebody
- * else still holds an FD, and the claim lingers until that ends, or it is quarantined until the operator opens it.
+ * Closes all FDs of the claim, asks the daemon to release it, waits for the reply and frees the claim, which must not
+ * be used afterwards, whatever is returned. Errors: as ioasid_call(); -EBUSY, status IOASID_BUSY: another process still
+ * holds an FD, and the claim lingers until that is closed, or it is quarantined until an operator releases it.
  */
 int ioasid_claim_release(struct ioasid *connection, struct ioasid_claim *claim);
 /*
- * Frees the memory of a claim and closes its FDs, the lease FD among them: if that was its last copy, the daemon takes
- * the devices back by itself. NULL is allowed. Returns NULL.
+ * Frees the memory of a claim and closes its FDs, including the lease FD: if that was the last copy, the daemon
+ * releases the claim. NULL is allowed. Returns NULL.
  */
 struct ioasid_claim *ioasid_claim_free(struct ioasid_claim *claim);
 
-/* Somebody who watches what happens. */
+/* A subscription to events. */
 struct ioasid_monitor;
 /*
- * Begins to watch, over a connection of its own; when this returns, everything that happens from then on is told.
- * claim: only what happens to this one and to its devices, until it is no more; NULL: all that this user may see.
- * *monitor is closed with ioasid_monitor_close(); the connection, which the failures are told on, may be closed before.
- * Errors: as ioasid_call(); ioasid_error_name() tells a claim that there is not, or is not the caller's
- * (org.ioasid1.NotFound), from too many watchers of this user (org.ioasid1.QuotaExceeded).
+ * Subscribes to events, over a connection of its own; no event after this returns is missed. claim: only events of this
+ * claim and its devices, until it ends; NULL: all events that this user may see. Close *monitor with
+ * ioasid_monitor_close(); connection, which reports the failures, may be closed before.
+ * Errors: as ioasid_call(); ioasid_error_name() distinguishes a claim that does not exist or is not the caller's
+ * (org.ioasid1.NotFound) from too many monitors of this user (org.ioasid1.QuotaExceeded).
  */
 int ioasid_monitor_open(struct ioasid *connection, const char *claim, struct ioasid_monitor **monitor);
-/* For poll(): POLLIN says that ioasid_monitor_next() may find something. Owned by the monitor. */
+/* For poll(): on POLLIN call ioasid_monitor_next(). Owned by the monitor. */
 int ioasid_monitor_fd(const struct ioasid_monitor *monitor);
 /*
  * The next event. timeout: how long to wait for it, in milliseconds; 0: not at all; negative: for ever. *event: JSON
  * text of the type Event of org.ioasid1.varlink, which the caller frees with free(); the first is of the kind "ready".
- * Ask until it returns -EAGAIN before waiting with poll() again: several may have come at once. Errors: -EAGAIN: none
- * within that time; nothing failed. -ENODATA: the claim that is watched is no more, and its last event was told.
- * -ECONNRESET: the daemon was ended, or has cut this watcher off because it did not read: open another one, and list
- * what there is. -EPROTO: what came makes no sense. -ENOMEM.
+ * Call it until it returns -EAGAIN before waiting with poll() again: several may have arrived at once. Errors: -EAGAIN:
+ * none within that time; not a failure. -ENODATA: the monitored claim ended, and its last event was returned.
+ * -ECONNRESET: the daemon stopped, or dropped this monitor because it did not read: open another one, and list
+ * everything again. -EPROTO: invalid data. -ENOMEM.
  */
 int ioasid_monitor_next(struct ioasid *connection, struct ioasid_monitor *monitor, int timeout, char **event);
 /* NULL is allowed. Returns NULL. */

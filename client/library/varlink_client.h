@@ -13,8 +13,8 @@ struct varlink_client {
 };
 
 /*
- * Connects to the socket at path; connected before, it starts anew. Returns 0, or -errno of socket() and connect(), or
- * -ENAMETOOLONG; then it is not connected.
+ * Connects to the socket at path; if already connected, it reconnects. Returns 0, or -errno of socket() and connect(),
+ * or -ENAMETOOLONG; then it is not connected.
  */
 int varlink_client_connect(struct varlink_client *client, const char *path);
 void varlink_client_disconnect(struct varlink_client *client);
@@ -27,8 +27,8 @@ int varlink_client_begin(struct varlink_client *client, const char *path, const 
 /*
  * Calls a method and waits for its reply. parameters: an object, stays the caller's; NULL: none. path is where to
  * connect to if there is no connection, or if it turns out that the other side closed it since the last call (a
- * daemon that was started anew): a call is sent again only if it can't have been received. *reply is undone with
- * varlink_reply_done(). Errors, after each of which there is no connection: -EPROTO: the reply is no Varlink reply,
+ * daemon that was restarted): a call is sent again only if it can't have been received. *reply is undone with
+ * varlink_reply_done(). Errors, after each of which there is no connection: -EPROTO: the reply is not a Varlink reply,
  * too long, or carries more descriptors than any could; -ECONNRESET: the other side went away; -ENOMEM; those of
  * varlink_client_connect().
  */

@@ -45,8 +45,8 @@ ssize_t varlink_input_receive(struct varlink_input *input, int socket, int flags
 /* The length of the first message that is whole, its NUL included; 0: there is none. */
 size_t varlink_input_whole(struct varlink_input *input);
 /*
- * Takes the first message, of that length, as a reply; sets all of *reply but its fds. -EPROTO: it is no Varlink reply,
- * and input->wrong says why; -ENOMEM. It is taken all the same.
+ * Takes the first message, of that length, as a reply; sets all of *reply but its fds. -EPROTO: it is not a Varlink
+ * reply, and input->wrong says why; -ENOMEM. It is taken all the same.
  */
 int varlink_input_take(struct varlink_input *input, size_t length, struct varlink_reply *reply);
 void varlink_input_done(struct varlink_input *input);

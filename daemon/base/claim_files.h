@@ -9,7 +9,7 @@
 
 /*
  * Opens (and makes) the folder PATH/claims. Returns an FD that the caller owns, and as long as it is open nobody
- * else's; or -EADDRINUSE: somebody has it already; other -errno.
+ * else's; or -EADDRINUSE: already in use; other -errno.
  */
 int claim_files_open(const char *runtime_folder);
 /* Writes the claim as it stands now. 0, or -errno: the file there before is unharmed. */

@@ -23,7 +23,7 @@ int journald_open(void);
 /* True if standard error leads to the journal already: lines there and entries would tell the same twice. */
 bool journald_has_stderr(void);
 void journald_begin(struct journald_entry *entry);
-/* Adds a field, one of several of that name perhaps. What of the value is no printable UTF-8 is written as \xHH. */
+/* Adds a field, one of several of that name perhaps. Bytes that are not printable UTF-8 are written as \xHH. */
 void journald_add(struct journald_entry *entry, const char *field, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* 0; -EAGAIN: the journal does not keep up; -ENOENT, -ECONNREFUSED: there is none; other -errno of sendto(). */

@@ -6,7 +6,7 @@
 
 #include "../../policy/model/subject.h"
 
-/* The process that a pidfd is of; -1: it has ended and is forgotten; 0: it is no pidfd, or the kernel does not say. */
+/* The process that a pidfd is of; -1: it has ended and is forgotten; 0: not a pidfd, or the kernel does not tell. */
 pid_t peer_process_of(int pidfd);
 /*
  * Reads the process that a pidfd means, whose number is pid. False: it is gone or another one, out of sight, runs as

@@ -9,8 +9,8 @@
 #include <sys/types.h>
 
 /*
- * Finds the unit in the text of a process's /proc/PID/cgroup: the first part of its path that is no slice. Writes its
- * name into out, or "" where the process is in no unit or the text makes no sense.
+ * Finds the unit in the text of a process's /proc/PID/cgroup: the first part of its path that is not a slice. Writes
+ * its name into out, or "" where the process is in no unit or the text makes no sense.
  */
 void peer_unit_parse(const char *text, char *out, size_t size);
 /*

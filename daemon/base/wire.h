@@ -252,8 +252,8 @@ struct wire_record {
 
 struct wire_recorded {
 	struct wire_header header;
-	int32_t error; /* 0: the kernel has it; EPROTONOSUPPORT: this kernel has no audit, which is no failure; other
-			  errno */
+	int32_t error; /* 0: the kernel has it; EPROTONOSUPPORT: this kernel has no audit log, which is not a failure;
+			  other errno */
 	uint32_t reserved;
 };
 

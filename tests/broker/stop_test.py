@@ -310,7 +310,7 @@ def let_go_of_it(daemon, name, fds):
     end."""
     def wait_for_note():
         with daemon.connect() as operator:
-            while "is taken back" not in ((entry := operator.ask("ListClaims")["claims"][0])["note"] or ""):
+            while "it is removed when" not in ((entry := operator.ask("ListClaims")["claims"][0])["note"] or ""):
                 assert entry["state"] == "held" and daemon.process.poll() is None, entry
     wait_for_note()
     daemon.end("terminate")

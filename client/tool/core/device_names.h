@@ -20,7 +20,7 @@ struct device_names {
  * Returns 0, or -EINVAL and leaves out alone: no device can be called that.
  */
 int device_name_read(const char *text, char out[static DEVICE_NAME_MAX]);
-/* Reads all of them. 0, or -EINVAL: *wrong is the one that is no name; -E2BIG: more than a claim can have. */
+/* Reads all of them. 0, or -EINVAL: *wrong is the invalid name; -E2BIG: more than a claim can have. */
 int device_names_read(struct device_names *names, const char *const *text, size_t count, const char **wrong);
 /* The place of a name in full; -1 where it is none of them. */
 int device_names_find(const struct device_names *names, const char *name);

@@ -10,7 +10,7 @@
 
 struct json_object;
 
-/* The object that a text is, or NULL where it is none (or there is no memory). The caller's. */
+/* The object that a text is, or NULL if it is not one (or out of memory). The caller's. */
 struct json_object *reply_parse(const char *text);
 /* A string of an object; fallback (may be NULL) where it is null, missing or no string. Lives as long as the object. */
 const char *reply_string(struct json_object *object, const char *key, const char *fallback);
@@ -24,9 +24,9 @@ struct json_object *reply_list(struct json_object *object, const char *key);
 struct json_object *reply_object(struct json_object *object, const char *key);
 /* How many entries a list has; 0 for NULL. */
 size_t reply_count(struct json_object *list);
-/* An entry of a list of objects; NULL past the end, or where it is no object. */
+/* An entry of a list of objects; NULL past the end, or if it is not an object. */
 struct json_object *reply_entry(struct json_object *list, size_t index);
-/* An entry of a list of strings; "" past the end, or where it is no string. */
+/* An entry of a list of strings; "" past the end, or if it is not a string. */
 const char *reply_text(struct json_object *list, size_t index);
 /* True if a claim has the device, by its state. */
 bool reply_is_claimed(struct json_object *device);

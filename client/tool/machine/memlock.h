@@ -9,7 +9,7 @@
 /* What the kernel gives every process (since 5.16; 64 KiB before): too little for a virtual machine or for DPDK. */
 #define MEMLOCK_DEFAULT (UINT64_C(8) << 20)
 
-/* Bytes; UINT64_MAX where there is no limit. */
+/* Bytes; UINT64_MAX if there is no limit. */
 struct memlock {
 	uint64_t soft;
 	uint64_t hard;
@@ -20,7 +20,7 @@ struct memlock {
 struct memlock memlock_read(void);
 /*
  * Raises this process's soft limit to what was granted, as far as its hard limit permits. Returns true if it ends up
- * with all of it; *limit: the bytes that it ends up with, UINT64_MAX where there is no limit.
+ * with all of it; *limit: the bytes that it ends up with, UINT64_MAX if there is no limit.
  */
 bool memlock_raise(uint64_t granted, uint64_t *limit);
 /* "64 MiB" for a number of bytes, "no limit" for UINT64_MAX. Returns out. */

@@ -1,5 +1,5 @@
 /*
- * ioasidctl policy reload: has ioasidd read its policy files anew, and says what that changed. Decides nothing.
+ * ioasidctl policy reload: makes ioasidd read its policy files again, and shows what changed. Decides nothing.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /*
- * ioasidctl policy: checks policy files, shows the rules in force, and has them read anew. Decides nothing.
+ * ioasidctl policy: checks policy files, shows the rules in force, and reloads them. Decides nothing.
  */
 #pragma once
 

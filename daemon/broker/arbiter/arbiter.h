@@ -58,7 +58,7 @@ bool arbiter_allow(struct arbiter *arbiter, struct requester *requester, enum ac
 /* What happens from now on; the listener stays the caller's, and is taken out before it is gone. */
 void arbiter_listen(struct arbiter *arbiter, struct news_listener *listener);
 void arbiter_unlisten(struct arbiter *arbiter, struct news_listener *listener);
-/* Reads the policy anew in both programs: errors are logged, and leave the one in force. */
+/* Reads the policy again in both programs: errors are logged, and leave the one in force. */
 void arbiter_reload(struct arbiter *arbiter);
 
 /* The methods of org.ioasid1, under their names. */

@@ -1,6 +1,6 @@
 /*
- * Reading the policy anew, in both programs or in none: it is read here first, then by the executor, and is in force
- * once both came to the same. Open claims keep what they were granted.
+ * Reading the policy again, in both programs or in neither: it is read here first, then by the executor, and is in
+ * force once both came to the same. Open claims keep what they were granted.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /*
- * A limited number of places that users share: who has how many, and whether he gets one more. The more places are
- * taken, the fewer a user gets, so that a few users can't take them all: he gets one more as long as he has less than
- * an equal part of what is left. Some are kept for operators. uid 0 is not limited, and takes nobody's place.
+ * A limited number of places that users share: how many each user has, and whether a user gets one more. The more
+ * places are taken, the fewer a user gets, so that a few users can't take them all: he gets one more as long as he has
+ * less than an equal part of what is left. Some are kept for operators. uid 0 is not limited, and takes nobody's place.
  *
  * Of 896 places, 64 for a user, eight users at their limits leave 398, sixteen 208, fifty 58; it takes 106 to take all.
  */

@@ -1,7 +1,7 @@
 /*
- * What happens, told to whoever passes it on: the faces' events and signals, records, metrics. Listeners are declared
- * here, below them, and are told in the order in which they came; telling changes nothing, and none of them may end a
- * claim in the call.
+ * What happens, reported to those that pass it on: the faces' events and signals, records, metrics. Listeners are
+ * declared here, below them, and are told in the order in which they came; telling changes nothing, and none of them
+ * may end a claim in the call.
  */
 #pragma once
 
@@ -76,5 +76,5 @@ struct newsroom {
 void newsroom_add(struct newsroom *newsroom, struct news_listener *listener);
 void newsroom_remove(struct newsroom *newsroom, struct news_listener *listener);
 void newsroom_tell(struct newsroom *newsroom, const struct news *news);
-/* From now on nobody is told anything: this program ends. */
+/* Report nothing from now on: this program exits. */
 void newsroom_close(struct newsroom *newsroom);

@@ -1,5 +1,5 @@
 /*
- * Plans that the executor is running: sends them, keeps their deadlines, and hands each result to whoever started it.
+ * Plans that the executor is running: sends them, keeps their deadlines, and hands each result to its caller.
  * A plan that passes its deadline is reported once as overdue; its result may still come, hours later.
  */
 #pragma once

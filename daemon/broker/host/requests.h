@@ -20,7 +20,8 @@ struct audit_report {
 /* error: 0, or a positive errno: not everything could be looked at (EACCES: into all processes), and report may miss
  * something. */
 typedef void (*audit_answer)(void *context, int error, const struct audit_report *report);
-/* error: 0: the kernel's audit log has it; EPROTONOSUPPORT: this kernel has no audit, which is no failure; other errno.
+/* error: 0: the kernel's audit log has it; EPROTONOSUPPORT: this kernel has no audit log, which is not a failure; other
+ * errno.
  */
 typedef void (*record_answer)(void *context, int error);
 typedef void (*stop_answer)(void *context, const struct wire_stopped *stopped);

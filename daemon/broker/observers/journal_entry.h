@@ -8,7 +8,7 @@
  *	IOASID_MEMBER *     a member of its group that is locked out with it
  *	IOASID_GROUP *      the IOMMU group's number: good for this boot only
  *	IOASID_UID, IOASID_PID, IOASID_UNIT   who has the claim, or asked for one
- *	IOASID_ACTOR        the uid of whoever did it: the owner, or an operator
+ *	IOASID_ACTOR        the uid that did it: the owner, or an operator
  *	IOASID_RULE         that decided
  *	IOASID_VERDICT      allowed, or the kind of blocker that the refusal's status comes from; IOASID_STATUS: that
  *status IOASID_MODE, IOASID_INTERFACE, IOASID_LEASE, IOASID_STATE   of the claim, as in org.ioasid1 IOASID_NOTE why it

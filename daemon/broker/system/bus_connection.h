@@ -19,7 +19,7 @@ struct bus_connection_listener {
 };
 
 /*
- * Begins to connect, to DBUS_SYSTEM_BUS_ADDRESS or else the system bus; a bus that is not there is no error. 0, or
+ * Begins to connect, to DBUS_SYSTEM_BUS_ADDRESS or else the system bus; a missing bus is not an error. 0, or
  * -errno.
  */
 int bus_connection_new(sd_event *event, struct bus_connection **out);

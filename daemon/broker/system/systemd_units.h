@@ -1,5 +1,5 @@
 /*
- * systemd's units, over the bus: whether one runs, and when that run of it ends. A unit that is started anew is another
+ * systemd's units, over the bus: whether one runs, and when that run of it ends. A restarted unit is another
  * run, told apart by its invocation id. Without the bus nothing is known: that is never taken for an end.
  *
  * Source: org.freedesktop.systemd1(5), systemd.unit(5).

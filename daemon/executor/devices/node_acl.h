@@ -22,7 +22,7 @@ int node_acl_container(const struct host *host, struct vfio_node *node);
 bool node_acl_is_open_to_all(const struct host *host, const struct vfio_node *node);
 /*
  * Waits, as long as it takes it to, until udev has set the node's mode for the first time: that would undo an entry.
- * Not longer than a second, and not at all where there is no udev.
+ * Not longer than a second, and not at all without udev.
  */
 void node_acl_wait_for_udev(const struct vfio_node *node);
 /*

@@ -32,7 +32,7 @@ int pci_driver_write_override(const struct pci_driver_subject *subject, const ch
  */
 int pci_driver_unbind(const struct pci_driver_subject *subject, const char *driver, char why[static TEXT_MAX]);
 /*
- * Has the kernel look for a driver, which driver_override names. -ENODEV: there is no such driver, or it does not take
+ * Has the kernel look for a driver, which driver_override names. -ENODEV: no such driver, or it does not accept
  * the device; else what the kernel said (-EINVAL for every failure of drivers_probe).
  */
 int pci_driver_probe(const struct pci_driver_subject *subject, const char *driver, char why[static TEXT_MAX]);

@@ -18,7 +18,7 @@ int vfio_open_container(const struct host *host, int *fd, char why[static TEXT_M
 bool vfio_is_container(const struct host *host, int fd);
 /* The node of a device's IOMMU group below /dev, "vfio/12", and its number. -ENODEV: it has none. */
 int vfio_group_node(const struct host *host, int folder, char node[static DEVICE_NAME_MAX], dev_t *number);
-/* -EBUSY: somebody has the group, or a device that was opened by it. */
+/* -EBUSY: a process has the group open, or a device opened by it. */
 int vfio_open_group(const struct host *host, const char *device, int folder, int *fd, char why[static TEXT_MAX]);
 /*
  * Puts the group into the container, which gets its IOMMU with the first. -EPERM: a member of the group has a host

@@ -21,7 +21,7 @@ typedef int (*mount_found)(void *context, const struct mount_entry *mount);
  * on several block devices is reported for each of them that it can be seen to be on.
  */
 int mounts_read(const struct host *host, bool foreign, mount_found found, void *context);
-/* Looks at the mounts of one process's namespace only. -ENOENT: there is no such process. Else as mounts_read(). */
+/* Looks at the mounts of one process's namespace only. -ENOENT: no such process. Else as mounts_read(). */
 int mounts_read_process(const struct host *host, pid_t pid, mount_found found, void *context);
 
 /* The block device of that path below /dev, or 0. */

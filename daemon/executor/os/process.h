@@ -22,7 +22,7 @@ pid_t process_parent(const struct host *host, pid_t pid);
 const char *process_unit(const struct host *host, pid_t pid, bool leaf, char out[static UNIT_NAME_MAX]);
 /* Its effective user. False: it is gone. */
 bool process_uid(const struct host *host, pid_t pid, uid_t *uid);
-/* The process that a pidfd is of; -1: one that has ended and is forgotten; 0: it is no pidfd. */
+/* The process that a pidfd is of; -1: one that has ended and is forgotten; 0: not a pidfd. */
 pid_t process_of(const struct host *host, int pidfd);
 /* A line of an FD's fdinfo that begins like this, without the beginning; false: there is none. */
 bool process_fdinfo(const struct host *host, pid_t pid, const char *fd, const char *beginning, char *out, size_t size);

@@ -30,7 +30,7 @@ void host_close(struct host *host);
 int sysfs_open_folder(int base, const char *path);
 /* A stream over a folder's entries, which the caller closes with closedir(); NULL with errno set. */
 DIR *sysfs_list(int base, const char *path);
-/* The next entry that is no "." or "..", printable, and without blanks; NULL at the end. */
+/* The next entry that is not "." or "..", printable, and without blanks; NULL at the end. */
 const struct dirent *sysfs_next(DIR *stream);
 
 /* A stream over a file of many lines, which the caller closes with fclose(); NULL with errno set. */

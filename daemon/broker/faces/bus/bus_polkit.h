@@ -1,5 +1,5 @@
 /*
- * Asks polkit whether the connection that called may do something: always anew, for that connection by its name on the
+ * Asks polkit whether the calling connection may do something: each time, for that connection by its name on the
  * bus and nothing else, and never for longer than it takes. Whatever comes but a plain yes is a no.
  */
 #pragma once

@@ -14,7 +14,7 @@ bool bus_object_exists(const struct arbiter *arbiter, const struct bus_object_na
 /* Appends all properties of an object that exists, as a{sv}. reader: NULL for what may be told to anybody. */
 int bus_property_append_all(sd_bus_message *message, const struct arbiter *arbiter,
 			    const struct bus_object_name *object, const struct requester *reader);
-/* Appends one property, as v. 1; 0: there is no such property; -errno. */
+/* Appends one property, as v. 1; 0: no such property; -errno. */
 int bus_property_append(sd_bus_message *message, const struct arbiter *arbiter, const struct bus_object_name *object,
 			const char *property, const struct requester *reader);
 /* True if objects of this kind have such a property. */

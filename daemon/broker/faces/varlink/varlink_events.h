@@ -24,7 +24,7 @@ enum event_audience varlink_event_audience(const struct news *news);
 struct json_object *varlink_event(const struct arbiter *arbiter, const struct news *news, bool see);
 /*
  * The event that a device is not what it was, because of what became of the claim that has it (owner; NULL: none has it
- * any more). Owned by the caller; NULL where there is no such device any more.
+ * any more). Owned by the caller; NULL if the device is gone.
  */
 struct json_object *varlink_event_device(const struct arbiter *arbiter, const char *name, const struct claim *owner,
 					 bool see);
