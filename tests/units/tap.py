@@ -65,5 +65,6 @@ def run(tests):
             verdict, failed = "not ok", True
             for line in traceback.format_exc().splitlines():
                 print(f"# {line}")
-        print(f"{verdict} {number} - {function.__doc__}{note}", flush=True)
+        name = " ".join(function.__doc__.split())
+        print(f"{verdict} {number} - {name}{note}", flush=True)
     sys.exit(failed)
