@@ -174,7 +174,7 @@ def test_a_reload_is_told():
         result = ioasidctl(daemon, "policy", "reload")
         tap.equal([result.returncode, result.stdout], [0, """\
 /etc/p.json:7:2: warning: never decides
-The policy was reloaded: 2 rules in 1 files are in force.
+The policy was reloaded; in force: 2 rules in 1 file.
   changed: rule "cards" (/etc/p.json:3)
   new: rule "disks" (/etc/p.json:3)
 These claims continue, but the new policy no longer grants them:

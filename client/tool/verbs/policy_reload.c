@@ -105,10 +105,12 @@ static void write_reply(struct session *session, struct json_object *reply, stru
 	struct json_object *lost = reply_list(reply, "no_longer_granted"), *old = rules_by_name(before);
 	struct json_object *new = rules_by_name(after);
 	const struct layout *out = &session->out;
+	int64_t rules = reply_number(reply, "rules", 0);
+	size_t files = reply_count(reply_list(reply, "files"));
 
 	write_diagnostics(out, reply_list(reply, "warnings"));
-	layout_sentence_of(out, "", 2, "The policy was reloaded: %" PRId64 " rules in %zu files are in force.",
-			   reply_number(reply, "rules", 0), reply_count(reply_list(reply, "files")));
+	layout_sentence_of(out, "", 2, "The policy was reloaded; in force: %" PRId64 " rule%s in %zu file%s.", rules,
+			   rules == 1 ? "" : "s", files, files == 1 ? "" : "s");
 	if (before != NULL && after != NULL &&
 	    write_differences(out, new, old, "new", true) + write_differences(out, old, new, "gone", false) == 0)
 		layout_sentence(out, "  ", 4, "no rules were added, removed or changed");

@@ -92,8 +92,8 @@ static void write_status(struct session *session, struct json_object *reply)
 			      "unsafe interrupts are allowed: devices can forge host interrupts");
 	if (reply_flag(kernel, "noiommu"))
 		layout_row_of(out, "", LABEL_COLUMNS, "unsafe no-IOMMU mode is on: devices can access all memory");
-	layout_row_of(out, "policy", LABEL_COLUMNS, "%" PRId64 " rules, digest %s", reply_number(policy, "rules", 0),
-		      reply_string(policy, "digest", "unknown"));
+	layout_row_of(out, "policy", LABEL_COLUMNS, "%" PRId64 " rule%s, digest %s", reply_number(policy, "rules", 0),
+		      reply_number(policy, "rules", 0) == 1 ? "" : "s", reply_string(policy, "digest", "unknown"));
 	for (size_t i = 0; i < reply_count(files); i++)
 		layout_row_of(out, "", LABEL_COLUMNS, "%s", reply_text(files, i));
 	if (refusal != NULL)

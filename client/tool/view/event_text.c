@@ -138,8 +138,8 @@ static void write_policy(struct line *line, struct json_object *event, const cha
 	struct json_object *policy = reply_object(event, "policy");
 
 	if (reply_flag(event, "success"))
-		add(line, "policy loaded: %" PRId64 " rules, digest %s", reply_number(policy, "rules", 0),
-		    reply_string(policy, "digest", "?"));
+		add(line, "policy loaded: %" PRId64 " rule%s, digest %s", reply_number(policy, "rules", 0),
+		    reply_number(policy, "rules", 0) == 1 ? "" : "s", reply_string(policy, "digest", "?"));
 	else
 		add(line, "policy rejected, the previous one stays in force: %s", message);
 }

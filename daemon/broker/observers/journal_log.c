@@ -228,8 +228,8 @@ static void hear_policy(struct journal_log *journal_log, const struct news *news
 	bool none = policy_standing_denies_all(standing);
 
 	if (news->success)
-		journal_entry_begin(&journal_log->entry, RECORD_MESSAGE_POLICY_LOADED, "policy loaded: %zu rules",
-				    news->policy->rule_count);
+		journal_entry_begin(&journal_log->entry, RECORD_MESSAGE_POLICY_LOADED, "policy loaded: %zu rule%s",
+				    news->policy->rule_count, news->policy->rule_count == 1 ? "" : "s");
 	else
 		journal_entry_begin(&journal_log->entry, RECORD_MESSAGE_POLICY_REFUSED, "the policy was %s: %s",
 				    none ? "refused, and none is in force" : "not reloaded, the one in force stays",
