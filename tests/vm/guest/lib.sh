@@ -412,7 +412,9 @@ start_client() {
 	echo "\$ $* &"
 	rm -f "$RIG/$name.stdin"
 	mkfifo "$RIG/$name.stdin"
-	"$@" <"$RIG/$name.stdin" >"$RIG/$name.log" 2>&1 &
+	# Here, not when the client begins: nobody may find what an earlier one of that name printed.
+	: >"$RIG/$name.log"
+	"$@" <"$RIG/$name.stdin" >>"$RIG/$name.log" 2>&1 &
 	client=$!
 	echo "$client" >"$RIG/$name.pid"
 	sleep 100000 >"$RIG/$name.stdin" &
