@@ -11,7 +11,7 @@ SUMMARIZE = Path(sys.argv[1]) / "tests" / "summarize"
 TESTS = [
     {"name": "p:broker / turns", "result": "ERROR",
      "stdout": "# early\n1..3\nok 1 - first\n# the daemon said so\nnot ok 2 - second one\n# because\n"
-               "#   --- kernel.log\n#   secret\nok 3 - third # SKIP no root\n"},
+               "#   FAIL: it does not\n#   --- kernel.log\n#   secret\nok 3 - third # SKIP no root\n"},
     {"name": "p:unit / crashed", "result": "ERROR", "stdout": "1..1\n", "stderr": "Segmentation fault"},
     {"name": "p:unit / whole", "result": "SKIP", "stdout": "1..0 # SKIP no such thing\n"},
     {"name": "p:unit / fine", "result": "OK", "stdout": ""},
@@ -29,6 +29,7 @@ failed:
   gcc: turns: 2 - second one
       # the daemon said so
       # because
+      #   FAIL: it does not
   gcc: crashed: the program ended with ERROR
       1..1
       Segmentation fault
